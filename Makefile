@@ -1,0 +1,43 @@
+# Two commands are enough: `make up` starts Deskhand, `make test` proves it. `make help` lists the rest.
+# Settings are variables: make up PORT=9000 WORKERS=2 (docs/settings.md has them all).
+.DEFAULT_GOAL := help
+.PHONY: help up test check format lock css bench chaos clean
+
+PYTHON ?= python3
+ifeq ($(shell command -v $(PYTHON) 2>/dev/null),)
+$(error Deskhand needs Python 3.11 or newer and there is no $(PYTHON) on this machine: install it and run make again)
+endif
+
+# Plain commands without shell syntax: make starts them itself, so that they notice when make is killed.
+up: ## Start Deskhand on http://127.0.0.1:8000 (PORT=, WORKERS=, DESKHAND_VAR=)
+	@$(PYTHON) config/bootstrap.py local -m config.up
+
+test: ## Run the tests (PART=tests/tasks narrows)
+	@$(PYTHON) config/bootstrap.py dev scripts/test.py $(PART)
+
+check: ## Formatting, lint, types, layers, templates, migrations, OpenAPI: what CI runs
+	@$(PYTHON) config/bootstrap.py dev scripts/check.py
+
+format: ## Format and fix what can be fixed
+	@$(PYTHON) config/bootstrap.py dev -m ruff check --fix --quiet .
+	@$(PYTHON) config/bootstrap.py dev -m ruff format --quiet .
+
+lock: ## Write the hash-locked requirements anew from requirements/*.in
+	@$(PYTHON) config/bootstrap.py dev scripts/lock.py
+
+css: ## Build the style sheet and script from static/src
+	@$(PYTHON) config/bootstrap.py dev -c ""
+	@sh static/build.sh
+
+bench: ## Measure latency and throughput beside a bare Celery no-op
+	@$(PYTHON) config/bootstrap.py dev -m tests.bench
+
+chaos: ## Kill processes at random while runs are going, then check that nothing was lost
+	@$(PYTHON) config/bootstrap.py dev -m tests.chaos
+
+clean: ## Remove what was installed and built; data in var/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/e2e/output
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## Show this list
+	@$(PYTHON) -c "import re; [print(f'make {name:8} {says}') for name, says in re.findall(r'(?m)^([a-z]+):.*?## (.*)', open('Makefile').read())]"

@@ -1,0 +1,163 @@
+"""Cuts request bodies that are too large or too slow, before anything below has read them.
+
+Django reads a whole body before it looks at the path, so without this a 300 MB post to any address, a 404 included,
+is stored first and refused later. uvicorn stops reading the socket when nobody takes the bytes, so what is refused
+here is never sent (docs/adr/0001).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Iterable
+from uuid import uuid4
+
+from asgiref.typing import (
+    ASGI3Application,
+    ASGIReceiveCallable,
+    ASGIReceiveEvent,
+    ASGISendCallable,
+    ASGISendEvent,
+    Scope,
+)
+
+MIB = 1024 * 1024
+_FORM_OVERHEAD = MIB  # boundaries and part headers around an upload of exactly the allowed size
+_SLOWEST_PER_S = 16 * 1024  # a body may take the stall time, and a second more for each of these
+_DRAIN_BYTES, _DRAIN_S = 4 * MIB, 1.0
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, code: str, title: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.title, self.detail = status, code, title, detail
+
+
+class BodyGuard:
+    """Wraps an ASGI application. `upload_paths` are patterns of the addresses that may take the larger size."""
+
+    def __init__(
+        self,
+        app: ASGI3Application,
+        *,
+        limit: int = 2 * MIB,
+        upload_limit: int = 100 * MIB,
+        upload_paths: Iterable[str] = (),
+        stall_s: float = 20.0,
+    ) -> None:
+        self.app = app
+        self.limit = limit
+        self.upload_limit = upload_limit + _FORM_OVERHEAD
+        self.upload_paths = [re.compile(pattern) for pattern in upload_paths]
+        self.stall_s = stall_s
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        is_upload = any(pattern.fullmatch(scope["path"]) for pattern in self.upload_paths)
+        body = _Body(receive, self.upload_limit if is_upload else self.limit, self.stall_s)
+        started = False
+
+        async def watched_send(event: ASGISendEvent) -> None:
+            nonlocal started
+            started = True
+            await send(event)
+
+        try:
+            body.check_announced(dict(scope["headers"]))
+            await self.app(scope, body.receive, watched_send)
+        except _Refused as refused:
+            if started:
+                raise
+            await _answer(refused, dict(scope["headers"]), receive, send)
+
+
+class _Body:
+    """The body of one request as it comes in."""
+
+    def __init__(self, receive: ASGIReceiveCallable, limit: int, stall_s: float) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._stall_s = stall_s
+        self._size = 0
+        self._is_complete = False
+        self._began = time.monotonic()
+
+    def check_announced(self, headers: dict[bytes, bytes]) -> None:
+        announced = headers.get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > self._limit:
+            raise self._too_large()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        if self._is_complete:
+            return await self._receive()
+        allowed = self._stall_s + self._size / _SLOWEST_PER_S
+        try:
+            async with asyncio.timeout(self._began + allowed - time.monotonic()):
+                event = await self._receive()
+        except TimeoutError:
+            raise _Refused(
+                408, "request_timeout", "The request was too slow", "The body stopped coming: send it again."
+            ) from None
+        if event["type"] == "http.request":
+            self._size += len(event["body"])
+            self._is_complete = not event["more_body"]
+            if self._size > self._limit:
+                raise self._too_large()
+        else:
+            self._is_complete = True
+        return event
+
+    def _too_large(self) -> _Refused:
+        return _Refused(
+            413,
+            "body_too_large",
+            "The request is too large",
+            f"At most {self._limit / MIB:.0f} MB fit here: send a smaller one, or upload a file first and refer to it.",
+        )
+
+
+async def _answer(
+    refused: _Refused, headers: dict[bytes, bytes], receive: ASGIReceiveCallable, send: ASGISendCallable
+) -> None:
+    """Problem+json, and the end of the connection. A little more is read first: most clients look for an answer
+    only after they have sent, and closing on unread bytes would take the answer away from them."""
+    given = headers.get(b"x-request-id", b"")
+    request_id = given if _SANE_ID.fullmatch(given) else uuid4().hex.encode()
+    document = {
+        "type": f"/docs/errors/#{refused.code}",
+        "title": refused.title,
+        "status": refused.status,
+        "detail": refused.detail,
+        "code": refused.code,
+        "request_id": request_id.decode(),
+        "errors": [],
+    }
+    body = json.dumps(document).encode()
+    answer_headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": refused.status, "headers": answer_headers, "trailers": False})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    await _drain(receive)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _drain(receive: ASGIReceiveCallable) -> None:
+    left = _DRAIN_BYTES
+    try:
+        async with asyncio.timeout(_DRAIN_S):
+            while left > 0:
+                event = await receive()
+                if event["type"] != "http.request" or not event["more_body"]:
+                    return
+                left -= len(event["body"])
+    except TimeoutError:
+        return

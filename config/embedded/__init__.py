@@ -1,0 +1,8 @@
+"""PostgreSQL, Valkey and S3 as child processes, out of wheels: no Docker, no account, no root needed."""
+
+from __future__ import annotations
+
+from config.embedded.errors import PartError
+from config.embedded.services import Services
+
+__all__ = ["PartError", "Services"]

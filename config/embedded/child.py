@@ -1,0 +1,141 @@
+"""One child process: started from the main thread, logged to a file, remembered on disk, never left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from config.embedded.errors import PartError
+from config.embedded.processes import born_at, die_with_parent, end_orphan
+
+_LOG_BYTES = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account a child runs as, when that is not ours."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(kw_only=True)
+class Child:
+    """How to start, stop and find again one process of this installation.
+
+    `home/run/<name>.pid` says which process it was, so that the next start can end it if this launcher was killed
+    before it could.
+    """
+
+    name: str
+    home: Path
+    args: Sequence[str | Path]
+    stop_signal: signal.Signals = signal.SIGTERM
+    death_signal: signal.Signals = signal.SIGKILL
+    grace_s: float = 10.0
+    env: Mapping[str, str] | None = None
+    cwd: Path | None = None
+    stdin: bytes | None = None
+    account: Account | None = None
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _log_start: int = field(default=0, init=False)
+
+    @property
+    def log(self) -> Path:
+        return self.home / "log" / f"{self.name}.log"
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.home / "run" / f"{self.name}.pid"
+
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid if self.process and self.process.poll() is None else None
+
+    def start(self) -> None:
+        with self._open_log() as log:
+            self.process = subprocess.Popen(
+                list(self.args),
+                stdin=subprocess.DEVNULL if self.stdin is None else subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=None if self.env is None else dict(self.env),
+                cwd=self.cwd,
+                start_new_session=True,
+                preexec_fn=die_with_parent(self.death_signal),
+                user=self.account.uid if self.account else None,
+                group=self.account.gid if self.account else None,
+                extra_groups=[] if self.account else None,
+            )
+        self._pid_file.parent.mkdir(mode=0o700, exist_ok=True)
+        self._pid_file.write_text(f"{self.process.pid} {born_at(self.process.pid) or 'gone'}")
+        if self.process.stdin and self.stdin is not None:
+            try:
+                self.process.stdin.write(self.stdin)
+                self.process.stdin.close()
+            except BrokenPipeError:
+                pass  # it died at once; whoever waits for it will say why
+
+    def signal_stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(self.stop_signal)
+
+    def wait_stopped(self, grace_s: float | None = None) -> bool:
+        """Wait for the end, by force when the grace is over. Whether it ended by itself."""
+        if not self.process:
+            return True
+        try:
+            self.process.wait(self.grace_s if grace_s is None else grace_s)
+            by_itself = True
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            by_itself = False
+        self._pid_file.unlink(missing_ok=True)
+        return by_itself
+
+    def stop(self) -> bool:
+        self.signal_stop()
+        return self.wait_stopped()
+
+    def end_orphan(self) -> None:
+        """End the process that an earlier launcher left under this name."""
+        _end_remembered(self._pid_file, self.stop_signal)
+
+    def last_words(self) -> str:
+        """What the process wrote to its log since it was started."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read(200_000).decode(errors="replace")
+
+    def _open_log(self) -> IO[bytes]:
+        self.log.parent.mkdir(mode=0o700, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        try:
+            log = self.log.open("ab")
+        except OSError as error:
+            raise PartError(f"The log {self.log} cannot be written to: {error.strerror}.") from error
+        self._log_start = os.fstat(log.fileno()).st_size
+        return log
+
+
+def end_orphans(home: Path) -> None:
+    """End every process that an earlier launcher of this folder left, but for the services: their parts know how."""
+    for pid_file in (home / "run").glob("*.pid"):
+        if pid_file.stem not in ("postgres", "valkey", "s3"):
+            _end_remembered(pid_file, signal.SIGTERM)
+
+
+def _end_remembered(pid_file: Path, first: signal.Signals) -> None:
+    try:
+        pid, born = pid_file.read_text().split(maxsplit=1)
+    except (OSError, ValueError):
+        return
+    end_orphan(int(pid), born, [(first, 3.0), (signal.SIGKILL, 3.0)])
+    pid_file.unlink(missing_ok=True)

@@ -1,0 +1,114 @@
+"""The three services together, in one folder that one launcher owns at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import IO, Protocol
+
+from config.embedded import keys
+from config.embedded.child import Child
+from config.embedded.errors import PartError
+from config.embedded.objects import Objects
+from config.embedded.postgres import Postgres
+from config.embedded.processes import wait_until
+from config.embedded.valkey import Valkey
+
+_LOCK_S = 2.0
+ALL = ("postgres", "valkey", "s3")
+
+
+class Part(Protocol):
+    name: str
+    title: str
+    child: Child
+
+    @property
+    def env(self) -> dict[str, str]: ...
+    def start(self) -> None: ...
+    def wait_ready(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+class Services:
+    """PostgreSQL, Valkey and S3 under `home`.
+
+    `fast` trades durability for speed and is for tests only. `only` names the parts to start: those that the
+    environment already has elsewhere stay out.
+    """
+
+    def __init__(self, home: Path | str, *, fast: bool = False, only: Collection[str] = ALL) -> None:
+        self.home = _own(Path(home).resolve())
+        self._lock = _lock(self.home)
+        self.keys = keys.load(self.home)
+        makers: dict[str, Callable[..., Part]] = {"postgres": Postgres, "valkey": Valkey, "s3": Objects}
+        self.parts = [make(home=self.home, keys=self.keys, fast=fast) for name, make in makers.items() if name in only]
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What the application needs to know to reach the parts."""
+        return {name: value for part in self.parts for name, value in part.env.items()}
+
+    @property
+    def pids(self) -> dict[str, list[int]]:
+        return {part.name: [part.child.pid] for part in self.parts if part.child.pid}
+
+    def start(self) -> None:
+        try:
+            for part in self.parts:
+                part.start()
+            for part in self.parts:
+                part.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        for part in self.parts:
+            part.child.signal_stop()
+        for part in self.parts:
+            part.child.wait_stopped()
+        self._lock.close()
+
+
+def _own(home: Path) -> Path:
+    """Make the folder and see that it can be written to. Others may pass through it, which only root needs."""
+    try:
+        if not home.exists():
+            home.mkdir(parents=True)
+            home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        probe = home / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise PartError(
+            f"The data folder {home} cannot be used ({error.strerror}): "
+            f"make it writable for this account, or name another one in DESKHAND_VAR."
+        ) from error
+    return home
+
+
+def _lock(home: Path) -> IO[str]:
+    """Held until the launcher ends, however it ends. A killed one needs a moment until the kernel has let go."""
+    try:
+        file = (home / ".lock").open("a")
+    except OSError as error:
+        raise PartError(f"The data folder {home} cannot be locked ({error.strerror}).") from error
+
+    def taken() -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    if not wait_until(taken, _LOCK_S):
+        file.close()
+        raise InUse(f"Deskhand already runs on {home}: stop it first, or name another folder in DESKHAND_VAR.")
+    return file
+
+
+class InUse(PartError):
+    """Another launcher owns the folder."""

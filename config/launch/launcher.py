@@ -1,0 +1,231 @@
+"""One installation, from the first child to the last: start in order, watch, stop in order."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import psycopg
+
+from config import fingerprint
+from config.embedded import PartError, Services
+from config.embedded.child import Child, end_orphans
+from config.embedded.keys import write_private
+from config.embedded.ports import is_free
+from config.embedded.services import InUse, Part
+from config.launch.options import ELSEWHERE, ROOT, Options
+from config.launch.screen import last_words, listed, say, short, welcome
+from config.launch.status import State, Status, state_of
+from config.launch.supervisor import Supervisor
+
+_READY_S = 60.0
+_PREVIOUS_S = 60.0
+_WEB = (
+    *("uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--lifespan", "off", "--workers", "1"),
+    *(
+        "--no-access-log",
+        "--no-server-header",
+        "--no-proxy-headers",
+        "--ws-max-size",
+        "1048576",
+        "--timeout-graceful-shutdown",
+        "5",
+    ),
+)
+_CELERY = ("celery", "-A", "config")
+_WORKER = (
+    "-P",
+    "threads",
+    "-c",
+    "4",
+    "--prefetch-multiplier",
+    "1",
+    "--without-mingle",
+    "--without-gossip",
+    "-l",
+    "INFO",
+)
+_BEAT = ("-S", "django_celery_beat.schedulers:DatabaseScheduler", "-l", "INFO")
+
+
+class Launcher:
+    def __init__(self, options: Options, given: Mapping[str, str]) -> None:
+        self.options = options
+        self.home = options.home
+        self.began = time.monotonic()
+        self.services = _claim(options)
+        self.supervisor = Supervisor(lambda line: say(f"{time.strftime('%H:%M:%S')}  {line}"))
+        self.status = Status(self.home, options.url)
+        self.environment = self._environment(given)
+
+    def run(self) -> None:
+        """Serve until a signal comes. Whatever happens, nothing stays behind."""
+        try:
+            self._start()
+            while True:
+                self._tell_status("serving")
+                time.sleep(0.2)
+                self.supervisor.look()
+        finally:
+            self._stop()
+
+    # ---- starting
+
+    def _start(self) -> None:
+        if not is_free(self.options.port):
+            raise PartError(
+                f"Port {self.options.port} is taken by another program: "
+                f"choose another one with make up PORT={self.options.port + 1}."
+            )
+        say(f"Deskhand is starting. Its data is in {short(self.home)}.")
+        end_orphans(self.home)
+        self._tell_status("starting")
+        self._start_services()
+        self._prepare()
+        self._start_application()
+        self._progress("the web server answers")
+        say(welcome(self.options))
+
+    def _start_services(self) -> None:
+        self.services.start()
+        for part in self.services.parts:
+            self.supervisor.watch(part.name, part.child, partial(_restart, part))
+        if self.services.parts:
+            self._progress(f"{listed([part.title for part in self.services.parts])} ready")
+        shared = self._for_terminals()
+        write_private(self.home / "env", "".join(f'{name}="{value}"\n' for name, value in shared.items()))
+
+    def _prepare(self) -> None:
+        """Migrate, collect the static files, make the demo team, unless this very code has done it on this database."""
+        if self._is_prepared():
+            return
+        prepare = self._child("prepare", "django", "prepare")
+        prepare.env = self.environment | {"PGOPTIONS": "-c statement_timeout=0 -c lock_timeout=10s"}
+        prepare.start()
+        while prepare.pid:
+            time.sleep(0.05)
+        prepare.wait_stopped()
+        if prepare.process and prepare.process.returncode:
+            raise PartError(f"The database cannot be prepared: {last_words(prepare)}")
+        self._progress("the database is up to date")
+
+    def _is_prepared(self) -> bool:
+        """The mark is a comment in the database itself, so it comes and goes with the data."""
+        made_from = fingerprint.of_code()
+        stamp = self.home / "static" / ".made-from"
+        if not _names(self.home / "demo.json", self.environment["BASE_URL"].rstrip("/")):
+            return False
+        if not stamp.exists() or stamp.read_text() != made_from:
+            return False
+        mark = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
+        try:
+            with psycopg.connect(self.environment["DATABASE_URL"], connect_timeout=5) as connection:
+                return connection.execute(mark).fetchone() == (f"prepared from {made_from}",)
+        except psycopg.Error:
+            return False  # preparing will say what is wrong
+
+    def _start_application(self) -> None:
+        web = self._child("web", *_WEB, "--port", str(self.options.port))
+        self._start_child("web", web)
+        for n in range(1, self.options.workers + 1):
+            worker = self._child(f"worker{n}", *_CELERY, "worker", *_WORKER, "-n", f"worker{n}@%h", grace_s=40)
+            self._start_child("worker", worker)
+        end = time.monotonic() + _READY_S
+        while not _answers(self.options.port):
+            if web.pid is None or time.monotonic() > end:
+                raise PartError(f"The web server does not start: {last_words(web)}")
+            time.sleep(0.05)
+        self._start_child("beat", self._child("beat", *_CELERY, "beat", *_BEAT))  # nobody waits for it
+
+    def _start_child(self, role: str, child: Child) -> None:
+        child.start()
+        self.supervisor.watch(role, child)
+        self._tell_status("starting")
+
+    def _child(self, name: str, *arguments: str, grace_s: float = 10) -> Child:
+        command = [sys.executable, "-m", *arguments]
+        return Child(name=name, home=self.home, args=command, env=self.environment, cwd=ROOT, grace_s=grace_s)
+
+    def _environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """What the application needs to know; what the person has set wins."""
+        ours = {
+            **self.services.env,
+            "DESKHAND_VAR": str(self.home),
+            "SECRET_KEY": self.services.keys["secret_key"],
+            "BASE_URL": self.options.url,
+            "DESKHAND_DEMO_SIGN_IN": "0" if given.get("BASE_URL") else "1",
+        }
+        forced = {"DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONUNBUFFERED": "1"}
+        theirs = {name: value for name, value in given.items() if value and name != "DESKHAND_VAR"}
+        return {**ours, **theirs, **forced}
+
+    def _for_terminals(self) -> dict[str, str]:
+        """What `manage.py` in another terminal needs, to reach the same parts."""
+        elsewhere = [name for names in ELSEWHERE.values() for name in names]
+        names = [*self.services.env, *elsewhere, "SECRET_KEY", "BASE_URL"]
+        return {name: self.environment[name] for name in names if name in self.environment}
+
+    # ---- stopping
+
+    def _stop(self) -> None:
+        """Those who do the work first, each with time to hand over; then what they work on."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._hurry)
+        self._tell_status("stopping")
+        self.supervisor.stop("web", "beat", "worker")
+        self.services.stop()
+        (self.home / "env").unlink(missing_ok=True)
+        self.status.remove()
+
+    def _hurry(self, number: int, frame: FrameType | None) -> None:
+        """The second signal: the person does not want to wait. The data survives it."""
+        self.supervisor.kill()
+
+    def _tell_status(self, state: State) -> None:
+        self.status.write(state, self.supervisor.pids)
+
+    def _progress(self, line: str) -> None:
+        say(f"{time.monotonic() - self.began:6.1f} s  {line}")
+
+
+def _claim(options: Options) -> Services:
+    """The services of the folder, once no other launcher holds it. One that is just stopping is waited for."""
+    end = time.monotonic() + _PREVIOUS_S
+    while True:
+        try:
+            return Services(options.home, only=options.embedded)
+        except InUse:
+            if state_of(options.home) != "stopping" or time.monotonic() > end:
+                raise
+            say("The Deskhand before this one is still stopping; waiting for it …")
+
+
+def _names(demo: Path, url: str) -> bool:
+    """Whether the file is there and says where Deskhand is now: the port may be another one this time."""
+    try:
+        return bool(json.loads(demo.read_text())["url"] == url)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _restart(part: Part) -> None:
+    part.start()
+    part.wait_ready()
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/health/live/")
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

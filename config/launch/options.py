@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.embedded import PartError
+
+ROOT = Path(__file__).resolve().parents[2]
+# Which variable says that a part is somewhere else, so that it is not started here.
+ELSEWHERE = {"postgres": ("DATABASE_URL",), "valkey": ("REDIS_URL",), "s3": ("S3_ENDPOINT_URL", "S3_BUCKET")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the environment asks for."""
+
+    home: Path
+    port: int
+    workers: int
+    embedded: tuple[str, ...]
+
+    @classmethod
+    def read(cls, given: Mapping[str, str]) -> Options:
+        return cls(
+            home=(ROOT / (given.get("DESKHAND_VAR") or "var")).resolve(),
+            port=_number(given, "PORT", default=8000, highest=65_535),
+            workers=_number(given, "WORKERS", default=1, highest=64),
+            embedded=tuple(part for part, names in ELSEWHERE.items() if not any(given.get(name) for name in names)),
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def _number(given: Mapping[str, str], name: str, *, default: int, highest: int) -> int:
+    text = given.get(name) or str(default)
+    if not text.isdigit() or not 1 <= int(text) <= highest:
+        raise PartError(f"{name} must be a number from 1 to {highest}, not {text!r}.")
+    return int(text)

@@ -1,0 +1,83 @@
+"""Keeps the processes of one installation alive: what ends is started again, with a growing pause."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from config.embedded import PartError
+from config.embedded.child import Child
+
+_PAUSES_S = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
+_CALM_S = 60.0  # a process that lived this long may die once more without a longer pause
+
+
+@dataclass(kw_only=True)
+class Watched:
+    """One process, its role in the status file, and how it is brought up again."""
+
+    role: str
+    child: Child
+    start: Callable[[], None]
+    failures: int = 0
+    started_at: float = field(default_factory=time.monotonic)
+    due_at: float | None = None
+
+
+class Supervisor:
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self.watched: list[Watched] = []
+
+    @property
+    def pids(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for one in self.watched:
+            found.setdefault(one.role, []).extend([one.child.pid] if one.child.pid else [])
+        return found
+
+    def watch(self, role: str, child: Child, start: Callable[[], None] | None = None) -> None:
+        self.watched.append(Watched(role=role, child=child, start=start or child.start))
+
+    def look(self) -> None:
+        """One round: notice what has ended, start what is due."""
+        now = time.monotonic()
+        for one in self.watched:
+            if one.child.pid:
+                continue
+            if one.due_at is None:
+                self._note_end(one, now)
+            elif one.due_at <= now:
+                self._start_again(one)
+
+    def stop(self, *roles: str) -> None:
+        """Ask all of those roles at once, then wait for each."""
+        chosen = [one.child for one in self.watched if one.role in roles]
+        for child in chosen:
+            child.signal_stop()
+        for child in chosen:
+            if not child.wait_stopped():
+                self._say(f"{child.name} did not stop in {child.grace_s:.0f} s and was killed.")
+
+    def kill(self) -> None:
+        for one in self.watched:
+            if one.child.process and one.child.pid:
+                one.child.process.kill()
+
+    def _note_end(self, one: Watched, now: float) -> None:
+        if now - one.started_at > _CALM_S:
+            one.failures = 0
+        pause = _PAUSES_S[min(one.failures, len(_PAUSES_S) - 1)]
+        one.failures += 1
+        one.due_at = now + pause
+        code = one.child.process.returncode if one.child.process else None
+        how = f"by signal {-code}" if code is not None and code < 0 else f"with code {code}"
+        self._say(f"{one.child.name} ended {how}; starting it again in {pause:g} s. Its log: {one.child.log}")
+
+    def _start_again(self, one: Watched) -> None:
+        one.started_at, one.due_at = time.monotonic(), None
+        try:
+            one.start()
+        except PartError as error:
+            self._say(str(error))

@@ -1,0 +1,339 @@
+"""Every setting of Deskhand. Environments differ in values (see docs/settings.md), never in code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import environ
+from botocore.config import Config as BotoConfig
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+# A terminal beside a running `make up` finds the same parts; what the environment says wins.
+if (_running := Path(os.environ.get("DESKHAND_VAR") or BASE_DIR / "var") / "env").exists():
+    env.read_env(_running)
+
+# ---- This machine
+DEBUG = env.bool("DEBUG", default=False)
+VAR_DIR = Path(env.str("DESKHAND_VAR", default=str(BASE_DIR / "var"))).resolve()
+SECRET_KEY = env.str("SECRET_KEY")
+BASE_URL = env.str("BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+IS_HTTPS = BASE_URL.startswith("https://")
+# one click signs anyone in as the demo person: only where nobody but you can reach the server
+DEMO_SIGN_IN = env.bool("DESKHAND_DEMO_SIGN_IN", default=False)
+
+# ---- Applications: one staircase, see docs/map.md
+INSTALLED_APPS = [
+    *(["daphne"] if DEBUG else []),  # for `runserver` only: importing it takes every process a second
+    "accounts",
+    "billing",
+    "storage",
+    "tools",
+    "agents",
+    "tasks",
+    "marketplace",
+    "config",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "channels",
+    "csp",
+    "django_celery_beat",
+    "django_filters",
+    "django_htmx",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+]
+MIDDLEWARE = [
+    "config.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "config.errors.AppErrorMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "config.context.shell",
+            ],
+            "builtins": ["config.templatetags.deskhand"],
+        },
+    }
+]
+LANGUAGE_CODE = "en"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ---- PostgreSQL: the truth
+DATABASES = {"default": env.db_url("DATABASE_URL")}
+DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+    "min_size": 1,
+    "max_size": env.int("DATABASE_POOL_SIZE", default=16),
+    "timeout": 10,
+}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
+
+# ---- Valkey: the broker, hints and the cache. Losing all of it loses no work.
+REDIS_URL = env.str("REDIS_URL").rstrip("/")
+REDIS_PREFIX = env.str("REDIS_PREFIX", default="dh:")
+CACHES = {
+    "default": {
+        "BACKEND": "config.cache.ForgivingRedisCache",
+        "LOCATION": f"{REDIS_URL}/1",
+        "KEY_PREFIX": REDIS_PREFIX,
+        "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5, "retry": Retry(NoBackoff(), 0)},
+    }
+}
+
+# ---- Celery: wake-ups and housekeeping
+CELERY_BROKER_URL = f"{REDIS_URL}/0"
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 6 * 3600,
+    "global_keyprefix": REDIS_PREFIX,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"default": {}, "runs": {}}
+CELERY_BEAT_SCHEDULE = {
+    "tasks.sweep": {"task": "tasks.sweep", "schedule": 5.0, "options": {"expires": 30}},
+}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = "UTC"
+
+# ---- Object storage (S3 protocol)
+S3_ENDPOINT_URL = env.str("S3_ENDPOINT_URL", default="")
+S3_BUCKET = env.str("S3_BUCKET", default="deskhand")
+_S3_OPTIONS = {
+    "bucket_name": S3_BUCKET,
+    "endpoint_url": S3_ENDPOINT_URL or None,
+    "access_key": env.str("S3_ACCESS_KEY_ID", default=""),
+    "secret_key": env.str("S3_SECRET_ACCESS_KEY", default=""),
+    "region_name": env.str("S3_REGION", default="us-east-1"),
+    "default_acl": None,
+    "file_overwrite": False,
+    "querystring_auth": True,
+    "querystring_expire": 300,
+    "max_memory_size": 8 * 1024 * 1024,  # larger downloads go to disk
+    "client_config": BotoConfig(
+        signature_version="s3v4",
+        s3={"addressing_style": "path"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries={"max_attempts": 3, "mode": "standard"},
+        connect_timeout=3,
+        read_timeout=20,
+    ),
+}
+STORAGES = {
+    "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": _S3_OPTIONS},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+UPLOAD_MAX_BYTES = env.int("DESKHAND_UPLOAD_MAX_MB", default=100) * 1024 * 1024
+UPLOAD_PATHS = [
+    "/api/v1/files/",
+    "/t/[^/]+/(files|runs/new|tasks/[^/]+|start/[^/]+)/",
+]  # where a body may be that large; everywhere else 2 MiB
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+WORKSPACE_DIR = VAR_DIR / "workspaces"
+
+# ---- Code of agents (tools/sandbox)
+SANDBOX = env.str("SANDBOX", default="local")
+
+# ---- The way out: what tools, webhooks and imports may reach (tools/http)
+EGRESS_PORTS = env.list("DESKHAND_EGRESS_PORTS", cast=int, default=[80, 443, 8080, 8443])
+EGRESS_DENY = env.list("DESKHAND_EGRESS_DENY", default=[])
+EGRESS_ALLOW = env.list("DESKHAND_EGRESS_ALLOW", default=[])
+
+# ---- Static files (built by `make css`, committed)
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static" / "dist"]
+
+# ---- Models
+ANTHROPIC_API_KEY = env.str("ANTHROPIC_API_KEY", default="")
+ANTHROPIC_BASE_URL = env.str("ANTHROPIC_BASE_URL", default="")
+MODEL_SILENCE_S = env.float("DESKHAND_MODEL_SILENCE_S", default=120.0)
+DEMO_DELAY_MS = env.int("DESKHAND_DEMO_DELAY_MS", default=40)
+
+# ---- The run engine (seconds)
+ENGINE = {
+    "lease_s": env.float("DESKHAND_LEASE_S", default=30.0),
+    "heartbeat_s": env.float("DESKHAND_HEARTBEAT_S", default=5.0),
+    "poll_s": env.float("DESKHAND_POLL_S", default=5.0),
+    "max_runs": env.int("DESKHAND_MAX_RUNS_PER_WORKER", default=500),
+    "max_recoveries": env.int("DESKHAND_MAX_RECOVERIES", default=5),
+    "tool_threads": env.int("DESKHAND_TOOL_THREADS", default=8),
+    "team_runs": env.int("DESKHAND_TEAM_RUNS", default=1000),
+    "drain_s": env.float("DESKHAND_DRAIN_S", default=20.0),
+}
+
+# a module whose SPECS become tools: how the fault tests bring their own, and for nothing else
+EXTRA_TOOLS = env.str("DESKHAND_EXTRA_TOOLS", default="")
+
+# ---- Accounts
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "landing"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = env.str("DESKHAND_EMAIL_VERIFICATION", default="mandatory")
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_UNIQUE_EMAIL = True
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
+ACCOUNT_RATE_LIMITS = {"login_failed": env.str("DESKHAND_SIGN_IN_RATE", default="5/m/ip,5/m/key")}
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+
+# ---- Mail: to files under var/mail unless a server is named
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Deskhand <desk@localhost>")
+EMAIL_FILE_PATH = VAR_DIR / "mail"
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+if env.str("EMAIL_URL", default=""):
+    vars().update(env.email_url("EMAIL_URL"))
+
+# ---- API
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.api.authentication.ApiKeyAuthentication",
+        "accounts.api.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.TeamPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.api.parsers.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "accounts.api.pagination.CursorPagination",
+    "DEFAULT_FILTER_BACKENDS": ["accounts.api.filters.StrictFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "accounts.api.schema.DeskhandSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttles.KeyThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"key": env.str("DESKHAND_API_RATE", default="100/min")},
+    "EXCEPTION_HANDLER": "config.errors.api_exception_handler",
+    "DEFAULT_METADATA_CLASS": None,
+    "URL_FORMAT_OVERRIDE": None,
+    "DATETIME_FORMAT": "iso-8601",
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Deskhand API",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AgentStatus": ["active", "paused"],
+        "Policy": ["allow", "ask", "deny"],
+        "RequestKind": "tasks.models.RequestKind",
+        "RequestStatus": "tasks.models.RequestStatus",
+        "RunKind": "tasks.models.RunKind",
+        "RunStatus": "tasks.models.RunStatus",
+        "Runtime": "agents.models.Runtime",
+        "UsageKind": "billing.models.UsageKind",
+    },
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SORT_OPERATIONS": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "tasks.api.event_schema.add_events",
+    ],
+}
+
+# ---- Browser security
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_NAME = "__Host-sessionid" if IS_HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if IS_HTTPS else "csrftoken"
+CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "manifest-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "object-src": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "config.middleware.RequestIdFilter"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "httpx2": {"level": "WARNING"},
+        "botocore": {"level": "WARNING"},
+        # Two lines for every wake-up say nothing; what a run did is in its events.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,51 @@
+"""`make up`: start every part as a child, prepare the database, serve, and stop all of it in order.
+
+Uses only the standard library and what requirements/local.txt brings.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from config.embedded import PartError
+from config.embedded.processes import follow_parent
+from config.launch.launcher import Launcher
+from config.launch.options import Options
+from config.launch.screen import say
+
+
+class Stopping(BaseException):
+    """A signal asked for the end."""
+
+
+def main() -> int:
+    parent = Path(f"/proc/{os.getppid()}/comm")
+    if parent.exists() and parent.read_text().strip() in ("make", "gmake"):
+        follow_parent(signal.SIGTERM)  # make itself may be killed; nobody would be left to stop us
+    _stop_on_signals()
+    try:
+        Launcher(Options.read(os.environ), os.environ).run()
+    except PartError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
+    except Stopping:
+        say("Stopped.")
+    return 0
+
+
+def _stop_on_signals() -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stopping
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup make up
+        signal.signal(signal.SIGHUP, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
