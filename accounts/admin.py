@@ -1,0 +1,148 @@
+"""What operators see of people and teams. What is history can be read and not changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from allauth.account.models import EmailAddress
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from accounts.errors import AppError
+from accounts.models import ApiKey, AuditEntry, IdempotencyRecord, Membership, Team, User
+from accounts.services import keys, teams
+
+M = TypeVar("M", bound=Model)
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows that services write and history keeps. Actions, which call services, are the only way to change them."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def each(request: HttpRequest, rows: Iterable[M], act: Callable[[M], object], done: str) -> None:
+    """Do something to each row; say what came of it, also where a service refused."""
+    count = 0
+    for row in rows:
+        try:
+            act(row)
+            count += 1
+        except AppError as error:
+            messages.error(request, f"{row}: {error.detail}")
+    if count:
+        messages.success(request, f"{count} {done}.")
+
+
+class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = Membership
+    extra = 0
+    autocomplete_fields = ["user"]
+
+
+class PersonForm(AdminUserCreationForm):  # type: ignore[type-arg]
+    class Meta:
+        model = User
+        fields = ("email",)
+        field_classes: dict[str, Any] = {}
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
+    add_form = PersonForm
+    ordering = ["email"]
+    list_display = ["email", "name", "is_active", "is_staff", "date_joined", "last_login"]
+    list_filter = ["is_active", "is_staff", "date_joined"]
+    search_fields = ["email", "name"]
+    filter_horizontal = []
+    fieldsets = [
+        (None, {"fields": ["email", "password", "name", "hue"]}),
+        ("Access", {"fields": ["is_active", "is_staff", "is_superuser"]}),
+        ("Dates", {"fields": ["last_login", "date_joined"]}),
+    ]
+    add_fieldsets = [(None, {"fields": ["email", "usable_password", "password1", "password2"]})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """An address is changed by its owner, who proves it."""
+        return ["last_login", "date_joined", *(["email"] if obj else [])]
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Whom an operator adds comes in like anyone else: with a team, and an address that counts as verified."""
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            if not change:
+                EmailAddress.objects.create(user=obj, email=obj.email, verified=True, primary=True)
+                teams.create_personal_team(owner=obj)
+
+
+@admin.register(Team)
+class TeamAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["name", "slug", "is_personal", "created_at"]
+    list_filter = ["is_personal", "created_at"]
+    search_fields = ["name", "slug", "email"]
+    readonly_fields = ["created_at"]
+    inlines = [MembershipInline]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Team | None = None) -> bool:
+        return False
+
+
+@admin.register(Membership)
+class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["user", "team", "role", "created_at"]
+    list_filter = ["role"]
+    list_select_related = ["user", "team"]
+    search_fields = ["user__email", "team__name", "team__slug"]
+    autocomplete_fields = ["user", "team"]
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin):
+    list_display = ["name", "prefix", "team", "created_by", "last_used_at", "expires_at", "revoked_at"]
+    list_filter = ["revoked_at", "created_at"]
+    list_select_related = ["team", "created_by"]
+    search_fields = ["name", "prefix", "team__name"]
+    exclude = ["secret_sha256"]
+    actions = ["revoke"]
+
+    @admin.action(description="Revoke")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        operator: Any = request.user
+        each(request, queryset, lambda key: keys.revoke_key(key=key, actor=operator), "revoked")
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    list_display = ["at", "team", "actor_label", "action", "subject_label", "request_id"]
+    list_filter = ["action", "at"]
+    list_select_related = ["team"]
+    search_fields = ["actor_label", "subject_id", "subject_label", "request_id", "team__slug"]
+
+
+@admin.register(IdempotencyRecord)
+class IdempotencyRecordAdmin(ReadOnlyAdmin):
+    list_display = ["key", "team", "status", "created_at"]
+    list_select_related = ["team"]
+    search_fields = ["key", "team__slug"]
+    exclude = ["body"]

@@ -1,0 +1,65 @@
+"""Who calls the API: a team's key, or a signed-in person's browser. Both end in an `Access` as `request.auth`."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from rest_framework import authentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.request import Request
+
+from accounts.errors import Forbidden, NotFound
+from accounts.models import Membership, User
+from accounts.services import keys
+from accounts.tenancy import Access, access_of_key, access_of_member
+from accounts.tracing import current_key_label
+
+NO_SUCH_TEAM = "You are in no team of that name (header X-Team)."
+
+
+class CsrfFailed(Forbidden):
+    code = "csrf_failed"
+    title = "The request did not come from our pages"
+
+
+class ApiKeyAuthentication(authentication.BaseAuthentication):
+    """`Authorization: Bearer dh_…`. First in the list, so that a caller with nothing is told how to sign in."""
+
+    def authenticate(self, request: Request) -> tuple[User, Access] | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if not scheme:
+            return None
+        key = keys.find_key(token.strip()) if scheme.lower() == "bearer" else None
+        if key is None or key.created_by is None:
+            raise AuthenticationFailed("This key is mistyped, revoked or expired.", code="invalid_token")
+        wanted = request.headers.get("X-Team")
+        if wanted is not None and wanted != key.team.slug:
+            raise NotFound("This key belongs to another team than the header X-Team names.")
+        keys.touch_key(key)
+        current_key_label.set(str(key))
+        return key.created_by, access_of_key(key, key.maker_role)
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="deskhand"'
+
+
+class SessionAuthentication(authentication.SessionAuthentication):
+    """The browser's session with CSRF. The team is the header `X-Team`, else the person's first team."""
+
+    def authenticate(self, request: Request) -> tuple[User, Access | None] | None:
+        found = super().authenticate(request)
+        if found is None:
+            return None
+        user = cast(User, found[0])
+        memberships = Membership.objects.select_related("team").filter(user=user).order_by("id")
+        wanted = request.headers.get("X-Team")
+        membership = (memberships.filter(team__slug=wanted) if wanted is not None else memberships).first()
+        if membership is None:
+            raise NotFound(NO_SUCH_TEAM)
+        return user, access_of_member(membership)
+
+    def enforce_csrf(self, request: Request) -> None:
+        try:
+            super().enforce_csrf(request)
+        except PermissionDenied:
+            raise CsrfFailed("Send the page's CSRF token in the header X-CSRFToken, from the same site.") from None

@@ -1,0 +1,89 @@
+"""The root of every API view: one caller, one team, one scope for each method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar, cast
+
+from django.db.models import Model, QuerySet
+from rest_framework import mixins
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
+
+from accounts.api.throttles import put_rate_headers
+from accounts.errors import NotFound
+from accounts.models import Team, TeamScopedQuerySet, User
+from accounts.tenancy import Access
+
+M = TypeVar("M", bound=Model)
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+NOTHING_HERE = "There is nothing here, or it belongs to another team."
+
+
+class TeamAPIView(APIView):
+    """A view inside the caller's team. `None` as a scope lets in everyone who is in the team."""
+
+    read_scope: ClassVar[str | None]
+    write_scope: ClassVar[str | None]
+    action_scopes: ClassVar[Mapping[str, str | None]] = {}
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+
+    @property
+    def access(self) -> Access:
+        return cast(Access, self.request.auth)
+
+    @property
+    def team(self) -> Team:
+        return self.access.team
+
+    @property
+    def actor(self) -> User:
+        return cast(User, self.request.user)
+
+    def required_scope(self) -> str | None:
+        action = getattr(self, "action", None)
+        if action is not None and action in self.action_scopes:
+            return self.action_scopes[action]
+        return self.read_scope if self.request.method in SAFE_METHODS else self.write_scope
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        finished = super().finalize_response(request, response, *args, **kwargs)
+        put_rate_headers(request, finished)
+        finished.setdefault("Cache-Control", "no-store")
+        return finished
+
+
+class TeamViewSet(TeamAPIView, GenericViewSet[Any]):
+    """Rows of one team. Subclasses name `queryset`, `serializer_class` (the answer) and the scopes; they call
+    services for every change.
+    """
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            return super().get_queryset().none()
+        return cast(TeamScopedQuerySet[Any], super().get_queryset()).for_team(self.team)
+
+    def show(self, row: Model, *, status: int = 200) -> Response:
+        """The answer that shows one row."""
+        return Response(self.get_serializer(row).data, status=status)
+
+    def read(self, serializer: type[Any]) -> dict[str, Any]:
+        """The body, checked by an input serializer."""
+        is_partial = self.request.method == "PATCH"
+        given = serializer(data=self.request.data, context=self.get_serializer_context(), partial=is_partial)
+        given.is_valid(raise_exception=True)
+        return dict(given.validated_data)
+
+
+class ListAndShow(mixins.ListModelMixin, mixins.RetrieveModelMixin, TeamViewSet):
+    """Lists and shows."""
+
+
+def find(rows: QuerySet[M], **lookup: Any) -> M:
+    """The one row, or 404 in the words of every other 404."""
+    row = rows.filter(**lookup).first()
+    if row is None:
+        raise NotFound(NOTHING_HERE)
+    return row

@@ -1,0 +1,47 @@
+"""ETag and If-Match: nobody overwrites a change that they have not seen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from django.utils.http import parse_etags
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.errors import PreconditionFailed
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Editable(Protocol):
+    @property
+    def pk(self) -> UUID: ...
+    @property
+    def updated_at(self) -> datetime: ...
+
+
+def etag_of(row: Editable) -> str:
+    digest = hashlib.sha256(f"{row.pk}:{row.updated_at.isoformat()}".encode()).hexdigest()
+    return f'"{digest[:32]}"'
+
+
+def require_match(request: Request, row: Editable) -> None:
+    """Raise unless `If-Match` is absent or names the row as it is now. Call it while the row is locked."""
+    given = request.headers.get("If-Match")
+    if given is not None and not {etag_of(row), "*"} & set(parse_etags(given)):
+        raise PreconditionFailed("Someone has changed this since you read it. Read it again, then send your change.")
+
+
+def with_etag(response: Response, row: Editable) -> Response:
+    response["ETag"] = etag_of(row)
+    return response
+
+
+def conditional(handler: F) -> F:
+    """Mark a handler that honours `If-Match`, for the OpenAPI document."""
+    handler.is_conditional = True  # type: ignore[attr-defined]
+    return handler

@@ -1,0 +1,55 @@
+"""Ids of a team's rows in a body. One of another team is as wrong as one that does not exist: 422, nothing is read."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.models import TeamScopedQuerySet
+
+NOT_FOUND = "There is no such thing in this team."
+
+
+@extend_schema_field({"type": "string", "format": "uuid"})
+class TeamRow(serializers.UUIDField):
+    """The row of that id. `rows` is a function, so that nothing is asked at import."""
+
+    default_error_messages = {"not_found": NOT_FOUND}
+
+    def __init__(self, *, rows: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rows = rows
+
+    def to_internal_value(self, data: Any) -> Any:
+        pk = super().to_internal_value(data)
+        found = _of_team(self, self.rows()).filter(pk=pk).first()
+        if found is None:
+            self.fail("not_found")
+        return found
+
+
+class TeamRows(serializers.ListField):
+    """The rows of those ids, in their order, with one query."""
+
+    child = serializers.UUIDField()
+
+    def __init__(self, *, rows: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rows = rows
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        pks: list[UUID] = super().to_internal_value(data)
+        found = _of_team(self, self.rows()).in_bulk(pks)
+        missing: dict[Any, Any] = {
+            index: [serializers.ErrorDetail(NOT_FOUND, "not_found")] for index, pk in enumerate(pks) if pk not in found
+        }
+        if missing:
+            raise serializers.ValidationError(missing)
+        return [found[pk] for pk in pks]
+
+
+def _of_team(field: serializers.Field[Any, Any, Any, Any], rows: TeamScopedQuerySet[Any]) -> TeamScopedQuerySet[Any]:
+    return rows.for_team(field.context["view"].team)

@@ -1,0 +1,34 @@
+"""Filters of lists. A parameter that nothing knows is refused: a filter that is silently ignored shows too much."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.utils import translate_validation
+from rest_framework.request import Request
+
+from accounts.api.errors import BadParameter
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+PAGING = {"limit", "cursor", "ordering"}
+
+
+class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        filterset = self.get_filterset(request, queryset, view)
+        known = PAGING | (set(filterset.filters) if filterset is not None else set())
+        for name in request.query_params:
+            if name not in known:
+                raise BadParameter(name[:60], "There is no such parameter here.")
+        if filterset is None:
+            return queryset
+        if not filterset.is_valid():
+            detail: Any = translate_validation(filterset.errors).detail
+            name, messages = next(iter(detail.items()))
+            raise BadParameter(name, str(messages[0]))
+        filtered: QuerySet[Any] = filterset.qs
+        return filtered

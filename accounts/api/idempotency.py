@@ -1,0 +1,119 @@
+"""Idempotency-Key: the same POST sent twice has one effect, and the second caller gets the first answer.
+
+The record of the answer commits with the effect or not at all. A refused request has no effect and leaves no record, so
+it may be sent again with the same key. Who comes while the first is at work is told so at once, by an advisory lock.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+from django.core.files.uploadedfile import UploadedFile
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.errors import BadParameter, IdempotencyInProgress, IdempotencyKeyReused
+from accounts.models import IdempotencyRecord, Team
+
+F = TypeVar("F", bound=Callable[..., Any])
+KEPT_FOR = timedelta(hours=24)
+
+
+def idempotent(*, hide: Collection[str] = ()) -> Callable[[F], F]:
+    """Make a POST handler honour `Idempotency-Key`. It runs in a transaction either way.
+
+    `hide` names fields of the answer that are secrets: they are not kept, and a repeat shows them as null.
+    """
+
+    def decorate(handler: F) -> F:
+        @functools.wraps(handler)
+        def wrapped(view: Any, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+            key = _key_of(request)
+            if key is None:
+                with transaction.atomic():
+                    return cast(HttpResponse, handler(view, request, *args, **kwargs))
+            fingerprint = _fingerprint(request)
+            with transaction.atomic():
+                _lock(view.team, key)
+                record = _record_of(view.team, key)
+                if record is not None:
+                    return _replay(record, fingerprint)
+                response: Response = handler(view, request, *args, **kwargs)
+                _keep(view.team, key, fingerprint, response, hide)
+                return response
+
+        wrapped.is_idempotent = True  # type: ignore[attr-defined]
+        return cast(F, wrapped)
+
+    return decorate
+
+
+def _key_of(request: Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
+        raise BadParameter("Idempotency-Key", "Use 1 to 255 printable ASCII characters.")
+    return key
+
+
+def _fingerprint(request: Request) -> str:
+    """What makes two requests the same: method, path and body. Files count by name and content."""
+    body: Any = request.data
+    if hasattr(body, "lists"):
+        body = {name: [_plain(value) for value in values] for name, values in body.lists()}
+    text = json.dumps([request.method, request.path, request.META.get("QUERY_STRING", ""), body], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, UploadedFile):
+        return value
+    digest = hashlib.sha256()
+    for chunk in value.chunks():
+        digest.update(chunk)
+    value.seek(0)
+    return [value.name, value.content_type, digest.hexdigest()]
+
+
+def _lock(team: Team, key: str) -> None:
+    number = int.from_bytes(hashlib.sha256(f"idempotency:{team.pk}:{key}".encode()).digest()[:8], signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+        (is_ours,) = cursor.fetchone()
+    if not is_ours:
+        raise IdempotencyInProgress("The first request with this key is not finished. Ask again.", retry_after_s=1)
+
+
+def _record_of(team: Team, key: str) -> IdempotencyRecord | None:
+    record = IdempotencyRecord.objects.for_team(team).filter(key=key).first()
+    if record is not None and record.created_at < timezone.now() - KEPT_FOR:
+        record.delete()
+        return None
+    return record
+
+
+def _replay(record: IdempotencyRecord, fingerprint: str) -> HttpResponse:
+    if record.fingerprint != fingerprint:
+        raise IdempotencyKeyReused("This key was used with another body or path. Use a new key for a new request.")
+    response = HttpResponse(record.body, status=record.status, content_type="application/json")
+    response["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _keep(team: Team, key: str, fingerprint: str, response: Response, hide: Collection[str]) -> None:
+    shown = {name: None if name in hide else value for name, value in response.data.items()}
+    IdempotencyRecord.objects.create(
+        team=team,
+        key=key,
+        fingerprint=fingerprint,
+        status=response.status_code,
+        body=JSONRenderer().render(shown).decode(),
+    )

@@ -1,0 +1,33 @@
+"""May this caller do that? One question against the one table in `accounts/tenancy.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from accounts.errors import Forbidden
+from accounts.tenancy import Access
+
+if TYPE_CHECKING:
+    from accounts.api.base import TeamAPIView
+
+
+class InsufficientScope(Forbidden):
+    code = "insufficient_scope"
+    title = "Not allowed with this key or role"
+
+
+class TeamPermission(BasePermission):
+    """Lets a caller through whose key and role include the scope that the view names for this method."""
+
+    def has_permission(self, request: Request, view: TeamAPIView) -> bool:  # type: ignore[override]
+        access = request.auth
+        if not isinstance(access, Access):
+            return False
+        scope = view.required_scope()
+        if scope is not None and scope not in access.actions:
+            whose = "This key" if access.key else "Your role in this team"
+            raise InsufficientScope(f"{whose} does not include {scope}.", extra={"required_scope": scope})
+        return True

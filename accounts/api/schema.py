@@ -1,0 +1,106 @@
+"""What the OpenAPI document says of every operation: who may call, what may be refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+
+from accounts.api.serializers import ProblemSerializer
+
+PROBLEM = "application/problem+json"
+WORDS = {
+    400: "A parameter, a header or the JSON itself does not fit.",
+    401: "No valid key or session.",
+    402: "The plan of the team does not allow one more.",
+    403: "The key or the role does not include the scope.",
+    404: "No such thing in this team.",
+    405: "The resource has no such method.",
+    406: "Only application/json can be sent back.",
+    409: "It has changed meanwhile, or the Idempotency-Key is in use.",
+    412: "If-Match names an older state.",
+    413: "The body is too large.",
+    415: "The body has a type that is not read here.",
+    422: "Some of the input does not fit; `errors` says where.",
+    429: "Too many calls; `Retry-After` says when to call again.",
+    503: "A part that is needed does not answer; try again later.",
+}
+ALWAYS = (400, 401, 403, 406, 429, 503)
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255},
+    OpenApiParameter.HEADER,
+    description="The same key with the same body has one effect and one answer, for 24 hours.",
+)
+X_TEAM = OpenApiParameter(
+    "X-Team", str, OpenApiParameter.HEADER, description="With a session: the team's slug. A key has one team already."
+)
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The ETag of the state that you change; another one answers 412.",
+)
+
+
+class DeskhandSchema(AutoSchema):
+    """Adds to each operation the refusals and headers that follow from the base classes."""
+
+    def get_description(self) -> str:  # type: ignore[override]
+        """Only what an operation says of itself; the docstrings of base classes are for us."""
+        return ""
+
+    def get_override_parameters(self) -> list[Any]:
+        extra = [*super().get_override_parameters(), X_TEAM]
+        if self._handler_is("is_idempotent"):
+            extra.append(IDEMPOTENCY_KEY)
+        if self._handler_is("is_conditional"):
+            extra.append(IF_MATCH)
+        return extra
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        for status in self._refusals():
+            if str(status) not in bodies:
+                refusal = OpenApiResponse(ProblemSerializer, WORDS[status])
+                bodies[str(status)] = self._get_response_for_code(  # type: ignore[no-untyped-call]
+                    refusal, str(status), [PROBLEM], direction
+                )
+        return dict(sorted(bodies.items()))
+
+    def _refusals(self) -> list[int]:
+        statuses = {*ALWAYS}
+        if "{" in re.sub(r"\{version\}", "", self.path) or self.method != "GET":
+            statuses.add(404)
+        if self.method in {"POST", "PUT", "PATCH"}:
+            statuses |= {402, 409, 413, 415, 422}
+        if self.method == "DELETE":
+            statuses.add(409)
+        if self._handler_is("is_conditional"):
+            statuses.add(412)
+        return sorted(statuses)
+
+    def _handler_is(self, mark: str) -> bool:
+        name = getattr(self.view, "action", None) or self.method.lower()
+        return bool(getattr(getattr(self.view, name, None), mark, False))
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "accounts.api.authentication.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "dh_<prefix>_<secret>"}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "accounts.api.authentication.SessionAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        from django.conf import settings
+
+        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}

@@ -1,0 +1,37 @@
+"""What bodies have in common: what is not known is refused, never ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """The input of one operation. A field that it does not know is an error at that field."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            unknown = [str(name) for name in data if name not in self.fields]
+            if unknown:
+                message = serializers.ErrorDetail("There is no such field.", code="unknown_field")
+                raise serializers.ValidationError({name[:80]: [message] for name in unknown[:20]})
+        return super().to_internal_value(data)
+
+
+class ProblemFieldSerializer(serializers.Serializer[Any]):
+    field = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """Every refusal, as RFC 9457 says."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    request_id = serializers.CharField()
+    errors = ProblemFieldSerializer(many=True)  # type: ignore[assignment]

@@ -1,0 +1,58 @@
+"""Forms of people, teams and keys; and how a service's refusal reaches the field that caused it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from django import forms
+from django.utils import timezone
+
+from accounts.errors import AppError
+from accounts.models.roles import SCOPES
+
+
+def add_refusal(form: forms.Form, error: AppError) -> None:
+    """Show what a service refused: at its fields where the form has them, else above the form."""
+    for wrong in error.fields:
+        form.add_error(wrong.field if wrong.field in form.fields else None, wrong.message)
+    if not error.fields:
+        form.add_error(None, error.detail)
+
+
+class ProfileForm(forms.Form):
+    name = forms.CharField(max_length=120, required=False, help_text="What your team sees beside your work.")
+    hue = forms.CharField(widget=forms.HiddenInput, required=False)
+
+
+SCOPE_WORDS = {
+    "runs:read": "See runs, events and files",
+    "runs:write": "Start, answer and cancel runs",
+    "agents:read": "See agents and tasks",
+    "agents:write": "Change agents and tasks",
+    "tools:read": "See tools",
+    "tools:write": "Change tools",
+    "billing:read": "See usage and cost",
+    "team:admin": "Manage keys and the team",
+}
+EXPIRIES = {"": "Never", "30": "In 30 days", "90": "In 90 days", "365": "In a year"}
+
+
+class ApiKeyForm(forms.Form):
+    name = forms.CharField(max_length=80, help_text="What will use it, such as “Warehouse scripts”.")
+    scopes = forms.MultipleChoiceField(
+        label="May",
+        choices=[(scope, SCOPE_WORDS.get(scope, scope)) for scope in SCOPES],
+        widget=forms.CheckboxSelectMultiple,
+        initial=["runs:read", "runs:write", "agents:read"],
+    )
+    expires_in = forms.ChoiceField(label="Expires", choices=list(EXPIRIES.items()), required=False, initial="90")
+
+    def __init__(self, *args: Any, allowed: frozenset[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast(forms.MultipleChoiceField, self.fields["scopes"])
+        field.choices = [(scope, SCOPE_WORDS.get(scope, scope)) for scope in SCOPES if scope in allowed]
+
+    def expires_at(self) -> datetime | None:
+        days = self.cleaned_data["expires_in"]
+        return timezone.now() + timedelta(days=int(days)) if days else None

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from accounts.models.audit import AuditEntry
+from accounts.models.base import TeamScopedModel, TeamScopedQuerySet
+from accounts.models.keys import ApiKey, IdempotencyRecord
+from accounts.models.people import Membership, Role, Team, User
+
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "IdempotencyRecord",
+    "Membership",
+    "Role",
+    "Team",
+    "TeamScopedModel",
+    "TeamScopedQuerySet",
+    "User",
+]

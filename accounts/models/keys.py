@@ -1,0 +1,68 @@
+"""Keys for the REST API, and the answers kept for idempotent repeats."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import OuterRef, Q, Subquery
+from django.utils import timezone
+
+from accounts.ids import uuid7
+from accounts.models.base import TeamScopedModel, TeamScopedQuerySet
+from accounts.models.people import Membership, User
+
+
+class ApiKeyQuerySet(TeamScopedQuerySet["ApiKey"]):
+    def live(self) -> Self:
+        """Keys that open something: neither revoked nor expired, and whoever made them still works in the team."""
+        maker = Membership.objects.filter(team=OuterRef("team"), user=OuterRef("created_by"), user__is_active=True)
+        return (
+            self.select_related("team", "created_by")
+            .annotate(maker_role=Subquery(maker.values("role")[:1]))
+            .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()))
+            .filter(revoked_at__isnull=True, maker_role__isnull=False)
+        )
+
+
+class ApiKey(TeamScopedModel):
+    """A team's credential `dh_<prefix>_<secret>`. Only the SHA-256 of the secret is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=12, unique=True)
+    secret_sha256 = models.CharField(max_length=64)
+    scopes = ArrayField(models.CharField(max_length=30), default=list)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    maker_role: str
+    """What the maker is in the team today. Only on keys that `live()` found."""
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.name} (dh_{self.prefix}_…)"
+
+
+class IdempotencyRecord(TeamScopedModel):
+    """The first answer to a POST with an Idempotency-Key; kept for 24 hours. No status yet means in flight."""
+
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.JSONField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = TeamScopedQuerySet["IdempotencyRecord"].as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["team", "key"], name="idempotency_key_once_per_team")]
+        indexes = [models.Index(fields=["created_at"])]
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,21 @@
+"""What people say about themselves."""
+
+from __future__ import annotations
+
+from accounts.errors import FieldError, InvalidInput
+from accounts.models import User
+
+HUES = ("blue", "teal", "moss", "amber", "coral", "rose", "plum", "slate")
+"""The identity colours of the design; people and agents have one each."""
+
+
+def update_profile(*, user: User, name: str | None = None, hue: str | None = None) -> User:
+    if hue is not None and hue not in HUES:
+        wrong = FieldError("hue", "invalid_choice", f"Choose one of {', '.join(HUES)}.")
+        raise InvalidInput("That colour does not exist.", fields=[wrong])
+    if name is not None:
+        user.name = name.strip()[:120]
+    if hue is not None:
+        user.hue = hue
+    user.save(update_fields=["name", "hue"])
+    return user

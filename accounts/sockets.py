@@ -1,0 +1,111 @@
+"""Who opens a WebSocket: a signed-in person's browser from our own pages, or an API key."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from channels.auth import AuthMiddlewareStack
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.request import split_domain_port, validate_host
+
+from accounts.models import ApiKey, Membership, User
+from accounts.services import keys
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated person (`user_id`, `password_mark`) or key (`key_id`, `team_id`)."""
+
+    user_id: Any = None
+    password_mark: str = ""
+    key_id: Any = None
+    team_id: Any = None
+
+    @property
+    def name(self) -> str:
+        return f"key:{self.key_id}" if self.key_id else f"user:{self.user_id}"
+
+
+def password_mark(user: User) -> str:
+    """Changes when the password does: a socket of before is closed."""
+    return hashlib.sha256(user.password.encode()).hexdigest()
+
+
+def http_caller(request: HttpRequest) -> Caller | None:
+    """The caller of a plain request: an API key, else the browser's session."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return _caller_of_key(token.strip())
+    return _caller_of(request.user) if request.user.is_authenticated else None
+
+
+def _caller_of(user: User) -> Caller:
+    return Caller(user_id=user.pk, password_mark=password_mark(user))
+
+
+def _caller_of_key(token: str) -> Caller | None:
+    key = keys.find_key(token)
+    return Caller(key_id=key.pk, team_id=key.team_id) if key and "runs:read" in key.scopes else None
+
+
+class SocketAuth:
+    """Sets scope["caller"], or refuses the handshake with 403 when a browser comes from another site."""
+
+    def __init__(self, app: Any) -> None:
+        self._by_session = AuthMiddlewareStack(_SessionCaller(app))
+        self._app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        scope = scope | {"caller": None}
+        headers = dict(scope["headers"])
+        protocols = scope.get("subprotocols", [])
+        if not _host_is_ours(headers):
+            await send({"type": "websocket.close", "code": 4403})
+        elif len(protocols) == 2 and protocols[0] == "bearer":
+            await self._app(
+                scope | {"caller": await database_sync_to_async(_caller_of_key)(protocols[1])}, receive, send
+            )
+        elif not _is_same_origin(headers):
+            await send({"type": "websocket.close", "code": 4403})
+        else:
+            await self._by_session(scope, receive, send)
+
+
+class _SessionCaller:
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        user = scope["user"]
+        caller = _caller_of(user) if user.is_authenticated else None
+        await self._app(scope | {"caller": caller}, receive, send)
+
+
+def _host_is_ours(headers: dict[bytes, bytes]) -> bool:
+    domain, _ = split_domain_port(headers.get(b"host", b"").decode("latin-1"))
+    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+
+
+def _is_same_origin(headers: dict[bytes, bytes]) -> bool:
+    """Exactly our scheme, host and port. No origin, or `null`, is nobody's browser page of ours."""
+    origin = headers.get(b"origin", b"").decode("latin-1")
+    host = headers.get(b"host", b"").decode("latin-1")
+    parts = urlsplit(origin)
+    scheme = "https" if settings.IS_HTTPS else "http"
+    return origin == f"{parts.scheme}://{parts.netloc}" and parts.netloc == host and parts.scheme == scheme
+
+
+def callers_team_ids(caller: Caller) -> list[Any]:
+    """The teams that the caller may look at now; empty when it may not look at anything any more."""
+    if caller.key_id:
+        key = ApiKey.objects.live().filter(pk=caller.key_id).first()
+        return [key.team_id] if key and "runs:read" in key.scopes else []
+    user = User.objects.filter(pk=caller.user_id, is_active=True).first()
+    if user is None or password_mark(user) != caller.password_mark:
+        return []
+    return list(Membership.objects.filter(user=user).values_list("team_id", flat=True))

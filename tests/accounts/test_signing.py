@@ -1,0 +1,177 @@
+"""Signing up, in and out, and resetting a password. Attack cases 44, 45."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.cache import cache
+from django.test import Client
+
+from accounts.models import Membership, Role, Team, User
+from tests.factories import PASSWORD, UserFactory
+
+SIGN_UP, SIGN_IN = "/accounts/signup/", "/accounts/login/"
+NEW = {"email": "Grace@Example.com", "password1": PASSWORD}
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limits() -> None:
+    cache.clear()
+
+
+def link_in(message: Any) -> str:
+    found = re.search(r"https?://[^/\s]+(/\S+)", str(message.body))
+    assert found is not None
+    return found[1]
+
+
+def verified(**given: Any) -> User:
+    user = UserFactory(**given)
+    user.emailaddress_set.create(email=user.email, verified=True, primary=True)
+    return user
+
+
+def is_signed_in(client: Client) -> bool:
+    return client.get("/api/v1/me/").status_code != 401
+
+
+@pytest.mark.django_db
+def test_signing_up_makes_the_person_the_team_and_a_mail() -> None:
+    client = Client()
+
+    answer = client.post(SIGN_UP, NEW)
+
+    user = User.objects.get()
+    membership = Membership.objects.get(user=user)
+    assert answer.status_code == 302
+    assert user.email == "grace@example.com"
+    assert (membership.role, membership.team.is_personal, membership.team.name) == (Role.OWNER, True, "grace's team")
+    assert [message.to for message in mail.outbox] == [["grace@example.com"]]
+    assert is_signed_in(client) is False
+
+
+@pytest.mark.django_db
+def test_an_address_must_be_verified_before_its_owner_comes_in() -> None:
+    client = Client()
+    client.post(SIGN_UP, NEW)
+
+    client.post(SIGN_IN, {"login": "grace@example.com", "password": PASSWORD})
+    before = is_signed_in(client)
+    link = link_in(mail.outbox[0])
+    client.post(link)
+    client.post(SIGN_IN, {"login": "grace@example.com", "password": PASSWORD})
+
+    assert before is False
+    assert is_signed_in(client) is True
+    client.post("/accounts/logout/")
+    assert is_signed_in(client) is False
+
+
+@pytest.mark.django_db
+def test_signing_up_leaves_nobody_without_a_team(monkeypatch: pytest.MonkeyPatch) -> None:
+    from accounts.services import teams
+
+    def fail(**_: Any) -> None:
+        raise RuntimeError("no team")
+
+    monkeypatch.setattr(teams, "create_team", fail)
+    with pytest.raises(RuntimeError, match="no team"):
+        Client().post(SIGN_UP, NEW)
+
+    assert User.objects.count() == 0
+    assert Team.objects.count() == 0
+    assert mail.outbox == []
+
+
+@pytest.mark.django_db
+def test_signing_up_with_a_known_address_looks_the_same() -> None:
+    verified(email="grace@example.com", password="another good one")
+
+    known = Client().post(SIGN_UP, NEW)
+    new = Client().post(SIGN_UP, NEW | {"email": "new@example.com"})
+
+    assert (known.status_code, known["Location"]) == (new.status_code, new["Location"])
+    assert User.objects.filter(email="grace@example.com").count() == 1
+    assert User.objects.get(email="grace@example.com").check_password("another good one")
+
+
+@pytest.mark.django_db
+def test_asking_for_a_reset_looks_the_same_for_any_address() -> None:
+    verified(email="grace@example.com")
+
+    answers = [
+        Client().post("/accounts/password/reset/", {"email": f"{who}@example.com"}) for who in ("grace", "nobody")
+    ]
+
+    assert [(answer.status_code, answer["Location"]) for answer in answers] == [
+        (302, "/accounts/password/reset/done/")
+    ] * 2
+
+
+@pytest.mark.django_db
+def test_a_reset_link_works_once() -> None:
+    user = verified(email="grace@example.com")
+    elsewhere = Client()
+    elsewhere.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    Client().post("/accounts/password/reset/", {"email": user.email})
+    link = link_in(mail.outbox[0])
+    client = Client()
+
+    form = client.get(link)["Location"]
+    client.post(form, {"password1": "a brand new secret", "password2": "a brand new secret"})
+    user.refresh_from_db()
+    assert user.check_password("a brand new secret")
+    assert is_signed_in(elsewhere) is False
+
+    again = Client().get(link)
+    assert again.status_code == 400
+    for wrong in ("1-null", "1-", "0-set-password", "1-abc-def", f"{user.pk}-null", "[]-[]"):
+        answer = Client().post(
+            f"/accounts/password/reset/key/{wrong}/", {"password1": "mallory was here", "password2": "mallory was here"}
+        )
+        assert answer.status_code in {400, 404}
+    user.refresh_from_db()
+    assert user.check_password("a brand new secret")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("email", ["", "null", "[]", "a@b@c", "\x00"])
+def test_asking_for_a_reset_of_nonsense_sends_nothing(email: str) -> None:
+    assert Client().post("/accounts/password/reset/", {"email": email}).status_code < 500
+    assert mail.outbox == []
+
+
+@pytest.mark.django_db
+def test_guessing_passwords_is_stopped_whatever_the_headers_say() -> None:
+    verified(email="grace@example.com")
+
+    answers = [
+        Client(headers={"X-Forwarded-For": f"10.0.0.{n}"}).post(
+            SIGN_IN, {"login": "grace@example.com", "password": f"wrong {n}"}
+        )
+        for n in range(5)
+    ]
+    client = Client(headers={"X-Forwarded-For": "10.0.1.1"})
+    client.post(SIGN_IN, {"login": "grace@example.com", "password": PASSWORD})
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert is_signed_in(client) is False
+    cache.clear()
+    client.post(SIGN_IN, {"login": "grace@example.com", "password": PASSWORD})
+    assert is_signed_in(client) is True
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("target", ["//evil.test/", "https://evil.test/", "javascript:alert(1)", "/\\evil.test"])
+def test_signing_in_never_leads_elsewhere(target: str) -> None:
+    verified(email="grace@example.com")
+
+    answer = Client().post(
+        f"{SIGN_IN}?next={target}", {"login": "grace@example.com", "password": PASSWORD, "next": target}
+    )
+
+    assert "evil" not in answer.get("Location", "")
+    assert not answer.get("Location", "").startswith("javascript")

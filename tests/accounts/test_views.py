@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import ApiKey, AuditEntry, Role, User
+from tests.factories import MembershipFactory, TeamFactory
+
+NASTY = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def as_alice(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def as_viewer(client: Client, team) -> Client:
+    client.force_login(MembershipFactory(team=team, role=Role.VIEWER).user)
+    return client
+
+
+def page(name: str, **ids: object) -> str:
+    return reverse(f"accounts:{name}", kwargs={"team": "acme", **ids})
+
+
+def new_key(client: Client, **changes: object):
+    data = {"name": "Warehouse", "scopes": ["runs:read", "runs:write"], "expires_in": "90"} | changes
+    return client.post(page("api_keys"), data)
+
+
+def test_settings_lead_to_the_profile(as_alice):
+    assert as_alice.get(page("settings")).headers["Location"] == page("profile")
+
+
+def test_a_profile_is_saved(as_alice, alice):
+    answer = as_alice.post(page("profile"), {"name": "Alice B", "hue": "moss"}, follow=True)
+
+    alice.refresh_from_db()
+    assert (alice.name, alice.hue) == ("Alice B", "moss")
+    assert "Your profile is saved." in answer.content.decode()
+
+
+def test_a_colour_that_does_not_exist_is_refused(as_alice, alice):
+    answer = as_alice.post(page("profile"), {"name": "Alice B", "hue": "neon"})
+
+    alice.refresh_from_db()
+    assert alice.name == "Alice"
+    assert "Choose one of blue" in answer.content.decode()
+
+
+def test_a_key_is_shown_once(as_alice, team):
+    made = new_key(as_alice).content.decode()
+
+    token = re.search(r"data-token>(dh_[0-9a-f]{10}_[\w-]{43})<", made)[1]
+    assert "no-store" in as_alice.get(page("api_keys")).headers["Cache-Control"]
+    again = as_alice.get(page("api_keys")).content.decode()
+    assert token not in again
+    assert token[:13] in again
+    key = ApiKey.objects.get(team=team)
+    assert (key.name, key.scopes, key.expires_at is None) == ("Warehouse", ["runs:read", "runs:write"], False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": ""}, "This field is required."),
+        ({"scopes": []}, "This field is required."),
+        ({"scopes": ["everything"]}, "is not one of the available choices"),
+        ({"expires_in": "7"}, "is not one of the available choices"),
+    ],
+)
+def test_a_key_that_does_not_fit_is_refused_at_its_field(as_alice, changes, words):
+    answer = new_key(as_alice, **changes)
+
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert not ApiKey.objects.exists()
+
+
+def test_only_those_who_manage_the_team_make_keys(client, team, bob):
+    client.force_login(bob)
+
+    answer = new_key(client)
+
+    assert answer.status_code == 403
+    assert not ApiKey.objects.exists()
+    shown = client.get(page("api_keys")).content.decode()
+    assert "make or revoke API keys" in shown
+    assert "Create the key" not in shown
+
+
+def test_revoking_asks_first(as_alice, team):
+    new_key(as_alice)
+    key = ApiKey.objects.get(team=team)
+
+    asked = as_alice.get(page("api_key_revoke", key_id=key.pk)).content.decode()
+    key.refresh_from_db()
+    assert "Revoke the key “Warehouse”?" in asked
+    assert key.revoked_at is None
+
+    as_alice.post(page("api_key_revoke", key_id=key.pk))
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+    assert AuditEntry.objects.filter(action="api_key.revoked").count() == 1
+
+
+def test_a_key_of_another_team_is_not_there(as_alice, other_team, charlie):
+    key = ApiKey.objects.create(team=other_team, name="Theirs", prefix="0123456789", secret_sha256="x", scopes=[])
+
+    assert as_alice.post(page("api_key_revoke", key_id=key.pk)).status_code == 404
+    key.refresh_from_db()
+    assert key.revoked_at is None
+
+
+def test_what_people_call_things_is_text(as_alice, alice, team):
+    alice.name = team.name = NASTY
+    alice.save()
+    team.save()
+    new_key(as_alice, name=NASTY)
+
+    for name in ("profile", "team_settings", "api_keys"):
+        shown = as_alice.get(page(name)).content.decode()
+        assert NASTY not in shown
+        assert "&lt;script&gt;" in shown
+
+
+def test_a_viewer_sees_people_and_roles(as_viewer, alice):
+    shown = as_viewer.get(page("team_settings")).content.decode()
+
+    assert "alice@example.com" in shown
+    assert "What each role may do" in shown
+
+
+@pytest.mark.parametrize("name", ["settings", "profile", "team_settings", "api_keys"])
+def test_an_outsider_gets_404_and_a_stranger_signs_in(client, team, charlie, name):
+    assert client.get(page(name)).headers["Location"].startswith("/accounts/login/")
+
+    client.force_login(charlie)
+    assert client.get(page(name)).status_code == 404
+    assert client.post(page(name)).status_code in (404, 405)
+
+
+def test_the_sidebar_lists_the_persons_teams_only(as_alice, alice, other_team):
+    mine = TeamFactory(name="Second desk")
+    MembershipFactory(team=mine, user=alice)
+
+    shown = as_alice.get(page("profile")).content.decode()
+
+    assert "Second desk" in shown
+    assert "Elsewhere" not in shown
