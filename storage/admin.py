@@ -1,0 +1,16 @@
+"""What operators see of files: what and how large, never the content."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from accounts.admin import ReadOnlyAdmin
+from storage.models import StoredFile
+
+
+@admin.register(StoredFile)
+class StoredFileAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "team", "name", "size", "content_type", "expires_at"]
+    list_filter = ["content_type", "created_at"]
+    list_select_related = ["team"]
+    search_fields = ["id", "name", "key", "sha256", "team__slug"]

@@ -1,0 +1,31 @@
+"""Bytes: one row for each object in the object store."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from accounts.ids import uuid7
+from accounts.models import TeamScopedModel, TeamScopedQuerySet, User
+
+
+class StoredFile(TeamScopedModel):
+    """An object that is complete in the object store. Names, types and hashes live here, never in the store."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    key = models.CharField(max_length=200, unique=True)
+    name = models.CharField(max_length=255)
+    size = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    content_type = models.CharField(max_length=120)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TeamScopedQuerySet["StoredFile"].as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"])]
+
+    def __str__(self) -> str:
+        return self.name

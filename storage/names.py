@@ -1,0 +1,28 @@
+"""The name of a file, as people see it and as a header carries it."""
+
+from __future__ import annotations
+
+import unicodedata
+from urllib.parse import quote
+
+MAX_BYTES = 200
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def display_name(name: str) -> str:
+    """The last part of any name, without what cannot be seen, cut in the middle rather than in its ending."""
+    last = unicodedata.normalize("NFC", name).replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    plain = "".join(char for char in last if unicodedata.category(char) not in _UNSEEN).strip(" .")
+    stem, dot, suffix = plain.rpartition(".")
+    ending = dot + suffix if stem and len(suffix) <= 10 else ""
+    room = MAX_BYTES - len(ending.encode())
+    return (plain.removesuffix(ending).encode()[:room].decode(errors="ignore") + ending) or "file"
+
+
+def content_disposition(name: str) -> str:
+    """`attachment` with the name for every browser (RFC 6266): plain ASCII first, then the true one."""
+    shown = display_name(name)
+    plain = unicodedata.normalize("NFKD", shown).encode("ascii", "ignore").decode()
+    plain = "".join(char for char in plain if char not in '"\\%;')
+    plain = f"file{plain}" if not plain or plain.startswith(".") else plain
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(shown, safe='')}"

@@ -1,0 +1,205 @@
+"""Files of a team in the object store. The object comes first, complete and verified; then the row that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+from uuid import UUID
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import ProtectedError
+
+from accounts.errors import NotFound, Unavailable
+from accounts.ids import uuid7
+from accounts.models import User
+from storage import content_types, names
+from storage.models import StoredFile
+
+logger = logging.getLogger(__name__)
+
+URL_LIVES_S = 300
+_PIECE = 1024 * 1024
+_DOWN = "The file store does not answer. Nothing was lost; try again in a moment."
+
+
+def save_file(
+    *,
+    team_id: UUID,
+    content: BinaryIO | bytes | Path,
+    name: str,
+    content_type: str = "",
+    created_by: User | None = None,
+    expires_at: datetime | None = None,
+) -> StoredFile:
+    """Keep the content under a generated key. A row exists only for an object that was read back and is whole.
+
+    `content_type` is a hint for what cannot be told from the bytes; a page that calls itself a picture is not believed.
+    """
+    with _on_disk(content) as file:
+        size, sha256, head = _measure(file)
+        key = _put(f"{team_id}/{uuid7()}", file, sha256)
+    detected = content_types.detect(name=name, head=head)
+    try:
+        return StoredFile.objects.create(
+            team_id=team_id,
+            key=key,
+            name=names.display_name(name),
+            size=size,
+            sha256=sha256,
+            content_type=_specific(detected, content_type),
+            created_by=created_by,
+            expires_at=expires_at,
+        )
+    except BaseException:
+        _forget(key)
+        raise
+
+
+@contextmanager
+def open_file(stored: StoredFile) -> Iterator[IO[bytes]]:
+    """The file's bytes."""
+    with _answering(lambda: _fetched(stored.key)) as file:
+        yield file
+
+
+def copy_to(stored: StoredFile, path: Path) -> None:
+    """Write the file to a path; whole and as it was saved, or not at all."""
+    copy_object(key=stored.key, sha256=stored.sha256, path=path)
+
+
+def copy_object(*, key: str, sha256: str, path: Path) -> None:
+    """The same for those who hold no row."""
+    part = path.with_name(f".part-{uuid7()}")
+    try:
+        with _answering(lambda: _fetched(key)) as source, part.open("xb") as target:
+            shutil.copyfileobj(source, target, _PIECE)
+        if _sha256(part) != sha256:
+            raise Unavailable("The file is damaged in the file store.")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def signed_url(stored: StoredFile) -> str:
+    """An address that downloads the file for the next five minutes, for whoever holds it; never shown in place."""
+    shown = content_types.inline(stored.content_type)
+    kind = content_types.BINARY if shown is None or stored.content_type == content_types.SVG else shown
+    headers = {"ResponseContentDisposition": names.content_disposition(stored.name), "ResponseContentType": kind}
+    store: Any = default_storage  # django-storages signs; the base class knows no such parameters
+    return str(store.url(stored.key, parameters=headers, expire=URL_LIVES_S))
+
+
+def safe_inline_type(stored: StoredFile) -> str | None:
+    """The type under which a page may show the file, or None. SVG needs a sandboxing Content-Security-Policy."""
+    return content_types.inline(stored.content_type)
+
+
+def delete_file(stored: StoredFile) -> None:
+    """Remove the row, and its object once that is committed."""
+    key = stored.key
+    stored.delete()
+    transaction.on_commit(lambda: _forget(key))
+
+
+def delete_expired(*, now: datetime, limit: int = 500) -> int:
+    """Remove files whose time is over; returns how many. Files that something still points at stay."""
+    count = 0
+    for stored in StoredFile.objects.filter(expires_at__lt=now).order_by("expires_at")[:limit]:
+        try:
+            with transaction.atomic():
+                delete_file(stored)
+            count += 1
+        except ProtectedError:
+            continue
+    return count
+
+
+@contextmanager
+def _on_disk(content: BinaryIO | bytes | Path) -> Iterator[BinaryIO]:
+    """The content as a file that can be read more than once."""
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            yield file
+    elif isinstance(content, bytes):
+        with tempfile.SpooledTemporaryFile(max_size=8 * _PIECE) as spool:
+            spool.write(content)
+            yield spool  # type: ignore[misc]
+    else:
+        with tempfile.SpooledTemporaryFile(max_size=8 * _PIECE) as spool:
+            while piece := content.read(_PIECE):
+                spool.write(piece)
+            yield spool  # type: ignore[misc]
+
+
+def _measure(file: BinaryIO) -> tuple[int, str, bytes]:
+    """Size, SHA-256 and first bytes."""
+    file.seek(0)
+    digest, size, head = hashlib.sha256(), 0, b""
+    while piece := file.read(_PIECE):
+        head = head or piece[: content_types.HEAD_BYTES]
+        digest.update(piece)
+        size += len(piece)
+    file.seek(0)
+    return size, digest.hexdigest(), head
+
+
+def _put(key: str, file: BinaryIO, sha256: str) -> str:
+    """Store the object and read it back; returns its key."""
+    try:
+        _answering(lambda: default_storage.save(key, File(file)))
+        with _answering(lambda: _fetched(key)) as kept:
+            whole = hashlib.file_digest(kept, "sha256").hexdigest() == sha256
+        if not whole:
+            raise Unavailable("The file store did not keep the file whole. Try again.")
+    except Unavailable:
+        _forget(key)
+        raise
+    return key
+
+
+def _fetched(key: str) -> IO[bytes]:
+    """The object, downloaded: reading it cannot fail any more."""
+    kept = default_storage.open(key)
+    kept.file  # noqa: B018 - the property downloads
+    return kept
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _specific(detected: str, hint: str) -> str:
+    """The hint where the bytes say nothing and the hint is harmless."""
+    is_plain = detected == content_types.BINARY and hint and content_types.inline(hint) is None
+    return hint[:120] if is_plain else detected
+
+
+def _answering(call: Callable[[], Any]) -> Any:
+    """The answer of the object store, or an error that a person can act on."""
+    try:
+        return call()
+    except FileNotFoundError as problem:
+        raise NotFound("The file is no longer in the file store.") from problem
+    except (ClientError, BotoCoreError, OSError) as problem:
+        logger.warning("The object store failed: %s", problem)
+        raise Unavailable(_DOWN, retry_after_s=5) from problem
+
+
+def _forget(key: str) -> None:
+    """Remove an object. One that cannot be removed now is only lost space."""
+    try:
+        default_storage.delete(key)
+    except Exception:
+        logger.exception("Object %s could not be removed", key)
