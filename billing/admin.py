@@ -1,0 +1,66 @@
+"""What operators see of money: plans, prices and limits can be changed, the ledger cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from accounts.admin import ReadOnlyAdmin
+from billing import services
+from billing.models import Budget, Price, Reservation, TeamPlan, UsageRecord
+
+
+@admin.register(TeamPlan)
+class TeamPlanAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["team", "plan", "updated_at"]
+    list_filter = ["plan"]
+    list_select_related = ["team"]
+    search_fields = ["team__name", "team__slug"]
+    readonly_fields = ["team", "updated_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: TeamPlan | None = None) -> bool:
+        return False
+
+
+@admin.register(Price)
+class PriceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["model", "effective_from", "input_usd", "output_usd", "cache_read_usd", "cache_write_usd"]
+    list_filter = ["model"]
+    search_fields = ["model"]
+    ordering = ["model", "-effective_from"]
+
+
+@admin.register(UsageRecord)
+class UsageRecordAdmin(ReadOnlyAdmin):
+    list_display = ["at", "team", "agent_label", "model", "outcome", "input_tokens", "output_tokens", "cost_usd"]
+    list_filter = ["outcome", "kind", "model", "at"]
+    list_select_related = ["team"]
+    search_fields = ["key", "run_id", "agent_label", "team__slug"]
+
+
+@admin.register(Budget)
+class BudgetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """A new limit goes through the service: runs that waited for it go on."""
+
+    list_display = ["team", "agent_id", "limit_usd", "spent_usd", "reserved_usd", "period"]
+    list_select_related = ["team"]
+    search_fields = ["team__name", "team__slug", "agent_id"]
+    readonly_fields = ["team", "agent_id", "period", "spent_usd", "reserved_usd", "warned_at", "created_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:
+        services.set_budget(team=obj.team, limit_usd=obj.limit_usd, agent_id=obj.agent_id)
+
+
+@admin.register(Reservation)
+class ReservationAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "team", "run_id", "key", "amount_usd"]
+    list_select_related = ["team"]
+    search_fields = ["run_id", "key"]

@@ -1,0 +1,133 @@
+"""Money: prices, the usage ledger, budgets and reservations. Amounts are USD with six digits."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.ids import uuid7
+from accounts.models import Team, TeamScopedModel, TeamScopedQuerySet
+
+
+class TeamPlan(models.Model):
+    """What a team may do. One lockable row for each team."""
+
+    team = models.OneToOneField(Team, primary_key=True, on_delete=models.CASCADE, related_name="plan")
+    plan = models.CharField(max_length=30, default="self_hosted")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.team}: {self.plan}"
+
+
+class Price(models.Model):
+    """What a model costs from a day on, USD for a million tokens.
+
+    A call with more than `band_tokens` of input has the `band_` prices as a whole.
+    """
+
+    model = models.CharField(max_length=80)
+    effective_from = models.DateField()
+    input_usd = models.DecimalField(max_digits=12, decimal_places=6)
+    output_usd = models.DecimalField(max_digits=12, decimal_places=6)
+    cache_read_usd = models.DecimalField(max_digits=12, decimal_places=6)
+    cache_write_usd = models.DecimalField(max_digits=12, decimal_places=6)
+    band_tokens = models.PositiveIntegerField(null=True, blank=True)
+    band_input_usd = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    band_output_usd = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    band_cache_read_usd = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    band_cache_write_usd = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["model", "effective_from"], name="price_once_per_day")]
+
+    def __str__(self) -> str:
+        return f"{self.model} from {self.effective_from}"
+
+
+class UsageKind(models.TextChoices):
+    MODEL = "model"
+    TOOL = "tool"
+
+
+class UsageOutcome(models.TextChoices):
+    CHARGED = "charged"
+    FREE = "free"
+    UNKNOWN = "unknown"
+    """A call that was sent and never answered: the cost is an estimate, and the customer does not pay it."""
+
+
+class UsageRecord(TeamScopedModel):
+    """One line of the append-only usage ledger. Names its subject by id and label: it outlives it."""
+
+    key = models.CharField(max_length=120, unique=True)
+    """The provider's message id, or `unknown:<step key>:<attempt>` for an attempt without an answer."""
+    kind = models.CharField(max_length=10, choices=UsageKind.choices)
+    outcome = models.CharField(max_length=10, choices=UsageOutcome.choices)
+    at = models.DateTimeField(default=timezone.now)
+    run_id = models.UUIDField()
+    step_key = models.CharField(max_length=80)
+    agent_id = models.UUIDField(null=True)
+    agent_label = models.CharField(max_length=120, blank=True)
+    task_id = models.UUIDField(null=True)
+    model = models.CharField(max_length=80, blank=True)
+    input_tokens = models.PositiveBigIntegerField(default=0)
+    cache_read_tokens = models.PositiveBigIntegerField(default=0)
+    cache_write_tokens = models.PositiveBigIntegerField(default=0)
+    output_tokens = models.PositiveBigIntegerField(default=0)
+    cost_usd = models.DecimalField(max_digits=14, decimal_places=6, default=0)
+
+    objects = TeamScopedQuerySet["UsageRecord"].as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["team", "at"]), models.Index(fields=["run_id"])]
+
+    def __str__(self) -> str:
+        return f"{self.key} ${self.cost_usd}"
+
+
+class Budget(TeamScopedModel):
+    """A hard monthly limit of a team, or of one agent of it. `spent` and `reserved` belong to the month `period`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    agent_id = models.UUIDField(null=True, blank=True)
+    """None for the budget of the whole team. An id, not a foreign key: billing lies below agents."""
+    limit_usd = models.DecimalField(max_digits=14, decimal_places=6)
+    period = models.DateField()
+    spent_usd = models.DecimalField(max_digits=14, decimal_places=6, default=0)
+    reserved_usd = models.DecimalField(max_digits=14, decimal_places=6, default=0)
+    warned_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = TeamScopedQuerySet["Budget"].as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["team"], condition=Q(agent_id__isnull=True), name="budget_one_per_team"),
+            models.UniqueConstraint(fields=["agent_id"], name="budget_one_per_agent"),
+            models.CheckConstraint(condition=Q(reserved_usd__gte=0, spent_usd__gte=0), name="budget_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"${self.limit_usd} a month"
+
+
+class Reservation(TeamScopedModel):
+    """Money set aside for one model call. Gone when the call is settled."""
+
+    key = models.CharField(max_length=120)
+    """The step and attempt that it is for."""
+    run_id = models.UUIDField()
+    budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="reservations")
+    amount_usd = models.DecimalField(max_digits=14, decimal_places=6)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = TeamScopedQuerySet["Reservation"].as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "budget"], name="reservation_once_per_call")]
+        indexes = [models.Index(fields=["run_id"])]
+
+    def __str__(self) -> str:
+        return f"{self.key}: ${self.amount_usd}"

@@ -1,0 +1,55 @@
+"""Budgets: hard monthly limits that the engine reserves against before it spends."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Sum
+from django.utils import timezone
+
+from accounts.errors import FieldError, InvalidInput
+from accounts.models import Team
+from billing.models import Budget, Reservation, UsageOutcome, UsageRecord
+from billing.signals import budget_changed
+
+MOST_USD = Decimal(1_000_000)
+
+
+@transaction.atomic
+def set_budget(*, team: Team, limit_usd: Decimal | None, agent_id: UUID | None = None) -> Budget | None:
+    """Limit what the team, or one agent of it, may spend in a month. None takes the limit away."""
+    mine = Budget.objects.for_team(team).filter(agent_id=agent_id)
+    if limit_usd is None:
+        mine.delete()
+        budget_changed.send(sender=Budget, team=team, agent_id=agent_id)
+        return None
+    if not 0 <= limit_usd <= MOST_USD:
+        message = f"A budget lies between $0 and ${MOST_USD:,}."
+        raise InvalidInput(message, fields=[FieldError("budget_monthly_usd", "invalid", message)])
+    month = timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    start = {"limit_usd": limit_usd, "period": month.date(), "spent_usd": _spent_since(month, team, agent_id)}
+    budget, is_new = Budget.objects.get_or_create(team=team, agent_id=agent_id, defaults=start)
+    if not is_new:
+        mine.update(limit_usd=limit_usd)
+        budget.limit_usd = limit_usd
+    budget_changed.send(sender=Budget, team=team, agent_id=agent_id)
+    return budget
+
+
+def _spent_since(start: datetime, team: Team, agent_id: UUID | None) -> Decimal:
+    """A limit that begins in the middle of a month counts the month from its first day."""
+    charged = UsageRecord.objects.for_team(team).filter(outcome=UsageOutcome.CHARGED, at__gte=start)
+    if agent_id is not None:
+        charged = charged.filter(agent_id=agent_id)
+    return Decimal(charged.aggregate(total=Sum("cost_usd", default=Decimal(0)))["total"])
+
+
+@transaction.atomic
+def release(*, run_id: UUID) -> None:
+    """Free what is still reserved for a run that will make no more calls."""
+    for reservation in Reservation.objects.select_for_update().filter(run_id=run_id).order_by("budget_id"):
+        Budget.objects.filter(pk=reservation.budget_id).update(reserved_usd=F("reserved_usd") - reservation.amount_usd)
+        reservation.delete()
