@@ -1,0 +1,153 @@
+"""E-mail files of the run to a member of the team. It leaves the house, so by default a person approves each call."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import smtplib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from email.utils import parseaddr
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+
+from accounts.models import User
+from tools import workspace
+from tools.errors import OutcomeUnknown, ToolFailed
+from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
+from tools.text import clean, shorten
+
+MAX_ATTACHED = 10 * 1024 * 1024
+_MOST_NAMED = 20
+
+
+def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
+    asked = arguments["to"]
+    people = _members(ctx.team_id, [asked] if isinstance(asked, str) else list(asked))
+    subject = shorten(str(arguments["subject"]), 200)
+    message = EmailMessage(
+        subject=subject,
+        body=_body(ctx, str(arguments["body"])),
+        to=[person.email for person in people],
+        headers={"Message-ID": message_id(ctx.idempotency_key), "Auto-Submitted": "auto-generated"},
+    )
+    files = [workspace.normalise(path) for path in dict.fromkeys(arguments.get("attachments", []))]
+    for name, content in _contents(ctx, files):
+        message.attach(name.rsplit("/", 1)[-1], content, mimetypes.guess_type(name)[0] or "application/octet-stream")
+    _send(message)
+    sent_to = ", ".join(message.to)
+    attached = f" with {', '.join(files)}" if files else ""
+    return ToolResult(
+        content=f"Sent '{subject}' to {sent_to}{attached}.",
+        summary=f"E-mailed {sent_to}{attached}",
+        data={"to": message.to, "subject": subject, "attachments": files},
+    )
+
+
+def _send(message: EmailMessage) -> None:
+    """Send it, or say for certain that it was not sent; where that cannot be said, a person is asked."""
+    connection = get_connection()
+    try:
+        connection.open()
+        message.connection = connection
+        message.send()
+    except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as problem:
+        raise ToolFailed(f"The mail server refused the message, so it was not sent: {problem}") from problem
+    except ConnectionRefusedError as problem:
+        raise ToolFailed("The mail server cannot be reached, so nothing was sent. Say so in the result.") from problem
+    except (smtplib.SMTPException, OSError) as problem:
+        raise OutcomeUnknown(f"The mail server did not confirm the message ({type(problem).__name__}).") from problem
+    finally:
+        with suppress(smtplib.SMTPException, OSError):
+            connection.close()
+
+
+def message_id(key: str) -> str:
+    """The same for every repeat of the call, so that a mail server or reader can drop the second."""
+    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+    return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>"
+
+
+def _members(team_id: str, addresses: Sequence[str]) -> list[User]:
+    """The people behind the addresses, or ToolFailed if one of them is not an active member of the run's team."""
+    members = User.objects.filter(memberships__team_id=UUID(team_id), is_active=True).order_by("email")
+    by_address = {member.email.lower(): member for member in members}
+    wanted = list(dict.fromkeys(address.strip().lower() for address in addresses))
+    strangers = [address for address in wanted if address not in by_address]
+    if strangers:
+        known = ", ".join(list(by_address)[:_MOST_NAMED])
+        raise ToolFailed(
+            f"Only members of the team can be mailed, and {shorten(strangers[0], 100)} is not one. Members: {known}."
+        )
+    return [by_address[address] for address in wanted]
+
+
+def _contents(ctx: ToolContext, files: Sequence[str]) -> list[tuple[str, bytes]]:
+    found, total = [], 0
+    for name in files:
+        with workspace.open_read(ctx.workspace, name) as file:
+            content = file.read(MAX_ATTACHED + 1)
+        total += len(content)
+        if total > MAX_ATTACHED:
+            raise ToolFailed(f"The attachments are larger than {MAX_ATTACHED // 1024**2} MB together. Attach fewer.")
+        found.append((name, content))
+    return found
+
+
+def _body(ctx: ToolContext, text: str) -> str:
+    return f"{clean(text).strip()}\n\n-- \nWritten by an AI agent of your team on Deskhand, run {ctx.run_id}.\n"
+
+
+SPEC = ToolSpec(
+    name="email_report",
+    title="E-mail a report",
+    description=(
+        "Send an e-mail with files of this run to one or more members of the team; nobody else can be mailed. The "
+        "text is plain text. A person usually approves the call first, so write it as it should arrive."
+    ),
+    icon="mail",
+    input_schema={
+        "type": "object",
+        "properties": {
+            "to": {
+                "type": ["string", "array"],
+                "minLength": 3,
+                "maxLength": 254,
+                "minItems": 1,
+                "maxItems": 10,
+                "items": {"type": "string", "minLength": 3, "maxLength": 254},
+                "description": "E-mail address of a team member, or a list of them",
+            },
+            "subject": {"type": "string", "minLength": 1, "maxLength": 200},
+            "body": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 20_000,
+                "description": "The message, as plain text",
+            },
+            "attachments": {
+                "type": "array",
+                "maxItems": 10,
+                "items": {"type": "string", "minLength": 1, "maxLength": 500},
+                "description": "Names of files of this run, such as report.md",
+            },
+        },
+        "required": ["to", "subject", "body"],
+        "additionalProperties": False,
+    },
+    effect=Effect.EFFECTFUL,
+    default_policy=Policy.ASK,
+    timeout_s=60,
+    max_output_chars=2000,
+    run=run,
+    headline=lambda arguments: shorten(
+        f"E-mail {_listed(arguments.get('to', ''))}: {arguments.get('subject', '')}", 160
+    ),
+)
+
+
+def _listed(to: object) -> str:
+    return ", ".join(map(str, to)) if isinstance(to, list) else str(to)

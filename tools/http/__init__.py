@@ -1,0 +1,8 @@
+"""The one guarded way out to the network. Whatever fetches an address that came from outside goes through here."""
+
+from __future__ import annotations
+
+from tools.http.client import Response, request
+from tools.http.targets import Blocked, Egress, HostNotAllowed, OtherHost
+
+__all__ = ["Blocked", "Egress", "HostNotAllowed", "OtherHost", "Response", "request"]

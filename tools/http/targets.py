@@ -1,0 +1,238 @@
+"""From an address that somebody wrote to one that may be dialled: parse strictly, resolve once, check every answer."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from urllib.parse import urljoin
+
+import idna
+from django.conf import settings
+
+from tools.http.addresses import Address, is_own, is_public
+from tools.registry import ToolRefused
+
+Resolver = Callable[[str, int], Sequence[str]]
+Dial = Callable[[str, int, float], socket.socket]
+
+_URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<rest>[/?][^#]*)?", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@]+)(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_QUAD = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_MAX_URL = 8000
+_LOOKUP_S = 5.0
+_REFUSED_AFTER_S = 0.1
+
+
+class Blocked(ToolRefused):
+    """Not an address of the public web. Every refusal reads the same and takes as long, whatever stands there."""
+
+    code = "ssrf_blocked"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(
+            detail
+            or "ssrf_blocked: only public web addresses can be reached: http or https, a public host, the usual ports."
+        )
+
+
+class OtherHost(Blocked):
+    """A redirect to another host, which is never followed. The caller may decide to ask for it anew."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(f"ssrf_blocked: the page sends you to another host, {location}. If you want that, ask for it.")
+        self.location = location
+
+
+class HostNotAllowed(ToolRefused):
+    """The agent may reach some hosts only, and this is none of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A parsed address. `path` goes into the request line as it is."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def origin(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        is_default = self.port == (443 if self.scheme == "https" else 80)
+        return f"{self.scheme}://{host}" + ("" if is_default else f":{self.port}")
+
+    @property
+    def url(self) -> str:
+        return self.origin + self.path
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Every address that the system's resolver gives."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def dial(address: str, port: int, timeout_s: float) -> socket.socket:
+    return socket.create_connection((address, port), timeout=timeout_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Egress:
+    """What may be reached from here, and how names become addresses and addresses connections."""
+
+    ports: frozenset[int] = frozenset({80, 443, 8080, 8443})
+    deny: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = ()
+    allow: frozenset[tuple[str, int]] = frozenset()
+    """Exact (address, port) pairs that are reached although they are not public. For stand-ins in tests."""
+    resolve: Resolver = field(default=resolve)
+    dial: Dial = field(default=dial)
+
+    @classmethod
+    def of_settings(cls) -> Egress:
+        pairs = (entry.rpartition(":") for entry in settings.EGRESS_ALLOW)
+        return cls(
+            ports=frozenset(settings.EGRESS_PORTS),
+            deny=tuple(ipaddress.ip_network(net, strict=False) for net in settings.EGRESS_DENY),
+            allow=frozenset((host.strip("[]"), int(port)) for host, _, port in pairs),
+        )
+
+    def admit(self, url: str, allowed_hosts: Sequence[str] = ()) -> tuple[Target, list[str]]:
+        """The parsed address and the checked IP addresses that may be connected to, or Blocked, or HostNotAllowed."""
+        started = time.monotonic()
+        try:
+            target = parse(url)
+            _require_listed(target.host, allowed_hosts)
+            return target, self._checked(target)
+        except Blocked:
+            # Refusals after a lookup and before one shall not be told apart by a stopwatch.
+            time.sleep(max(0.0, _REFUSED_AFTER_S - (time.monotonic() - started)))
+            raise
+
+    def _checked(self, target: Target) -> list[str]:
+        """One bad answer makes the whole name bad."""
+        found = [_address(text) for text in self._answers(target)]
+        if not found or not all(self._may_reach(address, target.port) for address in found):
+            raise Blocked
+        return [str(address) for address in found]
+
+    def _answers(self, target: Target) -> Sequence[str]:
+        literal = _literal(target.host)
+        if literal is not None:
+            return [str(literal)]
+        found: list[Sequence[str]] = []
+
+        def look() -> None:
+            with suppress(OSError, UnicodeError):
+                found.append(self.resolve(target.host, target.port))
+
+        # The system's resolver knows no time limit, and one that hangs must not hold up the end of the worker either.
+        thread = threading.Thread(target=look, name="lookup", daemon=True)
+        thread.start()
+        thread.join(_LOOKUP_S)
+        return list(found[0]) if found else []
+
+    def _may_reach(self, address: Address, port: int) -> bool:
+        if (str(address), port) in self.allow:
+            return True
+        return (
+            port in self.ports
+            and is_public(address)
+            and not is_own(address)
+            and not any(address in net for net in self.deny)
+        )
+
+
+def parse(url: str) -> Target:
+    """The parts of an http address, or Blocked for anything that two parsers could read in two ways."""
+    if len(url) > _MAX_URL or any(ord(char) <= 32 or char in '\\"<>^`{|}\x7f' for char in url):
+        raise Blocked
+    whole = _URL.fullmatch(url)
+    authority = whole and _AUTHORITY.fullmatch(whole["authority"])
+    if not whole or not authority:
+        raise Blocked
+    scheme = whole["scheme"].lower()
+    port = int(authority["port"] or (443 if scheme == "https" else 80))
+    if not 0 < port < 65536:
+        raise Blocked
+    return Target(scheme, _host(authority["host"]), port, _path(whole["rest"] or "/"))
+
+
+def follow(target: Target, location: str) -> Target:
+    """Where a redirect leads, if it may be followed: the same host, never from https to http. Otherwise Blocked."""
+    if not location:
+        raise Blocked
+    goal = parse(urljoin(target.url, location).partition("#")[0])
+    if target.scheme == "https" and goal.scheme == "http":
+        raise Blocked
+    if goal.host != target.host:
+        if _literal(goal.host) is not None:
+            raise Blocked
+        raise OtherHost(goal.url)
+    return goal
+
+
+def _require_listed(host: str, allowed: Sequence[str]) -> None:
+    """HostNotAllowed unless the host is in the agent's list: `example.com` is itself, `*.example.com` all below it.
+
+    Asked before any lookup: a name that is looked up can carry a secret out.
+    """
+    entries = [each.strip().lower().rstrip(".") for each in allowed]
+    if entries and not any(host == e or (e.startswith("*.") and host.endswith(e[1:])) for e in entries):
+        raise HostNotAllowed(f"This agent may reach only: {', '.join(entries)}. {host} is not one of them.")
+
+
+def _host(text: str) -> str:
+    """The one spelling of a host: a literal address, or an ASCII name with at least one dot and no dot at its end."""
+    if text.startswith("["):
+        try:
+            return str(ipaddress.IPv6Address(text[1:-1]))
+        except ValueError:
+            raise Blocked from None
+    name = _ascii(text.lower().removesuffix("."))
+    labels = name.split(".")
+    if len(name) > 253 or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise Blocked
+    # What ends in a number is an IPv4 address in its one plain spelling, or nothing.
+    if _NUMBER.fullmatch(labels[-1]) and (not _QUAD.fullmatch(name) or any(int(label) > 255 for label in labels)):
+        raise Blocked
+    return name
+
+
+def _ascii(name: str) -> str:
+    """The name in ASCII by strict IDNA 2008: characters that merely look like digits, dots or letters are refused."""
+    try:
+        if name.isascii() and "xn--" not in name:
+            return name
+        return idna.encode(idna.decode(name) if name.isascii() else name, strict=True).decode()
+    except (idna.IDNAError, UnicodeError):
+        raise Blocked from None
+
+
+def _path(text: str) -> str:
+    """The request target: always with a slash first, characters outside ASCII percent-encoded."""
+    path = text if text.startswith("/") else f"/{text}"
+    return "".join(char if char.isascii() else "".join(f"%{byte:02X}" for byte in char.encode()) for char in path)
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _address(text: str) -> Address:
+    """An answer of the resolver; one with a zone, or that is no address, is refused."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        raise Blocked from None

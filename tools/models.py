@@ -1,0 +1,3 @@
+"""The builtin tools are code (`tools/registry.py`); custom tools, secrets and connections will be rows here."""
+
+from __future__ import annotations

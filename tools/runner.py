@@ -1,0 +1,73 @@
+"""Run one tool call to a result, whatever happens in the tool. The engine calls this on its pool of threads."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tools import arguments as checks
+from tools.errors import OutcomeUnknown, ToolFailed
+from tools.registry import Effect, ToolContext, ToolRefused, ToolResult, ToolSpec
+from tools.text import clean, clean_json, shorten
+
+logger = logging.getLogger(__name__)
+
+_MAX_DATA_CHARS = 64_000
+_MAX_SUMMARY = 200
+
+
+def run_tool(spec: ToolSpec, ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
+    """The result of the call; what the model can act on is a result with `is_error`.
+
+    OutcomeUnknown is all that it raises, for effectful tools: they say so themselves, or broke where nobody knows.
+    """
+    if spec.run is None:
+        raise ValueError(f"{spec.name} is carried out by the engine, not here")
+    problem = checks.check(spec, arguments)
+    if problem is not None:
+        return _error(problem, f"{spec.title}: the arguments do not fit")
+    started = time.monotonic()
+    limited = replace(ctx, cancelled=lambda: ctx.cancelled() or time.monotonic() - started > spec.timeout_s)
+    try:
+        result = spec.run(limited, arguments)
+    except (ToolFailed, ToolRefused) as refused:
+        result = _error(str(refused), f"{spec.title}: {refused}")
+    except OutcomeUnknown:
+        raise
+    except Exception as error:
+        logger.exception("Tool %s failed in run %s", spec.name, ctx.run_id)
+        if spec.effect == Effect.EFFECTFUL:
+            raise OutcomeUnknown(f"{spec.title} broke off because of a fault on this server.") from error
+        result = _error(
+            f"{spec.name} could not be carried out because of a fault on this server. Try another way, or say so in "
+            "the result.",
+            f"{spec.title} could not be carried out: a fault on this server",
+        )
+    if result.is_error and time.monotonic() - started > spec.timeout_s and not ctx.cancelled():
+        result = _error(
+            f"{spec.name} was stopped after its limit of {spec.timeout_s:.0f} seconds. {result.content}",
+            f"{spec.title}: stopped after {spec.timeout_s:.0f} seconds",
+        )
+    return _presentable(spec, result)
+
+
+def _error(content: str, summary: str) -> ToolResult:
+    return ToolResult(content=content, summary=summary, is_error=True)
+
+
+def _presentable(spec: ToolSpec, result: ToolResult) -> ToolResult:
+    """Clean text within the limits of the tool and of the live view."""
+    content = clean(result.content)
+    if len(content) > spec.max_output_chars:
+        left_out = len(content) - spec.max_output_chars
+        content = (
+            f"{content[: spec.max_output_chars]}\n[Cut here: {left_out:,} more characters. Ask for a smaller part.]"
+        )
+    data = clean_json(dict(result.data))
+    if len(json.dumps(data)) > _MAX_DATA_CHARS:
+        data = {}
+    return replace(result, content=content, summary=shorten(result.summary, _MAX_SUMMARY), data=data)

@@ -1,0 +1,176 @@
+"""Runs inside the sandbox, alone: reads code and files from stdin, runs the code, sends new and changed files out.
+
+It imports nothing of ours. `pack` and `unpack` are the one format for both ways; the worker uses them too. Whatever
+comes out of the sandbox may be forged by the code in it: the worker believes no name and no size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+WORK = Path("/work")
+CODE = Path("/tmp/.code/main.py")  # noqa: S108 - the sandbox's own /tmp
+_PIECE = 1024 * 1024
+_MOST_FILES = 200
+_MOST_SIZE = 2**40
+_MOST_HEADER = 4 * 1024 * 1024
+
+
+def pack(out: IO[bytes], header: Mapping[str, Any], files: Iterable[tuple[str, int, IO[bytes]]]) -> None:
+    """A JSON header, then each file as name, size and content, then an empty name."""
+    _put(out, json.dumps(header).encode())
+    for name, size, content in files:
+        _put(out, name.encode())
+        out.write(size.to_bytes(8, "big"))
+        left = size
+        while left and (piece := content.read(min(_PIECE, left))):
+            out.write(piece)
+            left -= len(piece)
+        out.write(bytes(left))  # a file that shrank meanwhile
+    _put(out, b"")
+
+
+def unpack(source: IO[bytes]) -> Iterator[Any]:
+    """The header, then (name, size, content) for each file; the content must be read before the next is asked for."""
+    yield json.loads(_get(source))
+    while name := _get(source):
+        size = int.from_bytes(_exactly(source, 8), "big")
+        if size > _MOST_SIZE:
+            raise ValueError("too large")
+        content = _Part(source, size)
+        yield name.decode(), size, content
+        while content.read(_PIECE):
+            pass
+
+
+class _Part:
+    """The next bytes of a stream as a file of their own."""
+
+    def __init__(self, source: IO[bytes], size: int) -> None:
+        self._source = source
+        self._left = size
+
+    def read(self, most: int = -1) -> bytes:
+        piece = self._source.read(self._left if most < 0 else min(most, self._left))
+        self._left -= len(piece)
+        if not piece and self._left:
+            raise EOFError
+        return piece
+
+
+def _put(out: IO[bytes], text: bytes) -> None:
+    out.write(len(text).to_bytes(4, "big") + text)
+
+
+def _get(source: IO[bytes]) -> bytes:
+    length = int.from_bytes(_exactly(source, 4), "big")
+    if length > _MOST_HEADER:
+        raise ValueError("too long")
+    return _exactly(source, length)
+
+
+def _exactly(source: IO[bytes], length: int) -> bytes:
+    content = source.read(length)
+    if len(content) < length:
+        raise EOFError
+    return content
+
+
+def main() -> None:
+    result = os.fdopen(int(sys.argv[-1]), "wb")
+    os.set_inheritable(result.fileno(), False)
+    parts = unpack(sys.stdin.buffer)
+    header = next(parts)
+    before = dict(_take_in(parts))
+    CODE.parent.mkdir()
+    CODE.write_text(header["code"], encoding="utf-8", errors="replace")
+    _take_limits(**header["limits"])
+    exit_code = _run()
+    found, left_out = _changed(before, header["result_bytes"])
+    sizes = [(str(path.relative_to(WORK)), path.stat().st_size, path) for path in found]
+    with result:
+        opened = ((name, size, path.open("rb")) for name, size, path in sizes)
+        pack(result, {"exit_code": exit_code, "left_out": left_out, "full": _is_full()}, opened)
+
+
+def _take_in(parts: Iterator[Any]) -> Iterator[tuple[str, str]]:
+    """Write the files; yields each name with its hash."""
+    for name, _, content in parts:
+        path = WORK / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256()
+        with path.open("wb") as file:
+            while piece := content.read(_PIECE):
+                digest.update(piece)
+                file.write(piece)
+        yield name, digest.hexdigest()
+
+
+def _take_limits(*, memory: int, disk: int, processes: int, cpu_s: int) -> None:
+    for what, limit in (
+        (resource.RLIMIT_NPROC, processes),
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_FSIZE, disk),
+        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_NOFILE, 128),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, 0),
+    ):
+        resource.setrlimit(what, (limit, limit))
+
+
+def _run() -> int:
+    """Run the code to its end; whatever it left running dies with it."""
+    with subprocess.Popen([sys.executable, "-B", "-s", str(CODE)], cwd=WORK, stdin=subprocess.DEVNULL) as child:  # noqa: S603
+        exit_code = child.wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)  # everything here but us and process 1
+    return exit_code
+
+
+def _changed(before: Mapping[str, str], most_bytes: int) -> tuple[list[Path], list[str]]:
+    """New and changed regular files in the order of their names, as many as fit; and what was left out."""
+    found: list[Path] = []
+    left_out: list[str] = []
+    total = 0
+    for path in sorted(WORK.rglob("*")):
+        name = str(path.relative_to(WORK))
+        if any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(WORK).parts):
+            continue
+        if path.is_symlink() or not path.is_file():
+            if path.is_symlink():
+                left_out.append(f"{name} (a link)")
+            continue
+        if before.get(name) == _sha256(path):
+            continue
+        size = path.stat().st_size
+        if len(found) >= _MOST_FILES or total + size > most_bytes:
+            left_out.append(f"{name} (too many or too large)")
+            continue
+        total += size
+        found.append(path)
+    return found, left_out[:50]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_full() -> bool:
+    """Whether the code has filled its disk."""
+    return any(os.statvfs(folder).f_bavail == 0 for folder in (WORK, "/tmp"))  # noqa: S108
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""The run's CSV, Parquet and Excel files as tables that SQL can ask."""
+
+from __future__ import annotations
+
+from tools.tables.asking import Column, ColumnProfile, TableAnswer, profile, query, tables
+from tools.tables.render import markdown
+
+__all__ = ["Column", "ColumnProfile", "TableAnswer", "markdown", "profile", "query", "tables"]

@@ -1,0 +1,229 @@
+"""Ask the run's tables in SQL. The callers' half is on top; what runs in the child process is below."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tools import confined
+from tools.errors import ToolFailed
+from tools.tables import names
+
+MAX_SQL = 20_000
+LIMITS = confined.Limits(timeout_s=60, memory_mb=1536)
+_MAX_CELL = 2000
+_ONE_STATEMENT = (
+    "Write exactly one statement that reads: SELECT, WITH, FROM, DESCRIBE, SUMMARIZE, PIVOT or SHOW TABLES."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableAnswer:
+    """The first rows of an answer and how many there are in all. Cells are JSON: text, number, boolean or None."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Any]]
+    row_count: int
+    sources: Sequence[str]
+    """The files that were read, with their row counts."""
+    notes: Sequence[str]
+    """What a person should know about how a file was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProfile:
+    """One column: how many rows the table has, how many of them are filled here, and between what the values lie."""
+
+    name: str
+    type: str
+    rows: int
+    filled: int
+    distinct: int
+    least: Any
+    greatest: Any
+
+    @property
+    def null_share(self) -> float:
+        return 1 - self.filled / self.rows if self.rows else 0.0
+
+
+def query(
+    root: Path, sql: str, *, max_rows: int, cancelled: Callable[[], bool], limits: confined.Limits = LIMITS
+) -> TableAnswer:
+    """The answer to one reading SQL statement over the run's files, or ToolFailed."""
+    if len(sql) > MAX_SQL:
+        raise ToolFailed(f"The SQL is longer than {MAX_SQL:,} characters.")
+    raw = confined.call(
+        "tools.tables.asking:in_child",
+        {"root": str(root), "sql": sql, "max_rows": max_rows},
+        limits=limits,
+        cancelled=cancelled,
+    )
+    return TableAnswer(**{**raw, "columns": [Column(**column) for column in raw["columns"]]})
+
+
+def tables(root: Path) -> list[names.TableFile]:
+    """The tables that `query` knows, without reading any."""
+    return names.discover(root)
+
+
+def profile(root: Path, table: str, *, cancelled: Callable[[], bool]) -> list[ColumnProfile]:
+    """What is in each column of the table, counted exactly."""
+    raw = confined.call(
+        "tools.tables.asking:profile_in_child",
+        {"root": str(root), "table": table},
+        limits=LIMITS,
+        cancelled=cancelled,
+    )
+    return [ColumnProfile(**column) for column in raw]
+
+
+def in_child(root: str, sql: str, max_rows: int, scratch: str) -> dict[str, Any]:
+    """`query`, run inside the confined child process."""
+    return asdict(ask(Path(root), sql, max_rows, Path(scratch)))
+
+
+def profile_in_child(root: str, table: str, scratch: str) -> list[dict[str, Any]]:
+    """`profile`, run inside the confined child process."""
+    described = ask(Path(root), f"DESCRIBE {_quote(table)}", 2000, Path(scratch))
+    parts = []
+    for name in (_quote(str(row[0])) for row in described.rows):
+        parts += [f"count({name})", f"count(DISTINCT {name})", f"min({name})", f"max({name})"]
+    figures = ask(Path(root), f"SELECT count(*), {', '.join(parts)} FROM {_quote(table)}", 1, Path(scratch)).rows[0]  # noqa: S608
+    return [
+        asdict(ColumnProfile(str(row[0]), str(row[1]), figures[0], *figures[1 + 4 * i : 5 + 4 * i]))
+        for i, row in enumerate(described.rows)
+    ]
+
+
+def ask(root: Path, sql: str, max_rows: int, scratch: Path) -> TableAnswer:
+    """Load what the SQL names, close the database off, and run it. Only in a child process."""
+    import duckdb
+
+    from tools.tables import load
+
+    known = names.discover(root)
+    if not known:
+        raise ToolFailed("This run has no CSV, TSV, Parquet or Excel file to query.")
+    con = load.connect()
+    unreadable: list[str] = []
+    try:
+        statement = _statement(con, sql)
+        loaded = _load_mentioned(con, root, sql, known, scratch, unreadable)
+        _alias_file_names(con, sql, known, {done.table for done in loaded})
+        load.lock(con)
+        columns, rows, count = _run(con, statement, max_rows)
+    except duckdb.OutOfMemoryException:
+        raise ToolFailed(
+            "The query needs more than the 512 MB of memory that it may use. Aggregate or filter earlier."
+        ) from None
+    except duckdb.Error as problem:
+        raise ToolFailed(" ".join(unreadable) or _explain(problem, known, scratch)) from None
+    return TableAnswer(
+        columns=columns,
+        rows=rows,
+        row_count=count,
+        sources=[f"{done.table} ({done.source}, {done.rows:,} rows)" for done in loaded],
+        notes=unreadable + [f"{done.source}: {note}" for done in loaded for note in done.notes],
+    )
+
+
+def _load_mentioned(
+    con: Any, root: Path, sql: str, known: Sequence[names.TableFile], scratch: Path, unreadable: list[str]
+) -> list[Any]:
+    """Load what the SQL may use. A file that cannot be a table is noted; it stops the query only if the query needs
+    it.
+    """
+    from tools.tables import load
+
+    loaded = []
+    for source in known:
+        if _mentions(sql, source):
+            try:
+                loaded.append(load.load(con, root, source, scratch))
+            except ToolFailed as problem:
+                unreadable.append(str(problem))
+    return loaded
+
+
+def _statement(con: Any, sql: str) -> str:
+    statements = con.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type.name not in {"SELECT", "EXPLAIN", "MULTI"}:
+        raise ToolFailed(_ONE_STATEMENT)
+    # Comments may end the text; the newline keeps them from swallowing the bracket of the counting query.
+    return str(statements[0].query).strip().rstrip(";") + "\n"
+
+
+def _mentions(sql: str, source: names.TableFile) -> bool:
+    """Whether the SQL may use the table. Too many is harmless, too few is not: so by text, not by parse tree."""
+    text = sql.lower()
+    if re.search(r"\bshow\s+(all\s+)?tables\b|information_schema|duckdb_(tables|columns)|pragma_", text):
+        return True
+    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in (source.table, source.file.lower()))
+
+
+def _alias_file_names(con: Any, sql: str, known: Sequence[names.TableFile], loaded: set[str]) -> None:
+    """`FROM 'tickets.csv'` works too."""
+    for source in known:
+        if source.table in loaded and not source.sheet and source.file.lower() in sql.lower():
+            con.execute(f"CREATE VIEW {_quote(source.file)} AS SELECT * FROM {_quote(source.table)}")  # noqa: S608
+
+
+def _run(con: Any, statement: str, max_rows: int) -> tuple[list[Column], list[list[Any]], int]:
+    con.execute("BEGIN TRANSACTION READ ONLY")
+    answer = con.execute(statement)
+    columns = [Column(_unique(i, con.description), str(kind[1])) for i, kind in enumerate(con.description)]
+    rows = [[_cell(value) for value in row] for row in answer.fetchmany(max_rows + 1)]
+    if len(rows) <= max_rows:
+        return columns, rows, len(rows)
+    count = con.execute(f"SELECT count(*) FROM (\n{statement})").fetchone()[0]  # noqa: S608
+    return columns, rows[:max_rows], count
+
+
+def _unique(index: int, description: Sequence[Sequence[Any]]) -> str:
+    """The column's name; a repeated one gets a number, as charts and pages need to tell them apart."""
+    name = str(description[index][0])
+    before = sum(str(column[0]) == name for column in description[:index])
+    return f"{name}_{before}" if before else name
+
+
+def _cell(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, Decimal | float):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    if isinstance(value, dt.datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    text = str(value)
+    return text if len(text) <= _MAX_CELL else text[:_MAX_CELL] + "…"
+
+
+def _quote(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _explain(problem: Exception, known: Sequence[names.TableFile], scratch: Path) -> str:
+    """DuckDB's own words help a model to correct its SQL; file names of the server do not."""
+    text = str(problem).replace(str(scratch), "")
+    said = " ".join(line.strip() for line in text.splitlines() if line.strip(" ^"))[:700]
+    if "file system operations are disabled" in text:
+        said = "SQL here reads the run's tables only; it cannot open files, folders or addresses."
+    elif missing := re.search(r"Table with name (.+?) does not exist", text):
+        said = f"There is no table {missing[1]}."
+    listing = ", ".join(f"{source.table} ({source.label})" for source in known[:40])
+    return f"{said} Tables of this run: {listing}."

@@ -1,0 +1,75 @@
+"""Which tables a run has: one for each CSV or Parquet file, one for each sheet of an Excel file."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import workspace
+from tools.errors import ToolFailed
+from tools.tables import sheets
+
+TEXT_TYPES = {".csv", ".tsv", ".tab"}
+EXCEL_TYPES = {".xlsx", ".xlsm"}
+PARQUET_TYPES = {".parquet", ".pq"}
+_MAX_TABLES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """Where one table comes from."""
+
+    table: str
+    file: str
+    sheet: str = ""
+
+    @property
+    def label(self) -> str:
+        return f"{self.file}, sheet {self.sheet}" if self.sheet else self.file
+
+
+def discover(root: Path) -> list[TableFile]:
+    """Every table of the run. A name is the file's, made plain; where two would be the same, both carry their
+    extension.
+    """
+    found = list(_sources(root))[:_MAX_TABLES]
+    plain = Counter(_slug(Path(file).with_suffix("").as_posix(), sheet) for file, sheet in found)
+    result: list[TableFile] = []
+    taken: set[str] = set()
+    for file, sheet in found:
+        name = _slug(Path(file).with_suffix("").as_posix(), sheet)
+        if plain[name] > 1:
+            name = _slug(file, sheet)
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        result.append(TableFile(name, file, sheet))
+    return result
+
+
+def _sources(root: Path) -> Iterator[tuple[str, str]]:
+    for entry in workspace.walk(root):
+        suffix = Path(entry.name).suffix.lower()
+        if suffix in TEXT_TYPES | PARQUET_TYPES:
+            yield entry.name, ""
+        elif suffix in EXCEL_TYPES:
+            yield from ((entry.name, sheet) for sheet in _sheets_of(root, entry.name))
+
+
+def _sheets_of(root: Path, name: str) -> list[str]:
+    """The names of the sheets; [""] for a workbook that has one, or that cannot be read: loading it says why."""
+    try:
+        found = sheets.names(workspace.path_of(root, name))
+    except ToolFailed:
+        return [""]
+    return found if len(found) > 1 else [""]
+
+
+def _slug(name: str, sheet: str) -> str:
+    text = unicodedata.normalize("NFKC", f"{name} {sheet}".strip().lower())
+    slug = re.sub(r"_+", "_", re.sub(r"\W+", "_", text)).strip("_") or "table"
+    return f"t_{slug}" if slug[0].isdigit() else slug

@@ -1,0 +1,28 @@
+"""A table as the model reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tools.text import clean
+
+_MAX_CELL = 300
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A compact Markdown table."""
+    lines = ["| " + " | ".join(map(_cell, columns)) + " |", "|" + " --- |" * len(columns)]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    text = clean(str(value)).replace("\\", "\\\\").replace("|", "\\|").replace("\n", "\\n")
+    return text if len(text) <= _MAX_CELL else text[:_MAX_CELL] + "…"

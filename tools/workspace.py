@@ -1,0 +1,157 @@
+"""The run's folder: the only files that a tool may see.
+
+Every name is normalised and every component is opened without following links, so that no name, and no link that code
+in the sandbox may have left, leads outside.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tools.errors import ToolFailed
+
+MAX_NAME_BYTES = 255
+MAX_DEPTH = 10
+MAX_FILES = 500
+MAX_BYTES = 500 * 1024 * 1024
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+HIDDEN = "."
+"""Names that start so are half-written or private; nobody lists them and they are not delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of the workspace."""
+
+    name: str
+    size: int
+
+
+def normalise(name: str) -> str:
+    """The one spelling of a file name inside the workspace, or ToolFailed."""
+    text = unicodedata.normalize("NFC", name.strip())
+    if not text:
+        raise ToolFailed("The file name is empty.")
+    if "\\" in text or any(unicodedata.category(char) in _UNSEEN for char in text):
+        raise ToolFailed("A file name may not hold backslashes, control characters or invisible characters.")
+    if text.startswith("/"):
+        raise ToolFailed("Name a file of this run without a leading slash, such as 'report.md'.")
+    parts = [part for part in text.split("/") if part not in {"", "."}]
+    if not parts or ".." in parts:
+        raise ToolFailed("A file name may not lead out of this run's folder.")
+    if any(part.startswith(HIDDEN) or part != part.strip() for part in parts):
+        raise ToolFailed("A file name may not start with a dot or end with a space.")
+    result = "/".join(parts)
+    if len(result.encode()) > MAX_NAME_BYTES:
+        raise ToolFailed(f"The file name is too long: at most {MAX_NAME_BYTES} bytes.")
+    if len(parts) > MAX_DEPTH:
+        raise ToolFailed(f"The file name is too deep: at most {MAX_DEPTH} folders.")
+    return result
+
+
+def open_read(root: Path, name: str) -> IO[bytes]:
+    """The file's bytes, or ToolFailed with the names that do exist."""
+    clean_name = normalise(name)
+    try:
+        folder = _open_folder(root, clean_name, make=False)
+        try:
+            # Without O_NONBLOCK a named pipe would hold the tool's thread for ever.
+            fd = os.open(
+                Path(clean_name).name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
+            )
+        finally:
+            os.close(folder)
+    except OSError:
+        raise ToolFailed(_no_such_file(root, clean_name)) from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise ToolFailed(_no_such_file(root, clean_name))
+    return os.fdopen(fd, "rb")
+
+
+def write(root: Path, name: str, content: bytes) -> str:
+    """Write the whole file or nothing of it; returns the normalised name."""
+    clean_name = normalise(name)
+    _require_room(root, clean_name, len(content))
+    try:
+        folder = _open_folder(root, clean_name, make=True)
+    except OSError:
+        raise ToolFailed(f"There is a file in the way of the folder of '{clean_name}'.") from None
+    part = f"{HIDDEN}part-{secrets.token_hex(8)}"
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(part, flags, 0o600, dir_fd=folder), "wb") as file:
+            file.write(content)
+        os.replace(part, Path(clean_name).name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError as problem:
+        _remove_quietly(part, folder)
+        raise ToolFailed(f"'{clean_name}' cannot be written: {problem.strerror}.") from None
+    finally:
+        os.close(folder)
+    return clean_name
+
+
+def walk(root: Path) -> Iterator[Entry]:
+    """Every regular file below the root by name; links, devices and half-written files are left out."""
+    for folder, folders, files in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
+        for file in sorted(name for name in files if not name.startswith(HIDDEN)):
+            path = Path(folder, file)
+            info = path.lstat()
+            if stat.S_ISREG(info.st_mode):
+                yield Entry(path.relative_to(root).as_posix(), info.st_size)
+
+
+def path_of(root: Path, name: str) -> Path:
+    """Where the file lies, once it is certain that it is a regular file inside; for libraries that open by path."""
+    open_read(root, name).close()
+    return root / normalise(name)
+
+
+def _open_folder(root: Path, name: str, *, make: bool) -> int:
+    """A descriptor of the file's folder, reached step by step without following a link. The caller closes it."""
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for part in Path(name).parts[:-1]:
+        try:
+            if make:
+                _make_folder(part, fd)
+            deeper = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+        finally:
+            os.close(fd)
+        fd = deeper
+    return fd
+
+
+def _make_folder(part: str, fd: int) -> None:
+    try:
+        os.mkdir(part, 0o700, dir_fd=fd)
+    except FileExistsError:
+        return
+
+
+def _remove_quietly(part: str, folder: int) -> None:
+    try:
+        os.unlink(part, dir_fd=folder)
+    except FileNotFoundError:
+        return
+
+
+def _require_room(root: Path, name: str, size: int) -> None:
+    others = [entry for entry in walk(root) if entry.name != name]
+    if len(others) >= MAX_FILES:
+        raise ToolFailed(f"This run already has {MAX_FILES:,} files, which is the limit.")
+    if sum(entry.size for entry in others) + size > MAX_BYTES:
+        raise ToolFailed(f"The files of this run would be larger than {MAX_BYTES // 1024**2} MB together.")
+
+
+def _no_such_file(root: Path, name: str) -> str:
+    names = [entry.name for entry, _ in zip(walk(root), range(20), strict=False)]
+    listing = ", ".join(names) if names else "none"
+    return f"There is no file '{name}'. Files of this run: {listing}."
