@@ -1,0 +1,125 @@
+"""Agents over the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.base import ListAndShow, TeamViewSet, find
+from accounts.api.conditional import conditional, require_match, with_etag
+from accounts.api.idempotency import idempotent
+from accounts.errors import FieldError, InvalidInput
+from agents.api.serializers import AgentChange, AgentSerializer, AgentVersionSerializer, NewAgent
+from agents.models import Agent, AgentStatus, AgentVersion
+from agents.roles import find as find_role
+from agents.roles import starting_point
+from agents.services import agents
+
+STATUS_CHANGES = {AgentStatus.PAUSED: agents.pause_agent, AgentStatus.ACTIVE: agents.resume_agent}
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List agents"),
+    retrieve=extend_schema(summary="Show an agent"),
+    create=extend_schema(summary="Make an agent", request=NewAgent, responses={201: AgentSerializer}),
+    partial_update=extend_schema(summary="Change an agent", request=AgentChange, responses=AgentSerializer),
+    destroy=extend_schema(
+        summary="Delete an agent", description="Its live runs are cancelled and its tasks deleted; what it did stays."
+    ),
+)
+class AgentViewSet(ListAndShow):
+    queryset = Agent.objects.all()
+    serializer_class = AgentSerializer
+    lookup_value_converter = "uuid"
+    filterset_fields = ["status", "role"]
+    read_scope, write_scope = "agents:read", "agents:write"
+
+    def get_queryset(self) -> QuerySet[Agent]:
+        rows: Any = super().get_queryset()
+        found: QuerySet[Agent] = rows.present().with_budget().select_related("version")
+        return found
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self._answer(self.get_object())
+
+    @idempotent()
+    def create(self, request: Request) -> Response:
+        given = self.read(NewAgent)
+        role = find_role(given.pop("template", ""))
+        given = (starting_point(role) if role else {}) | given
+        _require(given, "name", "instructions")
+        made = agents.create_agent(team=self.team, actor=self.actor, **given)
+        return self._answer(made, status=201)
+
+    @conditional
+    @transaction.atomic
+    def partial_update(self, request: Request, pk: str) -> Response:
+        agent = self._locked()
+        changes = self.read(AgentChange)
+        status = changes.pop("status", None)
+        if "options" in changes and agent.version is not None:
+            changes["options"] = {**agent.version.options, **changes["options"]}
+        if changes:
+            agents.update_agent(agent=agent, actor=self.actor, changes=changes)
+        if status is not None:
+            STATUS_CHANGES[AgentStatus(status)](agent=agent, actor=self.actor)
+        return self._answer(agent)
+
+    @conditional
+    @transaction.atomic
+    def destroy(self, request: Request, pk: str) -> Response:
+        agents.remove_agent(agent=self._locked(), actor=self.actor)
+        return Response(status=204)
+
+    def _locked(self) -> Agent:
+        """The agent, held until the change is committed, so that `If-Match` cannot be overtaken."""
+        rows = Agent.objects.for_team(self.team).present().select_related("version").select_for_update(of=("self",))
+        agent = find(rows, pk=self.kwargs["pk"])
+        require_match(self.request, agent)
+        return agent
+
+    def _answer(self, agent: Agent, *, status: int = 200) -> Response:
+        fresh = self.get_queryset().get(pk=agent.pk)
+        return with_etag(self.show(fresh, status=status), fresh)
+
+
+class OfAgent(TeamViewSet):
+    """Rows of one agent, which must be one of the caller's team."""
+
+    read_scope, write_scope = "agents:read", "agents:write"
+
+    def agent(self) -> Agent:
+        return find(Agent.objects.for_team(self.team).present(), pk=self.kwargs["agent_pk"])
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows = super().get_queryset()
+        return rows if getattr(self, "swagger_fake_view", False) else rows.filter(agent=self.agent())
+
+
+@extend_schema_view(list=extend_schema(summary="List the versions of an agent"))
+class AgentVersionViewSet(ListAndShow, OfAgent):
+    queryset = AgentVersion.objects.select_related("created_by")
+    serializer_class = AgentVersionSerializer
+
+    @extend_schema(
+        operation_id="agents_versions_restore",
+        summary="Restore a version",
+        request=None,
+        responses={201: AgentSerializer},
+    )
+    @idempotent()
+    def restore(self, request: Request, agent_pk: str, number: int) -> Response:
+        restored = agents.restore_version(agent=self.agent(), actor=self.actor, number=number)
+        shown = Agent.objects.with_budget().select_related("version").get(pk=restored.pk)
+        return with_etag(Response(AgentSerializer(shown).data, status=201), shown)
+
+
+def _require(given: dict[str, Any], *names: str) -> None:
+    missing = [FieldError(name, "required", "This field is required.") for name in names if name not in given]
+    if missing:
+        raise InvalidInput("Some fields are missing.", fields=missing)

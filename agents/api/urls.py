@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from agents.api.agents import AgentVersionViewSet, AgentViewSet
+from agents.api.memories import MemoryViewSet
+from agents.api.roles import RoleTemplateListView
+
+router = SimpleRouter(use_regex_path=False)
+router.register("agents", AgentViewSet, basename="agent")
+of_agent = "agents/<uuid:agent_pk>/"
+
+urlpatterns = [
+    *router.urls,
+    path("role-templates/", RoleTemplateListView.as_view(), name="role-templates"),
+    path(f"{of_agent}versions/", AgentVersionViewSet.as_view({"get": "list"}), name="agent-versions"),
+    path(
+        f"{of_agent}versions/<int:number>/restore/",
+        AgentVersionViewSet.as_view({"post": "restore"}),
+        name="agent-version-restore",
+    ),
+    path(f"{of_agent}memories/", MemoryViewSet.as_view({"get": "list", "post": "create"}), name="agent-memories"),
+    path(
+        f"{of_agent}memories/<uuid:pk>/",
+        MemoryViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="agent-memory",
+    ),
+]

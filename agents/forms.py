@@ -1,0 +1,134 @@
+"""The form of an agent: who it is, what it is told, what it may use, and where it stops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, cast
+
+from django import forms
+from django.forms import BoundField
+
+from agents.models import Agent, AgentVersion, Runtime
+from agents.services import models as offered
+from tools import registry
+from tools.registry import Policy, ToolSpec
+
+POLICIES = [(Policy.ALLOW.value, "Allowed"), (Policy.ASK.value, "Ask first"), (Policy.DENY.value, "Off")]
+HUES = [(hue, hue) for hue in ("blue", "teal", "moss", "amber", "coral", "rose", "plum", "slate")]
+ICONS = [
+    (name, name)
+    for name in (
+        *("bot", "chart-column", "telescope", "headset", "send", "pen-line", "hammer", "receipt-text"),
+        *("scale", "newspaper", "shield-check", "calendar-check", "table-2", "megaphone", "briefcase", "lightbulb"),
+    )
+]
+MINUTE_S = 60
+
+
+class AgentForm(forms.Form):
+    name = forms.CharField(max_length=80)
+    role = forms.CharField(max_length=80, required=False)
+    description = forms.CharField(
+        label="What it is for", max_length=300, required=False, help_text="One sentence, shown in lists."
+    )
+    hue = forms.ChoiceField(label="Colour", choices=HUES, widget=forms.RadioSelect, initial="blue")
+    icon = forms.ChoiceField(choices=ICONS, widget=forms.RadioSelect, initial="bot")
+    instructions = forms.CharField(
+        max_length=50_000,
+        widget=forms.Textarea(attrs={"rows": 12}),
+        help_text="Read at the start of every run. Each save makes a new version; runs keep the one they started with.",
+    )
+    model = forms.ChoiceField()
+    memory_enabled = forms.BooleanField(
+        label="Remember facts between runs", required=False, initial=True, help_text="You see them and can delete them."
+    )
+    max_cost_usd = forms.DecimalField(
+        label="Most a run may cost", min_value=Decimal(0), max_digits=10, decimal_places=2, initial=Decimal("1.00")
+    )
+    max_turns = forms.IntegerField(label="Most turns of the model", min_value=1, max_value=500, initial=40)
+    timeout_min = forms.IntegerField(
+        label="Longest working time",
+        min_value=1,
+        max_value=24 * 60,
+        initial=30,
+        help_text="Waiting for people is free.",
+    )
+    max_concurrent_runs = forms.IntegerField(label="Runs at the same time", min_value=1, max_value=1000, initial=10)
+
+    budget_monthly_usd = forms.DecimalField(
+        label="Most a month may cost",
+        required=False,
+        min_value=Decimal(0),
+        max_digits=10,
+        decimal_places=2,
+        help_text="Empty for no limit of its own. You hear of it at 80%, at 100% runs wait.",
+    )
+
+    def __init__(self, *args: Any, present: AgentVersion | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast(forms.ChoiceField, self.fields["model"])
+        field.choices = model_choices(present)
+        field.initial = default_model()
+        for tool in registry.all_tools():
+            self.fields[f"tool_{tool.name}"] = forms.ChoiceField(
+                label=tool.title, choices=POLICIES, widget=forms.RadioSelect, initial=tool.default_policy.value
+            )
+
+    def tools(self) -> Iterator[tuple[ToolSpec, BoundField]]:
+        """Each tool with its three-way switch."""
+        for tool in registry.all_tools():
+            yield tool, self[f"tool_{tool.name}"]
+
+    def configuration(self) -> dict[str, Any]:
+        """What the services take."""
+        data = self.cleaned_data
+        policies = [{"tool": t.name, "policy": data[f"tool_{t.name}"]} for t in registry.all_tools()]
+        runtime, _, model = data["model"].partition(":")
+        plain = ("name", "role", "description", "hue", "icon", "instructions", "memory_enabled", "max_cost_usd")
+        limits = ("max_turns", "max_concurrent_runs", "budget_monthly_usd")
+        return {name: data[name] for name in (*plain, *limits)} | {
+            "runtime": runtime,
+            "model": model,
+            "tools": [row for row in policies if row["policy"] != Policy.DENY.value],
+            "timeout_s": data["timeout_min"] * MINUTE_S,
+        }
+
+    @staticmethod
+    def initial_of(agent: Agent, version: AgentVersion, budget_usd: Decimal | None) -> dict[str, Any]:
+        """The agent as it is now, in the form's words."""
+        policies = {row["tool"]: row["policy"] for row in version.tools}
+        initial = {f"tool_{name}": policies.get(name, Policy.DENY.value) for name in registry.BUILTIN}
+        of_agent = ("name", "role", "description", "hue", "icon", "max_concurrent_runs")
+        of_version = ("instructions", "memory_enabled", "max_cost_usd", "max_turns")
+        return (
+            initial
+            | {name: getattr(agent, name) for name in of_agent}
+            | {name: getattr(version, name) for name in of_version}
+            | {"model": f"{version.runtime}:{version.model}", "timeout_min": max(version.timeout_s // MINUTE_S, 1)}
+            | {"budget_monthly_usd": budget_usd and round(budget_usd, 2)}
+        )
+
+
+def model_choices(present: AgentVersion | None) -> list[tuple[str, str]]:
+    """`runtime:model` and its name: what this installation offers, and what the agent has now."""
+    real = offered.models_of(Runtime.ANTHROPIC) if offered.has_real_models() else []
+    choices = [(f"{Runtime.ANTHROPIC}:{model}", _words(model)) for model in real]
+    demo = offered.models_of(Runtime.DEMO)
+    choices += [(f"{Runtime.DEMO}:{model}", "Demo model, offline and free") for model in demo]
+    own = f"{present.runtime}:{present.model}" if present else ""
+    if present and own not in dict(choices):
+        choices.append((own, f"{_words(present.model)}, not offered any more"))
+    return choices
+
+
+def default_model() -> str:
+    runtime = offered.default_runtime()
+    return f"{runtime}:{offered.default_model(runtime)}"
+
+
+def _words(model: str) -> str:
+    """claude-opus-4-8 → Claude Opus 4.8."""
+    parts = [part for part in model.split("-") if not (part.isdigit() and len(part) == 8)]
+    numbers = ".".join(part for part in parts if part.isdigit())
+    return " ".join([*(part.title() for part in parts if not part.isdigit()), numbers]).strip()

@@ -1,0 +1,6 @@
+from __future__ import annotations
+
+from agents.models.agent import Agent, AgentStatus, AgentVersion, Runtime
+from agents.models.memory import Memory
+
+__all__ = ["Agent", "AgentStatus", "AgentVersion", "Memory", "Runtime"]

@@ -1,0 +1,95 @@
+"""Agents, and the immutable versions that runs point at."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Self
+
+from django.db import models
+from django.db.models import OuterRef, Subquery
+from django.utils import timezone
+
+from accounts.ids import uuid7
+from accounts.models import TeamScopedModel, TeamScopedQuerySet, User
+from billing.models import Budget
+
+
+class AgentStatus(models.TextChoices):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    REMOVED = "removed"
+
+
+class Runtime(models.TextChoices):
+    ANTHROPIC = "anthropic"
+    DEMO = "demo"
+
+
+class AgentQuerySet(TeamScopedQuerySet["Agent"]):
+    def present(self) -> Self:
+        """Agents that were not deleted."""
+        return self.exclude(status=AgentStatus.REMOVED)
+
+    def with_budget(self) -> Self:
+        """With `budget_monthly_usd`, in the same query."""
+        mine = Budget.objects.filter(agent_id=OuterRef("pk"))
+        return self.annotate(budget_monthly_usd=Subquery(mine.values("limit_usd")[:1]))
+
+
+class Agent(TeamScopedModel):
+    """A configured worker. Its present configuration is `version`; every change makes a new one."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=80)
+    role = models.CharField(max_length=80, blank=True)
+    """The name of the role template that it started from, or what the owner calls its role."""
+    description = models.CharField(max_length=300, blank=True)
+    hue = models.CharField(max_length=10, default="blue")
+    icon = models.CharField(max_length=40, default="bot")
+    status = models.CharField(max_length=10, choices=AgentStatus.choices, default=AgentStatus.ACTIVE)
+    version = models.ForeignKey("AgentVersion", null=True, on_delete=models.PROTECT, related_name="+")
+    max_concurrent_runs = models.PositiveIntegerField(default=10)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    budget_monthly_usd: Decimal | None
+    """What the agent may spend in a month. Only on agents that `with_budget()` found."""
+
+    objects = AgentQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["team", "status", "-id"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AgentVersion(TeamScopedModel):
+    """An immutable snapshot of an agent's configuration."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    instructions = models.TextField()
+    runtime = models.CharField(max_length=20, choices=Runtime.choices)
+    model = models.CharField(max_length=80)
+    tools = models.JSONField(default=list)
+    """[{"tool": "query_table", "policy": "allow" | "ask" | "deny"}, …]"""
+    memory_enabled = models.BooleanField(default=True)
+    max_cost_usd = models.DecimalField(max_digits=10, decimal_places=2, default=Decimal("1.00"))
+    """Limits of one run; a task or a start may lower them."""
+    max_turns = models.PositiveIntegerField(default=40)
+    timeout_s = models.PositiveIntegerField(default=1800)
+    options = models.JSONField(default=dict, blank=True)
+    """Runtime settings, such as {"max_tokens": 8000, "allowed_hosts": […]}."""
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = TeamScopedQuerySet["AgentVersion"].as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["agent", "number"], name="agent_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.agent} v{self.number}"

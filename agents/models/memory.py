@@ -1,0 +1,31 @@
+"""What an agent keeps between its runs."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from accounts.ids import uuid7
+from accounts.models import TeamScopedModel, TeamScopedQuerySet
+from agents.models.agent import Agent
+
+
+class Memory(TeamScopedModel):
+    """One fact that an agent remembers. The same text is kept once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="memories")
+    text = models.TextField()
+    text_sha256 = models.CharField(max_length=64)
+    run_id = models.UUIDField(null=True, blank=True)
+    """Where it was learned."""
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = TeamScopedQuerySet["Memory"].as_manager()
+
+    class Meta:
+        verbose_name_plural = "memories"
+        constraints = [models.UniqueConstraint(fields=["agent", "text_sha256"], name="memory_once_per_agent")]
+
+    def __str__(self) -> str:
+        return self.text[:80]

@@ -1,0 +1,17 @@
+"""The Anthropic runtime: one streaming Messages API call for each turn."""
+
+from __future__ import annotations
+
+from agents.runtimes.anthropic.runtime import AnthropicRuntime
+from agents.runtimes.base import Runtime
+
+__all__ = ["AnthropicRuntime", "runtime"]
+
+
+def runtime() -> Runtime:
+    """The runtime of this process."""
+    from django.conf import settings
+
+    return AnthropicRuntime(
+        api_key=settings.ANTHROPIC_API_KEY, base_url=settings.ANTHROPIC_BASE_URL, silence_s=settings.MODEL_SILENCE_S
+    )

@@ -1,0 +1,124 @@
+"""One turn over the streaming Messages API. No retries in here: the engine counts and journals attempts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from decimal import Decimal
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import httpx2
+from anthropic import AnthropicError, APIStatusError, AsyncAnthropic, AsyncStream
+
+from agents import pricing
+from agents.runtimes.anthropic import failures, wire
+from agents.runtimes.anthropic.answer import Answer, Malformed
+from agents.runtimes.base import OnDelta, Turn, TurnRequest, Usage
+from billing.pricing import cost_usd
+
+ANSWER_S = 600.0
+"""The longest that an answer may take, pings or not."""
+SILENCE_S = 120.0
+"""The longest between two events. A byte now and then is no event."""
+CONNECT_S = 10.0
+TAIL_S = 1.0
+
+
+class AnthropicRuntime:
+    """Claude. Shared by all runs of a process; one client and its connections for each event loop."""
+
+    name = "anthropic"
+    badge = ""
+
+    def __init__(
+        self, *, api_key: str, base_url: str = "", answer_s: float = ANSWER_S, silence_s: float = SILENCE_S
+    ) -> None:
+        self._api_key = api_key
+        self._base_url = base_url or None
+        self._answer_s = answer_s
+        self._silence_s = silence_s
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncAnthropic] = WeakKeyDictionary()
+
+    async def next_turn(self, request: TurnRequest, on_delta: OnDelta) -> Turn:
+        price = pricing.BOOK.price(request.model)
+        if price is None:
+            raise failures.made(failures.NOT_FOUND, detail=f"There is no price for “{request.model}”.")
+        if not self._api_key:
+            raise failures.made(failures.AUTH, detail="Set ANTHROPIC_API_KEY, or give the agent the demo runtime.")
+        answer = Answer(on_delta)
+        await self._call(request, answer)
+        try:
+            content = answer.content()
+        except Malformed as error:
+            raise failures.made(failures.MALFORMED, partial=answer.text, detail=str(error)) from error
+        tokens = answer.tokens()
+        return Turn(
+            content=content,
+            stop=answer.stop,
+            usage=Usage(
+                input_tokens=tokens.input,
+                cache_read_tokens=tokens.cache_read,
+                cache_write_tokens=tokens.cache_write + tokens.cache_write_hour,
+                output_tokens=tokens.output,
+            ),
+            cost_usd=cost_usd(price, tokens),
+            provider_message_id=answer.message_id,
+            model=answer.model,
+            detail=answer.detail,
+        )
+
+    def worst_case_usd(self, request: TurnRequest) -> Decimal:
+        return pricing.worst_case_usd(
+            model=request.model,
+            system=request.system,
+            messages=request.messages,
+            tools=wire.tools(request),
+            max_tokens=request.max_tokens,
+        )
+
+    async def _call(self, request: TurnRequest, answer: Answer) -> None:
+        """Fill the answer to its end, or ModelError. What breaks after the end does not matter."""
+        try:
+            await self._stream(wire.body(request), answer)
+        except (AnthropicError, httpx2.HTTPError, TimeoutError, Malformed, ValueError) as error:
+            if not answer.is_complete:
+                raise failures.of(error, partial=answer.text) from error
+        if not answer.is_complete:
+            raise failures.made(failures.CONNECTION, partial=answer.text, detail="The answer has no end.")
+
+    async def _stream(self, body: dict[str, Any], answer: Answer) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._answer_s
+        async with (
+            asyncio.timeout(min(self._answer_s, self._silence_s)) as patience,
+            self._client().messages.with_streaming_response.create(**body) as response,
+        ):
+            async for event in AsyncStream.raw_events(response.http_response):
+                if event.event == "error":
+                    raise _told(event.data, response.http_response)
+                if event.event and event.data:
+                    answer.take(json.loads(event.data))
+                # A connection that was read to its end can be used again, but nobody waits long for that.
+                wait = TAIL_S if answer.is_complete else self._silence_s
+                patience.reschedule(min(end, loop.time() + wait))
+
+    def _client(self) -> AsyncAnthropic:
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            self._clients[loop] = AsyncAnthropic(
+                api_key=self._api_key,
+                base_url=self._base_url,
+                max_retries=0,
+                timeout=httpx2.Timeout(self._silence_s, connect=CONNECT_S),
+            )
+        return self._clients[loop]
+
+
+def _told(data: str, response: httpx2.Response) -> APIStatusError:
+    """The error that an `error` event holds; its status code is the 200 that the stream began with."""
+    try:
+        body = json.loads(data)
+    except ValueError:
+        body = data
+    return APIStatusError(f"{data[:500]}", response=response, body=body)

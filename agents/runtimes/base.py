@@ -1,0 +1,121 @@
+"""What drives an agent: "give me the next turn".
+
+A runtime turns a conversation into one more assistant message. It never runs tools, writes rows or knows what a run
+is; the engine (`tasks/engine`) does that, and does not know which runtime it drives. Messages and blocks have the shape
+of Anthropic's Messages API, so that what a model said can be passed back to it untouched (thinking blocks included).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+Block = Mapping[str, Any]
+Message = Mapping[str, Any]
+"""{"role": "user" | "assistant", "content": [Block, …]}"""
+
+
+class Stop(enum.StrEnum):
+    """Why the model stopped."""
+
+    END_TURN = "end_turn"
+    TOOL_USE = "tool_use"
+    MAX_TOKENS = "max_tokens"
+    PAUSE_TURN = "pause_turn"
+    REFUSAL = "refusal"
+    CONTEXT_OVERFLOW = "context_overflow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one model answer, as the provider counted them. Total input is the sum of the first three."""
+
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolDefinition:
+    name: str
+    description: str
+    input_schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRequest:
+    """All that a runtime may know."""
+
+    run_id: str
+    step_key: str
+    """Names this step for ever; the same in a repeat after a crash."""
+    model: str
+    system: str
+    messages: Sequence[Message]
+    tools: Sequence[ToolDefinition]
+    max_tokens: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Runtime settings of the agent version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One finished model answer."""
+
+    content: Sequence[Block]
+    """text, tool_use {id, name, input}, thinking and other blocks, exactly as they came."""
+    stop: Stop
+    usage: Usage
+    cost_usd: Decimal
+    provider_message_id: str
+    """Unique per answer of the provider; the usage ledger's key."""
+    model: str
+    detail: str = ""
+    """What the provider said about a refusal."""
+
+
+class ModelError(Exception):
+    """A model call without a usable answer.
+
+    `retryable`: the same call may work later (rate limit, overload, reset). `sent`: the provider may have done (and
+    bill) the work, so the ledger gets an `unknown` row. `partial`: text that had arrived.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str,
+        retryable: bool,
+        sent: bool,
+        retry_after_s: float | None = None,
+        partial: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.retryable = retryable
+        self.sent = sent
+        self.retry_after_s = retry_after_s
+        self.partial = partial
+
+
+OnDelta = Callable[[str], None]
+"""Called on the event loop with each piece of visible text as it is written."""
+
+
+class Runtime(Protocol):
+    """One way to get the next turn. Instances are shared by all runs of a process, on one event loop."""
+
+    name: str
+    badge: str
+    """What every page and answer says of work made by it ("Demo model"), or ""."""
+
+    async def next_turn(self, request: TurnRequest, on_delta: OnDelta) -> Turn:
+        """The next assistant message, or ModelError. No retries in here: the engine counts and journals attempts."""
+
+    def worst_case_usd(self, request: TurnRequest) -> Decimal:
+        """The most that `next_turn` can cost: an upper estimate of the input plus all of max_tokens."""

@@ -1,0 +1,169 @@
+"""Scripts in the model's place, played from the conversation alone.
+
+A script is a generator: it yields what the agent says and calls, and is sent what came back. To find the next turn it
+is played again from the start, fed with the answers that the messages hold. Nothing is kept between turns, so a run
+that another process resumes goes on exactly as it would have here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agents.runtimes.base import Block, Message, TurnRequest
+
+EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+ATTACHED = re.compile(r"\n+Attached files, in your workspace:\n.*", re.DOTALL)
+"""What the engine adds to the prompt; the files are looked up with `list_files`."""
+DECIDED_BY_ARGUMENT = {"query_table": "sql", "ask_human": "question"}
+"""Calls that are the same only if this argument is. Of the others a person may have edited the arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One tool call that a script wants."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One turn: words, and calls. A turn without calls ends the work until a person says more."""
+
+    text: str
+    calls: Sequence[Call] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one call gave."""
+
+    text: str
+    is_error: bool
+
+    @property
+    def answer(self) -> str:
+        """Of a question: what the person answered, without who it was."""
+        return self.text.partition(" answered: ")[2] or self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """All that came back after a turn: one result for each call, and what a person said meanwhile."""
+
+    results: Sequence[Result]
+    said: str
+
+    @property
+    def first(self) -> Result:
+        return self.results[0]
+
+    @property
+    def last(self) -> Result:
+        return self.results[-1]
+
+
+Script = Generator[Move, Reply, None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What a script may know before it starts."""
+
+    system: str
+    prompt: str
+    tools: frozenset[str]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def has(self, *tools: str) -> bool:
+        return self.tools.issuperset(tools)
+
+    def person(self) -> str:
+        """The e-mail address of the person who started the run, or ""."""
+        lines = [line for line in self.system.splitlines() if "started" in line.lower()]
+        found = EMAIL.search("\n".join(lines))
+        return found.group().rstrip(".") if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One assistant message of the conversation and what followed it."""
+
+    calls: Sequence[Call]
+    reply: Reply
+
+
+def next_move(request: TurnRequest, write_script: Callable[[Desk], Script]) -> Move:
+    """The script's next turn after the conversation in `request`.
+
+    A recorded turn that this script would not make (another model's, or one from before a fork) is passed over. If that
+    turn had ended the work, what the person said next is a new job.
+    """
+    opening, turns = _read(request.messages)
+    tools = frozenset(tool.name for tool in request.tools)
+    desk = Desk(system=request.system, prompt=ATTACHED.sub("", opening), tools=tools, options=request.options)
+    script = write_script(desk)
+    move = next(script)
+    for turn in turns:
+        if _same(move.calls, turn.calls):
+            move = script.send(turn.reply)
+        elif not turn.calls and turn.reply.said:
+            script = write_script(replace(desk, prompt=turn.reply.said))
+            move = next(script)
+    return move
+
+
+def _same(wanted: Sequence[Call], recorded: Sequence[Call]) -> bool:
+    return len(wanted) == len(recorded) and all(
+        a.tool == b.tool and all(a.arguments.get(key) == b.arguments.get(key) for key in _deciding(a.tool))
+        for a, b in zip(wanted, recorded, strict=True)
+    )
+
+
+def _deciding(tool: str) -> Iterator[str]:
+    if tool in DECIDED_BY_ARGUMENT:
+        yield DECIDED_BY_ARGUMENT[tool]
+
+
+def _read(messages: Sequence[Message]) -> tuple[str, list[_Turn]]:
+    """The first words of the person, and each assistant message with what followed it."""
+    opening: list[str] = []
+    turns: list[_Turn] = []
+    calls: list[Call] | None = None
+    ids: list[str] = []
+    answers: dict[str, Result] = {}
+    said = opening
+
+    def close() -> None:
+        if calls is not None:
+            lost = Result("There was no answer.", is_error=True)
+            turns.append(_Turn(calls, Reply([answers.get(each, lost) for each in ids], "\n".join(said))))
+
+    for message in messages:
+        blocks = _blocks(message)
+        if message["role"] == "assistant":
+            close()
+            used = [block for block in blocks if block["type"] == "tool_use"]
+            calls, ids = [Call(block["name"], block["input"]) for block in used], [block["id"] for block in used]
+            answers, said = {}, []
+            continue
+        said.extend(block["text"] for block in blocks if block["type"] == "text")
+        for block in blocks:
+            if block["type"] == "tool_result":
+                answers[block["tool_use_id"]] = Result(_text(block.get("content")), bool(block.get("is_error")))
+    close()
+    return "\n".join(opening), turns
+
+
+def _blocks(message: Message) -> Sequence[Block]:
+    content = message["content"]
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _text(content: object) -> str:
+    if isinstance(content, list):
+        return "\n".join(str(block.get("text", "")) for block in content)
+    return str(content or "")

@@ -1,0 +1,92 @@
+"""The offline runtime: scripts in the model's place, on the same tools and the same input."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from agents.runtimes.base import Block, OnDelta, Stop, Turn, TurnRequest, Usage
+from agents.runtimes.demo import analyst, drill, writer
+from agents.runtimes.demo.replay import Desk, Move, Script, next_move
+
+MODEL = "demo-1"
+MAX_SPEECH_S = 0.9
+"""However long a text is, it is said within this time."""
+
+
+class DemoRuntime:
+    """Offline, free and deterministic: the same conversation always gets the same next turn.
+
+    Options: `script` "bench" plays `turns` turns without a pause, "slow" waits `delay_s` before each of them.
+    """
+
+    name = "demo"
+    badge = "Demo model"
+
+    def __init__(self, *, delay_ms: float = 0) -> None:
+        self._delay_s = delay_ms / 1000
+
+    async def next_turn(self, request: TurnRequest, on_delta: OnDelta) -> Turn:
+        await asyncio.sleep(drill.pause_s(request.options))
+        move = next_move(request, _script_for(request))
+        await self._say(move.text, request, on_delta)
+        return _turn(request, move)
+
+    def worst_case_usd(self, request: TurnRequest) -> Decimal:
+        return Decimal(0)
+
+    async def _say(self, text: str, request: TurnRequest, on_delta: OnDelta) -> None:
+        if not self._delay_s or "script" in request.options:
+            if text:
+                on_delta(text)
+            return
+        pieces = re.findall(r"\s*\S{1,40}\s*\S{0,40}", text)
+        for piece in pieces:
+            on_delta(piece)
+            await asyncio.sleep(min(self._delay_s, MAX_SPEECH_S / len(pieces)))
+
+
+def _script_for(request: TurnRequest) -> Callable[[Desk], Script]:
+    if request.options.get("script") in drill.SCRIPTS:
+        return drill.script
+    if any(tool.name == "query_table" for tool in request.tools):
+        return analyst.script
+    return writer.script
+
+
+def _turn(request: TurnRequest, move: Move) -> Turn:
+    stamp = hashlib.sha256(f"{request.run_id}/{request.step_key}/{len(request.messages)}".encode()).hexdigest()[:20]
+    content: list[Block] = [{"type": "text", "text": move.text}] if move.text else []
+    for number, call in enumerate(move.calls):
+        content.append(
+            {"type": "tool_use", "id": f"toolu_demo_{stamp}_{number}", "name": call.tool, "input": dict(call.arguments)}
+        )
+    return Turn(
+        content=content,
+        stop=Stop.TOOL_USE if move.calls else Stop.END_TURN,
+        usage=Usage(
+            input_tokens=_tokens([request.system, *request.messages]),
+            output_tokens=_tokens(content),
+        ),
+        cost_usd=Decimal(0),
+        provider_message_id=f"demo_{stamp}",
+        model=MODEL,
+    )
+
+
+def _tokens(value: object) -> int:
+    """About four characters a token; no model counted them."""
+    return -(-_chars(value) // 4)
+
+
+def _chars(value: object) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict | Mapping):
+        return sum(map(_chars, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(map(_chars, value))
+    return 0

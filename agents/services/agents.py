@@ -1,0 +1,146 @@
+"""Agents: making, changing, pausing, deleting. A configuration is never changed; a new version takes its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from accounts import audit
+from accounts.errors import Conflict, NotFound
+from accounts.models import Team, User
+from agents.models import Agent, AgentStatus, AgentVersion
+from agents.roles import RoleTemplate, starting_point
+from agents.services import checks, models
+from agents.signals import agent_removed
+from billing import services as budgets
+
+PROFILE = ("name", "role", "description", "hue", "icon", "max_concurrent_runs")
+"""What people see and the engine admits by; runs do not pin it."""
+CONFIG = (
+    "instructions",
+    "runtime",
+    "model",
+    "tools",
+    "memory_enabled",
+    "max_cost_usd",
+    "max_turns",
+    "timeout_s",
+    "options",
+)
+"""What a version keeps."""
+BUDGET = "budget_monthly_usd"
+
+
+@transaction.atomic
+def create_agent(*, team: Team, actor: User | None, **given: Any) -> Agent:
+    """Make an agent with its first version. Takes PROFILE, CONFIG and BUDGET; `name` and `instructions` are needed."""
+    runtime = given.setdefault("runtime", models.default_runtime())
+    given.setdefault("model", models.default_model(runtime))
+    checks.check_names(given, known=(*PROFILE, *CONFIG, BUDGET))
+    agent = Agent(team=team, created_by=actor, **_only(PROFILE, given))
+    version = AgentVersion(team=team, agent=agent, number=1, created_by=actor, **_only(CONFIG, given))
+    checks.check_agent(agent, version, is_new_model=True)
+    agent.save(force_insert=True)
+    version.save(force_insert=True)
+    agent.version = version
+    agent.save(update_fields=["version"])
+    if given.get(BUDGET) is not None:
+        budgets.set_budget(team=team, agent_id=agent.pk, limit_usd=given[BUDGET])
+    audit.record(team=team, actor=actor, action="agent.created", target=agent)
+    return agent
+
+
+def create_from_role(*, team: Team, actor: User | None, role: RoleTemplate, **given: Any) -> Agent:
+    """Make an agent from a role template; what is given comes before what the template says."""
+    return create_agent(team=team, actor=actor, **(starting_point(role) | given))
+
+
+@transaction.atomic
+def update_agent(*, agent: Agent, actor: User | None, changes: Mapping[str, Any]) -> Agent:
+    """Change an agent. Started runs keep their version; a new one is made only if the configuration differs."""
+    checks.check_names(changes, known=(*PROFILE, *CONFIG, BUDGET))
+    agent, current = _locked(agent)
+    config = {name: getattr(current, name) for name in CONFIG}
+    wanted = config | _only(CONFIG, changes)
+    for name, value in _only(PROFILE, changes).items():
+        setattr(agent, name, value)
+    version = AgentVersion(team=agent.team, agent=agent, created_by=actor, **wanted)
+    checks.check_agent(
+        agent, version, is_new_model=(version.runtime, version.model) != (current.runtime, current.model)
+    )
+    if wanted != config:
+        _put(agent, version)
+    agent.save()
+    if BUDGET in changes:
+        budgets.set_budget(team=agent.team, agent_id=agent.pk, limit_usd=changes[BUDGET])
+    audit.record(team=agent.team, actor=actor, action="agent.changed", target=agent, fields=sorted(changes))
+    return agent
+
+
+@transaction.atomic
+def restore_version(*, agent: Agent, actor: User | None, number: int) -> Agent:
+    """Make an old configuration the present one again, as a new version: history only grows."""
+    agent, current = _locked(agent)
+    old = AgentVersion.objects.filter(agent=agent, number=number).first()
+    if old is None:
+        raise NotFound(f"{agent.name} has no version {number}.")
+    config = {name: getattr(old, name) for name in CONFIG}
+    if config != {name: getattr(current, name) for name in CONFIG}:
+        _put(agent, AgentVersion(team=agent.team, agent=agent, created_by=actor, **config))
+        agent.save()
+    audit.record(team=agent.team, actor=actor, action="agent.restored", target=agent, number=number)
+    return agent
+
+
+def pause_agent(*, agent: Agent, actor: User | None) -> Agent:
+    """Start nothing new. Runs that were started go on."""
+    return _set_status(agent, actor, AgentStatus.PAUSED, "agent.paused")
+
+
+def resume_agent(*, agent: Agent, actor: User | None) -> Agent:
+    return _set_status(agent, actor, AgentStatus.ACTIVE, "agent.resumed")
+
+
+@transaction.atomic
+def remove_agent(*, agent: Agent, actor: User | None) -> None:
+    """Let an agent go. Its live work stops in the same transaction (`removal.impact` names it); what it did stays."""
+    locked = Agent.objects.select_for_update().get(pk=agent.pk)
+    if locked.status == AgentStatus.REMOVED:
+        return
+    locked.status = AgentStatus.REMOVED
+    locked.save(update_fields=["status", "updated_at"])
+    budgets.set_budget(team=locked.team, agent_id=locked.pk, limit_usd=None)
+    agent_removed.send(sender=Agent, agent=locked, actor=actor)
+    audit.record(team=locked.team, actor=actor, action="agent.removed", target=locked)
+
+
+@transaction.atomic
+def _set_status(agent: Agent, actor: User | None, status: AgentStatus, action: str) -> Agent:
+    agent, _ = _locked(agent)
+    if agent.status != status:
+        agent.status = status
+        agent.save(update_fields=["status", "updated_at"])
+        audit.record(team=agent.team, actor=actor, action=action, target=agent)
+    return agent
+
+
+def _locked(agent: Agent) -> tuple[Agent, AgentVersion]:
+    """The agent as it is now, held until the transaction ends, with its present version."""
+    locked = Agent.objects.select_for_update(of=("self",)).select_related("team", "version").get(pk=agent.pk)
+    if locked.status == AgentStatus.REMOVED or locked.version is None:
+        raise Conflict(f"{locked.name} was deleted.")
+    return locked, locked.version
+
+
+def _put(agent: Agent, version: AgentVersion) -> None:
+    last = AgentVersion.objects.filter(agent=agent).aggregate(last=Max("number"))["last"] or 0
+    version.number = last + 1
+    version.save(force_insert=True)
+    agent.version = version
+
+
+def _only(names: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in names if name in given}

@@ -1,0 +1,109 @@
+"""What an agent keeps between its runs: short facts, each once, at most MAX_MEMORIES of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts import audit
+from accounts.errors import FieldError, InvalidInput
+from accounts.models import User
+from agents.models import Agent, Memory
+
+MAX_MEMORIES = 500
+"""Of one agent. The oldest goes when another one comes."""
+MAX_LENGTH = 2_000
+MAX_RECALLED = 50
+
+
+class AgentMemory:
+    """The memory of one agent as its tools see it (`tools.registry.Memory`)."""
+
+    def __init__(self, *, agent_id: UUID, team_id: UUID, run_id: UUID | None = None) -> None:
+        self._agent_id, self._team_id, self._run_id = agent_id, team_id, run_id
+
+    def remember(self, *, text: str) -> str:
+        """Keep one fact; returns its id. The same text twice is kept once and counts as fresh."""
+        return str(_keep(agent_id=self._agent_id, team_id=self._team_id, text=text, run_id=self._run_id).pk)
+
+    def recall(self, *, query: str, limit: int) -> Sequence[str]:
+        """The facts that share a word with the query, best first; then the newest ones, up to the limit."""
+        limit = max(1, min(limit, MAX_RECALLED))
+        mine = Memory.objects.filter(agent_id=self._agent_id, team_id=self._team_id)
+        words = " or ".join(re.findall(r"\w+", query)[:30])
+        asked = SearchQuery(words, config="english", search_type="websearch")
+        matching = (
+            mine.annotate(vector=SearchVector("text", config="english"), rank=SearchRank(F("vector"), asked))
+            .filter(vector=asked)
+            .order_by("-rank", "-created_at")
+        )
+        found = [memory.text for memory in matching[:limit]]
+        if len(found) < limit:
+            newest = mine.order_by("-created_at").values_list("text", flat=True)[: limit + len(found)]
+            found += [text for text in newest if text not in found]
+        return found[:limit]
+
+
+@transaction.atomic
+def add_memory(*, agent: Agent, actor: User, text: str) -> Memory:
+    """A person tells the agent something to keep."""
+    memory = _keep(agent_id=agent.pk, team_id=agent.team_id, text=text, run_id=None)
+    audit.record(team=agent.team, actor=actor, action="memory.added", target=memory)
+    return memory
+
+
+@transaction.atomic
+def change_memory(*, memory: Memory, actor: User, text: str) -> Memory:
+    """Correct a fact. When the agent knows the corrected fact already, the two become one."""
+    text = _checked(text)
+    digest = _digest(text)
+    twin = Memory.objects.filter(agent=memory.agent, text_sha256=digest).exclude(pk=memory.pk).first()
+    if twin is not None:
+        memory.delete()
+        memory = twin
+    memory.text, memory.text_sha256 = text, digest
+    memory.save(update_fields=["text", "text_sha256"])
+    audit.record(team=memory.team, actor=actor, action="memory.changed", target=memory)
+    return memory
+
+
+@transaction.atomic
+def forget_memory(*, memory: Memory, actor: User) -> None:
+    audit.record(team=memory.team, actor=actor, action="memory.forgotten", target=memory)
+    memory.delete()
+
+
+def _keep(*, agent_id: UUID, team_id: UUID, text: str, run_id: UUID | None) -> Memory:
+    text = _checked(text)
+    with transaction.atomic():
+        memory, is_new = Memory.objects.get_or_create(
+            agent_id=agent_id,
+            text_sha256=_digest(text),
+            defaults={"team_id": team_id, "text": text, "run_id": run_id},
+        )
+        if is_new:
+            kept = Memory.objects.filter(agent_id=agent_id).order_by("-created_at", "-pk").values("pk")[:MAX_MEMORIES]
+            Memory.objects.filter(agent_id=agent_id).exclude(pk__in=kept).delete()
+        else:
+            memory.created_at = timezone.now()
+            memory.save(update_fields=["created_at"])
+    return memory
+
+
+def _checked(text: str) -> str:
+    text = " ".join(text.replace("\x00", "").split())
+    if not 1 <= len(text) <= MAX_LENGTH:
+        message = f"A memory has 1 to {MAX_LENGTH:,} characters."
+        raise InvalidInput(message, fields=[FieldError("text", "invalid", message)])
+    return text
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.casefold().encode()).hexdigest()

@@ -1,0 +1,153 @@
+"""What the stand-in can be told to answer: whole messages, and every way in which an answer can fail."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Block = dict[str, Any]
+_numbers = itertools.count(1)
+_START = os.urandom(6).hex()
+PIECE = 12
+
+
+def new_id(prefix: str) -> str:
+    """Unique over all stand-ins, also those of other processes."""
+    return f"{prefix}_{_START}{next(_numbers):06d}"
+
+
+def text(words: str) -> Block:
+    return {"type": "text", "text": words}
+
+
+def tool_use(name: str, arguments: Mapping[str, Any] | None = None) -> Block:
+    return {"type": "tool_use", "id": new_id("toolu"), "name": name, "input": dict(arguments or {})}
+
+
+def thinking(words: str) -> Block:
+    return {"type": "thinking", "thinking": words, "signature": signature(words)}
+
+
+def signature(words: str) -> str:
+    """What proves that a thinking block came from here and was not changed."""
+    return "sig" + hashlib.sha256(b"stand-in" + words.encode()).hexdigest()
+
+
+@dataclass(kw_only=True)
+class Message:
+    """A whole answer. Without `stop` it is tool_use where a tool is used and end_turn elsewhere."""
+
+    content: Sequence[Block]
+    stop: str = ""
+    stop_details: Mapping[str, Any] | None = None
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    """Overrides of what is counted from the request and the answer."""
+    delay_s: float = 0.0
+    gap_s: float = 0.0
+    """Between two events of the stream."""
+    message_id: str = field(default_factory=lambda: new_id("msg"))
+
+    @property
+    def stop_reason(self) -> str:
+        return self.stop or ("tool_use" if any(block["type"] == "tool_use" for block in self.content) else "end_turn")
+
+
+def message(*content: Block, **options: Any) -> Message:
+    return Message(content=content, **options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """An error in place of an answer, as the provider words it."""
+
+    status: int
+    type: str
+    words: str = "No."
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+RATE_LIMITED = Refused(status=429, type="rate_limit_error", words="Slow down.", headers={"retry-after": "7"})
+OVERLOADED = Refused(status=529, type="overloaded_error", words="Overloaded")
+BROKEN = Refused(status=500, type="api_error", words="Internal server error")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    """A message whose stream goes wrong after `after` events.
+
+    how: "hang" (silence), "reset" (RST), "close" (a clean end without message_stop), "error" (an error event),
+    "garbage" (an event that is no JSON), "drip" (the rest, one byte each `every_s`).
+    """
+
+    message: Message
+    how: str
+    after: int = 0
+    error_type: str = "overloaded_error"
+    every_s: float = 1.0
+
+
+Answer = Message | Refused | Broken
+
+
+def events(answer: Message, model: str, input_tokens: int) -> Iterator[bytes]:
+    """The stream of a message, one event at a time."""
+    output = sum(len(json.dumps(block)) for block in answer.content) // 4 + 1
+    counted = {
+        "input_tokens": input_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": output,
+    } | dict(answer.usage)
+    shell = {"id": answer.message_id, "type": "message", "role": "assistant", "model": model, "content": []}
+    first = {"stop_reason": None, "stop_sequence": None, "usage": counted | {"output_tokens": 1}}
+    yield event("message_start", message=shell | first)
+    yield event("ping")
+    for index, block in enumerate(answer.content):
+        yield from _block_events(index, block)
+    delta = {"stop_reason": answer.stop_reason, "stop_sequence": None, "stop_details": answer.stop_details}
+    yield event("message_delta", delta=delta, usage={"output_tokens": counted["output_tokens"]})
+    yield event("message_stop")
+
+
+def _block_events(index: int, block: Block) -> Iterator[bytes]:
+    empty = dict(block)
+    deltas: list[dict[str, str]] = []
+    match block["type"]:
+        case "text":
+            empty["text"] = ""
+            deltas = [{"type": "text_delta", "text": piece} for piece in _pieces(block["text"])]
+        case "tool_use":
+            empty["input"] = {}
+            written = block.get("partial", json.dumps(block["input"], ensure_ascii=False))
+            empty.pop("partial", None)
+            deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in ["", *_pieces(written)]]
+        case "thinking":
+            empty |= {"thinking": "", "signature": ""}
+            deltas = [{"type": "thinking_delta", "thinking": piece} for piece in _pieces(block["thinking"])]
+            if block["signature"]:
+                deltas.append({"type": "signature_delta", "signature": block["signature"]})
+    yield event("content_block_start", index=index, content_block=empty)
+    for delta in deltas:
+        yield event("content_block_delta", index=index, delta=delta)
+    yield event("content_block_stop", index=index)
+
+
+def event(kind: str, **data: Any) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind} | data, ensure_ascii=False)}\n\n".encode()
+
+
+def error_body(kind: str, words: str, request_id: str) -> dict[str, Any]:
+    return {
+        "type": "error",
+        "error": {"type": kind, "message": words, "details": None},
+        "request_id": request_id,
+    }
+
+
+def _pieces(words: str) -> list[str]:
+    return [words[at : at + PIECE] for at in range(0, len(words), PIECE)]
