@@ -1,0 +1,190 @@
+"""Sockets: the live view of one run, and the feed of a team. Both only send; the hub reads what they show."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from accounts.models import Team
+from accounts.sockets import Caller, callers_team_ids
+from tasks import aio, hub
+from tasks.models import HumanRequest, Run
+from tasks.services import shares
+from tasks.watching import history
+
+log = logging.getLogger(__name__)
+
+PING_S = 20.0
+RECHECK_S = 3.0
+MAX_SOCKETS = 100
+NOT_SIGNED_IN, NOT_ALLOWED, NO_SUCH_RUN, TOO_MANY, TOO_SLOW = 4401, 4403, 4404, 4429, 4408
+
+_open: Counter[str] = Counter()
+
+
+def _release(name: str) -> None:
+    _open[name] -= 1
+    if _open[name] <= 0:
+        del _open[name]
+
+
+class LiveConsumer(AsyncWebsocketConsumer):
+    """What all our sockets share: who looks, for how long they may, pings, and that they never listen."""
+
+    channel_layer_alias = "none"
+
+    async def connect(self) -> None:
+        self.caller: Caller | None = self.scope["caller"]
+        self._works: list[asyncio.Task[None]] = []
+        self._name = self.name()
+        _open[self._name] += 1
+        protocols = self.scope.get("subprotocols", [])
+        try:
+            await self.accept(subprotocol="bearer" if protocols[:1] == ["bearer"] else None)
+            code = await self.refuse()
+        except BaseException:  # nobody calls disconnect() then
+            _release(self._name)
+            raise
+        if code is None and _open[self._name] > MAX_SOCKETS:
+            code = TOO_MANY
+        if code is not None:
+            await self.close(code)
+            return
+        for work in (self.show(), self._ping(), self._recheck()):
+            self._works.append(asyncio.create_task(work))
+
+    async def disconnect(self, code: int) -> None:
+        _release(self._name)
+        await aio.end(self._works)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Nothing can be done through a socket; answers go to the API, which checks them."""
+        await self.send(json.dumps({"kind": "error", "detail": "This socket only sends. Use the API to act."}))
+
+    def name(self) -> str:
+        """Whose sockets are counted together."""
+        return self.caller.name if self.caller else "anyone"
+
+    async def refuse(self) -> int | None:
+        """The close code for a caller who may not look, or None."""
+        raise NotImplementedError
+
+    async def show(self) -> None:
+        raise NotImplementedError
+
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(PING_S)
+            await self.send('{"kind": "ping"}')
+
+    async def _recheck(self) -> None:
+        while True:
+            await asyncio.sleep(RECHECK_S)
+            try:
+                code = await self.refuse()
+            except Exception as error:  # the database is away: keep what is shown, ask again
+                log.warning("could not check a viewer's right: %s", error)
+                continue
+            if code is not None:
+                await self.close(code)
+                return
+
+
+class RunConsumer(LiveConsumer):
+    """`/ws/runs/<id>/?after=SEQ[&as=html]`: every stored event after SEQ, then live."""
+
+    async def refuse(self) -> int | None:
+        if self.caller is None:
+            return NOT_SIGNED_IN
+        return None if await self._may_look(self.caller) else NO_SUCH_RUN
+
+    @database_sync_to_async
+    def _may_look(self, caller: Caller) -> bool:
+        return Run.objects.filter(pk=self.run_id, team__in=callers_team_ids(caller)).exists()
+
+    @property
+    def run_id(self) -> UUID:
+        run_id: UUID = self.scope["url_route"]["kwargs"]["run_id"]
+        return run_id
+
+    async def show(self) -> None:
+        query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        after = query.get("after", ["0"])[0]
+        as_html = query.get("as", [""])[0] == "html"
+        try:
+            frames = hub.of_this_loop().watch(self.run_id, hub.cursor(after))
+            async for frame in frames:
+                await self.send(self.encode(frame, as_html))
+            await self.close(1000)
+        except hub.TooSlow:
+            await self.close(TOO_SLOW)
+        except hub.Gone:
+            await self.close(NO_SUCH_RUN)
+        except Exception:
+            log.exception("the live view of run %s broke", self.run_id)
+            await self.close(1011)
+
+    def encode(self, frame: hub.Frame, as_html: bool) -> str:
+        return frame.json_with_html if as_html else frame.json
+
+
+class ShareConsumer(RunConsumer):
+    """`/ws/share/<token>/`: the same for anyone who has a link that was not revoked."""
+
+    def name(self) -> str:
+        """One link that many look at takes no place from the others."""
+        return f"share:{self.scope['url_route']['kwargs']['token']}"
+
+    async def refuse(self) -> int | None:
+        run = await database_sync_to_async(shares.shared_run)(self.scope["url_route"]["kwargs"]["token"])
+        if run is None:
+            return NO_SUCH_RUN
+        self._run_id: UUID = run.pk
+        return None
+
+    def encode(self, frame: hub.Frame, as_html: bool) -> str:
+        body = history.public(frame.body)
+        return super().encode(frame if body is frame.body else hub.Frame(body, frame.run_id, frame.seq), as_html)
+
+    @property
+    def run_id(self) -> UUID:
+        return self._run_id
+
+
+class FeedConsumer(LiveConsumer):
+    """`/ws/feed/[?team=slug]`: status changes of the team's runs and how many requests wait for people."""
+
+    async def refuse(self) -> int | None:
+        if self.caller is None:
+            return NOT_SIGNED_IN
+        self.team_id = await self._team(self.caller)
+        return None if self.team_id else NOT_ALLOWED
+
+    @database_sync_to_async
+    def _team(self, caller: Caller) -> Any:
+        allowed = callers_team_ids(caller)
+        slug = parse_qs(self.scope["query_string"].decode("latin-1")).get("team", [""])[0]
+        if not slug:
+            return allowed[0] if allowed else None
+        return Team.objects.filter(slug=slug, pk__in=allowed).values_list("pk", flat=True).first()
+
+    async def show(self) -> None:
+        await self._count()
+        async for message in hub.of_this_loop().team_changes(self.team_id):
+            if message is not None:
+                await self.send(json.dumps({"kind": "run", **message}))
+            await self._count()
+
+    async def _count(self) -> None:
+        count = await HumanRequest.objects.filter(team_id=self.team_id).open().acount()
+        if count != getattr(self, "_last_count", None):
+            self._last_count = count
+            await self.send(json.dumps({"kind": "inbox", "count": count}))

@@ -1,0 +1,231 @@
+"""One tool call from its slot to its result: begun only while the run is ours, told to stop, given up in time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connections
+
+from accounts.errors import NotFound, Unavailable
+from agents.services.memories import AgentMemory
+from tasks import events
+from tasks.engine.lease import Lease
+from tasks.engine.ops import StepWrite
+from tasks.engine.owned import OwnedRun
+from tasks.engine.ports import Ports
+from tasks.engine.workspace import Saved, Workspace, WorkspaceFull
+from tasks.models import ErrorCode, WaitKind
+from tools.errors import OutcomeUnknown
+from tools.registry import Effect, ToolContext, ToolResult, ToolSpec
+from tools.runner import run_tool
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 2.0
+TELL_EVERY_S = 0.25
+PATIENCE_S = 10.0
+AWAY = (Unavailable, OperationalError, InterfaceError)
+"""The object store or Postgres does not answer. What failed like this may simply be done again."""
+
+
+class NotBegun(Exception):
+    """The tool was not touched: nobody waits for it any more, or the run may have another owner by now."""
+
+
+@dataclass(slots=True)
+class InFlight:
+    """One call on its thread."""
+
+    spec: ToolSpec
+    lease: Lease
+    is_cancelled: bool = False
+    began_at: float | None = None
+
+    def begin(self) -> None:
+        """On the thread, as the last thing before the tool."""
+        if self.is_cancelled or self.lease.is_over():
+            raise NotBegun
+        self.began_at = time.monotonic()
+
+    def left_s(self) -> float:
+        """Until it is given up."""
+        waited = 0.0 if self.began_at is None else time.monotonic() - self.began_at
+        return self.spec.timeout_s + GRACE_S - waited
+
+
+class Caller:
+    """Carries out the tool calls of one run, one at a time."""
+
+    def __init__(self, run: OwnedRun, ports: Ports) -> None:
+        self._run = run
+        self._ports = ports
+        self.workspace = Workspace(root=ports.workspaces, run=run.row)
+        self._loop = asyncio.get_running_loop()
+        self._in_flight: InFlight | None = None
+        self._thread: asyncio.Future[ToolResult] | None = None
+
+    def stop(self) -> None:
+        """Tell the call in flight that nobody waits for it any more."""
+        if self._in_flight:
+            self._in_flight.is_cancelled = True
+
+    async def clean_up(self) -> None:
+        if self.workspace.is_begun:
+            await self._on(self._ports.files, self.workspace.remove)
+
+    # ---- Before
+
+    async def make_ready(self, spec: ToolSpec) -> None:
+        """Lay the files. Where that is not possible for long, the run waits without a worker: nothing has begun yet."""
+        if not spec.uses_workspace:
+            return
+        try:
+            await self._patiently(self.workspace.lay, give_up_after_s=PATIENCE_S)
+        except NotFound as error:
+            await self._run.fail(ErrorCode.TOOL_ERROR, f"A file of this run is gone. {error.detail}")
+        except AWAY as error:
+            self._run.tell(events.Error(code="files_away", detail=str(error), will_retry=True))
+            await self._run.wait(kind=WaitKind.TIMER, start_at=datetime.now(UTC) + timedelta(seconds=15))
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """A thread for the next call. A worker that is told to stop meanwhile hands the run over."""
+        acquired = asyncio.ensure_future(self._ports.slots.acquire())
+        drained = asyncio.ensure_future(self._ports.draining.wait())
+        try:
+            await asyncio.wait({acquired, drained}, return_when=asyncio.FIRST_COMPLETED)
+            if self._ports.draining.is_set():
+                await self._run.hand_over()
+            yield
+        finally:
+            drained.cancel()
+            acquired.cancel()
+            if acquired.done() and not acquired.cancelled():
+                self._give_back()
+
+    def _give_back(self) -> None:
+        """The slot is free when its thread is, which may be long after the call was given up."""
+        if self._thread is None:
+            self._ports.slots.release()
+        else:
+            self._thread.add_done_callback(self._thread_is_free)
+
+    def _thread_is_free(self, done: asyncio.Future[ToolResult]) -> None:
+        if not done.cancelled():
+            done.exception()  # somebody looked; whoever gave the call up has told its own story
+        self._ports.slots.release()
+
+    # ---- The call
+
+    async def call(self, spec: ToolSpec, step: StepWrite) -> ToolResult:
+        """The result, or OutcomeUnknown for an effectful call that may or may not have happened."""
+        while True:
+            self._in_flight = InFlight(spec, self._run.lease)
+            try:
+                return await self._watch(self._in_flight, step)
+            except NotBegun:
+                # Ours again with the next heartbeat, or somebody else's: then the heartbeat ends this task.
+                await asyncio.sleep(TELL_EVERY_S)
+
+    async def _watch(self, call: InFlight, step: StepWrite) -> ToolResult:
+        work = self._thread = asyncio.ensure_future(self._on(self._ports.tools, partial(self._on_thread, call, step)))
+        while not work.done():
+            left = call.left_s()
+            if left <= 0:
+                return self._given_up(call)
+            await asyncio.wait({work}, timeout=min(TELL_EVERY_S, left))
+            if self._run.gathered.events and not work.done():
+                await self._run.flush()
+        return work.result()
+
+    def _given_up(self, call: InFlight) -> ToolResult:
+        call.is_cancelled = True
+        text = f"{call.spec.title} did not finish within {call.spec.timeout_s:g} s and was given up."
+        if call.spec.effect == Effect.EFFECTFUL:
+            raise OutcomeUnknown(text)
+        return ToolResult(content=text, summary=text, is_error=True)
+
+    def _on_thread(self, call: InFlight, step: StepWrite) -> ToolResult:
+        run = self._run
+        memory = None
+        if run.row["memory_enabled"]:
+            memory = AgentMemory(agent_id=run.row["agent_id"], team_id=run.row["team_id"], run_id=run.id)
+        context = ToolContext(
+            run_id=str(run.id),
+            team_id=str(run.row["team_id"]),
+            idempotency_key=run.step_key(step.index),
+            workspace=self.workspace.path,
+            memory=memory,
+            reporter=_Reporter(self._report),
+            cancelled=lambda: call.is_cancelled,
+            allowed_hosts=(run.row["options"] or {}).get("allowed_hosts", ()),
+        )
+        call.begin()
+        return run_tool(call.spec, context, step.request)
+
+    # ---- After
+
+    async def save(self) -> tuple[list[Saved], str]:
+        """What the call wrote, safe in the object store; and what is wrong with it, as a sentence."""
+        if not self.workspace.is_begun:
+            return [], ""
+        try:
+            return await self._patiently(self.workspace.save_changes), ""
+        except WorkspaceFull as error:
+            return [], f"{error} Delete or shrink files, then go on."
+
+    async def _patiently(self, work: Callable[[], Any], *, give_up_after_s: float = float("inf")) -> Any:
+        """Do what may be done again until it works. The run's own time limit ends it, if nothing else does."""
+        delay, end = 0.2, time.monotonic() + give_up_after_s
+        while True:
+            try:
+                return await self._on(self._ports.files, work)
+            except AWAY as error:
+                if time.monotonic() + delay > end:
+                    raise
+                log.warning("files of run %s, again in %.1f s: %s", self._run.id, delay, error)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 5.0)
+
+    async def _on(self, pool: Executor, work: Callable[[], Any]) -> Any:
+        return await self._loop.run_in_executor(pool, _with_own_connection, work)
+
+    # ---- The tool's voice, from its thread
+
+    def _report(self, event: events.Event) -> None:
+        self._loop.call_soon_threadsafe(self._note, event)
+
+    def _note(self, event: events.Event) -> None:
+        self._run.tell(event)
+        if isinstance(event, events.Progress):
+            self._run.gathered.progress = event.data()
+
+
+class _Reporter:
+    """Each word becomes one event, written with the next commit."""
+
+    def __init__(self, report: Callable[[events.Event], None]) -> None:
+        self._report = report
+
+    def progress(self, *, done: float, total: float, label: str) -> None:
+        self._report(events.Progress(done=done, total=total, label=label))
+
+    def log(self, *, text: str) -> None:
+        self._report(events.Log(text=text[:2000]))
+
+
+def _with_own_connection(work: Callable[[], Any]) -> Any:
+    """Threads of the pool give their database connection back after each piece of work."""
+    try:
+        return work()
+    finally:
+        connections.close_all()

@@ -1,0 +1,270 @@
+"""The worker process's engine: one event loop on its own thread that drives hundreds of runs.
+
+A Celery message only wakes it. It claims what the table offers, renews its leases, and lets go when the process stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import redis.asyncio as aredis
+from django.conf import settings
+from psycopg.rows import DictRow
+from redis.exceptions import RedisError
+
+from tasks import aio, postgres, stream
+from tasks.engine import loop as run_loop
+from tasks.engine import workspace
+from tasks.engine.journal import Journal
+from tasks.engine.lease import Lease
+from tasks.engine.ops import Commit
+from tasks.engine.ports import Ports
+from tasks.engine.voice import Voice
+from tasks.models import RunStatus
+
+log = logging.getLogger(__name__)
+
+FILE_THREADS = 4
+CLAIM_AT_ONCE = 100
+REST_S = 0.01
+"""Many runs end at once: the queue is looked at once for all of them."""
+
+
+@cache
+def of_this_process() -> Driver:
+    """The one driver of this process; started with the Celery worker, or by the first wake-up."""
+    driver = Driver()
+    driver.start()
+    return driver
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One run that this process drives."""
+
+    epoch: int
+    lease: Lease
+    task: asyncio.Task[None]
+
+
+class Driver:
+    """Owns runs. All but start, wake and stop happens on its own loop."""
+
+    def __init__(self, *, worker: str = "") -> None:
+        self._config = settings.ENGINE
+        self.worker = worker or f"{socket.gethostname()}:{os.getpid()}"
+        self._thread = threading.Thread(target=self._run_thread, name="engine", daemon=True)
+        self._ready = threading.Event()
+        self._stopped = threading.Event()
+        self._owned: dict[UUID, Held] = {}
+        self._was_called = False
+        self._rest: asyncio.TimerHandle | None = None
+        self._background: set[asyncio.Task[None]] = set()
+
+    # ---- From other threads
+
+    def start(self) -> None:
+        self._thread.start()
+        self._ready.wait(10)
+
+    def wake(self, run_id: UUID | None = None) -> None:
+        """Look at the queue now. Which run was meant does not matter: the table says whose turn it is."""
+        self._loop.call_soon_threadsafe(self._called)
+
+    def stop(self) -> None:
+        """Hand every run over at its next step boundary; those that take too long are let go for recovery."""
+        if not self._stopped.is_set():
+            self._loop.call_soon_threadsafe(self._draining.set)
+        self._stopped.wait(self._config["drain_s"] + 10)
+
+    # ---- The loop
+
+    def _run_thread(self) -> None:
+        try:
+            import uvloop
+        except ImportError:
+            asyncio.run(self._main())
+        else:
+            uvloop.run(self._main())
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._kick = asyncio.Event()
+        self._draining = asyncio.Event()
+        self._valkey = aredis.Redis.from_url(f"{settings.REDIS_URL}/0", socket_timeout=2, socket_connect_timeout=2)
+        self._voice = Voice(self._valkey)
+        threads = self._config["tool_threads"]
+        tools = ThreadPoolExecutor(threads, thread_name_prefix="tool")
+        files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files")
+        self._ports = Ports(
+            tools=tools,
+            slots=asyncio.Semaphore(threads),
+            files=files,
+            workspaces=settings.WORKSPACE_DIR,
+            publish_delta=self._voice.note_delta,
+            max_recoveries=self._config["max_recoveries"],
+            draining=self._draining,
+        )
+        files.submit(workspace.sweep, settings.WORKSPACE_DIR)
+        self._journal = Journal(
+            pool=postgres.make_pool(max_size=4),
+            worker=self.worker,
+            lease_s=self._config["lease_s"],
+            team_runs=self._config["team_runs"],
+            announce=self._announce,
+        )
+        await self._journal.open()
+        self._spawn(self._renew_leases())
+        self._spawn(self._say_alive())
+        self._spawn(self._obey())
+        self._spawn(self._voice.send_deltas())
+        self._ready.set()
+        log.info("engine ready as %s", self.worker)
+        try:
+            await self._claim_until_draining()
+            await self._drain()
+        finally:
+            await aio.end(list(self._background))
+            await self._journal.close()
+            tools.shutdown(wait=False, cancel_futures=True)
+            files.shutdown(wait=False, cancel_futures=True)
+            self._stopped.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    # ---- Claiming
+
+    def _called(self) -> None:
+        self._was_called = True
+        self._kick.set()
+
+    async def _claim_until_draining(self) -> None:
+        draining = asyncio.ensure_future(self._draining.wait())
+        while not self._draining.is_set():
+            self._kick.clear()
+            if await self._take():
+                continue
+            kicked = asyncio.ensure_future(self._kick.wait())
+            await asyncio.wait({kicked, draining}, timeout=self._config["poll_s"], return_when=asyncio.FIRST_COMPLETED)
+            kicked.cancel()
+
+    async def _take(self) -> bool:
+        """Claim what there is room for; whether there may be more. One message woke us alone: if there is more than we
+        take at once, the other workers should look, too.
+        """
+        room = min(int(self._config["max_runs"]) - len(self._owned), CLAIM_AT_ONCE)
+        claimed = await self._claim(room) if room > 0 else []
+        was_called, self._was_called = self._was_called, False
+        if was_called and len(claimed) >= room:
+            await self._voice.publish([(stream.CONTROL_CHANNEL, {"wake": self.worker})])
+        return len(claimed) == room > 0
+
+    async def _claim(self, room: int) -> list[DictRow]:
+        try:
+            claimed = await self._journal.claim(room)
+        except psycopg.Error:
+            log.exception("claiming failed")
+            await asyncio.sleep(1)
+            return []
+        for row in claimed:
+            row["worker"] = self.worker
+            task = asyncio.create_task(run_loop.drive(row, journal=self._journal, ports=self._ports))
+            self._owned[row["id"]] = Held(row["epoch"], row["lease"], task)
+            task.add_done_callback(partial(self._left, row["id"]))
+        return claimed
+
+    def _left(self, run_id: UUID, done: asyncio.Task[None]) -> None:
+        held = self._owned.get(run_id)
+        if held and held.task is done:
+            del self._owned[run_id]
+        if not done.cancelled() and done.exception():
+            log.error("run %s ended badly", run_id, exc_info=done.exception())
+        if self._rest is None:
+            self._rest = self._loop.call_later(REST_S, self._rested)
+
+    def _rested(self) -> None:
+        self._rest = None
+        self._kick.set()
+
+    def _announce(self, written: Sequence[tuple[Commit, DictRow]]) -> None:
+        self._voice.announce(written)
+        if any(op.status == RunStatus.QUEUED for op, _ in written):
+            self._kick.set()
+
+    # ---- Owning
+
+    async def _renew_leases(self) -> None:
+        """Stop what is not ours any more. Waits for nothing but Postgres: a lease must not end over a paused Valkey."""
+        while True:
+            started = time.monotonic()
+            owned = {run_id: (held.epoch, held.lease) for run_id, held in self._owned.items()}
+            try:
+                if owned:
+                    ours = await self._journal.renew(owned)
+                    for run_id in owned.keys() - ours:
+                        self._stop_run(run_id, owned[run_id][0])
+            except Exception as error:  # Postgres away: the lease decides, the next beat tries again
+                log.warning("leases were not renewed: %s", error)
+            await asyncio.sleep(max(0.1, self._config["heartbeat_s"] - (time.monotonic() - started)))
+
+    async def _say_alive(self) -> None:
+        key = f"{settings.REDIS_PREFIX}worker:{self.worker}"
+        while True:
+            state = json.dumps({"runs": len(self._owned), "at": time.time()})
+            try:
+                await self._valkey.set(key, state, ex=int(self._config["heartbeat_s"] * 4) + 1)
+            except (RedisError, OSError) as error:
+                log.warning("could not say that this worker lives: %s", error)
+            await asyncio.sleep(self._config["heartbeat_s"])
+
+    def _stop_run(self, run_id: UUID, epoch: int | None = None) -> None:
+        held = self._owned.get(run_id)
+        if held and epoch in (None, held.epoch):
+            held.task.cancel()
+
+    async def _obey(self) -> None:
+        """Cancels reach a call in flight at once, and wake-ups go round; without Valkey the next beat brings them."""
+        while True:
+            try:
+                async with self._valkey.pubsub() as channel:
+                    await channel.subscribe(stream.CONTROL_CHANNEL)
+                    while True:
+                        message = await channel.get_message(ignore_subscribe_messages=True, timeout=60)
+                        if message:
+                            self._told(json.loads(message["data"]))
+            except (RedisError, OSError, ValueError, KeyError) as error:
+                log.warning("the control channel is away: %s", error)
+                await asyncio.sleep(1)
+
+    def _told(self, message: dict[str, str]) -> None:
+        if "stop" in message:
+            self._stop_run(UUID(message["stop"]))
+        elif "wake" in message:
+            self._kick.set()
+
+    async def _drain(self) -> None:
+        log.info("draining %s runs", len(self._owned))
+        if self._owned:
+            await asyncio.wait([held.task for held in self._owned.values()], timeout=self._config["drain_s"])
+        left = {run_id: held for run_id, held in self._owned.items() if not held.task.done()}
+        for held in left.values():
+            held.task.cancel()
+        if left:
+            await asyncio.wait([held.task for held in left.values()], timeout=5)
+            await self._journal.let_go([(run_id, held.epoch) for run_id, held in left.items()])

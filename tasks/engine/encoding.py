@@ -1,0 +1,52 @@
+"""One Commit as the JSON that sql.APPLY reads. What a Commit does not say is left out: most say little."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+
+from tasks.engine.ops import Commit
+from tasks.models import TERMINAL
+
+_ENCODER = json.JSONEncoder(default=str, ensure_ascii=False, check_circular=False, separators=(",", ":"))
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+_LISTS = ("usage", "requests", "artifacts", "settle")
+_VALUES = ("status", "waiting_kind", "start_at", "error_code", "error_detail", "progress", "turns", "active_s")
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+
+
+def encode(op: Commit) -> str:
+    shape: dict[str, Any] = {"run": op.run_id, "epoch": op.epoch, "op_no": op.op_no}
+    if op.events:
+        shape["events"] = [{"type": event.type, "data": event.data()} for event in op.events]
+        shape["n_events"] = len(op.events)
+    if op.steps:
+        shape["steps"] = [fields_of(step) for step in op.steps.values()]
+    for name in _LISTS:
+        if rows := getattr(op, name):
+            shape[name] = [fields_of(row) for row in rows]
+    for name in _VALUES:
+        if value := getattr(op, name):
+            shape[name] = value
+    if op.output is not None:
+        shape["output"] = op.output
+    if op.status in TERMINAL:
+        shape["is_terminal"] = True
+    if charged := [usage for usage in op.usage if usage.outcome == "charged"]:
+        shape |= {name: sum(getattr(usage, name) for usage in charged) for name in _TOKENS}
+        shape["cost_usd"] = sum((usage.cost_usd for usage in charged), Decimal(0))
+    return for_postgres(_ENCODER.encode(shape))
+
+
+def fields_of(row: Any) -> dict[str, Any]:
+    """The fields of a slotted dataclass, not copied."""
+    return {name: getattr(row, name) for name in row.__slots__}
+
+
+def for_postgres(text: str) -> str:
+    """JSON without what Postgres does not take in a string: NUL, and half a surrogate pair."""
+    if "\\u0000" in text:
+        text = _NUL.sub(r"\1", text)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

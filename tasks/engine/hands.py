@@ -1,0 +1,234 @@
+"""One tool call: may it happen, intend, carry out, settle."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import DictRow
+
+from accounts.ids import uuid7
+from tasks import events
+from tasks.digests import digest
+from tasks.engine import conversation, human
+from tasks.engine.calling import Caller
+from tasks.engine.conversation import ToolCall
+from tasks.engine.ops import ArtifactWrite, StepWrite
+from tasks.engine.owned import OwnedRun
+from tasks.engine.ports import Ports
+from tasks.engine.workspace import Saved
+from tasks.models import ErrorCode, RequestStatus, StepKind, StepStatus, WaitKind
+from tools import arguments as tool_arguments
+from tools import registry
+from tools.errors import OutcomeUnknown
+from tools.registry import Policy, ToolResult, ToolSpec
+
+MAX_REFUSALS = 3
+MAX_NAME = 80
+"""Of a tool that the model made up."""
+
+
+class Hands:
+    """The tools of one run."""
+
+    def __init__(self, run: OwnedRun, ports: Ports) -> None:
+        self._run = run
+        self._caller = Caller(run, ports)
+
+    async def let_go(self) -> None:
+        """The run leaves this worker: a call in flight learns it, and the files go."""
+        self._caller.stop()
+        await self._caller.clean_up()
+
+    async def carry_out(self, call: ToolCall) -> None:
+        """Settle one call of the model, or end the loop to wait for a person."""
+        run = self._run
+        step = self._step_of(call)
+        spec = self._usable(call.tool)
+        if spec is None:
+            self._refuse(step, f"There is no tool named {call.tool!r} here. Use one of the tools that you were given.")
+            return
+        problem = tool_arguments.check(spec, call.arguments)
+        if problem:
+            self._refuse(step, problem)
+            return
+        recorded = run.recordings.of_call(call.tool, call.arguments) if step.attempt == 0 else None
+        if recorded is not None:
+            self._reuse(step, recorded)
+            return
+        if spec.run is None:
+            await self._ask(call, step)
+            return
+        note = ""
+        if run.policy_of(spec.name) == Policy.ASK:
+            decided = await self._decided(call, spec, step)
+            if not decided.is_allowed:
+                await self._not_allowed(step, decided.why_not)
+                return
+            step.request, note = dict(decided.arguments), decided.note
+        await self._make(spec, step, note)
+
+    # ---- May it happen?
+
+    def _usable(self, name: str) -> ToolSpec | None:
+        allowed = {definition.name for definition in conversation.tool_definitions(self._run)}
+        return registry.get(name) if name in allowed else None
+
+    def _step_of(self, call: ToolCall) -> StepWrite:
+        for step in self._run.steps.values():
+            if step.call_id == call.id:
+                return step
+        index = self._run.next_index
+        return StepWrite(
+            index=index,
+            kind=StepKind.TOOL,
+            status=StepStatus.INTENT,
+            attempt=0,
+            call_id=call.id,
+            tool=call.tool[:MAX_NAME],
+            request=dict(call.arguments),
+        )
+
+    async def _ask(self, call: ToolCall, step: StepWrite) -> None:
+        asked = self._run.request_for(call.id, "question")
+        if asked is None:
+            await self._run.wait(kind=WaitKind.QUESTION, request=human.question(call, step_index=step.index))
+            return
+        if asked["status"] == RequestStatus.OPEN:
+            await self._run.wait(kind=WaitKind.QUESTION)
+        content, is_error = human.answer_text(asked)
+        self._write(step, {"content": content, "is_error": is_error, "summary": "Asked a person"})
+
+    async def _decided(self, call: ToolCall, spec: ToolSpec, step: StepWrite) -> human.Decision:
+        asked = self._run.request_for(call.id, "approval")
+        if asked is None:
+            headline = spec.headline(call.arguments) or spec.title
+            self._run.tell(
+                events.ToolRequested(call_id=call.id, tool=spec.name, headline=headline, arguments=call.arguments)
+            )
+            request = human.approval(call, spec, step_index=step.index)
+            await self._run.wait(kind=WaitKind.APPROVAL, request=request)
+            raise AssertionError("wait() ends the loop")
+        if asked["status"] == RequestStatus.OPEN:
+            await self._run.wait(kind=WaitKind.APPROVAL)
+        return human.decision(asked, call)
+
+    async def _not_allowed(self, step: StepWrite, why_not: str) -> None:
+        refused = digest(step.tool, step.request)
+        self._write(step, {"content": why_not, "is_error": True, "summary": "Not allowed", "refused": refused})
+        again = [s for s in self._run.steps.values() if (s.result or {}).get("refused") == refused]
+        if len(again) >= MAX_REFUSALS:
+            detail = f"The agent asked {len(again)} times for the same call that a person refused: {step.tool}."
+            await self._run.fail(ErrorCode.NO_PROGRESS, detail)
+
+    # ---- Carrying it out
+
+    async def _make(self, spec: ToolSpec, step: StepWrite, note: str) -> None:
+        await self._caller.make_ready(spec)
+        async with self._caller.slot():
+            await self._intend(step, spec)
+            started = time.monotonic()
+            try:
+                result = await self._caller.call(spec, step)
+            except OutcomeUnknown as lost:
+                await self._ask_what_happened(spec, step, str(lost))
+                return
+        if note:
+            result = replace(result, content=f"{note}\n\n{result.content}")
+        saved, problem = await self._caller.save()
+        if problem:
+            result = ToolResult(content=f"{result.content}\n\n{problem}", summary=problem, is_error=True)
+        self._settle(step, result, saved, duration_s=time.monotonic() - started)
+
+    async def _ask_what_happened(self, spec: ToolSpec, step: StepWrite, why: str) -> None:
+        """The step stays an intent; a person's word settles it when the run is taken up again."""
+        self._run.tell(events.ToolUnknown(step=step.index, call_id=step.call_id, tool=step.tool, will_repeat=False))
+        await self._run.wait(kind=WaitKind.UNKNOWN_EFFECT, request=human.unknown_effect(step, spec, why))
+
+    async def _intend(self, step: StepWrite, spec: ToolSpec) -> None:
+        step.attempt += 1
+        step.status = StepStatus.INTENT
+        self._run.write_step(step)
+        self._run.tell(
+            events.ToolStarted(
+                step=step.index,
+                call_id=step.call_id,
+                tool=spec.name,
+                title=spec.title,
+                headline=spec.headline(step.request) or spec.title,
+                arguments=step.request,
+            )
+        )
+        await self._run.flush()
+
+    # ---- Settling
+
+    def _settle(self, step: StepWrite, result: ToolResult, saved: list[Saved], *, duration_s: float) -> None:
+        payload = dict(result.data)
+        self._write(
+            step,
+            {"content": result.content, "is_error": result.is_error, "summary": result.summary},
+            duration_s=duration_s,
+            payload=payload,
+        )
+        for file in saved:
+            self._run.gathered.artifacts[file.write.path] = file.write
+            described: dict[str, Any] = {"size": file.size, "sha256": file.sha256}
+            artifact, path = str(file.write.id), file.write.path
+            self._run.artifacts[path] = {"id": file.write.id, "path": path, "version": file.write.version, **described}
+            if file.write.version == 1:
+                kind = file.content_type
+                self._run.tell(events.ArtifactCreated(artifact=artifact, path=path, content_type=kind, **described))
+            else:
+                self._run.tell(
+                    events.FileChanged(artifact=artifact, path=path, version=file.write.version, **described)
+                )
+
+    def _reuse(self, step: StepWrite, recorded: DictRow) -> None:
+        """Settle the call with what it answered in the run that this one was forked from."""
+        result = recorded["result"]
+        self._write(step, result | {"summary": f"Reused: {result['summary']}", "reused": True})
+        for kept in recorded["artifacts"]:
+            have = self._run.artifacts.get(kept["path"])
+            write = ArtifactWrite(
+                id=have["id"] if have else uuid7(),
+                path=kept["path"],
+                file_id=UUID(kept["file"]),
+                version=have["version"] + 1 if have else 1,
+            )
+            self._run.gathered.artifacts[write.path] = write
+            self._run.artifacts[write.path] = kept | {"id": write.id, "version": write.version}
+            self._caller.workspace.take_over(self._run.artifacts[write.path])
+            described: dict[str, Any] = {name: kept[name] for name in ("size", "sha256", "content_type")}
+            self._run.tell(events.ArtifactCreated(artifact=str(write.id), path=write.path, **described))
+
+    def _refuse(self, step: StepWrite, text: str) -> None:
+        """The call does not happen and the model learns why."""
+        self._write(step, {"content": text, "is_error": True, "summary": text})
+
+    def _write(
+        self,
+        step: StepWrite,
+        result: dict[str, Any],
+        *,
+        duration_s: float = 0.0,
+        payload: dict[str, Any] | None = None,
+    ) -> None:
+        step.status = StepStatus.FAILED if result["is_error"] else StepStatus.DONE
+        step.attempt = max(step.attempt, 1)
+        step.result = result
+        self._run.write_step(step)
+        self._run.tell(
+            events.ToolFinished(
+                step=step.index,
+                call_id=step.call_id,
+                tool=step.tool,
+                summary=result["summary"],
+                is_error=result["is_error"],
+                duration_s=round(duration_s, 3),
+                preview=result["content"][:2000],
+                payload=payload or {},
+            )
+        )

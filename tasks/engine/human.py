@@ -1,0 +1,146 @@
+"""Asking people: what a request holds, and what an answer means for the call that waits for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from psycopg.rows import DictRow
+
+from accounts.ids import uuid7
+from tasks import schemas
+from tasks.digests import digest
+from tasks.engine.conversation import ToolCall
+from tasks.engine.ops import RequestWrite, StepWrite
+from tasks.models import RequestKind, RequestStatus
+from tools.registry import ToolSpec
+
+EXPIRES_AFTER = timedelta(days=3)
+
+
+def _expiry() -> datetime:
+    return datetime.now(UTC) + EXPIRES_AFTER
+
+
+def question(call: ToolCall, *, step_index: int) -> RequestWrite:
+    """What `ask_human` asks. A schema that cannot be used is left out: then any answer does."""
+    arguments = call.arguments
+    schema = arguments.get("schema") or None
+    return RequestWrite(
+        id=uuid7(),
+        kind=RequestKind.QUESTION,
+        title=str(arguments.get("question", ""))[:200],
+        prompt=str(arguments.get("why", "")),
+        choices=arguments.get("choices") or None,
+        schema=None if schema is None or schemas.wrong_with(schema) else schema,
+        step_index=step_index,
+        call_id=call.id,
+        tool=call.tool,
+        expires_at=_expiry(),
+    )
+
+
+def approval(call: ToolCall, spec: ToolSpec, *, step_index: int) -> RequestWrite:
+    """May the agent make exactly this call?"""
+    return RequestWrite(
+        id=uuid7(),
+        kind=RequestKind.APPROVAL,
+        title=(spec.headline(call.arguments) or spec.title)[:200],
+        prompt=f"{spec.title} needs your word before it happens.",
+        step_index=step_index,
+        call_id=call.id,
+        tool=call.tool,
+        arguments=dict(call.arguments),
+        digest=digest(call.tool, call.arguments),
+        expires_at=_expiry(),
+    )
+
+
+WORKER_LOST = "The call was sent, then the worker was lost before the answer arrived."
+
+
+def unknown_effect(step: StepWrite, spec: ToolSpec, why: str = WORKER_LOST) -> RequestWrite:
+    """Did the call happen whose answer was lost?"""
+    return RequestWrite(
+        id=uuid7(),
+        kind=RequestKind.UNKNOWN_EFFECT,
+        title=f"Did this happen? {spec.headline(step.request) or spec.title}"[:200],
+        prompt=f"{why} Look at the outside service and say what is true; nothing is repeated by itself.",
+        choices=["happened", "retry", "skip"],
+        step_index=step.index,
+        call_id=step.call_id,
+        tool=step.tool,
+        arguments=dict(step.request),
+        digest=digest(step.tool, step.request),
+    )
+
+
+def budget(*, scope: str, spent: str, limit: str, needed: str) -> RequestWrite:
+    """The next call might pass a limit."""
+    return RequestWrite(
+        id=uuid7(),
+        kind=RequestKind.BUDGET,
+        title=f"The {scope} budget does not allow the next model call",
+        prompt=f"Spent ${spent} of ${limit}; the next call may need up to ${needed}. "
+        "Raise the limit to continue at the same step, or stop the run.",
+        choices=["raise", "stop"],
+        arguments={"scope": scope, "spent_usd": spent, "limit_usd": limit, "needed_usd": needed},
+    )
+
+
+def review(*, title: str) -> RequestWrite:
+    """Is the result good?"""
+    return RequestWrite(id=uuid7(), kind=RequestKind.REVIEW, title=f"Review: {title}"[:200])
+
+
+def no_progress(*, evidence: str, call_id: str) -> RequestWrite:
+    """The agent seems to turn in a circle."""
+    return RequestWrite(
+        id=uuid7(),
+        kind=RequestKind.NO_PROGRESS,
+        title="The agent seems to be stuck",
+        prompt=evidence,
+        choices=["continue", "stop"],
+        call_id=call_id,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person said about a call."""
+
+    is_allowed: bool
+    arguments: Mapping[str, Any]
+    why_not: str = ""
+    note: str = ""
+
+
+def decision(asked: DictRow, call: ToolCall) -> Decision:
+    """What the closed approval means. It allows the stored call that it showed and no other."""
+    answer = asked["answer"] or {}
+    comment = str(answer.get("comment") or "")
+    if asked["status"] == RequestStatus.EXPIRED:
+        return Decision(False, call.arguments, why_not="Nobody answered in time, so the call was not made.")
+    if asked["status"] != RequestStatus.ANSWERED or asked["digest"] != digest(call.tool, asked["arguments"] or {}):
+        return Decision(False, call.arguments, why_not="The approval is void, so the call was not made.")
+    if answer.get("decision") == "approve":
+        return Decision(True, asked["arguments"], note=comment)
+    if answer.get("decision") == "edit":
+        changed = json.dumps(answer["arguments"], ensure_ascii=False)
+        return Decision(
+            True, answer["arguments"], note=f"A person changed the arguments to {changed}. {comment}".strip()
+        )
+    reason = f" They said: {comment}" if comment else ""
+    return Decision(False, call.arguments, why_not=f"A person did not allow this call.{reason}")
+
+
+def answer_text(asked: DictRow) -> tuple[str, bool]:
+    """What the model reads as the result of its question, and whether it counts as an error."""
+    if asked["status"] == RequestStatus.ANSWERED:
+        value = (asked["answer"] or {}).get("value")
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return f"{asked['answered_by'] or 'The person'} answered: {text}", False
+    return "Nobody answered in time. Go on with the most careful assumption and say which one you made.", True

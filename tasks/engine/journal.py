@@ -1,0 +1,247 @@
+"""The engine's hand on the database: claims, leases and fenced writes, grouped across the runs of this process.
+
+While one group is being committed the next one gathers, so the number of commits a second does not grow with the
+number of runs. A group whose answer was lost (Postgres died) is sent again; `op_no` makes the second time harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import DictRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from tasks import aio
+from tasks.engine import lease, sql
+from tasks.engine.encoding import encode, fields_of
+from tasks.engine.ops import BudgetRefused, Commit, Committed, LeaseLost, UsageWrite
+
+log = logging.getLogger(__name__)
+
+CLAIM_LOCK = 7_241_001
+MAX_GROUP = 200
+Announce = Callable[[Sequence[tuple[Commit, DictRow]]], None]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A write that waits for its group."""
+
+    op: Commit
+    payload: str
+    done: asyncio.Future[Committed]
+
+    def resolve(self, answer: DictRow | Exception) -> None:
+        if self.done.done():
+            return
+        if isinstance(answer, Exception):
+            self.done.set_exception(answer)
+            return
+        warnings = [(s, Decimal(spent), Decimal(limit)) for s, spent, limit in answer.get("warnings") or ()]
+        self.done.set_result(Committed(last_seq=answer["last_seq"], warnings=warnings))
+
+
+def _reserves(op: Commit) -> bool:
+    return op.reserve is not None and op.reserve.amount_usd > 0
+
+
+class Journal:
+    """One for each worker process, used on its event loop only."""
+
+    def __init__(
+        self, *, pool: AsyncConnectionPool[Any], worker: str, lease_s: float, team_runs: int, announce: Announce
+    ) -> None:
+        self.worker = worker
+        self._lease_s = lease_s
+        self._team_runs = team_runs
+        self._announce = announce
+        self._pool = pool
+        self._waiting: list[_Waiting] = []
+        self._gathered = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        await self._pool.open()
+        self._writer = asyncio.create_task(self._write_groups())
+
+    async def close(self) -> None:
+        """Stop; every commit() has been answered by now, because the runs that asked have ended."""
+        if self._writer:
+            await aio.end([self._writer])
+        await self._pool.close()
+
+    # ---- Writing
+
+    async def commit(self, op: Commit) -> Committed:
+        """Write one Commit, grouped with those of other runs. LeaseLost or BudgetRefused: nothing was written."""
+        item = _Waiting(op, encode(op), asyncio.get_running_loop().create_future())
+        self._waiting.append(item)
+        self._gathered.set()
+        return await item.done
+
+    async def _write_groups(self) -> None:
+        while True:
+            await self._gathered.wait()
+            self._gathered.clear()
+            while self._waiting:
+                # A group may hold one write of a run only: the second is fenced by what the first one leaves.
+                group: dict[UUID, _Waiting] = {}
+                later = []
+                for item in self._waiting:
+                    if len(group) < MAX_GROUP and item.op.run_id not in group:
+                        group[item.op.run_id] = item
+                    else:
+                        later.append(item)
+                self._waiting = later
+                await self._write_group(group)
+
+    async def _write_group(self, group: dict[UUID, _Waiting]) -> None:
+        try:
+            answers = await self._with_retry(lambda db, is_repeat: self._apply(db, group, is_repeat=is_repeat))
+        except Exception as error:
+            if len(group) > 1:  # one poisoned write must not take its neighbours along
+                for run_id, item in group.items():
+                    await self._write_group({run_id: item})
+            else:
+                for run_id, item in group.items():
+                    log.exception("a write of run %s failed", run_id)
+                    item.resolve(error)
+            return
+        for run_id, item in group.items():
+            item.resolve(answers[run_id])
+        self._announce([(group[run_id].op, row) for run_id, row in answers.items() if not isinstance(row, Exception)])
+
+    async def _apply(
+        self, db: psycopg.AsyncConnection[DictRow], group: dict[UUID, _Waiting], *, is_repeat: bool
+    ) -> dict[UUID, DictRow | Exception]:
+        answers: dict[UUID, DictRow | Exception] = {}
+        if is_repeat:
+            answers |= await self._done_already(db, group)
+        sent = [item for run_id, item in group.items() if run_id not in answers]
+        if not any(_reserves(item.op) for item in sent):
+            return answers | await self._send(db, sent)  # one statement, its own transaction
+        async with db.transaction():
+            answers |= await self._reserve(db, [item.op for item in sent if _reserves(item.op)])
+            answers |= await self._send(db, [item for item in sent if item.op.run_id not in answers])
+            fenced = [item.op for item in sent if isinstance(answers[item.op.run_id], LeaseLost)]
+            keys = [op.reserve.key for op in fenced if op.reserve is not None]
+            if keys:
+                await db.execute(sql.RELEASE, {"keys": keys})
+        return answers
+
+    async def _send(
+        self, db: psycopg.AsyncConnection[DictRow], sent: list[_Waiting]
+    ) -> dict[UUID, DictRow | Exception]:
+        payload = f"[{','.join(item.payload for item in sent)}]"
+        rows = await (await db.execute(sql.APPLY, {"ops": payload})).fetchall()
+        answers: dict[UUID, DictRow | Exception] = {row["id"]: row for row in rows}
+        for item in sent:
+            answers.setdefault(item.op.run_id, LeaseLost(f"run {item.op.run_id} has another owner"))
+        return answers
+
+    async def _done_already(
+        self, db: psycopg.AsyncConnection[DictRow], group: dict[UUID, _Waiting]
+    ) -> dict[UUID, DictRow]:
+        found = {}
+        for run_id, item in group.items():
+            cursor = await db.execute(sql.WAS_APPLIED, (run_id, item.op.epoch, item.op.op_no))
+            row = await cursor.fetchone()
+            if row:
+                found[run_id] = row
+        return found
+
+    async def _reserve(
+        self, db: psycopg.AsyncConnection[DictRow], ops: list[Commit]
+    ) -> dict[UUID, DictRow | Exception]:
+        """Set money aside for each call, where a budget covers it; answers with those that do not fit."""
+        refused: dict[UUID, DictRow | Exception] = {}
+        covered = await (await db.execute(sql.COVERED, {"ids": [op.run_id for op in ops]})).fetchall()
+        limited = {row["id"] for row in covered}
+        cursors = []
+        async with db.pipeline():
+            for op in sorted(ops, key=lambda op: op.run_id):
+                if op.run_id in limited and op.reserve is not None:
+                    values = {"run": op.run_id, "amount": op.reserve.amount_usd, "key": op.reserve.key}
+                    cursors.append((op, await db.execute(sql.RESERVE, values)))
+        for op, cursor in cursors:
+            short = await cursor.fetchone()
+            if short and op.reserve is not None:
+                needed = op.reserve.amount_usd
+                refused[op.run_id] = BudgetRefused(
+                    scope=short["scope"], spent_usd=short["spent"], limit_usd=short["limit_usd"], needed_usd=needed
+                )
+        return refused
+
+    async def _with_retry(self, work: Callable[[psycopg.AsyncConnection[DictRow], bool], Awaitable[Any]]) -> Any:
+        """Do the work again for as long as Postgres is away; the leases decide meanwhile whose the runs are."""
+        delay, is_repeat = 0.05, False
+        while True:
+            try:
+                async with self._pool.connection() as db:
+                    return await work(db, is_repeat)
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                log.warning("Postgres did not take a write, again in %.2f s: %s", delay, str(error).strip())
+                await asyncio.sleep(delay)
+                delay, is_repeat = min(delay * 2, 2.0), True
+
+    async def late_usage(self, *, run_id: UUID, usage: UsageWrite) -> None:
+        """Note usage that its owner may not write any more."""
+        values = {"run": run_id, **fields_of(usage)}
+        await self._with_retry(lambda db, _: db.execute(sql.LATE_USAGE, values))
+
+    # ---- Owning
+
+    async def claim(self, room: int) -> list[DictRow]:
+        """Take up to `room` runs; each row has all that is needed to drive it, `old_status` and `old_worker`."""
+        rows: list[DictRow] = await self._with_retry(lambda db, _: self._claim(db, room))
+        return rows
+
+    async def _claim(self, db: psycopg.AsyncConnection[DictRow], room: int) -> list[DictRow]:
+        values = {"room": room, "worker": self.worker, "lease_s": self._lease_s, "team_runs": self._team_runs}
+        until = lease.now() + self._lease_s
+        async with db.pipeline(), db.transaction():
+            await db.execute("SELECT pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))
+            found = await db.execute(sql.CLAIM, values)
+        claimed = {row["id"]: row for row in await found.fetchall()}
+        if not claimed:
+            return []
+        return [row | {"lease": lease.Lease(until)} for row in await self._load(db, claimed)]
+
+    async def _load(self, db: psycopg.AsyncConnection[DictRow], claimed: dict[UUID, DictRow]) -> list[DictRow]:
+        ids = {"ids": list(claimed)}
+        async with db.pipeline():
+            owned = await db.execute(sql.OWNED, ids)
+            parts = {name: await db.execute(query, ids) for name, query in sql.OWNED_PARTS.items()}
+        rows = {row["id"]: row | claimed[row["id"]] for row in await owned.fetchall()}
+        for name, cursor in parts.items():
+            found: dict[UUID, list[DictRow]] = defaultdict(list)
+            for row in await cursor.fetchall():
+                found[row["run_id"]].append(row)
+            for run_id, run in rows.items():
+                run[name] = found[run_id]
+        return list(rows.values())
+
+    async def renew(self, owned: Mapping[UUID, tuple[int, lease.Lease]]) -> set[UUID]:
+        """Renew the leases; answers with the runs that are still ours."""
+        until = lease.now() + self._lease_s
+        values = {"ids": list(owned), "epochs": [epoch for epoch, _ in owned.values()], "lease_s": self._lease_s}
+        async with self._pool.connection() as db:
+            rows = await (await db.execute(sql.RENEW, values)).fetchall()
+        for row in rows:
+            if row["is_renewed"]:
+                owned[row["id"]][1].until = until
+        return {row["id"] for row in rows}
+
+    async def let_go(self, owned: Iterable[tuple[UUID, int]]) -> None:
+        """Give up runs in the middle of a step; the next owner recovers them at once."""
+        ids, epochs = zip(*owned, strict=True)
+        async with self._pool.connection() as db:
+            await db.execute(sql.LET_GO, {"ids": list(ids), "epochs": list(epochs)})

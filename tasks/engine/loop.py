@@ -1,0 +1,78 @@
+"""One run from its claim to the moment when it leaves this worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from psycopg.rows import DictRow
+
+from tasks.engine import breaker, conversation, model, outcome, recovery
+from tasks.engine.hands import Hands
+from tasks.engine.ops import LeaseLost
+from tasks.engine.owned import Journal, OwnedRun, Released
+from tasks.engine.ports import Ports
+from tasks.models import ErrorCode
+
+log = logging.getLogger(__name__)
+
+
+async def drive(row: DictRow, *, journal: Journal, ports: Ports) -> None:
+    """Drive one claimed run until it waits, is in review, is handed over, is finished, or another owner takes it."""
+    run = OwnedRun(row, journal)
+    hands = Hands(run, ports)
+    try:
+        await _until_released(run, hands, ports)
+    except LeaseLost as lost:
+        log.info("left %s: %s", run.id, lost)
+        await run.write_late_usage()
+    except asyncio.CancelledError:
+        await asyncio.shield(run.write_late_usage())
+        raise
+    except Exception:
+        log.exception("run %s broke the engine", run.id)
+        detail = "Something broke on our side. It is logged; a retry may help."
+        run.forget_unwritable()
+        with suppress(Released, LeaseLost):
+            await run.fail(ErrorCode.INTERNAL, detail)
+    finally:
+        await asyncio.shield(hands.let_go())
+
+
+async def _until_released(run: OwnedRun, hands: Hands, ports: Ports) -> None:
+    limit = asyncio.timeout(run.remaining_s())
+    try:
+        async with limit:
+            await recovery.take_up(run, ports)
+            while True:
+                await _next_move(run, hands, ports)
+    except Released:
+        return
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        with suppress(Released):
+            await run.fail(ErrorCode.TIMEOUT, f"The run used up its {run.row['timeout_s']} s of working time.")
+
+
+async def _next_move(run: OwnedRun, hands: Hands, ports: Ports) -> None:
+    if ports.draining.is_set():
+        await run.hand_over()
+    calls = conversation.open_calls(run)
+    if calls:
+        await hands.carry_out(calls[0])
+        await breaker.check(run)
+    elif _has_final_answer(run):
+        await outcome.finish(run)
+    else:
+        await model.next_turn(run, ports)
+
+
+def _has_final_answer(run: OwnedRun) -> bool:
+    """The model's last word has no tool call in it, did not pause, and nobody said anything since."""
+    settled = run.settled()
+    answers = conversation.model_steps(run)
+    if not answers or settled[-1] is not answers[-1]:
+        return False
+    return (answers[-1].result or {}).get("stop") in ("end_turn", "stop_sequence", "max_tokens")

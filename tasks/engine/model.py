@@ -1,0 +1,211 @@
+"""One turn of the model: reserve, intend, call, settle; and what to do when there is no answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from agents.runtimes.base import ModelError, Stop, Turn, TurnRequest
+from tasks import events
+from tasks.engine import conversation, human
+from tasks.engine.ops import BudgetRefused, Reserve, Settle, StepWrite, UsageWrite
+from tasks.engine.owned import OwnedRun
+from tasks.engine.ports import Ports
+from tasks.models import ErrorCode, StepKind, StepStatus, WaitKind
+
+MAX_ATTEMPTS = 6
+LONGEST_WAIT_IN_PLACE_S = 15.0
+DEFAULT_MAX_TOKENS = 8000
+CUT_OFF = "Your answer was cut off at the length limit. Continue exactly where it stopped, without repeating anything."
+MAX_CUT_OFFS = 3
+
+
+def _request(run: OwnedRun, index: int) -> TurnRequest:
+    options = run.row["options"] or {}
+    return TurnRequest(
+        run_id=str(run.id),
+        step_key=run.step_key(index),
+        model=run.row["model"],
+        system=conversation.system_prompt(run),
+        messages=conversation.messages(run),
+        tools=conversation.tool_definitions(run),
+        max_tokens=int(options.get("max_tokens", DEFAULT_MAX_TOKENS)),
+        options=options,
+    )
+
+
+def _place(run: OwnedRun) -> tuple[int, int]:
+    """The index and the attempt of the next model call. A step without an answer is tried again under its own index."""
+    last = run.steps.get(max(run.steps, default=0))
+    if last and last.kind == StepKind.MODEL and last.status in (StepStatus.FAILED, StepStatus.UNKNOWN):
+        return last.index, last.attempt + 1
+    return run.next_index, 1
+
+
+async def next_turn(run: OwnedRun, ports: Ports) -> None:
+    """Get and settle one more answer of the model. Ends the loop where the run cannot go on."""
+    if run.turns >= run.row["max_turns"]:
+        await run.fail(ErrorCode.TURN_LIMIT, f"The run reached its limit of {run.row['max_turns']} turns.")
+    index, attempt = _place(run)
+    request = _request(run, index)
+    worst = run.runtime.worst_case_usd(request)
+    await _check_run_limit(run, worst)
+    await _intend(run, index=index, attempt=attempt, worst=worst)
+    started = time.monotonic()
+    try:
+        turn = await run.runtime.next_turn(request, lambda text: ports.publish_delta(run.id, index, text))
+    except ModelError as error:
+        await _no_answer(run, error, index=index, attempt=attempt, worst=worst)
+        return
+    except asyncio.CancelledError:
+        _charge_unknown(run, index=index, attempt=attempt, worst=worst)
+        raise
+    _settle(run, turn, index=index, attempt=attempt, duration_s=time.monotonic() - started)
+    await _after(run, turn)
+
+
+async def _check_run_limit(run: OwnedRun, worst: Decimal) -> None:
+    limit = run.row["max_cost_usd"]
+    if run.cost_usd + worst > limit:
+        await _wait_for_money(
+            run, BudgetRefused(scope="run", spent_usd=run.cost_usd, limit_usd=limit, needed_usd=worst)
+        )
+
+
+async def _wait_for_money(run: OwnedRun, short: BudgetRefused) -> None:
+    spent, limit, needed = f"{short.spent_usd:.6f}", f"{short.limit_usd:.6f}", f"{short.needed_usd:.6f}"
+    run.tell(events.BudgetExhausted(scope=short.scope, spent_usd=spent, limit_usd=limit, needed_usd=needed))
+    asked = human.budget(scope=short.scope, spent=spent, limit=limit, needed=needed)
+    await run.wait(kind=WaitKind.BUDGET, request=asked)
+
+
+async def _intend(run: OwnedRun, *, index: int, attempt: int, worst: Decimal) -> None:
+    """Commit that the call is about to be made, together with all that was settled since the last commit."""
+    before = run.steps.get(index)
+    told = len(run.gathered.events)
+    run.tell(events.ModelStarted(step=index, model=run.row["model"], attempt=attempt))
+    request: dict[str, Any] = {"model": run.row["model"], "worst_usd": f"{worst:.6f}"}
+    run.write_step(
+        StepWrite(index=index, kind=StepKind.MODEL, status=StepStatus.INTENT, attempt=attempt, request=request)
+    )
+    run.turns += 1
+    run.gathered.turns += 1
+    try:
+        await run.flush(reserve=Reserve(key=_call_key(run, index, attempt), amount_usd=worst))
+    except BudgetRefused as short:
+        del run.gathered.events[told:]
+        del run.gathered.steps[index], run.steps[index]
+        if before is not None:
+            run.write_step(before)
+        run.turns -= 1
+        run.gathered.turns -= 1
+        await _wait_for_money(run, short)
+
+
+def _call_key(run: OwnedRun, index: int, attempt: int) -> str:
+    return f"{run.step_key(index)}:{attempt}"
+
+
+def _charge_unknown(run: OwnedRun, *, index: int, attempt: int, worst: Decimal) -> None:
+    """The call was sent and never answered: an estimate for the books, nothing for the customer."""
+    key = _call_key(run, index, attempt)
+    usage = UsageWrite(key=f"unknown:{key}", outcome="unknown", step_key=key, model=run.row["model"], cost_usd=worst)
+    run.charge(usage, settle_key=key)
+
+
+def _settle(run: OwnedRun, turn: Turn, *, index: int, attempt: int, duration_s: float) -> None:
+    """Note the answer; the next commit writes it."""
+    key = _call_key(run, index, attempt)
+    usage = {
+        "input_tokens": turn.usage.input_tokens,
+        "output_tokens": turn.usage.output_tokens,
+        "cache_read_tokens": turn.usage.cache_read_tokens,
+        "cache_write_tokens": turn.usage.cache_write_tokens,
+    }
+    cost = f"{turn.cost_usd:.6f}"
+    result = {
+        "content": list(turn.content),
+        "stop": turn.stop,
+        "message_id": turn.provider_message_id,
+        "cost_usd": cost,
+    }
+    run.write_step(
+        StepWrite(
+            index=index,
+            kind=StepKind.MODEL,
+            status=StepStatus.DONE,
+            attempt=attempt,
+            request={"model": turn.model},
+            result=result,
+        )
+    )
+    charge = UsageWrite(
+        key=turn.provider_message_id,
+        outcome="charged",
+        step_key=key,
+        model=turn.model,
+        cost_usd=turn.cost_usd,
+        **usage,
+    )
+    run.charge(charge, settle_key=key)
+    run.tell(
+        events.ModelFinished(
+            step=index, model=turn.model, stop=turn.stop, cost_usd=cost, duration_s=round(duration_s, 3), **usage
+        )
+    )
+    text = conversation.text_of(run.steps[index])
+    if text:
+        run.tell(events.Message(step=index, role="agent", text=text))
+    if turn.cost_usd:
+        run.tell(events.UsageCharged(key=key, cost_usd=cost, total_usd=f"{run.cost_usd:.6f}"))
+
+
+async def _after(run: OwnedRun, turn: Turn) -> None:
+    """What the reason for stopping asks for. Tool calls and finished answers are the loop's business."""
+    if turn.stop == Stop.REFUSAL:
+        await run.fail(ErrorCode.MODEL_REFUSED, f"The model declined to go on. {turn.detail}".strip())
+    if turn.stop == Stop.CONTEXT_OVERFLOW:
+        detail = "The conversation has become longer than the model can read. Split the work into smaller tasks."
+        await run.fail(ErrorCode.MODEL_ERROR, detail)
+    if turn.stop == Stop.MAX_TOKENS and not conversation.open_calls(run):
+        cut_offs = sum(1 for s in run.steps.values() if s.kind == StepKind.INPUT and s.request["text"] == CUT_OFF)
+        if cut_offs >= MAX_CUT_OFFS:
+            detail = f"The answer passed the length limit {MAX_CUT_OFFS + 1} times. Raise max_tokens or ask for less."
+            await run.fail(ErrorCode.MODEL_ERROR, detail)
+        run.write_step(
+            StepWrite(index=run.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": CUT_OFF})
+        )
+
+
+async def _no_answer(run: OwnedRun, error: ModelError, *, index: int, attempt: int, worst: Decimal) -> None:
+    """Note the failed attempt, then wait a little, wait long, or give up."""
+    key = _call_key(run, index, attempt)
+    if error.sent:
+        _charge_unknown(run, index=index, attempt=attempt, worst=worst)
+    else:
+        run.gathered.settle.append(Settle(key=key, cost_usd=Decimal(0)))
+    result = {"error": error.kind, "detail": str(error), "partial": error.partial[:4000]}
+    run.write_step(
+        StepWrite(
+            index=index,
+            kind=StepKind.MODEL,
+            status=StepStatus.FAILED,
+            attempt=attempt,
+            request={"model": run.row["model"]},
+            result=result,
+        )
+    )
+    will_retry = error.retryable and attempt < MAX_ATTEMPTS
+    run.tell(events.Error(code=f"model_{error.kind}", detail=str(error), will_retry=will_retry))
+    if not will_retry:
+        await run.fail(ErrorCode.MODEL_ERROR, str(error))
+    run.turns -= 1
+    run.gathered.turns -= 1
+    delay = error.retry_after_s if error.retry_after_s is not None else min(60.0, 0.5 * 2**attempt)
+    if delay > LONGEST_WAIT_IN_PLACE_S:
+        await run.wait(kind=WaitKind.TIMER, start_at=datetime.now(UTC) + timedelta(seconds=delay))
+    await run.flush()
+    await asyncio.sleep(delay)

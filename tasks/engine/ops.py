@@ -1,0 +1,134 @@
+"""What the engine writes: one Commit is all that one run has to say at one moment, applied wholly or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from tasks.events import Event
+
+
+class LeaseLost(Exception):
+    """Another owner, a cancel or a deletion came first: this worker may write nothing more about the run."""
+
+
+class BudgetRefused(Exception):
+    """The worst case of the next call does not fit into a budget; nothing was written."""
+
+    def __init__(self, *, scope: str, spent_usd: Decimal, limit_usd: Decimal, needed_usd: Decimal) -> None:
+        super().__init__(f"The {scope} budget of ${limit_usd:.2f} does not leave ${needed_usd:.4f}.")
+        self.scope = scope
+        self.spent_usd = spent_usd
+        self.limit_usd = limit_usd
+        self.needed_usd = needed_usd
+
+
+@dataclass(slots=True, kw_only=True)
+class StepWrite:
+    """A step as it is from now on; the same index again replaces it."""
+
+    index: int
+    kind: str
+    status: str
+    attempt: int = 1
+    call_id: str = ""
+    tool: str = ""
+    request: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class UsageWrite:
+    """One line of the usage ledger."""
+
+    key: str
+    outcome: str
+    step_key: str
+    model: str
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+
+
+@dataclass(slots=True, kw_only=True)
+class RequestWrite:
+    """A question to people that opens with this commit."""
+
+    id: UUID
+    kind: str
+    title: str
+    prompt: str = ""
+    choices: list[Any] | None = None
+    schema: dict[str, Any] | None = None
+    step_index: int | None = None
+    call_id: str = ""
+    tool: str = ""
+    arguments: dict[str, Any] | None = None
+    digest: str = ""
+    expires_at: datetime | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class ArtifactWrite:
+    """A file whose object is complete in the store (its StoredFile row exists)."""
+
+    id: UUID
+    path: str
+    file_id: UUID
+    version: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Reserve:
+    """Set money aside for one call before it is made."""
+
+    key: str
+    amount_usd: Decimal
+
+
+@dataclass(slots=True, kw_only=True)
+class Settle:
+    """The call of that reservation cost this much; the rest is free again."""
+
+    key: str
+    cost_usd: Decimal
+
+
+@dataclass(slots=True, kw_only=True)
+class Commit:
+    """One atomic write about one run, done only while its owner is still the owner."""
+
+    run_id: UUID
+    epoch: int
+    op_no: int
+    events: list[Event] = field(default_factory=list)
+    steps: dict[int, StepWrite] = field(default_factory=dict)
+    usage: list[UsageWrite] = field(default_factory=list)
+    requests: list[RequestWrite] = field(default_factory=list)
+    artifacts: list[ArtifactWrite] = field(default_factory=list)
+    reserve: Reserve | None = None
+    settle: list[Settle] = field(default_factory=list)
+    status: str | None = None
+    waiting_kind: str = ""
+    start_at: datetime | None = None
+    output: Any = None
+    error_code: str = ""
+    error_detail: str = ""
+    progress: dict[str, Any] | None = None
+    turns: int = 0
+    active_s: float = 0.0
+
+
+@dataclass(slots=True, frozen=True)
+class Committed:
+    """What the database said to a Commit."""
+
+    last_seq: int
+    warnings: Sequence[tuple[str, Decimal, Decimal]] = ()
+    """(scope, spent, limit) of budgets that passed 80 % with this commit."""

@@ -1,0 +1,64 @@
+"""The end of a run: is what was promised there, and does a person look at it first?"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from tasks import schemas
+from tasks.engine import conversation, human
+from tasks.engine.ops import StepWrite
+from tasks.engine.owned import OwnedRun
+from tasks.models import ErrorCode, StepKind, StepStatus
+
+MAX_CORRECTIONS = 2
+CORRECTION = "Your result is not complete: "
+
+
+async def finish(run: OwnedRun) -> None:
+    """End the run, or ask the model to complete its result, at most twice."""
+    text = _final_text(run)
+    output, problem = _output(run, text)
+    problem = problem or _missing_artifacts(run)
+    if problem is None:
+        if run.row["review"]:
+            await run.submit_for_review(output, human.review(title=run.row["title"]))
+        await run.succeed(output, summary=text[:300])
+        return
+    corrections = sum(
+        1 for s in run.steps.values() if s.kind == StepKind.INPUT and s.request["text"].startswith(CORRECTION)
+    )
+    if corrections >= MAX_CORRECTIONS:
+        await run.fail(ErrorCode.BAD_OUTPUT, problem)
+    ask = f"{CORRECTION}{problem} Complete it now."
+    run.write_step(StepWrite(index=run.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": ask}))
+
+
+def _final_text(run: OwnedRun) -> str:
+    """The model's last answer; what was cut off at the length limit is joined again."""
+    answers = conversation.model_steps(run)
+    parts = [conversation.text_of(answers[-1])]
+    for step in reversed(answers[:-1]):
+        if (step.result or {}).get("stop") != "max_tokens":
+            break
+        parts.insert(0, conversation.text_of(step))
+    return "".join(parts).strip()
+
+
+def _output(run: OwnedRun, text: str) -> tuple[Any, str | None]:
+    schema = run.row["output_schema"]
+    if not schema:
+        return text, None if text else "the final answer is empty."
+    fenced = re.search(r"```(?:json)?\s*\n(.*?)```", text, re.DOTALL)
+    try:
+        value = json.loads(fenced.group(1) if fenced else text)
+    except json.JSONDecodeError as error:
+        return None, f"the final answer must be only JSON, and it is not ({error.msg} at character {error.pos})."
+    problem = schemas.misfit(value, schema)
+    return (None, f"the final answer does not fit the declared schema: {problem}.") if problem else (value, None)
+
+
+def _missing_artifacts(run: OwnedRun) -> str | None:
+    missing = [path for path in run.row["required_artifacts"] if path not in run.artifacts]
+    return f"these files are missing from the workspace: {', '.join(missing)}." if missing else None

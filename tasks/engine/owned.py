@@ -1,0 +1,257 @@
+"""One run while this process owns it: what is known of it, and what is gathered to be written with the next commit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Protocol
+from uuid import UUID
+
+from psycopg.rows import DictRow
+
+from agents.runtimes import get_runtime
+from agents.runtimes.base import Runtime
+from tasks import events
+from tasks.engine.lease import Lease
+from tasks.engine.ops import (
+    ArtifactWrite,
+    Commit,
+    Committed,
+    RequestWrite,
+    Reserve,
+    Settle,
+    StepWrite,
+    UsageWrite,
+)
+from tasks.engine.recordings import Recordings
+from tasks.models import ErrorCode, StepStatus
+
+
+class Released(Exception):
+    """The run has left this worker: it waits, is in review, was handed over or is finished. Ends the loop."""
+
+
+class Journal(Protocol):
+    """The part of the journal that one run needs."""
+
+    def commit(self, op: Commit) -> Coroutine[Any, Any, Committed]: ...
+    async def late_usage(self, *, run_id: UUID, usage: UsageWrite) -> None: ...
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What the next commit will write."""
+
+    events: list[events.Event] = field(default_factory=list)
+    steps: dict[int, StepWrite] = field(default_factory=dict)
+    usage: list[UsageWrite] = field(default_factory=list)
+    requests: list[RequestWrite] = field(default_factory=list)
+    artifacts: dict[str, ArtifactWrite] = field(default_factory=dict)
+    """By path: two versions of one file in one commit are its newest."""
+    settle: list[Settle] = field(default_factory=list)
+    progress: dict[str, Any] | None = None
+    turns: int = 0
+
+    def followed_by(self, later: Gathered) -> Gathered:
+        return Gathered(
+            events=self.events + later.events,
+            steps=self.steps | later.steps,
+            usage=self.usage + later.usage,
+            requests=self.requests + later.requests,
+            artifacts=self.artifacts | later.artifacts,
+            settle=self.settle + later.settle,
+            progress=later.progress or self.progress,
+            turns=self.turns + later.turns,
+        )
+
+
+class OwnedRun:
+    """The state of one claimed run. `row` is as sql.OWNED loads it."""
+
+    def __init__(self, row: DictRow, journal: Journal, clock: Callable[[], float] = time.monotonic) -> None:
+        self.row = row
+        self.id: UUID = row["id"]
+        self.epoch: int = row["epoch"]
+        self.lease: Lease = row["lease"]
+        self.recordings = Recordings(row)
+        self.steps: dict[int, StepWrite] = {
+            s["index"]: StepWrite(**{k: v for k, v in s.items() if k != "run_id"}) for s in row["steps"]
+        }
+        self.requests: list[DictRow] = row["requests"]
+        self.artifacts: dict[str, DictRow] = {a["path"]: a for a in row["artifacts"]}
+        self.cost_usd: Decimal = row["cost_usd"]
+        self.turns: int = row["turns"]
+        self.gathered = Gathered()
+        self._journal = journal
+        self._op_no = 0
+        self._clock = clock
+        self._counted_until = clock()
+
+    # ---- Reading
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """Asked for while the run is driven: one that this worker does not have fails the run, not the worker."""
+        return self.recordings.runtime() or get_runtime(self.row["runtime"])
+
+    @property
+    def next_index(self) -> int:
+        return max(self.steps, default=0) + 1
+
+    def step_key(self, index: int) -> str:
+        """Names a step for ever: the idempotency key of its call."""
+        return f"{self.id}:{index}"
+
+    def policy_of(self, tool: str) -> str | None:
+        """The agent's policy for the tool, or None when it does not have the tool."""
+        return next((t["policy"] for t in self.row["tools"] if t["tool"] == tool), None)
+
+    def requests_for(self, call_id: str, kind: str) -> list[DictRow]:
+        """The requests of that kind about the tool call, oldest first."""
+        return [q for q in self.requests if q["call_id"] == call_id and q["kind"] == kind]
+
+    def request_for(self, call_id: str, kind: str) -> DictRow | None:
+        """The newest request of that kind about the tool call."""
+        return next(reversed(self.requests_for(call_id, kind)), None)
+
+    def remaining_s(self) -> float:
+        """Active time that is left."""
+        used = float(self.row["active_s"]) + self._clock() - self._counted_until
+        return max(0.0, float(self.row["timeout_s"]) - used)
+
+    # ---- Gathering
+
+    def tell(self, *what: events.Event) -> None:
+        self.gathered.events.extend(what)
+
+    def write_step(self, step: StepWrite) -> None:
+        self.steps[step.index] = step
+        self.gathered.steps[step.index] = step
+
+    def charge(self, usage: UsageWrite, settle_key: str) -> None:
+        """Note usage and free its reservation."""
+        self.gathered.usage.append(usage)
+        paid = usage.cost_usd if usage.outcome == "charged" else Decimal(0)
+        self.gathered.settle.append(Settle(key=settle_key, cost_usd=paid))
+        self.cost_usd += paid
+
+    # ---- Writing
+
+    async def flush(self, *, reserve: Reserve | None = None, **changes: Any) -> None:
+        """Commit what was gathered. After BudgetRefused or LeaseLost it is all still gathered."""
+        now = self._clock()
+        gathered, self.gathered = self.gathered, Gathered()
+        op = Commit(
+            run_id=self.id,
+            epoch=self.epoch,
+            op_no=self._op_no + 1,
+            events=gathered.events,
+            steps=gathered.steps,
+            usage=gathered.usage,
+            requests=gathered.requests,
+            artifacts=list(gathered.artifacts.values()),
+            settle=gathered.settle,
+            progress=gathered.progress,
+            turns=gathered.turns,
+            reserve=reserve,
+            active_s=now - self._counted_until,
+            **changes,
+        )
+        try:
+            committed, was_cancelled = await _certainly(self._journal.commit(op))
+        except Exception:
+            self.gathered = gathered.followed_by(self.gathered)
+            raise
+        self._op_no += 1
+        self.row["active_s"] += now - self._counted_until
+        self._counted_until = now
+        for scope, spent, limit in committed.warnings:
+            self.tell(events.BudgetWarning(scope=scope, spent_usd=f"{spent:.6f}", limit_usd=f"{limit:.6f}"))
+        if was_cancelled:
+            raise asyncio.CancelledError
+
+    def forget_unwritable(self) -> None:
+        """After a write that the database refuses: keep what was paid and what is to be freed, leave out the rest."""
+        before = self.gathered
+        self.gathered = Gathered(usage=before.usage, settle=before.settle, turns=before.turns)
+
+    async def write_late_usage(self) -> None:
+        """What was used but may not be written by this owner any more; nobody pays for it."""
+        for usage in self.gathered.usage:
+            if usage.outcome == "charged":
+                usage.outcome = "free"
+            await self._journal.late_usage(run_id=self.id, usage=usage)
+
+    # ---- Leaving: each of these commits and ends the loop
+
+    async def wait(self, *, kind: str, request: RequestWrite | None = None, start_at: datetime | None = None) -> None:
+        """Wait for a person or for a time; holds no worker meanwhile."""
+        if request is not None:
+            self.gathered.requests.append(request)
+            self.tell(
+                events.HumanRequested(
+                    request=str(request.id),
+                    kind=request.kind,
+                    title=request.title,
+                    prompt=request.prompt,
+                    tool=request.tool,
+                    arguments=request.arguments,
+                    choices=request.choices,
+                    digest=request.digest,
+                    expires_at=request.expires_at.isoformat() if request.expires_at else None,
+                )
+            )
+        until = start_at.isoformat() if start_at else None
+        self.tell(events.RunWaiting(kind=kind, request=str(request.id) if request else None, until=until))
+        await self.flush(status="waiting", waiting_kind=kind, start_at=start_at)
+        raise Released
+
+    async def hand_over(self) -> None:
+        """Give the run back to the queue at a step boundary."""
+        self.tell(events.RunQueued(reason="handover"))
+        await self.flush(status="queued")
+        raise Released
+
+    async def fail(self, code: ErrorCode, detail: str) -> None:
+        self.tell(self._end("failed", error_code=code, error_detail=detail))
+        await self.flush(status="failed", error_code=code, error_detail=detail)
+        raise Released
+
+    async def succeed(self, output: Any, summary: str) -> None:
+        self.tell(self._end("succeeded", summary=summary))
+        await self.flush(status="succeeded", output=output)
+        raise Released
+
+    async def submit_for_review(self, output: Any, request: RequestWrite) -> None:
+        self.gathered.requests.append(request)
+        self.tell(events.RunNeedsReview(request=str(request.id)))
+        await self.flush(status="needs_review", output=output)
+        raise Released
+
+    def _end(self, status: str, **also: str) -> events.RunFinished:
+        active = float(self.row["active_s"]) + self._clock() - self._counted_until
+        return events.RunFinished(status=status, cost_usd=f"{self.cost_usd:.6f}", active_s=round(active, 3), **also)
+
+    def settled(self) -> Sequence[StepWrite]:
+        """The steps that are over, in order."""
+        return [self.steps[i] for i in sorted(self.steps) if self.steps[i].status != StepStatus.INTENT]
+
+
+async def _certainly(commit: Coroutine[Any, Any, Committed]) -> tuple[Committed, bool]:
+    """What came of the write, and whether this task was cancelled meanwhile.
+
+    A write that is on its way cannot be called back. Left alone it would fence off the next one, which says how the run
+    ends, and its usage would be noted twice: once as charged and once as late.
+    """
+    writing, was_cancelled = asyncio.ensure_future(commit), False
+    while not writing.done():
+        try:
+            await asyncio.wait({writing})
+        except asyncio.CancelledError:
+            was_cancelled = True
+    return writing.result(), was_cancelled

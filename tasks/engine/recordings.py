@@ -1,0 +1,67 @@
+"""What a fork or a replay knows already: recorded answers stand in for calls until the first one that differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from psycopg.rows import DictRow
+
+from agents.runtimes.base import ModelError, OnDelta, Runtime, Stop, Turn, TurnRequest, Usage
+from tasks.digests import digest
+from tasks.models import RunKind, StepKind
+
+
+class Recordings:
+    """The recordings of one run, and how far they have been used."""
+
+    def __init__(self, row: DictRow) -> None:
+        self._row = row
+        self._tools = [r for r in row["recordings"] if r["digest"]]
+        self._models = [r["result"] for r in row["recordings"] if not r["digest"]]
+        since = row["forked_at_step"] or 0
+        own = [s for s in row["steps"] if s["kind"] == StepKind.TOOL and s["index"] > since and s["result"]]
+        self._used = sum(1 for s in own if s["result"].get("reused"))
+        if self._used < len(own):
+            self._tools = []  # it has left the recorded path before
+
+    def of_call(self, tool: str, arguments: Mapping[str, Any]) -> DictRow | None:
+        """The recorded result of exactly this call, if it is the next one; a different call ends the reuse for good."""
+        if self._used < len(self._tools) and self._tools[self._used]["digest"] == digest(tool, arguments):
+            self._used += 1
+            found: DictRow = self._tools[self._used - 1]
+            return found
+        self._tools = []
+        return None
+
+    def runtime(self) -> Runtime | None:
+        """The recorded model of a replay; None where a real one answers."""
+        return ReplayRuntime(self._models) if self._row["kind"] == RunKind.REPLAY else None
+
+
+class ReplayRuntime:
+    """Says what was said before. Makes no call and costs nothing."""
+
+    name = "replay"
+    badge = "Replay"
+
+    def __init__(self, answers: list[Mapping[str, Any]]) -> None:
+        self._answers = answers
+
+    async def next_turn(self, request: TurnRequest, on_delta: OnDelta) -> Turn:
+        position = sum(1 for message in request.messages if message["role"] == "assistant")
+        if position >= len(self._answers):
+            raise ModelError("The recording ends here.", kind="replay", retryable=False, sent=False)
+        answer = self._answers[position]
+        return Turn(
+            content=answer["content"],
+            stop=Stop(answer["stop"]),
+            usage=Usage(),
+            cost_usd=Decimal(0),
+            provider_message_id=f"replay:{request.step_key}",
+            model=request.model,
+        )
+
+    def worst_case_usd(self, request: TurnRequest) -> Decimal:
+        return Decimal(0)

@@ -1,0 +1,115 @@
+"""Taking up a run: what a lost worker sent and never saw answered becomes `unknown`; nothing is repeated silently."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from psycopg.rows import DictRow
+
+from tasks import events
+from tasks.engine import human
+from tasks.engine.ops import StepWrite, UsageWrite
+from tasks.engine.owned import OwnedRun
+from tasks.engine.ports import Ports
+from tasks.models import ErrorCode, RunStatus, StepKind, StepStatus, WaitKind
+from tools import registry
+from tools.registry import Effect
+
+
+async def take_up(run: OwnedRun, ports: Ports) -> None:
+    """Say that the run goes on, and settle what a lost owner left in the air. May end the loop."""
+    row = run.row
+    was_lost = row["old_status"] == RunStatus.RUNNING
+    if was_lost:
+        run.tell(events.AttemptLost(worker=row["old_worker"], recoveries=row["recoveries"], reason="lease expired"))
+    if row["agent_status"] == "removed":
+        await run.fail(ErrorCode.AGENT_REMOVED, "The agent was deleted.")
+    if was_lost and row["recoveries"] > ports.max_recoveries:
+        detail = (
+            f"Its worker was lost {row['recoveries']} times, so it was stopped. It may be what makes workers crash."
+        )
+        await run.fail(ErrorCode.WORKER_LOST, detail)
+    _say_start(run)
+    for step in [s for s in run.steps.values() if s.status == StepStatus.INTENT]:
+        if step.kind == StepKind.MODEL:
+            _model_unknown(run, step)
+        elif step.kind == StepKind.TOOL:
+            await _tool_unknown(run, step)
+    await _settle_answered_budget(run)
+
+
+def _say_start(run: OwnedRun) -> None:
+    row = run.row
+    if run.steps or row["old_status"] == RunStatus.RUNNING or row["requests"]:
+        settled = max((s.index for s in run.settled()), default=0)
+        run.tell(events.RunResumed(worker=row["worker"], step=settled))
+    else:
+        run.tell(
+            events.RunStarted(
+                worker=row["worker"], runtime=run.runtime.name, badge=run.runtime.badge, model=row["model"]
+            )
+        )
+
+
+def _model_unknown(run: OwnedRun, step: StepWrite) -> None:
+    """The books get an estimate; the customer does not pay; the loop asks the model again under the same index."""
+    key = f"{run.step_key(step.index)}:{step.attempt}"
+    worst = Decimal(step.request.get("worst_usd", "0"))
+    usage = UsageWrite(key=f"unknown:{key}", outcome="unknown", step_key=key, model=run.row["model"], cost_usd=worst)
+    run.charge(usage, settle_key=key)
+    step.status = StepStatus.UNKNOWN
+    run.write_step(step)
+    run.turns -= 1
+    run.gathered.turns -= 1
+
+
+async def _tool_unknown(run: OwnedRun, step: StepWrite) -> None:
+    """Safe to repeat: the loop repeats it with the same key. Otherwise a person says whether it happened."""
+    spec = registry.get(step.tool)
+    can_repeat = spec.effect != Effect.EFFECTFUL
+    asked = run.requests_for(step.call_id, "unknown_effect")
+    if len(asked) < step.attempt:  # each attempt that was lost needs a word of its own
+        run.tell(events.ToolUnknown(step=step.index, call_id=step.call_id, tool=step.tool, will_repeat=can_repeat))
+        if not can_repeat:
+            await run.wait(kind=WaitKind.UNKNOWN_EFFECT, request=human.unknown_effect(step, spec))
+        return
+    await _conclude(run, step, asked[-1])
+
+
+async def _conclude(run: OwnedRun, step: StepWrite, asked: DictRow) -> None:
+    """What the person said about the call whose answer was lost."""
+    if asked["status"] == "open":
+        await run.wait(kind=WaitKind.UNKNOWN_EFFECT)
+    decided = (asked["answer"] or {}).get("decision")
+    if decided == "retry":
+        return
+    by = asked["answered_by"] or "A person"
+    happened = decided == "happened"
+    content = (
+        f"The answer of this call was lost. {by} checked and says that it did happen."
+        if happened
+        else f"The answer of this call was lost. {by} decided not to make it again."
+    )
+    step.status = StepStatus.DONE if happened else StepStatus.FAILED
+    step.result = {"content": content, "is_error": not happened, "summary": "Confirmed" if happened else "Skipped"}
+    run.write_step(step)
+    run.tell(
+        events.ToolFinished(
+            step=step.index,
+            call_id=step.call_id,
+            tool=step.tool,
+            summary=step.result["summary"],
+            is_error=not happened,
+            duration_s=0.0,
+            preview=content,
+        )
+    )
+
+
+async def _settle_answered_budget(run: OwnedRun) -> None:
+    """A person who answered the last question about money with `stop` ends the run."""
+    asked = [q for q in run.requests if q["kind"] in ("budget", "no_progress") and q["status"] == "answered"]
+    if asked and (asked[-1]["answer"] or {}).get("decision") == "stop" and run.requests[-1] is asked[-1]:
+        is_budget = asked[-1]["kind"] == "budget"
+        code = ErrorCode.BUDGET_EXHAUSTED if is_budget else ErrorCode.NO_PROGRESS
+        await run.fail(code, f"{asked[-1]['answered_by'] or 'A person'} stopped the run.")

@@ -1,0 +1,249 @@
+"""The engine's SQL. One statement writes the Commits of many runs at once, each fenced by its owner's epoch."""
+
+from __future__ import annotations
+
+# Parameters: $1 the commits as a JSON array, in the shape of encoding.encode().
+APPLY = """
+WITH ops AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(ops)s::jsonb) AS o(
+        run uuid, epoch int, op_no int, events jsonb, n_events int, steps jsonb, usage jsonb, requests jsonb,
+        artifacts jsonb, settle jsonb, status text, is_terminal bool, waiting_kind text, start_at timestamptz, output jsonb,
+        error_code text, error_detail text, progress jsonb, turns int, active_s float,
+        input_tokens bigint, output_tokens bigint, cache_read_tokens bigint, cache_write_tokens bigint, cost_usd numeric)
+), fenced AS (
+    UPDATE tasks_run r SET
+        op_no = o.op_no,
+        last_seq = r.last_seq + COALESCE(o.n_events, 0),
+        status = COALESCE(o.status, r.status),
+        status_changed_at = CASE WHEN o.status IS NULL THEN r.status_changed_at ELSE now() END,
+        lease_expires_at = CASE WHEN o.status IS NULL THEN r.lease_expires_at END,
+        queued_at = CASE WHEN o.status = 'queued' THEN now() ELSE r.queued_at END,
+        finished_at = CASE WHEN o.is_terminal THEN now() END,
+        waiting_kind = COALESCE(o.waiting_kind, ''),
+        start_at = CASE WHEN o.status IS NULL THEN r.start_at ELSE o.start_at END,
+        output = COALESCE(o.output, r.output),
+        error_code = COALESCE(o.error_code, ''),
+        error_detail = COALESCE(o.error_detail, ''),
+        progress = COALESCE(o.progress, r.progress),
+        turns = r.turns + COALESCE(o.turns, 0),
+        active_s = r.active_s + COALESCE(o.active_s, 0),
+        input_tokens = r.input_tokens + COALESCE(o.input_tokens, 0),
+        output_tokens = r.output_tokens + COALESCE(o.output_tokens, 0),
+        cache_read_tokens = r.cache_read_tokens + COALESCE(o.cache_read_tokens, 0),
+        cache_write_tokens = r.cache_write_tokens + COALESCE(o.cache_write_tokens, 0),
+        cost_usd = r.cost_usd + COALESCE(o.cost_usd, 0)
+    FROM ops o
+    WHERE r.id = o.run AND r.epoch = o.epoch AND r.op_no = o.op_no - 1 AND r.status = 'running'
+    RETURNING r.id, r.team_id, r.agent_id, r.task_id, r.last_seq, r.last_seq - COALESCE(o.n_events, 0) AS base, r.epoch, r.status
+), events AS (
+    INSERT INTO tasks_runevent (run_id, seq, type, at, data)
+    SELECT f.id, f.base + e.ord, e.v ->> 'type', now(), e.v -> 'data'
+    FROM fenced f JOIN ops o ON o.run = f.id AND o.events IS NOT NULL, LATERAL jsonb_array_elements(o.events) WITH ORDINALITY AS e(v, ord)
+), steps AS (
+    INSERT INTO tasks_step (run_id, index, kind, status, attempt, epoch, call_id, tool, request, result, created_at, finished_at)
+    SELECT f.id, s.index, s.kind, s.status, s.attempt, f.epoch, s.call_id, s.tool, s.request, s.result, now(),
+           CASE WHEN s.status <> 'intent' THEN now() END
+    FROM fenced f JOIN ops o ON o.run = f.id AND o.steps IS NOT NULL, LATERAL jsonb_to_recordset(o.steps) AS s(
+        index int, kind text, status text, attempt int, call_id text, tool text, request jsonb, result jsonb)
+    ON CONFLICT (run_id, index) DO UPDATE SET
+        status = excluded.status, attempt = excluded.attempt, epoch = excluded.epoch, request = excluded.request,
+        result = excluded.result, finished_at = excluded.finished_at
+), usage AS (
+    INSERT INTO billing_usagerecord (team_id, key, kind, outcome, at, run_id, step_key, agent_id, agent_label, task_id, model,
+        input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, cost_usd)
+    SELECT f.team_id, u.key, 'model', u.outcome, now(), f.id, u.step_key, f.agent_id, a.name, f.task_id, u.model,
+        u.input_tokens, u.cache_read_tokens, u.cache_write_tokens, u.output_tokens, u.cost_usd
+    FROM fenced f JOIN ops o ON o.run = f.id AND o.usage IS NOT NULL JOIN agents_agent a ON a.id = f.agent_id, LATERAL jsonb_to_recordset(o.usage) AS u(
+        key text, outcome text, step_key text, model text, input_tokens bigint, cache_read_tokens bigint,
+        cache_write_tokens bigint, output_tokens bigint, cost_usd numeric)
+    ON CONFLICT (key) DO NOTHING
+), requests AS (
+    INSERT INTO tasks_humanrequest (id, team_id, run_id, kind, status, title, prompt, choices, schema, step_index, call_id, tool,
+        arguments, digest, asked_at, expires_at)
+    SELECT q.id, f.team_id, f.id, q.kind, 'open', q.title, q.prompt, q.choices, q.schema, q.step_index, q.call_id, q.tool,
+        q.arguments, q.digest, now(), q.expires_at
+    FROM fenced f JOIN ops o ON o.run = f.id AND o.requests IS NOT NULL, LATERAL jsonb_to_recordset(o.requests) AS q(
+        id uuid, kind text, title text, prompt text, choices jsonb, schema jsonb, step_index int, call_id text, tool text,
+        arguments jsonb, digest text, expires_at timestamptz)
+), artifacts AS (
+    INSERT INTO tasks_artifact (id, team_id, run_id, path, file_id, version, created_at, updated_at)
+    SELECT x.id, f.team_id, f.id, x.path, x.file_id, x.version, now(), now()
+    FROM fenced f JOIN ops o ON o.run = f.id AND o.artifacts IS NOT NULL, LATERAL jsonb_to_recordset(o.artifacts) AS x(id uuid, path text, file_id uuid, version int)
+    ON CONFLICT (run_id, path) DO UPDATE SET file_id = excluded.file_id, version = excluded.version, updated_at = now()
+), freed AS (
+    DELETE FROM billing_reservation v
+    USING fenced f JOIN ops o ON o.run = f.id AND o.settle IS NOT NULL, LATERAL jsonb_to_recordset(o.settle) AS s(key text, cost_usd numeric)
+    WHERE v.key = s.key
+    RETURNING f.id AS run, v.budget_id, v.amount_usd, s.cost_usd
+), budgets AS (
+    UPDATE billing_budget b SET
+        spent_usd = b.spent_usd + t.cost,
+        reserved_usd = b.reserved_usd - t.amount,
+        warned_at = CASE WHEN b.spent_usd + t.cost >= 0.8 * b.limit_usd THEN COALESCE(b.warned_at, now()) END
+    FROM (SELECT budget_id, sum(amount_usd) AS amount, sum(cost_usd) AS cost, (array_agg(run))[1] AS run FROM freed GROUP BY 1) t
+    WHERE b.id = t.budget_id
+    RETURNING t.run, b.agent_id, b.spent_usd, b.limit_usd, b.warned_at = now() AS is_warning
+)
+SELECT f.id, f.last_seq, f.team_id, f.status,
+    (SELECT jsonb_agg(jsonb_build_array(CASE WHEN b.agent_id IS NULL THEN 'team' ELSE 'agent' END, b.spent_usd::text, b.limit_usd::text))
+     FROM budgets b WHERE b.run = f.id AND b.is_warning) AS warnings
+FROM fenced f
+"""
+
+# A write whose answer was lost: done already when the row still has this owner and this op_no.
+WAS_APPLIED = "SELECT id, last_seq, team_id, status FROM tasks_run WHERE id = %s AND epoch = %s AND op_no = %s"
+
+# The runs for whose calls money has to be set aside.
+COVERED = """
+SELECT r.id FROM tasks_run r
+WHERE r.id = ANY(%(ids)s) AND EXISTS (
+    SELECT FROM billing_budget b WHERE b.team_id = r.team_id AND (b.agent_id IS NULL OR b.agent_id = r.agent_id))
+"""
+
+# Reserve for one call in every budget that covers it, or in none. Locks in id order, so that two workers cannot deadlock.
+RESERVE = """
+WITH covering AS MATERIALIZED (
+    SELECT b.id, b.agent_id, b.limit_usd,
+        CASE WHEN b.period = date_trunc('month', now() AT TIME ZONE 'UTC')::date THEN b.spent_usd ELSE 0 END AS spent, b.reserved_usd
+    FROM billing_budget b JOIN tasks_run r ON r.team_id = b.team_id AND (b.agent_id IS NULL OR b.agent_id = r.agent_id)
+    WHERE r.id = %(run)s ORDER BY b.id FOR UPDATE OF b
+), short AS (
+    SELECT * FROM covering WHERE spent + reserved_usd + %(amount)s > limit_usd
+), reserved AS (
+    UPDATE billing_budget b SET
+        reserved_usd = b.reserved_usd + %(amount)s, spent_usd = c.spent,
+        warned_at = CASE WHEN b.period = date_trunc('month', now() AT TIME ZONE 'UTC')::date THEN b.warned_at END,
+        period = date_trunc('month', now() AT TIME ZONE 'UTC')::date
+    FROM covering c WHERE b.id = c.id AND NOT EXISTS (SELECT FROM short)
+), noted AS (
+    INSERT INTO billing_reservation (team_id, key, run_id, budget_id, amount_usd, created_at)
+    SELECT b.team_id, %(key)s, %(run)s, b.id, %(amount)s, now()
+    FROM billing_budget b JOIN covering c ON c.id = b.id WHERE NOT EXISTS (SELECT FROM short)
+)
+SELECT CASE WHEN agent_id IS NULL THEN 'team' ELSE 'agent' END AS scope, spent + reserved_usd AS spent, limit_usd
+FROM short ORDER BY limit_usd - spent LIMIT 1
+"""
+
+# Undo the reservation of a write that turned out to be fenced off, in the same transaction.
+RELEASE = """
+WITH freed AS (DELETE FROM billing_reservation WHERE key = ANY(%(keys)s) RETURNING budget_id, amount_usd)
+UPDATE billing_budget b SET reserved_usd = b.reserved_usd - t.amount
+FROM (SELECT budget_id, sum(amount_usd) AS amount FROM freed GROUP BY 1) t WHERE b.id = t.budget_id
+"""
+
+# Usage of an attempt that the owner may no longer write about (cancelled, or lost its lease). Nobody pays for it.
+LATE_USAGE = """
+WITH late AS (
+    INSERT INTO billing_usagerecord (team_id, key, kind, outcome, at, run_id, step_key, agent_id, agent_label, task_id, model,
+        input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, cost_usd)
+    SELECT r.team_id, %(key)s, 'model', %(outcome)s, now(), r.id, %(step_key)s, r.agent_id, a.name, r.task_id, %(model)s,
+        %(input_tokens)s, %(cache_read_tokens)s, %(cache_write_tokens)s, %(output_tokens)s, %(cost_usd)s
+    FROM tasks_run r JOIN agents_agent a ON a.id = r.agent_id WHERE r.id = %(run)s
+    ON CONFLICT (key) DO NOTHING
+), freed AS (
+    DELETE FROM billing_reservation WHERE key = %(step_key)s RETURNING budget_id, amount_usd
+)
+UPDATE billing_budget b SET reserved_usd = b.reserved_usd - f.amount_usd FROM freed f WHERE b.id = f.budget_id
+"""
+
+# Take runs: queued ones in fair turns between teams, and those whose owner's lease ran out. Serialised by a lock, because
+# two workers that count at the same time would both fill the last place of a team. A row that somebody is writing at this
+# moment is passed over: its owner lives, or a person has just cancelled it.
+CLAIM = """
+WITH RECURSIVE teams AS (
+    (SELECT team_id FROM tasks_run WHERE status = 'queued' ORDER BY team_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT r.team_id FROM tasks_run r WHERE r.status = 'queued' AND r.team_id > t.team_id ORDER BY r.team_id LIMIT 1)
+    FROM teams t WHERE t.team_id IS NOT NULL
+), busy AS MATERIALIZED (
+    SELECT team_id, agent_id, count(*) AS n FROM tasks_run WHERE status = 'running' GROUP BY 1, 2
+), offered AS (
+    SELECT q.id, q.priority, q.queued_at, q.agent_id, COALESCE(b.n, 0) AS team_busy, t.team_id
+    FROM teams t
+    LEFT JOIN LATERAL (SELECT sum(n) AS n FROM busy WHERE busy.team_id = t.team_id) b ON true
+    CROSS JOIN LATERAL (
+        SELECT r.id, r.priority, r.queued_at, r.agent_id FROM tasks_run r JOIN agents_agent a ON a.id = r.agent_id
+        WHERE r.team_id = t.team_id AND r.status = 'queued' AND (r.start_at IS NULL OR r.start_at <= now())
+            AND a.max_concurrent_runs > COALESCE((SELECT n FROM busy WHERE busy.agent_id = r.agent_id), 0)
+        ORDER BY r.priority DESC, r.queued_at
+        LIMIT GREATEST(0, LEAST(%(room)s, %(team_runs)s - COALESCE(b.n, 0)))
+    ) q
+    WHERE t.team_id IS NOT NULL
+), ranked AS (
+    SELECT o.id, o.priority, o.queued_at, a.max_concurrent_runs,
+        o.team_busy + row_number() OVER (PARTITION BY o.team_id ORDER BY o.priority DESC, o.queued_at) AS turn,
+        COALESCE((SELECT n FROM busy WHERE busy.agent_id = o.agent_id), 0)
+            + row_number() OVER (PARTITION BY o.agent_id ORDER BY o.priority DESC, o.queued_at) AS agent_place
+    FROM offered o JOIN agents_agent a ON a.id = o.agent_id
+), picked AS (
+    SELECT id FROM ranked WHERE agent_place <= max_concurrent_runs ORDER BY turn, priority DESC, queued_at LIMIT %(room)s
+), queued AS (
+    SELECT id, status, worker FROM tasks_run WHERE id = ANY(ARRAY(SELECT id FROM picked)) AND status = 'queued'
+    FOR NO KEY UPDATE SKIP LOCKED
+), lost AS (
+    SELECT id, status, worker FROM tasks_run WHERE status = 'running' AND lease_expires_at < now()
+    ORDER BY lease_expires_at LIMIT %(room)s FOR NO KEY UPDATE SKIP LOCKED
+), mine AS (
+    SELECT * FROM queued UNION ALL SELECT * FROM lost
+)
+UPDATE tasks_run r SET
+    status = 'running', status_changed_at = now(), worker = %(worker)s, epoch = r.epoch + 1, op_no = 0, waiting_kind = '',
+    lease_expires_at = now() + make_interval(secs => %(lease_s)s), started_at = COALESCE(r.started_at, now()),
+    recoveries = r.recoveries + (mine.status = 'running')::int
+FROM mine WHERE r.id = mine.id
+RETURNING r.id, mine.status AS old_status, mine.worker AS old_worker
+"""
+
+OWNED = """
+SELECT r.id, r.team_id, r.agent_id, r.kind, r.title, r.prompt, r.epoch, r.recoveries, r.turns, r.active_s, r.cost_usd, r.last_seq,
+    r.max_cost_usd, r.max_turns, r.timeout_s, r.review, r.output_schema, r.required_artifacts, r.metadata, r.started_at,
+    a.name AS agent_name, a.role AS agent_role, a.status AS agent_status, t.name AS team_name, t.slug AS team_slug, u.email AS person,
+    v.instructions, v.runtime, COALESCE(NULLIF(r.model_override, ''), v.model) AS model, r.forked_at_step, v.tools, v.memory_enabled, v.options, v.number AS version
+FROM tasks_run r JOIN agents_agent a ON a.id = r.agent_id JOIN agents_agentversion v ON v.id = r.version_id
+JOIN accounts_team t ON t.id = r.team_id LEFT JOIN accounts_user u ON u.id = r.created_by_id
+WHERE r.id = ANY(%(ids)s)
+"""
+OWNED_PARTS = {
+    "steps": """
+SELECT run_id, index, kind, status, attempt, call_id, tool, request, result FROM tasks_step WHERE run_id = ANY(%(ids)s) ORDER BY run_id, index
+""",
+    "requests": """
+SELECT q.run_id, q.id, q.kind, q.status, q.step_index, q.call_id, q.digest, q.arguments, q.answer, u.email AS answered_by
+FROM tasks_humanrequest q LEFT JOIN accounts_user u ON u.id = q.answered_by_id
+WHERE q.run_id = ANY(%(ids)s) ORDER BY q.run_id, q.asked_at
+""",
+    "inputs": """
+SELECT i.run_id, i.name, f.key, f.size, f.sha256, f.content_type FROM tasks_runinput i JOIN storage_storedfile f ON f.id = i.file_id
+WHERE i.run_id = ANY(%(ids)s) ORDER BY i.run_id, i.name
+""",
+    "artifacts": """
+SELECT x.run_id, x.id, x.path, x.version, f.key, f.size, f.sha256 FROM tasks_artifact x JOIN storage_storedfile f ON f.id = x.file_id
+WHERE x.run_id = ANY(%(ids)s) ORDER BY x.run_id, x.path
+""",
+    "recordings": """
+SELECT run_id, position, digest, result, artifacts FROM tasks_recording WHERE run_id = ANY(%(ids)s) ORDER BY run_id, position
+""",
+}
+
+# A row that somebody writes at this moment is passed over rather than waited for, so that neither a deadlock nor one slow
+# write costs the other runs their leases; it is still ours, and the next heartbeat renews it.
+RENEW = """
+WITH ours AS (
+    SELECT r.id FROM tasks_run r JOIN unnest(%(ids)s::uuid[], %(epochs)s::int[]) AS o(id, epoch) ON r.id = o.id
+    WHERE r.epoch = o.epoch AND r.status = 'running'
+), free AS (
+    SELECT r.id FROM tasks_run r JOIN unnest(%(ids)s::uuid[], %(epochs)s::int[]) AS o(id, epoch) ON r.id = o.id
+    WHERE r.epoch = o.epoch AND r.status = 'running' FOR NO KEY UPDATE OF r SKIP LOCKED
+), renewed AS (
+    UPDATE tasks_run r SET lease_expires_at = now() + make_interval(secs => %(lease_s)s)
+    FROM free WHERE r.id = free.id RETURNING r.id
+)
+SELECT ours.id, renewed.id IS NOT NULL AS is_renewed FROM ours LEFT JOIN renewed ON renewed.id = ours.id
+"""
+
+# A worker that stops without having reached a step boundary lets go: the next owner recovers the run at once.
+LET_GO = """
+UPDATE tasks_run r SET lease_expires_at = now() - interval '1 second'
+FROM unnest(%(ids)s::uuid[], %(epochs)s::int[]) AS o(id, epoch)
+WHERE r.id = o.id AND r.epoch = o.epoch AND r.status = 'running'
+"""

@@ -1,0 +1,63 @@
+"""What a worker process tells those who watch: hints after each group of writes, and text as the models write it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+import redis.asyncio as aredis
+from psycopg.rows import DictRow
+from redis.exceptions import RedisError
+
+from tasks import stream
+from tasks.engine.ops import Commit
+
+log = logging.getLogger(__name__)
+
+DELTA_EVERY_S = 0.04
+Hints = list[tuple[str, dict[str, object]]]
+
+
+class Voice:
+    """Used on the engine's loop only. What it says may be lost; the rows are the truth."""
+
+    def __init__(self, valkey: aredis.Redis) -> None:
+        self._valkey = valkey
+        self._deltas: dict[tuple[UUID, int], str] = {}
+        self._speaking: set[asyncio.Task[None]] = set()
+
+    def announce(self, written: Sequence[tuple[Commit, DictRow]]) -> None:
+        """Say how far the runs have come. Does not wait until it is said."""
+        hints: Hints = []
+        for op, row in written:
+            hints.append((stream.run_channel(row["id"]), {"seq": row["last_seq"]}))
+            if op.status or op.requests:
+                hints.append((stream.team_channel(row["team_id"]), {"run": str(row["id"]), "status": row["status"]}))
+        if hints:
+            task = asyncio.create_task(self.publish(hints))
+            self._speaking.add(task)
+            task.add_done_callback(self._speaking.discard)
+
+    async def publish(self, hints: Hints) -> None:
+        try:
+            await self._valkey.eval(stream.PUBLISH_ALL, 0, *stream.flattened(hints))
+        except (RedisError, OSError) as error:
+            log.warning("hints were not sent: %s", error)
+
+    def note_delta(self, run_id: UUID, step: int, text: str) -> None:
+        """Text that a model has just written."""
+        self._deltas[run_id, step] = self._deltas.get((run_id, step), "") + text
+
+    async def send_deltas(self) -> None:
+        while True:
+            await asyncio.sleep(DELTA_EVERY_S)
+            if self._deltas:
+                deltas, self._deltas = self._deltas, {}
+                await self.publish(
+                    [
+                        (stream.run_channel(run_id), {"delta": text, "step": step})
+                        for (run_id, step), text in deltas.items()
+                    ]
+                )

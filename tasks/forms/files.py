@@ -1,0 +1,75 @@
+"""Files that come with a form: sent with it, or uploaded one by one before (static/src/js/uploads.js)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.utils import timezone
+
+from accounts.models import Team, User
+from storage.models import StoredFile
+from storage.services import save_file
+
+UNUSED_LIVES = timedelta(days=2)
+"""A file that no run took is removed after this; a run keeps its files."""
+
+
+def check_size(upload: UploadedFile[Any]) -> None:
+    if (upload.size or 0) > settings.UPLOAD_MAX_BYTES:
+        limit = settings.UPLOAD_MAX_BYTES // 1024 // 1024
+        raise ValidationError(f"{upload.name} is larger than {limit} MB, the most that one file may have here.")
+
+
+class FilesInput(forms.FileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """Any number of files; the cleaned value is a list."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, widget=FilesInput(attrs=upload_attrs(multiple=True)), **options)
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        given = data if isinstance(data, list | tuple) else [data] if data else []
+        cleaned = [super(FilesField, self).clean(one, initial) for one in given]
+        for upload in cleaned:
+            check_size(upload)
+        return cleaned
+
+
+def upload_attrs(*, multiple: bool = False) -> dict[str, Any]:
+    attrs: dict[str, Any] = {"data-max-bytes": settings.UPLOAD_MAX_BYTES}
+    return attrs | {"multiple": True, "data-uploads": "attached"} if multiple else attrs
+
+
+def keep(upload: UploadedFile[Any], *, team: Team, actor: User) -> StoredFile:
+    """Store an upload."""
+    return save_file(
+        team_id=team.pk,
+        content=upload,  # type: ignore[arg-type]
+        name=upload.name or "file",
+        content_type=upload.content_type or "",
+        created_by=actor,
+        expires_at=timezone.now() + UNUSED_LIVES,
+    )
+
+
+def uploaded_before(ids: list[str], team: Team) -> list[StoredFile]:
+    """The files with these ids that are the team's own, in the order of the ids. Others are left out."""
+    wanted = [UUID(one) for one in ids if _is_uuid(one)]
+    found = StoredFile.objects.for_team(team).in_bulk(wanted)
+    return [found[one] for one in wanted if one in found]
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return bool(UUID(text))
+    except ValueError:
+        return False

@@ -1,0 +1,325 @@
+"""Each event as a line of the activity list: an icon, a few bold words, what follows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import singledispatch
+from hashlib import sha256
+from typing import Any
+
+from tasks import events
+from tools import registry
+
+QUIET_TOOLS = ("report_progress", "ask_human")
+"""What these do shows as an event of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line. A later line with the same `key` takes its place."""
+
+    icon: str
+    lead: str
+    text: str = ""
+    told: str = ""
+    """A template that writes the text instead, where it has numbers in it; it gets `more`."""
+    code: str = ""
+    say: str = ""
+    """Markdown below the line."""
+    tone: str = ""
+    key: str = ""
+    template: str = "tasks/_event.html"
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """What the template needs besides."""
+
+
+@singledispatch
+def row_of(event: events.Event) -> Row | None:
+    """The line of an event; None for what shows elsewhere on the page, or only in the log."""
+    return None
+
+
+# ---- The run
+
+
+@row_of.register
+def _created(event: events.RunCreated) -> Row:
+    return Row(icon="send", lead=f"{event.by} handed this to {event.agent}")
+
+
+@row_of.register
+def _queued(event: events.RunQueued) -> Row | None:
+    words = {"handover": "Handed over to another worker", "requeued": "Restarted by an operator"}
+    return Row(icon="refresh-cw", lead=words[event.reason]) if event.reason in words else None
+
+
+@row_of.register
+def _started(event: events.RunStarted) -> Row:
+    return Row(icon="play", lead="Started", text=f"with {event.badge or event.model}")
+
+
+@row_of.register
+def _waiting(event: events.RunWaiting) -> Row | None:
+    if event.kind != "timer":
+        return None
+    return Row(icon="timer", lead="Waits a little, then tries again", text=event.detail)
+
+
+@row_of.register
+def _in_review(event: events.RunNeedsReview) -> Row:
+    return Row(icon="eye", lead="Handed in for review", tone="human")
+
+
+@row_of.register
+def _reviewed(event: events.RunReviewed) -> Row:
+    words = {"approve": "approved the result", "reject": "rejected the result", "revise": "asked for changes"}
+    tone = {"approve": "ok", "reject": "bad"}.get(event.decision, "")
+    said = "" if event.decision == "revise" else event.comment
+    return Row(icon="user", lead=f"{event.by} {words.get(event.decision, event.decision)}", say=said, tone=tone)
+
+
+@row_of.register
+def _finished(event: events.RunFinished) -> Row:
+    spent: dict[str, Any] = {"told": "tasks/_told_spent.html", "more": {"event": event}}
+    if event.status == "succeeded":
+        return Row(icon="check", lead="Finished", tone="ok", **spent)
+    if event.status == "failed":
+        return Row(icon="triangle-alert", lead="Stopped", text=event.error_detail or event.error_code, tone="bad")
+    if event.status == "rejected":
+        return Row(icon="circle-slash", lead="Closed", tone="bad", **spent)
+    return Row(icon="ban", lead=event.status.capitalize(), text=event.summary)
+
+
+@row_of.register
+def _lost(event: events.AttemptLost) -> Row:
+    return Row(icon="refresh-cw", lead="Lost its worker", text="Another one goes on after the last finished step.")
+
+
+# ---- What the agent tells about its work
+
+
+@row_of.register
+def _phase(event: events.Phase) -> Row:
+    return Row(icon="", lead=event.name, template="tasks/_event_phase.html")
+
+
+@row_of.register
+def _plan(event: events.Plan) -> Row:
+    count = len(event.steps)
+    return Row(icon="list-checks", lead=f"Planned {count} step{'s' if count != 1 else ''}", key="plan")
+
+
+@row_of.register
+def _feature(event: events.FeatureStarted) -> Row:
+    return Row(
+        icon="", lead=f"Feature {event.number} of {event.total} · {event.name}", template="tasks/_event_phase.html"
+    )
+
+
+@row_of.register
+def _feature_done(event: events.FeatureFinished) -> Row:
+    if event.is_ok:
+        return Row(icon="check", lead="Built", text=event.name, tone="ok")
+    return Row(icon="x", lead="Not finished", text=event.name, tone="bad")
+
+
+@row_of.register
+def _progress(event: events.Progress) -> Row | None:
+    """One divider for each label: a tool that counts up does not fill the page."""
+    if not event.label:
+        return None
+    key = f"at-{label_key(event)}"
+    lead = f"Step {event.done:g} of {event.total:g} · {event.label}" if event.total else event.label
+    return Row(icon="", lead=lead, key=key, template="tasks/_event_phase.html")
+
+
+def label_key(event: events.Progress) -> str:
+    return sha256(event.label.encode()).hexdigest()[:12]
+
+
+@row_of.register
+def _message(event: events.Message) -> Row:
+    if event.role == "person":
+        return Row(icon="user", lead=f"{event.by or 'A person'} wrote", say=event.text)
+    return Row(icon="message-square-text", lead="", say=event.text, tone="accent", template="tasks/_event_message.html")
+
+
+# ---- Tools
+
+
+@row_of.register
+def _tool_started(event: events.ToolStarted) -> Row | None:
+    if event.tool in QUIET_TOOLS:
+        return None
+    return Row(
+        icon=tool_icon(event.tool),
+        lead=event.headline or event.title,
+        key=tool_key(event.call_id),
+        template="tasks/_event_tool.html",
+        more={"call": event},
+    )
+
+
+@row_of.register
+def _tool_finished(event: events.ToolFinished) -> Row | None:
+    """Only for a call that never started, because it was refused: others have their line already."""
+    if event.tool in QUIET_TOOLS:
+        return None
+    return Row(
+        icon=tool_icon(event.tool),
+        lead=event.summary or event.tool,
+        key=tool_key(event.call_id),
+        template="tasks/_event_tool.html",
+        more={"call": event, "done": event},
+    )
+
+
+@row_of.register
+def _tool_unknown(event: events.ToolUnknown) -> Row:
+    what = "It is safe to repeat, so it is made again." if event.will_repeat else "It is not repeated by itself."
+    return Row(icon="triangle-alert", lead="The answer of a call was lost", code=event.tool, text=what)
+
+
+def tool_key(call_id: str) -> str:
+    return f"call-{call_id}"
+
+
+def tool_icon(name: str) -> str:
+    try:
+        return registry.get(name).icon
+    except (KeyError, ImportError):
+        return "wrench"
+
+
+# ---- People
+
+
+@row_of.register
+def _asked(event: events.HumanRequested) -> Row | None:
+    if event.kind == "question":
+        return Row(icon="message-circle-question-mark", lead="Asked", text=event.title, tone="human")
+    if event.kind == "approval":
+        return Row(icon="hand", lead="Asked for permission", text=event.title, tone="human")
+    if event.kind == "no_progress":
+        return Row(icon="circle-pause", lead="Paused", text=event.title, tone="human")
+    if event.kind == "unknown_effect":
+        return Row(icon="circle-question-mark", lead="Asked what happened", text=event.title, tone="human")
+    return None
+
+
+ANSWERS = {
+    ("approval", "approve"): ("allowed it once", "ok"),
+    ("approval", "edit"): ("changed the request and allowed it", "ok"),
+    ("approval", "reject"): ("did not allow it", "bad"),
+    ("budget", "raise"): ("raised the limit", ""),
+    ("budget", "stop"): ("stopped the run", ""),
+    ("unknown_effect", "happened"): ("says that it did happen", ""),
+    ("unknown_effect", "retry"): ("had it made again", ""),
+    ("unknown_effect", "skip"): ("left it out", ""),
+    ("no_progress", "continue"): ("let it go on", ""),
+    ("no_progress", "stop"): ("stopped the run", ""),
+}
+
+
+@row_of.register
+def _answered(event: events.HumanAnswered) -> Row | None:
+    if event.kind == "review":
+        return None
+    if event.kind == "question":
+        return Row(icon="user", lead=f"{event.by} answered", text=_value(event.value))
+    words, tone = ANSWERS.get((event.kind, event.decision), (event.decision, ""))
+    return Row(icon="user", lead=f"{event.by} {words}", say=event.comment, tone=tone)
+
+
+def _value(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+@row_of.register
+def _expired(event: events.HumanExpired) -> Row:
+    return Row(icon="hourglass", lead="Nobody answered in time")
+
+
+# ---- What it made, and money
+
+
+@row_of.register
+def _artifact(event: events.ArtifactCreated) -> Row:
+    return _file(event, "Delivered", event.content_type)
+
+
+@row_of.register
+def _changed(event: events.FileChanged) -> Row:
+    return _file(event, "Changed", "")
+
+
+def _file(event: events.ArtifactCreated | events.FileChanged, lead: str, content_type: str) -> Row:
+    return Row(
+        icon=file_icon(event.path),
+        lead=lead,
+        code=event.path,
+        template="tasks/_event_file.html",
+        more={"file": event, "is_image": is_image(event.path)},
+    )
+
+
+ICONS = {
+    "md": "file-text",
+    "txt": "file-text",
+    "csv": "file-spreadsheet",
+    "tsv": "file-spreadsheet",
+    "xlsx": "file-spreadsheet",
+    "parquet": "file-spreadsheet",
+    "json": "file-json",
+    "svg": "image",
+    "png": "image",
+    "jpg": "image",
+    "jpeg": "image",
+    "gif": "image",
+    "webp": "image",
+    "py": "file-code-2",
+    "html": "file-code-2",
+    "gz": "file-archive",
+    "zip": "file-archive",
+}
+
+
+def file_icon(path: str) -> str:
+    return ICONS.get(path.rpartition(".")[2].lower(), "file")
+
+
+def is_image(path: str) -> bool:
+    return file_icon(path) == "image"
+
+
+@row_of.register
+def _tests(event: events.TestFinished) -> Row:
+    total = event.passed + event.failed
+    if event.failed:
+        return Row(icon="flask-conical", lead=f"{event.failed} of {total} tests failed", code=event.name, tone="bad")
+    return Row(icon="flask-conical", lead=f"{total} of {total} tests pass", code=event.name, tone="ok")
+
+
+@row_of.register
+def _memory(event: events.MemorySaved) -> Row:
+    return Row(icon="brain", lead="Will remember", text=event.text)
+
+
+@row_of.register
+def _near_limit(event: events.BudgetWarning) -> Row:
+    lead = f"The {event.scope} budget is nearly used"
+    return Row(icon="gauge", lead=lead, told="tasks/_told_budget.html", more={"event": event}, tone="human")
+
+
+@row_of.register
+def _no_money(event: events.BudgetExhausted) -> Row:
+    lead = f"The {event.scope} budget does not allow the next call"
+    return Row(icon="wallet", lead=lead, told="tasks/_told_budget.html", more={"event": event}, tone="human")
+
+
+@row_of.register
+def _error(event: events.Error) -> Row:
+    if event.will_retry:
+        return Row(icon="rotate-cw", lead="No answer from the model, trying again", text=event.detail)
+    return Row(icon="triangle-alert", lead="Something went wrong", text=event.detail, tone="bad")

@@ -1,0 +1,38 @@
+"""Celery jobs. Each may come twice, late or never."""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+from celery import shared_task
+from celery.signals import worker_ready, worker_shutting_down
+from django.core.cache import cache
+
+from tasks import queue
+from tasks.engine import driver
+from tasks.services import housekeeping
+
+
+@shared_task(name=queue.EXECUTE_RUN, acks_late=True, reject_on_worker_lost=True)
+def execute_run(run_id: str) -> None:
+    """Wake this worker's driver for the run. The lease in Postgres protects the run, not this message."""
+    queue.heard()
+    driver.of_this_process().wake(UUID(run_id))
+
+
+@shared_task(name=queue.SWEEP)
+def sweep() -> None:
+    """Housekeeping, every few seconds: what is due, what was lost, what expired."""
+    housekeeping.sweep()
+    cache.set(queue.SWEPT, time.time(), timeout=3600)
+
+
+@worker_ready.connect
+def _start_driver(**_: object) -> None:
+    driver.of_this_process()
+
+
+@worker_shutting_down.connect
+def _stop_driver(**_: object) -> None:
+    driver.of_this_process().stop()

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from tasks.models.human import HumanRequest, RequestKind, RequestStatus
+from tasks.models.journal import RunEvent, Step, StepKind, StepStatus
+from tasks.models.run import (
+    LIVE,
+    TERMINAL,
+    TRANSITIONS,
+    Artifact,
+    ErrorCode,
+    Recording,
+    Run,
+    RunInput,
+    RunKind,
+    RunShare,
+    RunStatus,
+    WaitKind,
+)
+from tasks.models.task import Task
+
+__all__ = [
+    "LIVE",
+    "TERMINAL",
+    "TRANSITIONS",
+    "Artifact",
+    "ErrorCode",
+    "HumanRequest",
+    "Recording",
+    "RequestKind",
+    "RequestStatus",
+    "Run",
+    "RunEvent",
+    "RunInput",
+    "RunKind",
+    "RunShare",
+    "RunStatus",
+    "Step",
+    "StepKind",
+    "StepStatus",
+    "Task",
+    "WaitKind",
+]

@@ -1,0 +1,65 @@
+"""What happened in a run: its events for people, its steps for resuming."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from tasks.models.run import Run
+
+
+class RunEvent(models.Model):
+    """One typed, numbered, append-only record. `(run, seq)` is unique, seq starts at 1 and has no gaps."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events", db_index=False)
+    seq = models.PositiveIntegerField()
+    type = models.CharField(max_length=24)
+    at = models.DateTimeField(default=timezone.now)
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "seq"], name="event_seq_once_per_run")]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.type}"
+
+
+class StepKind(models.TextChoices):
+    MODEL = "model"
+    TOOL = "tool"
+    INPUT = "input"
+    """Something a person said that the model reads: a note, or a reviewer's comment."""
+
+
+class StepStatus(models.TextChoices):
+    INTENT = "intent"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Step(models.Model):
+    """One model call or one tool call, journaled before and after. What a crash resumes from."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps", db_index=False)
+    index = models.PositiveIntegerField()
+    """1, 2, 3, … in the order in which the run took them."""
+    kind = models.CharField(max_length=6, choices=StepKind.choices)
+    status = models.CharField(max_length=8, choices=StepStatus.choices)
+    attempt = models.PositiveIntegerField(default=1)
+    epoch = models.PositiveIntegerField(default=0)
+    call_id = models.CharField(max_length=80, blank=True)
+    """The model's id of the tool call."""
+    tool = models.CharField(max_length=80, blank=True)
+    request = models.JSONField(default=dict)
+    """Tool: the arguments. Model: model name and what it was asked with, by size. Input: {"text"}."""
+    result = models.JSONField(null=True)
+    """Tool: {"content", "is_error", "summary"}. Model: {"content": [blocks], "stop", "message_id", …}."""
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "index"], name="step_index_once_per_run")]
+
+    def __str__(self) -> str:
+        return f"{self.index} {self.kind} {self.tool} {self.status}"

@@ -1,0 +1,273 @@
+"""Runs: everything that an agent ever does."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.errors import InvalidTransition
+from accounts.ids import uuid7
+from accounts.models import TeamScopedModel, TeamScopedQuerySet, User
+from agents.models import Agent, AgentVersion
+from storage.models import StoredFile
+from tasks.models.task import Task
+
+
+class RunKind(models.TextChoices):
+    TASK = "task"
+    DIRECT = "direct"
+    DEMO = "demo"
+    REPLAY = "replay"
+
+
+class RunStatus(models.TextChoices):
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    NEEDS_REVIEW = "needs_review"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+
+S = RunStatus
+LIVE = (S.SCHEDULED, S.QUEUED, S.RUNNING, S.WAITING, S.NEEDS_REVIEW)
+TERMINAL = (S.SUCCEEDED, S.FAILED, S.CANCELLED, S.EXPIRED, S.REJECTED)
+TRANSITIONS: dict[RunStatus, tuple[RunStatus, ...]] = {
+    S.SCHEDULED: (S.QUEUED, S.CANCELLED, S.FAILED, S.EXPIRED),
+    S.QUEUED: (S.RUNNING, S.CANCELLED, S.FAILED, S.EXPIRED),
+    # running → queued is a hand-over: the worker stops and another one goes on
+    S.RUNNING: (S.QUEUED, S.WAITING, S.NEEDS_REVIEW, S.SUCCEEDED, S.FAILED, S.CANCELLED, S.EXPIRED),
+    S.WAITING: (S.QUEUED, S.CANCELLED, S.FAILED, S.EXPIRED),
+    S.NEEDS_REVIEW: (S.SUCCEEDED, S.REJECTED, S.QUEUED, S.CANCELLED, S.FAILED, S.EXPIRED),
+}
+
+
+class WaitKind(models.TextChoices):
+    QUESTION = "question"
+    APPROVAL = "approval"
+    BUDGET = "budget"
+    TIMER = "timer"
+    UNKNOWN_EFFECT = "unknown_effect"
+    NO_PROGRESS = "no_progress"
+
+
+class ErrorCode(models.TextChoices):
+    MODEL_ERROR = "model_error"
+    MODEL_REFUSED = "model_refused"
+    TOOL_ERROR = "tool_error"
+    TIMEOUT = "timeout"
+    TURN_LIMIT = "turn_limit"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    NO_PROGRESS = "no_progress"
+    BAD_OUTPUT = "bad_output"
+    WORKER_LOST = "worker_lost"
+    AGENT_REMOVED = "agent_removed"
+    INTERNAL = "internal"
+
+
+class RunQuerySet(TeamScopedQuerySet["Run"]):
+    def live(self) -> Self:
+        return self.filter(status__in=LIVE)
+
+    def stalled(self) -> Self:
+        """Runs whose worker stopped renewing its lease."""
+        return self.filter(status=S.RUNNING, lease_expires_at__lt=timezone.now())
+
+    def with_people_words(self) -> Self:
+        """What every page and answer shows beside the run itself, in one query."""
+        return self.select_related("agent", "version", "task", "created_by")
+
+
+class Run(TeamScopedModel):
+    """One execution of an agent."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=12, choices=RunKind.choices, default=RunKind.DIRECT)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="runs")
+    version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, related_name="+")
+    task = models.ForeignKey(Task, null=True, blank=True, on_delete=models.PROTECT, related_name="runs")
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    title = models.CharField(max_length=160)
+    prompt = models.TextField()
+    """What the agent reads: variables are already filled in."""
+    variables = models.JSONField(default=dict, blank=True)
+    review = models.BooleanField(default=False)
+    output_schema = models.JSONField(null=True, blank=True)
+    required_artifacts = models.JSONField(default=list, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    webhook_url = models.URLField(blank=True)
+    max_cost_usd = models.DecimalField(max_digits=10, decimal_places=2)
+    max_turns = models.PositiveIntegerField()
+    timeout_s = models.PositiveIntegerField()
+    """Active time, seconds: waiting for a person does not count."""
+
+    status = models.CharField(max_length=14, choices=RunStatus.choices, default=RunStatus.QUEUED)
+    status_changed_at = models.DateTimeField(default=timezone.now)
+    waiting_kind = models.CharField(max_length=16, choices=WaitKind.choices, blank=True)
+    priority = models.SmallIntegerField(default=0)
+    queued_at = models.DateTimeField(null=True, blank=True)
+    start_at = models.DateTimeField(null=True, blank=True)
+    """Not before then: a scheduled start, or the next try after a model error."""
+    queue_expires_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    active_s = models.FloatField(default=0)
+    output = models.JSONField(null=True, blank=True)
+    """The answer: a text, or what `output_schema` asks for."""
+    error_code = models.CharField(max_length=20, choices=ErrorCode.choices, blank=True)
+    error_detail = models.TextField(blank=True)
+    progress = models.JSONField(null=True, blank=True)
+    last_seq = models.PositiveIntegerField(default=0)
+    attempt = models.PositiveIntegerField(default=1)
+    turns = models.PositiveIntegerField(default=0)
+    retry_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries")
+    model_override = models.CharField(max_length=80, blank=True)
+    """A fork may try another model than its version names."""
+    forked_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="forks")
+
+    forked_at_step = models.PositiveIntegerField(null=True, blank=True)
+    """The last step that was taken over from `forked_from`."""
+
+    input_tokens = models.PositiveBigIntegerField(default=0)
+    output_tokens = models.PositiveBigIntegerField(default=0)
+    cache_read_tokens = models.PositiveBigIntegerField(default=0)
+    cache_write_tokens = models.PositiveBigIntegerField(default=0)
+    cost_usd = models.DecimalField(max_digits=14, decimal_places=6, default=0)
+
+    worker = models.CharField(max_length=80, blank=True)
+    epoch = models.PositiveIntegerField(default=0)
+    """Counts the owners. Every write by a worker names the epoch that it claimed; an older one changes nothing."""
+    op_no = models.PositiveIntegerField(default=0)
+    """Counts the owner's writes, so that one whose answer was lost can be sent again without being done twice."""
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    recoveries = models.PositiveIntegerField(default=0)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=TERMINAL, finished_at__isnull=False)
+                | (~Q(status__in=TERMINAL) & Q(finished_at__isnull=True)),
+                name="run_finished_at_iff_terminal",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="running", lease_expires_at__isnull=False)
+                | (~Q(status="running") & Q(lease_expires_at__isnull=True)),
+                name="run_lease_iff_running",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["team", "-id"], name="run_team_newest"),
+            models.Index(fields=["agent", "-id"], name="run_agent_newest"),
+            models.Index(fields=["task", "-id"], name="run_task_newest"),
+            models.Index(
+                F("team"), F("priority").desc(), F("queued_at"), condition=Q(status="queued"), name="run_queue"
+            ),
+            models.Index(fields=["lease_expires_at"], condition=Q(status="running"), name="run_leases"),
+            models.Index(fields=["team", "status"], condition=~Q(status__in=TERMINAL), name="run_team_live"),
+            models.Index(fields=["agent"], condition=Q(status="running"), name="run_agent_running"),
+            models.Index(fields=["start_at"], condition=Q(status="scheduled"), name="run_scheduled"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+    def move_to(self, status: RunStatus, **also: Any) -> None:
+        """Change status, or raise InvalidTransition if another process moved it first.
+
+        Leaving `running` ends the worker's ownership: its lease goes and its epoch no longer matches.
+        """
+        changes: dict[str, Any] = {"status": status, "status_changed_at": timezone.now(), "lease_expires_at": None}
+        changes |= {"waiting_kind": "", "epoch": F("epoch") + 1}
+        if status in TERMINAL:
+            changes["finished_at"] = timezone.now()
+        if status == RunStatus.QUEUED:
+            changes["queued_at"] = timezone.now()
+        changes |= also
+        allowed_from = [old for old, new in TRANSITIONS.items() if status in new]
+        if not Run.objects.filter(pk=self.pk, status__in=allowed_from).update(**changes):
+            raise InvalidTransition(f"This run cannot become {status.replace('_', ' ')} any more.")
+        self.refresh_from_db()
+
+
+class RunInput(models.Model):
+    """A file that the run was given. It lies in the run's workspace under `name`."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="inputs")
+    file = models.ForeignKey(StoredFile, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=255)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "name"], name="run_input_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Recording(models.Model):
+    """What a step of another run answered; a fork or a replay uses it again instead of making the call."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="recordings", db_index=False)
+    position = models.PositiveIntegerField()
+    digest = models.CharField(max_length=80, blank=True)
+    """The exact tool call; empty for a model's answer."""
+    result = models.JSONField()
+    artifacts = models.JSONField(default=list)
+    """[{"path", "file"}] that the call left."""
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "position"], name="recording_position_once")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.position}"
+
+
+class Artifact(TeamScopedModel):
+    """A file that a run delivered. The row appears only when its object is complete; a newer version replaces it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="artifacts")
+    path = models.CharField(max_length=255)
+    file = models.ForeignKey(StoredFile, on_delete=models.PROTECT, related_name="+")
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    objects = TeamScopedQuerySet["Artifact"].as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "path"], name="artifact_path_once_per_run")]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class RunShare(TeamScopedModel):
+    """A read-only link to one run that anyone who has it may open, until it is revoked."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="shares")
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    token_hint = models.CharField(max_length=8)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TeamScopedQuerySet["RunShare"].as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.run} …{self.token_hint}"

@@ -1,0 +1,29 @@
+"""What tasks does when something below it changes."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.dispatch import receiver
+
+from accounts.models import Team, User
+from agents import removal
+from agents.models import Agent
+from agents.signals import agent_removed
+from billing.signals import budget_changed
+from tasks.services import answers, removals
+
+removal.witness(removals.work_of)
+
+
+@receiver(agent_removed)
+def stop_work(*, agent: Agent, actor: User | None, **_: Any) -> None:
+    removals.stop_work_of(agent=agent, actor=actor)
+
+
+@receiver(budget_changed)
+def go_on_with_money(*, team: Team, agent_id: UUID | None, **_: Any) -> None:
+    """Runs that waited for this budget try again at the same step; what is still too dear waits again."""
+    transaction.on_commit(lambda: answers.resume_after_budget_change(team=team, agent_id=agent_id))

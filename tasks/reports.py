@@ -1,0 +1,182 @@
+"""What people read across many runs: the dashboard's numbers and who is doing what. Reads only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.core.cache import cache
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from accounts.ids import first_id_at
+from accounts.models import Team
+from agents.models import Agent, AgentStatus
+from billing.models import Budget
+from tasks.models import HumanRequest, Run, RunStatus
+
+SLOW_S = 0.05
+KEPT_S = 60
+BAD = (RunStatus.FAILED, RunStatus.EXPIRED, RunStatus.REJECTED)
+ASKING = Q(status=RunStatus.NEEDS_REVIEW) | (Q(status=RunStatus.WAITING) & ~Q(waiting_kind="timer"))
+
+
+@dataclass(slots=True)
+class Tally:
+    """How a set of runs went."""
+
+    runs: int = 0
+    done: int = 0
+    bad: int = 0
+    asking: int = 0
+    active_s: float = 0.0
+    cost_usd: Decimal = Decimal(0)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        self.runs += row["runs"]
+        self.done += row["done"]
+        self.bad += row["bad"]
+        self.asking += row["asking"]
+        self.active_s += row["active_s"] or 0.0
+        self.cost_usd += row["cost_usd"] or 0
+
+    @property
+    def done_percent(self) -> float | None:
+        """Of the runs that ended well or badly; a cancelled run says nothing about the agent."""
+        ended = self.done + self.bad
+        return round(100 * self.done / ended, 1) if ended else None
+
+
+@dataclass(slots=True)
+class Activity:
+    """The team's last weeks: by day, and by agent since the first of the month."""
+
+    days: dict[date, Tally]
+    agents: dict[UUID, Tally]
+    week: Tally = field(default_factory=Tally)
+    week_before: Tally = field(default_factory=Tally)
+    month: Tally = field(default_factory=Tally)
+
+
+def activity(team: Team, *, now: datetime | None = None) -> Activity:
+    """How the last weeks went. A team so large that counting is slow gets a count that is up to a minute old."""
+    key = f"activity:{team.pk}"
+    if now is None and isinstance(kept := cache.get(key), Activity):
+        return kept
+    started = time.perf_counter()
+    found = _count(team, (now or timezone.now()).date())
+    if now is None and time.perf_counter() - started > SLOW_S:
+        cache.set(key, found, KEPT_S)
+    return found
+
+
+def _count(team: Team, today: date, days: int = 14) -> Activity:
+    """One pass over the runs of this month or of the last `days` days, whichever goes further back."""
+    month = today.replace(day=1)
+    window = [today - timedelta(days=n) for n in reversed(range(days))]
+    found = Activity(days={day: Tally() for day in window}, agents={})
+    for row in _by_day_and_agent(team, min(month, window[0])):
+        day: date = row["day"]
+        if day in found.days:
+            found.days[day].add(row)
+        if day > today - timedelta(days=7):
+            found.week.add(row)
+        elif day > today - timedelta(days=14):
+            found.week_before.add(row)
+        if day >= month:
+            found.month.add(row)
+            found.agents.setdefault(row["agent"], Tally()).add(row)
+    return found
+
+
+def _by_day_and_agent(team: Team, since: date, **only: Any) -> Iterable[Any]:
+    start = datetime(since.year, since.month, since.day, tzinfo=timezone.get_current_timezone())
+    runs = Run.objects.for_team(team).filter(id__gte=first_id_at(start), **only)
+    return (
+        runs.annotate(day=TruncDate("created_at"))
+        .values("day", "agent")
+        .annotate(
+            runs=Count("pk"),
+            done=Count("pk", filter=Q(status=RunStatus.SUCCEEDED)),
+            bad=Count("pk", filter=Q(status__in=BAD)),
+            asking=Count("pk", filter=ASKING),
+            active_s=Sum("active_s", filter=Q(finished_at__isnull=False)),
+            cost_usd=Sum("cost_usd"),
+        )
+        .order_by()
+    )
+
+
+def agent_tally(agent: Agent, *, days: int = 30) -> tuple[Tally, list[int]]:
+    """How one agent did lately: the sum, and its runs a day, the oldest first."""
+    today = timezone.now().date()
+    rows = list(_by_day_and_agent(agent.team, today - timedelta(days=days), agent=agent))
+    tally = Tally()
+    for row in rows:
+        tally.add(row)
+    by_day = {row["day"]: row["runs"] for row in rows}
+    return tally, [by_day.get(today - timedelta(days=n), 0) for n in reversed(range(days))]
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What an agent is doing at this moment."""
+
+    state: str
+    """working, waiting, idle or paused."""
+    run: Run | None = None
+    """The run that it is working on or waiting in, the newest one."""
+
+
+def presence(team: Team, agents: Iterable[Agent]) -> dict[UUID, Presence]:
+    """What each agent is doing: asking a person counts before working."""
+    live = Run.objects.for_team(team).filter(status__in=(S.RUNNING, S.WAITING, S.NEEDS_REVIEW))
+    asking = {run.agent_id: run for run in live.filter(ASKING).order_by("agent_id", "-id").distinct("agent_id")}
+    working = live.filter(status=S.RUNNING).order_by("agent_id", "-id").distinct("agent_id")
+    running = {run.agent_id: run for run in working}
+    found = {}
+    for agent in agents:
+        if agent.pk in asking:
+            found[agent.pk] = Presence("waiting", asking[agent.pk])
+        elif agent.pk in running:
+            found[agent.pk] = Presence("working", running[agent.pk])
+        else:
+            found[agent.pk] = Presence("paused" if agent.status == AgentStatus.PAUSED else "idle")
+    return found
+
+
+S = RunStatus
+
+
+def working_now(team: Team, limit: int = 6) -> list[Run]:
+    """Runs that are going or about to go, the running ones first."""
+    live = Run.objects.for_team(team).with_people_words()
+    running = list(live.filter(status=S.RUNNING).order_by("-id")[:limit])
+    queued = live.filter(status=S.QUEUED).order_by("-priority", "queued_at")[: limit - len(running)]
+    return running + list(queued)
+
+
+def needs_you(team: Team, limit: int = 6) -> list[HumanRequest]:
+    """What waits for a person, the longest wait first."""
+    asked = HumanRequest.objects.for_team(team).open().select_related("run", "run__agent")
+    return list(asked.order_by("id")[:limit])
+
+
+def recent(team: Team, limit: int = 8) -> list[Run]:
+    return list(Run.objects.for_team(team).with_people_words().order_by("-id")[:limit])
+
+
+def month_budget(team: Team) -> Budget | None:
+    """The team's monthly limit, if it has one."""
+    return Budget.objects.for_team(team).filter(agent_id=None).first()
+
+
+def agent_budgets(team: Team) -> dict[UUID, Budget]:
+    """The monthly limits of single agents."""
+    return {b.agent_id: b for b in Budget.objects.for_team(team).exclude(agent_id=None) if b.agent_id}

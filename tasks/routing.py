@@ -1,0 +1,13 @@
+"""The sockets."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from tasks import consumers
+
+websocket_urlpatterns = [
+    path("ws/runs/<uuid:run_id>/", consumers.RunConsumer.as_asgi()),
+    path("ws/share/<str:token>/", consumers.ShareConsumer.as_asgi()),
+    path("ws/feed/", consumers.FeedConsumer.as_asgi()),
+]

@@ -1,0 +1,213 @@
+"""What people say to agents: answers, approvals, reviews."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from accounts import audit
+from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput
+from accounts.models import Team, User
+from tasks import events, queue, schemas, stream
+from tasks.digests import digest as digest_of
+from tasks.models import HumanRequest, RequestKind, RequestStatus, Run, RunStatus, Step, StepKind, StepStatus
+from tools import arguments as tool_arguments
+from tools import registry
+
+K = RequestKind
+DECISIONS = {
+    K.APPROVAL: ("approve", "reject", "edit"),
+    K.REVIEW: ("approve", "reject", "revise"),
+    K.BUDGET: ("raise", "stop"),
+    K.UNKNOWN_EFFECT: ("happened", "retry", "skip"),
+    K.NO_PROGRESS: ("continue", "stop"),
+}
+MAX_ANSWER = 20_000
+
+
+@transaction.atomic
+def answer_request(*, asked: HumanRequest, actor: User, answer: Mapping[str, Any]) -> HumanRequest:
+    """Close the request and let its run go on.
+
+    A question takes {"value"}; an approval {"decision", "digest", "arguments", "comment"}; the others {"decision", …}.
+    InvalidInput leaves it open; Conflict says that it is closed already or that something else was shown.
+    """
+    run = Run.objects.select_for_update().get(pk=asked.run_id)
+    asked = HumanRequest.objects.select_for_update().get(pk=asked.pk)
+    _still_open(asked)
+    if barred := why_barred(asked, run, actor):
+        raise Forbidden(barred)
+    checked = _check_question(asked, answer) if asked.kind == K.QUESTION else _check_decision(asked, run, answer)
+    asked.status = RequestStatus.ANSWERED
+    asked.answer, asked.answered_by, asked.answered_at = checked, actor, timezone.now()
+    asked.save(update_fields=["status", "answer", "answered_by", "answered_at"])
+    stream.append(
+        run,
+        events.HumanAnswered(
+            request=str(asked.pk),
+            kind=asked.kind,
+            by=actor.display_name,
+            decision=checked.get("decision", ""),
+            value=checked.get("value"),
+            comment=checked.get("comment", ""),
+        ),
+    )
+    if asked.kind == K.REVIEW:
+        _conclude_review(run, asked, actor, checked)
+    else:
+        _go_on(run, reason="budget" if asked.kind == K.BUDGET else "answered", **_raised_limit(asked, checked))
+    audit.record(team=run.team, actor=actor, action=f"{asked.kind}.answered", target=run, request=str(asked.pk))
+    return asked
+
+
+def _still_open(asked: HumanRequest) -> None:
+    if asked.status == RequestStatus.OPEN and asked.expires_at and asked.expires_at < timezone.now():
+        raise Conflict("This request has expired; the run goes on without an answer.")
+    if asked.status != RequestStatus.OPEN:
+        who = f" by {asked.answered_by.display_name}" if asked.answered_by else ""
+        words = {"answered": f"It was already answered{who}.", "expired": "It has expired.", "void": "It is void."}
+        raise Conflict(words[asked.status])
+
+
+def why_barred(asked: HumanRequest, run: Run, actor: User) -> str:
+    """Why this person may not decide about this call, or "".
+
+    The agent's options may name who approves (`approvers`, e-mail addresses) and ask for a second pair of eyes.
+    """
+    options = run.version.options or {}
+    if asked.kind not in (K.APPROVAL, K.UNKNOWN_EFFECT):  # the latter may make the call once more
+        return ""
+    approvers = [str(email).lower() for email in options.get("approvers", ())]
+    if approvers and actor.email.lower() not in approvers:
+        return f"Only {', '.join(approvers)} may decide about calls of {run.agent.name}."
+    if options.get("four_eyes") and actor.pk == run.created_by_id:
+        return "You started this run. Somebody else has to decide about this call."
+    return ""
+
+
+def _invalid(field: str, code: str, message: str) -> InvalidInput:
+    return InvalidInput(message, fields=[FieldError(field, code, message)])
+
+
+def _check_question(asked: HumanRequest, answer: Mapping[str, Any]) -> dict[str, Any]:
+    value = answer.get("value")
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise _invalid("value", "required", "Write an answer.")
+    if len(str(value)) > MAX_ANSWER:
+        raise _invalid("value", "too_long", f"At most {MAX_ANSWER:,} characters.")
+    if asked.schema:
+        problem = schemas.misfit(value, asked.schema)
+        if problem:
+            raise _invalid("value", "schema", f"The answer does not fit: {problem}.")
+    return {"value": value}
+
+
+def _check_decision(asked: HumanRequest, run: Run, answer: Mapping[str, Any]) -> dict[str, Any]:
+    decision = answer.get("decision")
+    allowed = DECISIONS[RequestKind(asked.kind)]
+    if decision not in allowed:
+        raise _invalid("decision", "invalid", f"Decide one of {', '.join(allowed)}.")
+    checked = {"decision": decision, "comment": str(answer.get("comment") or "")[:MAX_ANSWER]}
+    if asked.kind == K.APPROVAL:
+        if answer.get("digest") != asked.digest:
+            raise Conflict("Another call was shown to you than the one that waits. Look at it again and decide then.")
+        if decision == "edit":
+            checked["arguments"] = _check_edit(asked, answer.get("arguments"))
+            checked["digest"] = digest_of(asked.tool, checked["arguments"])
+    if asked.kind == K.REVIEW and decision == "revise" and not checked["comment"].strip():
+        raise _invalid("comment", "required", "Say what should change.")
+    if asked.kind == K.BUDGET and decision == "raise" and (asked.arguments or {}).get("scope") == "run":
+        checked["max_cost_usd"] = str(_check_raise(run, asked, answer.get("max_cost_usd")))
+    return checked
+
+
+def _check_edit(asked: HumanRequest, arguments: Any) -> dict[str, Any]:
+    if not isinstance(arguments, Mapping):
+        raise _invalid("arguments", "invalid", "The arguments must be a JSON object.")
+    problem = tool_arguments.check(registry.get(asked.tool), arguments)
+    if problem:
+        raise _invalid("arguments", "invalid", problem)
+    return dict(arguments)
+
+
+def _check_raise(run: Run, asked: HumanRequest, wanted: Any) -> Decimal:
+    needed = run.cost_usd + Decimal((asked.arguments or {}).get("needed_usd", "0"))
+    try:
+        limit = Decimal(str(wanted))
+    except InvalidOperation as error:
+        raise _invalid("max_cost_usd", "invalid", "Write the new limit in dollars, such as 2.50.") from error
+    if not limit.is_finite() or limit < needed:
+        raise _invalid(
+            "max_cost_usd", "too_low", f"The next call may need up to ${needed:.2f} in all; allow at least that."
+        )
+    if limit > 10_000:
+        raise _invalid("max_cost_usd", "too_high", "At most $10,000 for one run.")
+    return limit
+
+
+def _raised_limit(asked: HumanRequest, checked: Mapping[str, Any]) -> dict[str, Any]:
+    return {"max_cost_usd": checked["max_cost_usd"]} if "max_cost_usd" in checked else {}
+
+
+def _go_on(run: Run, *, reason: str, **changes: Any) -> None:
+    run.move_to(RunStatus.QUEUED, start_at=None, **changes)
+    stream.append(run, events.RunQueued(reason=reason))
+    queue.enqueue_run(run.pk)
+
+
+def _conclude_review(run: Run, asked: HumanRequest, actor: User, checked: Mapping[str, Any]) -> None:
+    decision, comment = checked["decision"], checked["comment"]
+    by = actor.display_name
+    reviewed = events.RunReviewed(request=str(asked.pk), decision=decision, comment=comment, by=by)
+    if decision == "revise":
+        index = (run.steps.aggregate(last=Max("index"))["last"] or 0) + 1
+        text = f"The reviewer asks for changes: {comment}"
+        Step.objects.create(
+            run=run,
+            index=index,
+            kind=StepKind.INPUT,
+            status=StepStatus.DONE,
+            request={"text": text},
+            finished_at=timezone.now(),
+        )
+        stream.append(run, reviewed, events.Message(step=index, role="person", text=comment, by=by))
+        _go_on(run, reason="revise")
+        return
+    status = RunStatus.SUCCEEDED if decision == "approve" else RunStatus.REJECTED
+    run.move_to(status)
+    end = events.RunFinished(
+        status=status, summary=comment, cost_usd=f"{run.cost_usd:.6f}", active_s=round(run.active_s, 3)
+    )
+    stream.append(run, reviewed, end)
+
+
+def resume_after_budget_change(*, team: Team, agent_id: UUID | None) -> int:
+    """Let runs go on that wait for a budget of the team or of one agent. Returns how many."""
+    waiting = HumanRequest.objects.for_team(team).open().filter(kind=K.BUDGET).exclude(arguments__scope="run")
+    if agent_id is not None:
+        waiting = waiting.filter(run__agent_id=agent_id)
+    resumed = 0
+    for asked in waiting.order_by("asked_at"):
+        with transaction.atomic():
+            run = Run.objects.select_for_update().get(pk=asked.run_id)
+            changes = {"status": RequestStatus.ANSWERED, "answer": {"decision": "raise"}, "answered_at": timezone.now()}
+            if HumanRequest.objects.open().filter(pk=asked.pk).update(**changes):
+                told = events.HumanAnswered(request=str(asked.pk), kind=K.BUDGET, by="a new budget", decision="raise")
+                stream.append(run, told)
+                _go_on(run, reason="budget")
+                resumed += 1
+    return resumed
+
+
+def review_run(*, run: Run, actor: User, decision: str, comment: str = "") -> HumanRequest:
+    """Approve, reject or revise the result of a run in review."""
+    asked = HumanRequest.objects.filter(run=run, kind=K.REVIEW).order_by("-asked_at").first()
+    if asked is None:
+        raise Conflict("This run is not in review.")
+    return answer_request(asked=asked, actor=actor, answer={"decision": decision, "comment": comment})

@@ -1,0 +1,208 @@
+"""Trying a run again from its middle: forks, replays, and two runs side by side."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.errors import FieldError, InvalidInput
+from accounts.models import User
+from agents.services.models import models_of
+from storage.models import StoredFile
+from tasks import events, queue, stream
+from tasks.digests import digest
+from tasks.models import Artifact, Recording, Run, RunInput, RunKind, Step, StepKind, StepStatus
+from tasks.services.runs import LIMITS, start_run
+
+SETTLED = (StepStatus.DONE, StepStatus.FAILED)
+STEP_ENDS = ("model.finished", "tool.finished", "message")
+FILES = ("artifact.created", "file.changed")
+
+
+@transaction.atomic
+def fork_run(
+    *,
+    run: Run,
+    actor: User,
+    from_seq: int = 0,
+    prompt: str = "",
+    model: str = "",
+    tool_result: str | None = None,
+    reuse_tools: bool = True,
+) -> Run:
+    """A new run that continues after the step that event `from_seq` settled; 0 starts at the beginning.
+
+    `prompt` is said to the agent there (at 0 it takes the prompt's place), `model` answers from there on, `tool_result`
+    takes the place of the last kept tool result. With `reuse_tools` later tool results of the old run stand in for the
+    same calls, until the first call that differs.
+    """
+    kept = _kept_steps(run, from_seq)
+    _check(kept, from_seq=from_seq, prompt=prompt, tool_result=tool_result)
+    if model and model not in models_of(run.version.runtime):
+        raise InvalidInput(
+            "Choose another model.", fields=[FieldError("model", "invalid_choice", "There is no such model.")]
+        )
+    fork = _copy(run, actor, prompt=prompt if not kept else "", kind=run.kind, model=model)
+    for step in kept:
+        result = dict(step.result or {})
+        if tool_result is not None and step is kept[-1]:
+            result |= {"content": tool_result, "is_error": False, "summary": "Changed by a person"}
+        _copy_step(step, fork, result)
+    if prompt and kept:
+        _add_input(fork, kept[-1].index + 1, prompt)
+    last = max((s.index for s in fork.steps.all()), default=0)
+    Run.objects.filter(pk=fork.pk).update(forked_from=run, forked_at_step=last)
+    after = kept[-1].index if kept else 0
+    _copy_artifacts(run, fork, until=after)
+    if reuse_tools:
+        _record(run, fork, after=after, with_models=False)
+    audit.record(team=run.team, actor=actor, action="run.forked", target=fork, source=str(run.pk), from_seq=from_seq)
+    queue.enqueue_run(fork.pk)
+    fork.refresh_from_db()
+    return fork
+
+
+@transaction.atomic
+def replay_run(*, run: Run, actor: User) -> Run:
+    """The same run again from its records alone: no model and no tool is called, and it costs nothing."""
+    replay = _copy(run, actor, prompt="", kind=RunKind.REPLAY, model="")
+    Run.objects.filter(pk=replay.pk).update(forked_from=run, forked_at_step=0, review=False)
+    _record(run, replay, after=0, with_models=True)
+    queue.enqueue_run(replay.pk)
+    replay.refresh_from_db()
+    return replay
+
+
+def _kept_steps(run: Run, from_seq: int) -> list[Step]:
+    told = run.events.filter(seq__lte=from_seq, type__in=STEP_ENDS).values_list("data", flat=True)
+    last = max((int(data.get("step", 0)) for data in told), default=0)
+    return list(run.steps.filter(index__lte=last, status__in=SETTLED).order_by("index"))
+
+
+def _check(kept: list[Step], *, from_seq: int, prompt: str, tool_result: str | None) -> None:
+    problem = None
+    if from_seq and not kept:
+        problem = FieldError("from_seq", "invalid", "No step was settled by that event yet. Choose a later one.")
+    elif tool_result is not None and (not kept or kept[-1].kind != StepKind.TOOL):
+        problem = FieldError("tool_result", "invalid", "The last kept step is not a tool call.")
+    elif prompt and kept and _has_open_calls(kept):
+        problem = FieldError("prompt", "invalid", "The agent waits for a tool result there. Choose the event after it.")
+    if problem:
+        raise InvalidInput(problem.message, fields=[problem])
+
+
+def _has_open_calls(kept: list[Step]) -> bool:
+    answers = [s for s in kept if s.kind == StepKind.MODEL and s.status == StepStatus.DONE]
+    blocks = (answers[-1].result or {}).get("content", []) if answers else []
+    done = {s.call_id for s in kept if s.kind == StepKind.TOOL}
+    return any(b.get("type") == "tool_use" and b["id"] not in done for b in blocks)
+
+
+def _copy(run: Run, actor: User, *, prompt: str, kind: str, model: str) -> Run:
+    copy = start_run(
+        team=run.team,
+        actor=actor,
+        agent=run.agent,
+        prompt=prompt or run.prompt,
+        limits={name: getattr(run, name) for name in LIMITS},
+        review=run.review,
+        output_schema=run.output_schema,
+        required_artifacts=run.required_artifacts,
+        metadata=run.metadata,
+    )
+    for given in run.inputs.all():
+        RunInput.objects.create(run=copy, file_id=given.file_id, name=given.name)
+    Run.objects.filter(pk=copy.pk).update(
+        kind=kind, version=run.version, model_override=model or run.model_override, title=run.title
+    )
+    stream.append(copy, events.Log(text=f"Made from the run {run.pk}."))
+    return copy
+
+
+def _copy_step(step: Step, fork: Run, result: dict[str, Any]) -> None:
+    """A step that is taken over, without its cost: that was paid once."""
+    step.pk, step.run, step.result = None, fork, result
+    step._state.adding = True
+    step.save(force_insert=True)
+
+
+def _add_input(run: Run, index: int, text: str) -> None:
+    Step.objects.create(run=run, index=index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": text})
+    stream.append(run, events.Message(step=index, role="person", text=text))
+
+
+def _copy_artifacts(run: Run, fork: Run, *, until: int) -> None:
+    """The files as they were after that step."""
+    made = [file for step, files in sorted(_files_by_step(run).items()) if step <= until for file in files]
+    for path, file in {file["path"]: file for file in made}.items():
+        Artifact.objects.create(team=run.team, run=fork, path=path, file_id=file["file"])
+
+
+def _stored(run: Run, told: Mapping[str, Any]) -> dict[str, Any]:
+    file = StoredFile.objects.for_team(run.team).filter(sha256=told["sha256"], size=told["size"]).order_by("id").first()
+    if file is None:
+        raise InvalidInput(f"The file {told['path']} of that time is gone, so the run cannot be continued from there.")
+    described = {"size": file.size, "sha256": file.sha256, "content_type": file.content_type}
+    return {"path": told["path"], "file": str(file.pk), "key": file.key, **described}
+
+
+def _record(run: Run, target: Run, *, after: int, with_models: bool) -> None:
+    files = _files_by_step(run)
+    steps = run.steps.filter(index__gt=after, status__in=SETTLED).order_by("index")
+    rows = []
+    for step in steps:
+        if step.kind == StepKind.TOOL:
+            rows.append((digest(step.tool, step.request), step.result, files.get(step.index, [])))
+        elif with_models and step.kind == StepKind.MODEL and step.status == StepStatus.DONE:
+            rows.append(("", step.result, []))
+    Recording.objects.bulk_create(
+        Recording(run=target, position=n, digest=name, result=result, artifacts=made)
+        for n, (name, result, made) in enumerate(rows)
+    )
+
+
+def _files_by_step(run: Run) -> dict[int, list[dict[str, Any]]]:
+    """Which files each tool call left: they are told right after its end."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    step = 0
+    for type_, data in (
+        run.events.filter(type__in=("tool.finished", *FILES)).order_by("seq").values_list("type", "data")
+    ):
+        if type_ == "tool.finished":
+            step = data["step"]
+        else:
+            found.setdefault(step, []).append(_stored(run, data))
+    return found
+
+
+def compare_runs(left: Run, right: Run) -> dict[str, Any]:
+    """Two runs side by side: figures, tool calls, and the difference of what they answered."""
+
+    def text(run: Run) -> list[str]:
+        said = run.output if isinstance(run.output, str) else json.dumps(run.output, indent=2, ensure_ascii=False)
+        return said.splitlines()
+
+    def calls(run: Run) -> list[str]:
+        done = run.steps.filter(kind=StepKind.TOOL, status__in=SETTLED).order_by("index")
+        return [f"{s.tool} {json.dumps(s.request, sort_keys=True, ensure_ascii=False)}" for s in done]
+
+    def figures(run: Run) -> dict[str, Any]:
+        return {
+            "id": str(run.pk),
+            "status": run.status,
+            "turns": run.turns,
+            "cost_usd": f"{run.cost_usd:.6f}",
+            "active_s": round(run.active_s, 3),
+        }
+
+    return {
+        "left": figures(left),
+        "right": figures(right),
+        "output_diff": list(difflib.unified_diff(text(left), text(right), "left", "right", lineterm="")),
+        "steps_diff": list(difflib.unified_diff(calls(left), calls(right), "left", "right", lineterm="")),
+    }

@@ -1,0 +1,124 @@
+"""What time brings about: due starts, expired requests, lost messages. Run every few seconds; never drives a run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import IdempotencyRecord
+from billing import services as budgets
+from billing.models import UsageKind, UsageOutcome, UsageRecord
+from tasks import events, queue, stream
+from tasks.models import (
+    TERMINAL,
+    HumanRequest,
+    RequestKind,
+    RequestStatus,
+    Run,
+    RunStatus,
+    Step,
+    StepKind,
+    StepStatus,
+    WaitKind,
+)
+
+BATCH = 200
+ABANDONED_AFTER = timedelta(minutes=1)
+"""Long enough for a worker that is still there to write what it knows."""
+
+
+def sweep() -> None:
+    """One round. Each part is safe to run twice at once."""
+    start_due_runs()
+    expire_requests()
+    expire_queued_runs()
+    wake_workers()
+    settle_abandoned_calls()
+    IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - timedelta(hours=24)).delete()
+
+
+def start_due_runs() -> None:
+    """Scheduled starts, and runs that waited out a timer."""
+    due = Run.objects.filter(
+        Q(status=RunStatus.SCHEDULED) | Q(status=RunStatus.WAITING, waiting_kind=WaitKind.TIMER),
+        start_at__lte=timezone.now(),
+    )
+    for run in due.order_by("start_at")[:BATCH]:
+        with transaction.atomic():
+            locked = due.select_for_update(skip_locked=True, of=("self",)).filter(pk=run.pk).first()
+            if locked:
+                locked.move_to(RunStatus.QUEUED)
+                stream.append(locked, events.RunQueued(reason="scheduled" if run.status == "scheduled" else "timer"))
+                queue.enqueue_run(locked.pk)
+
+
+def expire_requests() -> None:
+    """A request that nobody answered in time: the run goes on and the agent learns it."""
+    late = HumanRequest.objects.open().filter(expires_at__lte=timezone.now())
+    for asked in late.order_by("expires_at")[:BATCH]:
+        with transaction.atomic():
+            run = Run.objects.select_for_update().get(pk=asked.run_id)
+            if not late.select_for_update(of=("self",)).filter(pk=asked.pk).update(status=RequestStatus.EXPIRED):
+                continue
+            stream.append(run, events.HumanExpired(request=str(asked.pk), kind=asked.kind))
+            if run.status == RunStatus.WAITING and asked.kind != RequestKind.REVIEW:
+                run.move_to(RunStatus.QUEUED)
+                stream.append(run, events.RunQueued(reason="answered"))
+                queue.enqueue_run(run.pk)
+
+
+def expire_queued_runs() -> None:
+    """A run that no worker took before its time was over."""
+    late = Run.objects.filter(status=RunStatus.QUEUED, started_at__isnull=True, queue_expires_at__lte=timezone.now())
+    for run in late.order_by("queue_expires_at")[:BATCH]:
+        with transaction.atomic():
+            locked = late.select_for_update(skip_locked=True, of=("self",)).filter(pk=run.pk).first()
+            if locked:
+                locked.move_to(RunStatus.EXPIRED)
+                stream.append(locked, events.RunFinished(status="expired", summary="No worker took it in time."))
+
+
+def settle_abandoned_calls() -> None:
+    """Model calls of runs that ended while their worker was lost: a row for the books, no reservation left."""
+    quiet = timezone.now() - ABANDONED_AFTER
+    left = Step.objects.filter(
+        kind=StepKind.MODEL, status=StepStatus.INTENT, run__status__in=TERMINAL, run__finished_at__lt=quiet
+    )
+    for step in left.select_related("run__agent")[:BATCH]:
+        run, call = step.run, f"{step.run_id}:{step.index}:{step.attempt}"
+        with transaction.atomic():
+            if Step.objects.filter(pk=step.pk, status=StepStatus.INTENT).update(status=StepStatus.UNKNOWN):
+                budgets.release(run_id=run.pk)
+                if UsageRecord.objects.filter(run_id=run.pk, step_key=call).exists():
+                    continue  # its worker came too late for the step, but not for the books
+                UsageRecord.objects.bulk_create(
+                    [
+                        UsageRecord(
+                            team_id=run.team_id,
+                            key=f"unknown:{call}",
+                            kind=UsageKind.MODEL,
+                            outcome=UsageOutcome.UNKNOWN,
+                            run_id=run.pk,
+                            step_key=call,
+                            agent_id=run.agent_id,
+                            agent_label=run.agent.name,
+                            task_id=run.task_id,
+                            model=step.request.get("model", ""),
+                            cost_usd=Decimal(step.request.get("worst_usd", "0")),
+                        )
+                    ],
+                    ignore_conflicts=True,
+                )
+
+
+def wake_workers() -> None:
+    """Messages get lost: if anything waits for a worker, wake one. Which run the message names does not matter."""
+    late = timezone.now() - timedelta(seconds=3)
+    waits = Run.objects.filter(status=RunStatus.QUEUED, queued_at__lt=late).exists() or Run.objects.stalled().exists()
+    if waits:
+        queue.wake_run(uuid4())

@@ -1,0 +1,106 @@
+"""Runs that do not get on, why, and the one thing that helps: for operators at three in the morning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
+from django.utils.timesince import timesince
+
+from accounts import audit
+from accounts.errors import Conflict
+from accounts.models import User
+from tasks import events, queue, stream
+from tasks.models import HumanRequest, Run, RunEvent, RunStatus, WaitKind
+from tasks.services.runs import requeue_run
+
+UNCLAIMED_AFTER = timedelta(seconds=60)
+OVERDUE_AFTER = timedelta(seconds=60)
+SILENT_AFTER = timedelta(minutes=20)
+MANY_RECOVERIES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    run: Run
+    why: str
+    repair: str
+    """What `repair_run` would do, as the words of a button."""
+
+
+def stuck_runs(*, limit: int = 100) -> list[Stuck]:
+    """The runs that an operator should look at, those that lost their worker first."""
+    now = timezone.now()
+    found = [*_lost(now), *_unclaimed(now), *_overdue(now), *_unasked(), *_silent(now)]
+    return found[:limit]
+
+
+@transaction.atomic
+def repair_run(*, run: Run, actor: User) -> Run:
+    """Do the one thing that gets a run of this state going again. Work that is settled is never repeated."""
+    run = Run.objects.select_for_update(of=("self",)).select_related("team").get(pk=run.pk)
+    if run.status == RunStatus.RUNNING:
+        return requeue_run(run=run, actor=actor)
+    if run.status == RunStatus.QUEUED:
+        queue.enqueue_run(run.pk)
+        audit.record(team=run.team, actor=actor, action="run.woken", target=run)
+        return run
+    if run.status not in (RunStatus.WAITING, RunStatus.SCHEDULED):
+        raise Conflict(f"A run that is {run.get_status_display().lower()} needs no repair.")
+    if HumanRequest.objects.open().filter(run=run).exists():
+        raise Conflict("The run waits for a person; only an answer or a cancel helps.")
+    run.move_to(RunStatus.QUEUED)
+    stream.append(run, events.RunQueued(reason="requeued"))
+    audit.record(team=run.team, actor=actor, action="run.requeued", target=run)
+    queue.enqueue_run(run.pk)
+    return run
+
+
+def _of(**state: object) -> QuerySet[Run]:
+    return Run.objects.filter(**state).select_related("team", "agent").order_by("status_changed_at")
+
+
+def _lost(now: datetime) -> Iterator[Stuck]:
+    late = now - timedelta(seconds=settings.ENGINE["lease_s"] / 2)
+    for run in _of(status=RunStatus.RUNNING, lease_expires_at__lt=late)[:100]:
+        since = _since(run.lease_expires_at, now)
+        often = f" It was recovered {run.recoveries} times before." if run.recoveries >= MANY_RECOVERIES else ""
+        why = f"Its worker {run.worker} stopped renewing the lease {since} ago, and no other has taken over.{often}"
+        yield Stuck(run=run, why=why, repair="Hand it to another worker")
+
+
+def _unclaimed(now: datetime) -> Iterator[Stuck]:
+    for run in _of(status=RunStatus.QUEUED, queued_at__lt=now - UNCLAIMED_AFTER)[:100]:
+        since = _since(run.queued_at, now)
+        why = f"It has waited for a worker for {since}: all are busy, none is alive, or a limit holds."
+        yield Stuck(run=run, why=why, repair="Wake a worker")
+
+
+def _overdue(now: datetime) -> Iterator[Stuck]:
+    due = Q(status=RunStatus.SCHEDULED) | Q(status=RunStatus.WAITING, waiting_kind=WaitKind.TIMER)
+    for run in _of(start_at__lt=now - OVERDUE_AFTER).filter(due)[:100]:
+        why = f"It was due {_since(run.start_at, now)} ago, and the clock did not start it."
+        yield Stuck(run=run, why=why, repair="Start it now")
+
+
+def _unasked() -> Iterator[Stuck]:
+    asked = HumanRequest.objects.open().filter(run=OuterRef("pk"))
+    for run in _of(status=RunStatus.WAITING).exclude(waiting_kind=WaitKind.TIMER).filter(~Exists(asked))[:100]:
+        yield Stuck(run=run, why="It waits for an answer, but nothing is asked.", repair="Let it go on")
+
+
+def _silent(now: datetime) -> Iterator[Stuck]:
+    last = RunEvent.objects.filter(run=OuterRef("pk"), seq=OuterRef("last_seq")).values("at")[:1]
+    alive = _of(status=RunStatus.RUNNING, lease_expires_at__gte=now)
+    for run in alive.annotate(last_at=Subquery(last)).filter(last_at__lt=now - SILENT_AFTER)[:100]:
+        why = f"Its worker {run.worker} is alive, but nothing has happened for {timesince(run.last_at, now)}."
+        yield Stuck(run=run, why=why, repair="Hand it to another worker")
+
+
+def _since(then: datetime | None, now: datetime) -> str:
+    return timesince(then or now, now)

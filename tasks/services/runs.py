@@ -1,0 +1,270 @@
+"""Starting, cancelling and repeating runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit
+from accounts.errors import AppError, Conflict, FieldError, InvalidInput
+from accounts.models import Team, User
+from agents.models import Agent, AgentStatus, AgentVersion
+from storage.models import StoredFile
+from tasks import events, queue, schemas, stream, variables
+from tasks.models import (
+    LIVE,
+    HumanRequest,
+    RequestStatus,
+    Run,
+    RunInput,
+    RunKind,
+    RunStatus,
+    Task,
+)
+
+MAX_PROMPT = 100_000
+MAX_ATTACHMENTS = 20
+QUEUE_EXPIRES_AFTER = timedelta(days=7)
+LATEST_START = timedelta(days=3650)
+LIMITS = ("max_cost_usd", "max_turns", "timeout_s")
+
+
+@transaction.atomic
+def start_run(
+    *,
+    team: Team,
+    actor: User | None,
+    agent: Agent | None = None,
+    task: Task | None = None,
+    prompt: str = "",
+    values: Mapping[str, Any] | None = None,
+    attachments: Sequence[StoredFile] = (),
+    limits: Mapping[str, Any] | None = None,
+    review: bool | None = None,
+    output_schema: Mapping[str, Any] | None = None,
+    required_artifacts: Sequence[str] | None = None,
+    start_at: datetime | None = None,
+    priority: int = 0,
+    metadata: Mapping[str, Any] | None = None,
+    webhook_url: str = "",
+    retry_of: Run | None = None,
+) -> Run:
+    """Queue one run of a task, or of an agent with a prompt of its own. InvalidInput names the wrong fields."""
+    files = list(attachments)
+    if task is not None:
+        agent = task.agent
+        prompt, filled = variables.fill(task.prompt, task.variables, values or {})
+        prompt, more = _file_names(team, task, prompt, filled)
+        files += more
+    else:
+        filled = {}
+    agent, version = _usable(agent)
+    _check(prompt, files, output_schema)
+    run = Run(
+        team=team,
+        kind=RunKind.TASK if task else RunKind.DIRECT,
+        agent=agent,
+        version=version,
+        task=task,
+        created_by=actor,
+        title=_title(task, prompt),
+        prompt=prompt,
+        variables=filled,
+        review=_first(review, task and task.review, False),
+        output_schema=_first(output_schema, task and task.output_schema, None),
+        required_artifacts=_first(required_artifacts, task and task.required_artifacts, []),
+        metadata=dict(metadata or {}),
+        webhook_url=webhook_url,
+        priority=priority,
+        retry_of=retry_of,
+        attempt=retry_of.attempt + 1 if retry_of else 1,
+        **{name: _limit(name, limits or {}, task, getattr(version, name)) for name in LIMITS},
+    )
+    _queue(run, start_at)
+    run.save(force_insert=True)
+    _attach(run, files)
+    by = actor.display_name if actor else "the system"
+    created = events.RunCreated(title=run.title, kind=run.kind, agent=agent.name, version=version.number, by=by)
+    stream.append(run, created, events.RunQueued(reason="created" if run.status == RunStatus.QUEUED else "scheduled"))
+    audit.record(team=team, actor=actor, action="run.started", target=run)
+    if run.status == RunStatus.QUEUED:
+        queue.enqueue_run(run.pk)
+    return run
+
+
+def _first(*options: Any) -> Any:
+    return next((option for option in options if option is not None), None)
+
+
+def _usable(agent: Agent | None) -> tuple[Agent, AgentVersion]:
+    if agent is None or agent.version is None or agent.status == AgentStatus.REMOVED:
+        raise InvalidInput("Choose an agent.", fields=[FieldError("agent", "required", "Choose an agent.")])
+    if agent.status == AgentStatus.PAUSED:
+        raise Conflict(f"{agent.name} is paused. Resume the agent first.")
+    return agent, agent.version
+
+
+def _check(prompt: str, files: Sequence[StoredFile], output_schema: Mapping[str, Any] | None) -> None:
+    errors = []
+    if not prompt.strip():
+        errors.append(FieldError("prompt", "required", "Say what the agent should do."))
+    if len(prompt) > MAX_PROMPT:
+        errors.append(
+            FieldError("prompt", "too_long", f"At most {MAX_PROMPT:,} characters; attach longer texts as files.")
+        )
+    if len(files) > MAX_ATTACHMENTS:
+        errors.append(FieldError("attachments", "too_many", f"At most {MAX_ATTACHMENTS} files."))
+    problem = schemas.wrong_with(output_schema) if output_schema else None
+    if problem:
+        errors.append(FieldError("output_schema", "invalid", problem))
+    if errors:
+        raise InvalidInput("The run cannot start like this.", fields=errors)
+
+
+def _file_names(team: Team, task: Task, prompt: str, filled: dict[str, Any]) -> tuple[str, list[StoredFile]]:
+    """A file variable holds a file id; the prompt names the file, and the file is attached."""
+    files = []
+    for variable in task.variables:
+        file_id = filled.get(variable["name"])
+        if variable["type"] != "file" or not file_id:
+            continue
+        try:
+            stored = StoredFile.objects.for_team(team).get(pk=file_id)
+        except (StoredFile.DoesNotExist, ValueError, TypeError) as error:
+            field = f"variables.{variable['name']}"
+            raise InvalidInput(
+                "A file is missing.", fields=[FieldError(field, "not_found", "Upload the file first.")]
+            ) from error
+        files.append(stored)
+        prompt = prompt.replace(str(file_id), stored.name)
+    return prompt, files
+
+
+def _title(task: Task | None, prompt: str) -> str:
+    if task:
+        return task.name
+    line = next((line.strip() for line in prompt.splitlines() if line.strip()), "Run")
+    return line if len(line) <= 100 else f"{line[:99]}…"
+
+
+def _limit(name: str, given: Mapping[str, Any], task: Task | None, of_agent: Any) -> Any:
+    """The smallest of what was asked for, what the task allows and what the agent allows."""
+    wanted = [value for value in (given.get(name), getattr(task, name, None), of_agent) if value is not None]
+    kind = Decimal if name == "max_cost_usd" else int
+    lowest = min(kind(value) for value in wanted)
+    if lowest < 0 or (lowest == 0 and name != "max_cost_usd"):
+        raise InvalidInput("A limit is wrong.", fields=[FieldError(f"limits.{name}", "invalid", "Must be above zero.")])
+    return lowest
+
+
+def _queue(run: Run, start_at: datetime | None) -> None:
+    now = timezone.now()
+    if start_at is not None and start_at > now + LATEST_START:
+        message = f"At most {LATEST_START.days} days from now."
+        raise InvalidInput(message, fields=[FieldError("start_at", "too_late", message)])
+    if start_at is not None and start_at > now:
+        run.status, run.start_at = RunStatus.SCHEDULED, start_at
+        now = start_at
+    else:
+        run.queued_at = now
+    run.queue_expires_at = now + QUEUE_EXPIRES_AFTER
+
+
+def _attach(run: Run, files: Sequence[StoredFile]) -> None:
+    taken: set[str] = set()
+    for stored in dict.fromkeys(files):
+        name, n = stored.name, 1
+        while name.casefold() in taken:
+            n += 1
+            stem, dot, suffix = stored.name.rpartition(".")
+            name = f"{stem} {n}{dot}{suffix}" if dot else f"{stored.name} {n}"
+        taken.add(name.casefold())
+        RunInput.objects.create(run=run, file=stored, name=name)
+
+
+@transaction.atomic
+def cancel_run(*, run: Run, actor: User | None, reason: str = "") -> Run:
+    """Stop a run for good. After the commit no new model or tool call starts; its open request is void."""
+    if run.is_terminal and run.status != RunStatus.CANCELLED:
+        raise Conflict(f"The run has already ended ({run.status}).")
+    if run.status == RunStatus.CANCELLED:
+        return run
+    run.move_to(RunStatus.CANCELLED)
+    HumanRequest.objects.filter(run=run, status=RequestStatus.OPEN).update(status=RequestStatus.VOID)
+    by = actor.display_name if actor else "the system"
+    detail = f"Cancelled by {by}." + (f" {reason}" if reason else "")
+    finished = events.RunFinished(
+        status="cancelled", summary=detail, cost_usd=f"{run.cost_usd:.6f}", active_s=round(run.active_s, 3)
+    )
+    stream.append(run, finished)
+    stream.stop_worker(run.pk)
+    audit.record(team=run.team, actor=actor, action="run.cancelled", target=run, reason=reason)
+    return run
+
+
+@transaction.atomic
+def retry_run(*, run: Run, actor: User | None) -> Run:
+    """Start a new run with the same input on the agent's present version."""
+    if run.status in LIVE:
+        raise Conflict("The run has not ended yet. Cancel it first, or wait.")
+    again = start_run(
+        team=run.team,
+        actor=actor,
+        agent=run.agent,
+        prompt=run.prompt,
+        attachments=[i.file for i in run.inputs.select_related("file")],
+        limits={name: getattr(run, name) for name in LIMITS},
+        review=run.review,
+        output_schema=run.output_schema,
+        required_artifacts=run.required_artifacts,
+        priority=run.priority,
+        metadata=run.metadata,
+        retry_of=run,
+    )
+    Run.objects.filter(pk=again.pk).update(task=run.task, kind=run.kind, title=run.title, variables=run.variables)
+    again.refresh_from_db()
+    return again
+
+
+def cancel_runs(*, runs: Iterable[Run], actor: User | None, reason: str = "") -> tuple[list[Run], list[Run]]:
+    """Cancel many runs, each in its own transaction. Answers with those cancelled and those that had ended already."""
+    done, over = [], []
+    for run in runs:
+        try:
+            done.append(cancel_run(run=run, actor=actor, reason=reason))
+        except Conflict:
+            over.append(run)
+    return done, over
+
+
+def retry_runs(*, runs: Iterable[Run], actor: User | None) -> tuple[list[Run], list[Run]]:
+    """Retry many runs. Answers with the new runs, and with the old ones that cannot be retried now."""
+    new, refused = [], []
+    for run in runs:
+        try:
+            new.append(retry_run(run=run, actor=actor))
+        except AppError:
+            refused.append(run)
+    return new, refused
+
+
+@transaction.atomic
+def requeue_run(*, run: Run, actor: User | None) -> Run:
+    """An operator's one click: take the run from a worker that seems stuck and let another one recover it."""
+    if run.status != RunStatus.RUNNING:
+        raise Conflict("Only a running run can be requeued.")
+    changed = Run.objects.filter(pk=run.pk, status=RunStatus.RUNNING, epoch=run.epoch).update(
+        lease_expires_at=timezone.now() - timedelta(seconds=1), epoch=run.epoch + 1
+    )
+    if not changed:
+        raise Conflict("The run has moved on meanwhile.")
+    stream.stop_worker(run.pk)
+    audit.record(team=run.team, actor=actor, action="run.requeued", target=run)
+    queue.enqueue_run(run.pk)
+    run.refresh_from_db()
+    return run

@@ -1,0 +1,45 @@
+"""Read-only links to one run."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import User
+from tasks.models import Run, RunShare
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@transaction.atomic
+def share_run(*, run: Run, actor: User) -> tuple[RunShare, str]:
+    """Make a link; the token is in this one answer only."""
+    token = secrets.token_urlsafe(32)
+    share = RunShare.objects.create(
+        team=run.team, run=run, token_sha256=_hash(token), token_hint=token[-4:], created_by=actor
+    )
+    audit.record(team=run.team, actor=actor, action="run.shared", target=run, share=str(share.pk))
+    return share, token
+
+
+@transaction.atomic
+def revoke_share(*, share: RunShare, actor: User) -> None:
+    """Close the link at once, also for those who have it open."""
+    RunShare.objects.filter(pk=share.pk, revoked_at__isnull=True).update(revoked_at=timezone.now())
+    audit.record(team=share.team, actor=actor, action="run.unshared", target=share.run, share=str(share.pk))
+
+
+def shared_run(token: str) -> Run | None:
+    """The run behind a link that was not revoked."""
+    share = (
+        RunShare.objects.filter(token_sha256=_hash(token), revoked_at__isnull=True)
+        .select_related("run__agent", "run__version", "run__task", "run__team", "run__created_by")
+        .first()
+    )
+    return share.run if share else None

@@ -1,0 +1,148 @@
+"""A run in a terminal: its events as lines, a progress bar, and the agent's questions."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
+
+from accounts.errors import AppError
+from accounts.models import User
+from tasks.models import HumanRequest, RequestKind, Run, RunEvent
+from tasks.services import answers
+
+POLL_S = 0.15
+BAR = 24
+QUIET = ("report_progress", "ask_human")
+"""Tools that show themselves in another way."""
+Ask = Callable[[str], str]
+
+
+class NobodyToAsk(Exception):
+    """The agent asks and nobody sits at this terminal."""
+
+
+def follow(run: Run, *, out: TextIO, actor: User, ask: Ask | None, is_terminal: bool) -> Run:
+    """Show the run until it has ended, answering its questions through `ask`."""
+    screen = _Screen(out, is_terminal=is_terminal)
+    seen = 0
+    while True:
+        for event in RunEvent.objects.filter(run=run, seq__gt=seen).order_by("seq"):
+            seen = event.seq
+            screen.show(event)
+        run.refresh_from_db()
+        if run.is_terminal and seen >= run.last_seq:
+            screen.clear()
+            return run
+        asked = HumanRequest.objects.open().filter(run=run).first()
+        if asked is not None and seen >= run.last_seq:
+            screen.clear()
+            if ask is None:
+                raise NobodyToAsk(asked.title)
+            _answer(asked, actor=actor, ask=ask, out=out)
+        time.sleep(POLL_S)
+
+
+class _Screen:
+    """Lines that stay, and below them one that moves."""
+
+    def __init__(self, out: TextIO, *, is_terminal: bool) -> None:
+        self._out = out
+        self._is_terminal = is_terminal
+        self._bar = ""
+
+    def clear(self) -> None:
+        if self._bar and self._is_terminal:
+            self._out.write("\r\x1b[2K")
+        self._bar = ""
+        self._out.flush()
+
+    def show(self, event: RunEvent) -> None:
+        bar = self._bar
+        self.clear()
+        if event.type == "progress":
+            bar = _bar(event.data)
+        else:
+            line = _line(event.type, event.data)
+            if line:
+                self._out.write(f"{_plain(line)}\n")
+        if bar and self._is_terminal and event.type != "run.finished":
+            self._out.write(bar)
+            self._bar = bar
+        elif event.type == "progress":
+            self._out.write(f"{bar}\n")
+        self._out.flush()
+
+
+def _bar(data: Mapping[str, Any]) -> str:
+    share = min(1.0, data["done"] / data["total"]) if data["total"] else 0.0
+    full = round(share * BAR)
+    return _plain(f"  [{'█' * full}{'·' * (BAR - full)}] {share:4.0%}  {data['label']}")
+
+
+def _plain(text: str) -> str:
+    """Without what could steer the terminal."""
+    return "".join(c for c in text if c in "\n\t" or c.isprintable())
+
+
+def _line(type_: str, data: Mapping[str, Any]) -> str:
+    match type_:
+        case "run.created":
+            return f"● {data['agent']}: {data['title']}"
+        case "run.started":
+            badge = f" ({data['badge']})" if data["badge"] else ""
+            return f"  started on {data['model']}{badge}"
+        case "message":
+            return "\n".join(f"  {line}" for line in data["text"].splitlines())
+        case "tool.started" if data["tool"] not in QUIET:
+            return f"  → {data['headline']}"
+        case "tool.finished" if data["tool"] not in QUIET or data["is_error"]:
+            return f"  {'✗' if data['is_error'] else '✓'} {data['summary']}  ({data['duration_s']:.1f} s)"
+        case "artifact.created" | "file.changed":
+            return f"  + {data['path']}  ({data['size']:,} bytes)"
+        case "human.answered":
+            said = data["decision"] or json.dumps(data["value"], ensure_ascii=False)
+            return f"  {data['by']}: {said}"
+        case "human.expired" | "attempt.lost" | "budget.warning" | "budget.exhausted":
+            return f"  ! {type_.replace('.', ' ')}"
+        case "error":
+            return f"  ! {data['detail']}"
+        case "run.finished":
+            cost = f"${float(data['cost_usd']):.4f}"
+            why = f": {data['error_detail']}" if data["error_detail"] else ""
+            return f"■ {data['status']} in {data['active_s']:.1f} s for {cost}{why}"
+    return ""
+
+
+def _answer(asked: HumanRequest, *, actor: User, ask: Ask, out: TextIO) -> None:
+    out.write(f"\n? {_plain(asked.title)}\n")
+    if asked.prompt:
+        out.write(f"  {_plain(asked.prompt)}\n")
+    if asked.arguments:
+        out.write(f"{_plain(json.dumps(asked.arguments, indent=2, ensure_ascii=False))}\n")
+    while True:
+        try:
+            answers.answer_request(asked=asked, actor=actor, answer=_ask_for(asked, ask))
+            return
+        except AppError as error:
+            out.write(f"  {error.detail}\n")
+
+
+def _ask_for(asked: HumanRequest, ask: Ask) -> dict[str, Any]:
+    if asked.kind == "question":
+        choices = [str(choice) for choice in asked.choices or ()]
+        menu = "".join(f"  {n}) {_plain(choice)}\n" for n, choice in enumerate(choices, 1))
+        said = ask(f"{menu}> ").strip()
+        chosen = choices[int(said) - 1] if said.isdecimal() and 0 < int(said) <= len(choices) else said
+        return {"value": chosen}
+    options = "/".join(answers.DECISIONS[RequestKind(asked.kind)])
+    decision = ask(f"[{options}] > ").strip().lower()
+    answer: dict[str, Any] = {"decision": decision, "digest": asked.digest}
+    if decision in ("reject", "revise"):
+        answer["comment"] = ask("Why? > ")
+    if decision == "edit":
+        answer["arguments"] = json.loads(ask("New arguments as JSON > ") or "null")
+    if decision == "raise":
+        answer["max_cost_usd"] = ask("New limit in $ > ")
+    return answer

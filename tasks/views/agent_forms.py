@@ -1,0 +1,113 @@
+"""Adding and changing agents, and making them forget."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.errors import AppError, InvalidInput
+from accounts.forms import add_refusal
+from accounts.tenancy import TeamRequest, require, team_required
+from agents import roles
+from agents.forms import AgentForm
+from agents.models import Agent, AgentVersion, Memory
+from agents.services import agents, memories, models
+from tasks import reports
+from tools import registry
+from tools.registry import Policy
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def agent_new(request: TeamRequest) -> HttpResponse:
+    """A new agent, from a role template (`?role=…`) or from nothing."""
+    require(request, "agents:write")
+    role = roles.find(request.GET.get("role", ""))
+    form = AgentForm(request.POST or None, initial=_of_role(role))
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = agents.create_agent(team=request.team, actor=request.user, **form.configuration())
+        except AppError as error:
+            add_refusal(form, error)
+        else:
+            messages.success(request, f"{made.name} is ready to work.")
+            return redirect("tasks:agent_detail", team=request.team.slug, agent_id=made.pk)
+    return _form_page(request, form, role=role, roles=roles.ROLES)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def agent_edit(request: TeamRequest, agent_id: UUID) -> HttpResponse:
+    require(request, "agents:write")
+    present = Agent.objects.for_team(request.team).present().select_related("version", "team")
+    agent = get_object_or_404(present, pk=agent_id)
+    version = cast(AgentVersion, agent.version)
+    budget = reports.agent_budgets(request.team).get(agent.pk)
+    initial = AgentForm.initial_of(agent, version, budget.limit_usd if budget else None)
+    form = AgentForm(request.POST or None, present=version, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            agent = agents.update_agent(agent=agent, actor=request.user, changes=form.configuration())
+        except AppError as error:
+            add_refusal(form, error)
+        else:
+            messages.success(request, f"{agent.name} works with the new settings from the next run on.")
+            return redirect("tasks:agent_detail", team=request.team.slug, agent_id=agent.pk)
+    return _form_page(request, form, agent=agent)
+
+
+@require_POST
+@team_required
+def agent_restore(request: TeamRequest, agent_id: UUID, number: int) -> HttpResponse:
+    """Go back to an old version; it becomes the newest one."""
+    require(request, "agents:write")
+    agent = get_object_or_404(Agent.objects.for_team(request.team).present(), pk=agent_id)
+    agent = agents.restore_version(agent=agent, actor=request.user, number=number)
+    messages.success(request, f"{agent.name} works as in version {number} again, from the next run on.")
+    return redirect("tasks:agent_detail", team=request.team.slug, agent_id=agent_id)
+
+
+@require_POST
+@team_required
+def memory_add(request: TeamRequest, agent_id: UUID) -> HttpResponse:
+    """Tell the agent something to keep."""
+    require(request, "agents:write")
+    agent = get_object_or_404(Agent.objects.for_team(request.team).present(), pk=agent_id)
+    try:
+        memories.add_memory(agent=agent, actor=request.user, text=request.POST.get("text", ""))
+    except InvalidInput as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, f"{agent.name} will remember that.")
+    return redirect(reverse("tasks:agent_detail", args=(request.team.slug, agent_id)) + "#memory")
+
+
+@require_POST
+@team_required
+def memory_forget(request: TeamRequest, agent_id: UUID, memory_id: UUID) -> HttpResponse:
+    require(request, "agents:write")
+    memory = get_object_or_404(Memory.objects.for_team(request.team), pk=memory_id, agent_id=agent_id)
+    memories.forget_memory(memory=memory, actor=request.user)
+    messages.success(request, "Forgotten.")
+    return redirect("tasks:agent_detail", team=request.team.slug, agent_id=agent_id)
+
+
+def _form_page(request: TeamRequest, form: AgentForm, **more: Any) -> HttpResponse:
+    context = {"form": form, "has_key": models.has_real_models(), **more}
+    return render(request, "tasks/agent_form.html", context, status=422 if form.errors else 200)
+
+
+def _of_role(role: roles.RoleTemplate | None) -> dict[str, Any]:
+    """The role's configuration in the form's words."""
+    if role is None:
+        return {}
+    given = roles.starting_point(role)
+    policies = {name: policy.value for name, policy in role.tools}
+    tools = {f"tool_{name}": policies.get(name, Policy.DENY.value) for name in registry.BUILTIN}
+    return given | tools | {"timeout_min": role.timeout_s // 60}

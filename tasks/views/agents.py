@@ -1,0 +1,142 @@
+"""Agents at work: the list, one agent, pausing it and letting it go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.tenancy import TeamRequest, may, require, team_required
+from agents import removal
+from agents.models import Agent, AgentStatus, Memory
+from agents.services import agents as agent_services
+from billing.models import Budget
+from tasks import reports
+from tasks.models import Run, Task
+from tools import registry
+
+STATES = {"": "All", "working": "Working", "waiting": "Needs you", "paused": "Paused"}
+ORDERS = {"runs": "Most runs first", "spend": "Highest spend first", "name": "By name"}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One agent as the list shows it."""
+
+    agent: Agent
+    presence: reports.Presence
+    month: reports.Tally
+    budget: Budget | None
+
+
+@require_safe
+@team_required
+def agent_list(request: TeamRequest) -> HttpResponse:
+    team = request.team
+    agents = list(Agent.objects.for_team(team).present().select_related("version").order_by("name"))
+    present, month, budgets = reports.presence(team, agents), reports.activity(team).agents, reports.agent_budgets(team)
+    cards = [
+        Card(agent, present[agent.pk], month.get(agent.pk) or reports.Tally(), budgets.get(agent.pk))
+        for agent in agents
+    ]
+    text, state = request.GET.get("q", "").strip(), request.GET.get("state", "")
+    order = request.GET.get("order", "runs")
+    shown = [card for card in cards if _matches(card, text) and state in ("", card.presence.state)]
+    keys = {
+        "runs": lambda c: -c.month.runs,
+        "spend": lambda c: -c.month.cost_usd,
+        "name": lambda c: c.agent.name.lower(),
+    }
+    context = {
+        "cards": sorted(shown, key=keys.get(order, keys["runs"])),
+        "total": len(cards),
+        "states": [(key, label, sum(key in ("", c.presence.state) for c in cards)) for key, label in STATES.items()],
+        "orders": ORDERS,
+        "text": text,
+        "state": state,
+        "order": order,
+        "may_change": may(request.role, "agents:write"),
+        "may_work": may(request.role, "runs:write"),
+    }
+    return render(request, "tasks/agent_list.html", context)
+
+
+def _matches(card: Card, text: str) -> bool:
+    words = f"{card.agent.name} {card.agent.role} {card.agent.description}".lower()
+    return all(word in words for word in text.lower().split())
+
+
+@require_safe
+@team_required
+def agent_detail(request: TeamRequest, agent_id: UUID) -> HttpResponse:
+    agent = _agent(request, agent_id)
+    tally, per_day = reports.agent_tally(agent)
+    version = agent.version
+    policies = [
+        (registry.get(t["tool"]), t["policy"]) for t in (version.tools if version else []) if _is_tool(t["tool"])
+    ]
+    context = {
+        "agent": agent,
+        "version": version,
+        "presence": reports.presence(request.team, [agent])[agent.pk],
+        "tally": tally,
+        "average_s": tally.active_s / tally.runs if tally.runs else None,
+        "average_usd": tally.cost_usd / tally.runs if tally.runs else None,
+        "per_day": per_day,
+        "budget": reports.agent_budgets(request.team).get(agent.pk),
+        "policies": [row for row in policies if row[1] != "deny"],
+        "runs": Run.objects.for_team(request.team).with_people_words().filter(agent=agent).order_by("-id")[:10],
+        "tasks": Task.objects.for_team(request.team).present().filter(agent=agent).order_by("name")[:20],
+        "memories": Memory.objects.for_team(request.team).filter(agent=agent).order_by("-created_at")[:20],
+        "versions": agent.versions.select_related("created_by").order_by("-number")[:10],
+        "may_change": may(request.role, "agents:write"),
+        "may_work": may(request.role, "runs:write"),
+    }
+    return render(request, "tasks/agent_detail.html", context)
+
+
+def _is_tool(name: str) -> bool:
+    return name in registry.BUILTIN
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def agent_remove(request: TeamRequest, agent_id: UUID) -> HttpResponse:
+    """Ask first, and say what stops."""
+    require(request, "agents:write")
+    agent = _agent(request, agent_id)
+    if request.method == "POST":
+        agent_services.remove_agent(agent=agent, actor=request.user)
+        messages.success(request, f"{agent.name} is gone. Finished runs and files stay.")
+        return redirect("tasks:agent_list", team=request.team.slug)
+    live = Run.objects.for_team(request.team).live().filter(agent=agent)
+    context = {
+        "agent": agent,
+        "stops": removal.impact(agent),
+        "some": live.with_people_words().order_by("-id")[:5],
+    }
+    return render(request, "tasks/agent_remove.html", context)
+
+
+@require_POST
+@team_required
+def agent_pause(request: TeamRequest, agent_id: UUID) -> HttpResponse:
+    """Pause or resume: runs that are going finish, new ones are refused while paused."""
+    require(request, "agents:write")
+    agent = _agent(request, agent_id)
+    if agent.status == AgentStatus.PAUSED:
+        agent_services.resume_agent(agent=agent, actor=request.user)
+        messages.success(request, f"{agent.name} takes work again.")
+    else:
+        agent_services.pause_agent(agent=agent, actor=request.user)
+        messages.success(request, f"{agent.name} is paused. Runs in progress finish, new ones wait for you.")
+    return redirect("tasks:agent_detail", team=request.team.slug, agent_id=agent.pk)
+
+
+def _agent(request: TeamRequest, agent_id: UUID) -> Agent:
+    agents = Agent.objects.for_team(request.team).present().select_related("version", "created_by", "team")
+    return get_object_or_404(agents, pk=agent_id)

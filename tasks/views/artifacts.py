@@ -1,0 +1,89 @@
+"""Delivered files: looking at them, and downloading them by a signed link. Shared pages give the same answers."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_safe
+
+from accounts.tenancy import TeamRequest, team_required
+from storage.models import StoredFile
+from storage.services import open_file, safe_inline_type, signed_url
+from tasks import fragments
+from tasks.models import Artifact, Run
+from tasks.views.common import page_of, run_or_404
+from tasks.watching.page import RunPage
+from tasks.watching.previews import preview
+
+MAX_INLINE = 20_000_000
+LOCKED = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""An SVG may bring styles and pictures of its own; it may run nothing and load nothing."""
+
+
+def artifact_of(run: Run, artifact_id: UUID) -> Artifact:
+    return get_object_or_404(run.artifacts.select_related("file"), pk=artifact_id)
+
+
+def show(request: HttpRequest, page: RunPage, artifact: Artifact) -> HttpResponse:
+    context: dict[str, Any] = {
+        "page": page,
+        "run": page.run,
+        "artifact": artifact,
+        "icon": fragments.file_icon(artifact.path),
+    }
+    is_part = bool(request.headers.get("HX-Request"))
+    base = "artifacts/" if is_part else "../"
+    images = page.images("" if is_part else "../../")
+    context |= {"base": base, "images": images, "preview": preview(artifact.file, path=artifact.path)}
+    return render(request, "tasks/_artifact.html" if is_part else "tasks/artifact_detail.html", context)
+
+
+def inline(artifact: Artifact) -> HttpResponse:
+    """The bytes of a picture for an `<img>` of ours; anything else is downloaded."""
+    stored = artifact.file
+    kind = safe_inline_type(stored)
+    if kind is None or not kind.startswith("image/") or stored.size > MAX_INLINE:
+        return download(stored)
+    with open_file(stored) as file:
+        response = HttpResponse(file.read(), content_type=kind)
+    response["Content-Security-Policy"] = LOCKED
+    response["Content-Disposition"] = "inline"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    response["Cache-Control"] = "private, max-age=3600"
+    response["ETag"] = f'"{stored.sha256}"'
+    return response
+
+
+def download(stored: StoredFile) -> HttpResponseRedirect:
+    response = redirect(signed_url(stored))
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_safe
+@team_required
+def artifact_detail(request: TeamRequest, run_id: UUID, artifact_id: UUID) -> HttpResponse:
+    run = run_or_404(request, run_id)
+    return show(request, page_of(request, run), artifact_of(run, artifact_id))
+
+
+@require_safe
+@team_required
+def artifact_raw(request: TeamRequest, run_id: UUID, artifact_id: UUID) -> HttpResponse:
+    return inline(artifact_of(run_or_404(request, run_id), artifact_id))
+
+
+@require_safe
+@team_required
+def artifact_download(request: TeamRequest, run_id: UUID, artifact_id: UUID) -> HttpResponse:
+    return download(artifact_of(run_or_404(request, run_id), artifact_id).file)
+
+
+@require_safe
+@team_required
+def run_input(request: TeamRequest, run_id: UUID, input_id: int) -> HttpResponse:
+    given = get_object_or_404(run_or_404(request, run_id).inputs.select_related("file"), pk=input_id)
+    return download(given.file)

@@ -1,0 +1,56 @@
+"""What the pages of runs share."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+
+from accounts.tenancy import TeamRequest, may
+from tasks.answering import request_context
+from tasks.hub import cursor
+from tasks.models import Run
+from tasks.watching import history
+from tasks.watching.page import RunPage
+
+
+def run_or_404(request: TeamRequest, run_id: UUID) -> Run:
+    return get_object_or_404(Run.objects.for_team(request.team).with_people_words(), pk=run_id)
+
+
+def page_of(request: TeamRequest, run: Run) -> RunPage:
+    return RunPage(run, may_act=may(request.role, "runs:write"), viewer=request.user)
+
+
+def state_context(page: RunPage) -> dict[str, Any]:
+    """What changes with the run's status and with who looks."""
+    asked = page.asked()
+    return {
+        "page": page,
+        "run": page.run,
+        "may_act": page.may_act,
+        "files": page.files,
+        "output_text": page.answer_text,
+        "images": page.images(),
+        "output_json": page.answer_json,
+        "now": page.now() if page.is_working else None,
+        **(request_context(asked, viewer=page.viewer) if asked else {"asked": None}),
+    }
+
+
+def page_context(request: HttpRequest, page: RunPage, *, socket: str) -> dict[str, Any]:
+    """The whole page of a run; `?before=SEQ` shows an older part of its history."""
+    before = request.GET.get("before", "")
+    newest = page.run.last_seq + 1
+    shown = history.activity(page.run, before=min(cursor(before) or newest, newest))
+    has_answer = bool(page.run.output) and not page.is_live
+    return state_context(page) | {
+        "socket": socket,
+        "history": shown,
+        "inputs": page.inputs,
+        "plan": page.plan(),
+        "progress": page.steps[-1] if page.steps else None,
+        "tab": "result" if has_answer and not before else "activity",
+    }

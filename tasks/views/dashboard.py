@@ -1,0 +1,76 @@
+"""The first page of a team: what is going on, what needs a person, and how it went."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from accounts.tenancy import TeamRequest, may, team_required
+from agents.models import Agent
+from tasks import reports
+
+SERIES = [
+    {"name": "Done", "cls": "c-ok"},
+    {"name": "Needs you", "cls": "c-human"},
+    {"name": "Failed", "cls": "c-bad"},
+]
+
+
+@require_safe
+@team_required
+def dashboard(request: TeamRequest) -> HttpResponse:
+    team = request.team
+    if request.session.get("last_team") != team.slug:
+        request.session["last_team"] = team.slug
+    agents = {agent.pk: agent for agent in Agent.objects.for_team(team).select_related("version")}
+    if not any(agent.status != "removed" for agent in agents.values()):
+        return render(request, "tasks/dashboard_empty.html", {"may_start": may(request.role, "agents:write")})
+    found = reports.activity(team)
+    working, asked = reports.working_now(team), reports.needs_you(team)
+    context = {
+        "working": working,
+        "asked": asked,
+        "recent": reports.recent(team),
+        "activity": found,
+        "budget": reports.month_budget(team),
+        "rows": sorted(
+            ((agents[pk], tally) for pk, tally in found.agents.items() if pk in agents),
+            key=lambda row: -row[1].runs,
+        )[:6],
+        "may_work": may(request.role, "runs:write"),
+        **_charts(found),
+    }
+    return render(request, "tasks/dashboard.html", context)
+
+
+@require_safe
+@team_required
+def dashboard_live(request: TeamRequest) -> HttpResponse:
+    """The part of the dashboard that changes while someone looks at it."""
+    team = request.team
+    context = {"working": reports.working_now(team), "asked": reports.needs_you(team)}
+    return render(request, "tasks/_dashboard_live.html", context)
+
+
+def _charts(found: reports.Activity) -> dict[str, Any]:
+    days = [
+        {"label": f"{day.day} {day:%b}", "values": [tally.done, tally.asking, tally.bad]}
+        for day, tally in found.days.items()
+    ]
+    change = None
+    if found.week_before.runs:
+        change = round(100 * (found.week.runs - found.week_before.runs) / found.week_before.runs)
+    return {
+        "days": days,
+        "days_short": days[-7:],
+        "series": SERIES,
+        "runs_trend": [tally.runs for tally in found.days.values()],
+        "week_change": change,
+        "week_fewer": -(change or 0),
+        "done_trend": [tally.done_percent for tally in found.days.values() if tally.done_percent is not None],
+        "average_trend": [tally.active_s / tally.runs for tally in found.days.values() if tally.runs],
+        "average_s": found.week.active_s / found.week.runs if found.week.runs else None,
+    }

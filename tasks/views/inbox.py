@@ -1,0 +1,126 @@
+"""What waits for people, and their answers."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.errors import AppError
+from accounts.tenancy import TeamRequest, may, require, team_required
+from tasks.answering import ICONS, read_answer, request_context
+from tasks.models import HumanRequest, RequestKind, RequestStatus
+from tasks.services import answers
+from tasks.views.common import page_of
+
+MOST = 100
+WORDS = {
+    RequestKind.QUESTION: "Question",
+    RequestKind.APPROVAL: "Approval",
+    RequestKind.REVIEW: "Review",
+    RequestKind.BUDGET: "Budget",
+    RequestKind.UNKNOWN_EFFECT: "What happened?",
+    RequestKind.NO_PROGRESS: "Stuck",
+}
+
+
+def _asked_or_404(request: TeamRequest, request_id: UUID) -> HumanRequest:
+    mine = HumanRequest.objects.for_team(request.team)
+    return get_object_or_404(mine.select_related(*_WITH, "run__version", "run__task", "answered_by"), pk=request_id)
+
+
+_WITH = ("run__agent", "run__created_by", "run__team")
+
+
+@require_safe
+@team_required
+def inbox(request: TeamRequest) -> HttpResponse:
+    return _render(request, None)
+
+
+@require_safe
+@team_required
+def request_detail(request: TeamRequest, request_id: UUID) -> HttpResponse:
+    return _render(request, _asked_or_404(request, request_id))
+
+
+def _render(request: TeamRequest, asked: HumanRequest | None) -> HttpResponse:
+    """The list, and the chosen request beside it; without one, the newest."""
+    show = request.GET.get("show", "open")
+    every = HumanRequest.objects.for_team(request.team).select_related(*_WITH)
+    chosen = every.exclude(status=RequestStatus.OPEN) if show == "done" else every.open()
+    if show == "mine":
+        chosen = chosen.filter(run__created_by=request.user)
+    rows = list(chosen.order_by("-answered_at", "-id")[:MOST] if show == "done" else chosen.order_by("-id")[:MOST])
+    is_chosen = asked is not None
+    if asked is None and rows:
+        asked = _asked_or_404(request, rows[0].pk)
+    context: dict[str, Any] = {
+        "rows": [(row, ICONS[RequestKind(row.kind)], WORDS[RequestKind(row.kind)]) for row in rows],
+        "show": show,
+        "counts": {"open": every.open().count(), "mine": every.open().filter(run__created_by=request.user).count()},
+        "is_chosen": is_chosen,
+        "is_inbox": True,
+        **_around(rows, asked),
+        **(shown(request, asked) if asked else {"asked": None}),
+    }
+    part = request.headers.get("HX-Request") and request.GET.get("part") == "list"
+    return render(request, "tasks/_inbox_list.html" if part else "tasks/inbox.html", context)
+
+
+def _around(rows: list[HumanRequest], asked: HumanRequest | None) -> dict[str, Any]:
+    """The place of the chosen request in the list, for going through it."""
+    place = next((n for n, row in enumerate(rows) if asked and row.pk == asked.pk), None)
+    if place is None:
+        return {"place": None, "newer": None, "older": rows[0] if rows else None}
+    return {
+        "place": place + 1,
+        "newer": rows[place - 1] if place else None,
+        "older": rows[place + 1] if place + 1 < len(rows) else None,
+    }
+
+
+def shown(request: TeamRequest, asked: HumanRequest) -> dict[str, Any]:
+    """The request with what helps to decide: for a review, the result and the files."""
+    page = page_of(request, asked.run)
+    return request_context(asked, viewer=request.user) | {
+        "may_act": page.may_act,
+        "page": page,
+        "run": asked.run,
+        "files": page.files,
+        "output_text": page.answer_text,
+        "images": page.images(reverse("tasks:run_detail", args=[request.team.slug, asked.run_id])),
+        "output_json": page.answer_json,
+    }
+
+
+@require_POST
+@team_required
+def request_answer(request: TeamRequest, request_id: UUID) -> HttpResponse:
+    """Take an answer. What is wrong with it, or who was faster, is said where the form is."""
+    asked = _asked_or_404(request, request_id)
+    require(request, "runs:write")
+    refused: AppError | None = None
+    try:
+        answers.answer_request(asked=asked, actor=request.user, answer=read_answer(asked, request.POST))
+    except AppError as error:
+        refused = error
+    asked = _asked_or_404(request, request_id)
+    is_inbox = request.POST.get("from") == "inbox"
+    is_part = bool(request.headers.get("HX-Request"))
+    if refused is None and not is_part:
+        if is_inbox:
+            return redirect("tasks:inbox", team=request.team.slug)
+        return redirect("tasks:run_detail", team=request.team.slug, run_id=asked.run_id)
+    given = request.POST if refused else None
+    context = request_context(asked, viewer=request.user, given=given, refused=refused) | {
+        "may_act": may(request.role, "runs:write"),
+        "is_inbox": is_inbox,
+        "run": asked.run,
+    }
+    template = "tasks/_request.html" if is_part else "tasks/request_refused.html"
+    return render(request, template, context, status=refused.status if refused else 200)

@@ -1,0 +1,98 @@
+"""The moving parts of a run's page: its state, older events, new ones where no socket opens, its log and timeline."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.tenancy import TeamRequest, team_required
+from tasks import fragments
+from tasks.models import Run
+from tasks.views.common import page_of, run_or_404, state_context
+from tasks.watching import history
+from tasks.watching.timeline import timeline
+
+LOG_PAGE = 500
+
+
+def number(text: str | None, default: int) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 10 else default
+
+
+@never_cache
+@require_safe
+@team_required
+def run_state(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    run = run_or_404(request, run_id)
+    return stamped(render(request, "tasks/_run_state.html", state_context(page_of(request, run))), run)
+
+
+def stamped(response: HttpResponse, run: Run) -> HttpResponse:
+    """Says up to which event the numbers in the answer count."""
+    response["X-Last-Seq"] = str(run.last_seq)
+    return response
+
+
+@never_cache
+@require_safe
+@team_required
+def run_history(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    return earlier(request, run_or_404(request, run_id))
+
+
+def earlier(request: HttpRequest, run: Run) -> HttpResponse:
+    """Activity lines of the events below `?before`, for the top of the list."""
+    shown = history.activity(run, before=number(request.GET.get("before"), run.last_seq + 1))
+    response = HttpResponse("".join(shown.lines))
+    response["X-First-Seq"] = str(shown.first_seq)
+    return response
+
+
+@never_cache
+@require_safe
+@team_required
+def run_frames(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    return frames(request, run_or_404(request, run_id))
+
+
+def frames(request: HttpRequest, run: Run, *, is_public: bool = False) -> JsonResponse:
+    """The frames after `?after`, as the socket sends them: for browsers whose network lets no socket through."""
+    found = history.frames_after(run, after=number(request.GET.get("after"), 0))
+    found = [history.public(frame) for frame in found] if is_public else found
+    bodies = [frame | {"html": fragments.render(frame)} for frame in found]
+    return JsonResponse({"frames": bodies, "last_seq": run.last_seq, "status": run.status})
+
+
+@never_cache
+@require_safe
+@team_required
+def run_log(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    return log(request, run_or_404(request, run_id))
+
+
+def log(request: HttpRequest, run: Run, *, is_public: bool = False) -> HttpResponse:
+    before = number(request.GET.get("before"), run.last_seq + 1)
+    events = run.events.filter(seq__lt=before).order_by("-seq")[:LOG_PAGE]
+    found = [history.frame_of(event) for event in reversed(events)]
+    lines = [fragments.log_line(history.public(frame) if is_public else frame) for frame in found]
+    first = max(before - LOG_PAGE, 1)
+    if request.headers.get("HX-Request") and "before" in request.GET:
+        response = HttpResponse("".join(lines))
+        response["X-First-Seq"] = str(first)
+        return response
+    return render(request, "tasks/_run_log.html", {"lines": lines, "first_seq": first, "run": run})
+
+
+@never_cache
+@require_safe
+@team_required
+def run_timeline(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    return draw_timeline(request, run_or_404(request, run_id))
+
+
+def draw_timeline(request: HttpRequest, run: Run) -> HttpResponse:
+    return render(request, "tasks/_run_timeline.html", {"timeline": timeline(run), "run": run})

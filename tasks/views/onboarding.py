@@ -1,0 +1,93 @@
+"""From nothing to a first run in a minute: choose a role, see what it would do, press one button."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods
+
+from accounts.errors import AppError
+from accounts.forms import add_refusal
+from accounts.tenancy import TeamRequest, require, team_required
+from agents import roles
+from agents.models import Agent
+from agents.services import models
+from storage import services as storage
+from storage.models import StoredFile
+from tasks.forms import FirstRunForm, RoleForm
+from tasks.services import onboarding, runs
+
+EXAMPLES = settings.BASE_DIR / "docs" / "examples"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def choose_role(request: TeamRequest) -> HttpResponse:
+    require(request, "agents:write")
+    form = RoleForm(request.POST or None, initial={"role": roles.ROLES[0].key})
+    if request.method == "POST" and form.is_valid():
+        try:
+            agent = onboarding.hire_role(
+                team=request.team, actor=request.user, role=form.cleaned_data["role"], name=form.cleaned_data["name"]
+            )
+        except AppError as error:
+            add_refusal(form, error)
+        else:
+            return redirect("tasks:onboarding_first_run", team=request.team.slug, agent_id=agent.pk)
+    context = {"form": form, "roles": roles.ROLES, "has_key": models.has_real_models()}
+    return render(request, "tasks/onboarding_role.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def first_run(request: TeamRequest, agent_id: UUID) -> HttpResponse:
+    require(request, "runs:write")
+    present = Agent.objects.for_team(request.team).present().select_related("version")
+    agent = get_object_or_404(present, pk=agent_id)
+    role = roles.find_by_name(agent.role)
+    example = _example(role)
+    initial = {"prompt": role.example_prompt if role else "", "use_example": example is not None}
+    form = FirstRunForm(request.POST or None, request.FILES or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            files = _files(request, form, example)
+            run = runs.start_run(
+                team=request.team,
+                actor=request.user,
+                agent=agent,
+                prompt=form.cleaned_data["prompt"],
+                attachments=files,
+            )
+        except AppError as error:
+            add_refusal(form, error)
+        else:
+            return redirect("tasks:run_detail", team=request.team.slug, run_id=run.pk)
+    context = {"form": form, "agent": agent, "version": agent.version, "example": example}
+    return render(request, "tasks/onboarding_first_run.html", context, status=422 if form.errors else 200)
+
+
+def _example(role: roles.RoleTemplate | None) -> Path | None:
+    """The example file that fits the role, where this installation has it."""
+    path = EXAMPLES / role.example_file if role else EXAMPLES
+    return path if path.is_file() else None
+
+
+def _files(request: TeamRequest, form: FirstRunForm, example: Path | None) -> list[StoredFile]:
+    """The person's own file, or the example."""
+    upload = form.cleaned_data["file"]
+    if upload:
+        content_type = upload.content_type or "application/octet-stream"
+        return [_save(request, upload, upload.name, content_type)]
+    if form.cleaned_data["use_example"] and example:
+        return [_save(request, example, example.name, mimetypes.guess_type(example.name)[0] or "text/csv")]
+    return []
+
+
+def _save(request: TeamRequest, content: Any, name: str, content_type: str) -> StoredFile:
+    return storage.save_file(team_id=request.team.pk, content=content, name=name, content_type=content_type)

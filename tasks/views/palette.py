@@ -1,0 +1,25 @@
+"""What ⌘K finds beside the pages: the team's agents, tasks and latest runs."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from accounts.tenancy import TeamRequest, team_required
+from agents.models import Agent
+from tasks import reports
+from tasks.models import Task
+
+MOST = 50
+
+
+@require_safe
+@team_required
+def palette(request: TeamRequest) -> HttpResponse:
+    context = {
+        "agents": Agent.objects.for_team(request.team).present().order_by("name")[:MOST],
+        "tasks": Task.objects.for_team(request.team).present().select_related("agent").order_by("name")[:MOST],
+        "runs": reports.recent(request.team, limit=10),
+    }
+    return render(request, "tasks/_palette.html", context)

@@ -1,0 +1,74 @@
+"""What can be done with a run besides watching it: cancel, run again, its receipt, everything as one download."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+from typing import IO, cast
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.contrib import messages
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.tenancy import TeamRequest, require, team_required
+from tasks.models import Run
+from tasks.services import runs
+from tasks.views.common import page_of, run_or_404
+from tasks.watching.bundle import write_bundle
+from tasks.watching.receipt import receipt
+
+
+def to_run(request: TeamRequest, run: Run) -> HttpResponse:
+    return redirect("tasks:run_detail", team=request.team.slug, run_id=run.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def run_cancel(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    run = run_or_404(request, run_id)
+    require(request, "runs:write")
+    if request.method != "POST":
+        page = page_of(request, run)
+        context = {"run": run, "page": page, "asked": page.asked(), "is_page": True}
+        return render(request, "tasks/run_cancel.html", context)
+    runs.cancel_run(run=run, actor=request.user, reason=request.POST.get("reason", "").strip()[:200])
+    messages.success(request, "The run is cancelled.")
+    return to_run(request, run)
+
+
+@require_POST
+@team_required
+def run_retry(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    run = run_or_404(request, run_id)
+    require(request, "runs:write")
+    return to_run(request, runs.retry_run(run=run, actor=request.user))
+
+
+@require_safe
+@team_required
+def run_receipt(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    run = run_or_404(request, run_id)
+    context = {"run": run, "page": page_of(request, run), "receipt": receipt(run)}
+    return render(request, "tasks/run_receipt.html", context)
+
+
+@require_safe
+@team_required
+def run_bundle(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    """Everything about the run as one download. It lies on disk while it is made, not in memory."""
+    run = run_or_404(request, run_id)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
+    write_bundle(run, file)
+    file.seek(0)
+    response = StreamingHttpResponse(_pieces(file), content_type="application/gzip")
+    response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.tar.gz"'
+    return cast(HttpResponse, response)
+
+
+async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
+    with file:
+        while piece := await sync_to_async(file.read)(256 * 1024):
+            yield piece

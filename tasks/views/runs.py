@@ -1,0 +1,130 @@
+"""Runs: the list, a new one, and the page where one is watched."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.errors import AppError
+from accounts.tenancy import TeamRequest, may, require, team_required
+from agents.models import Agent
+from tasks.forms.files import keep, uploaded_before
+from tasks.forms.runs import RunForm, show_refusal
+from tasks.models import Run, RunStatus, Task, WaitKind
+from tasks.services import runs
+from tasks.views.common import page_context, page_of, run_or_404
+
+S = RunStatus
+PAGE = 40
+NEEDS_YOU = Q(status=S.NEEDS_REVIEW) | (Q(status=S.WAITING) & ~Q(waiting_kind=WaitKind.TIMER))
+STATES: dict[str, tuple[str, Q]] = {
+    "live": ("In progress", Q(status__in=(S.SCHEDULED, S.QUEUED, S.RUNNING)) | Q(waiting_kind=WaitKind.TIMER)),
+    "needs_you": ("Needs you", NEEDS_YOU),
+    "succeeded": ("Done", Q(status=S.SUCCEEDED)),
+    "failed": ("Not done", Q(status__in=(S.FAILED, S.REJECTED, S.EXPIRED, S.CANCELLED))),
+}
+
+
+@require_safe
+@team_required
+def run_list(request: TeamRequest) -> HttpResponse:
+    """Newest first, in pages that start where the last one ended: `?before=ID`."""
+    state, agent, task = (request.GET.get(name, "") for name in ("status", "agent", "task"))
+    found = Run.objects.for_team(request.team).with_people_words()
+    if state in STATES:
+        found = found.filter(STATES[state][1])
+    agents = list(Agent.objects.for_team(request.team).present().order_by("name"))
+    chosen = next((one for one in agents if str(one.pk) == agent), None)
+    of_task = _task(request, task)
+    if chosen:
+        found = found.filter(agent=chosen)
+    if of_task:
+        found = found.filter(task=of_task)
+    rows, older, newer = _page(found, request.GET.get("before", ""), request.GET.get("after", ""))
+    context = {
+        "runs": rows,
+        "older": older,
+        "newer": newer,
+        "states": [(name, label) for name, (label, _) in STATES.items()],
+        "state": state if state in STATES else "",
+        "agents": agents,
+        "agent": agent if chosen else "",
+        "of_task": of_task,
+        "is_filtered": bool(state in STATES or chosen or of_task),
+        "may_run": may(request.role, "runs:write"),
+    }
+    return render(request, "tasks/run_list.html", context)
+
+
+def _task(request: TeamRequest, task_id: str) -> Task | None:
+    key = _uuid(task_id)
+    return Task.objects.for_team(request.team).filter(pk=key).first() if key else None
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _page(found: Any, before: str, after: str) -> tuple[list[Run], UUID | None, UUID | None]:
+    """The rows, and the ids from which the older and the newer page go on, if there are such pages."""
+    if newest := _uuid(after):
+        rows = list(found.filter(pk__gt=newest).order_by("pk")[: PAGE + 1])
+        has_newer, rows = len(rows) > PAGE, rows[:PAGE][::-1]
+        return rows, rows[-1].pk if rows else None, rows[0].pk if has_newer else None
+    oldest = _uuid(before)
+    rows = list((found.filter(pk__lt=oldest) if oldest else found).order_by("-pk")[: PAGE + 1])
+    has_older, rows = len(rows) > PAGE, rows[:PAGE]
+    return rows, rows[-1].pk if has_older else None, rows[0].pk if oldest and rows else None
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def run_new(request: TeamRequest) -> HttpResponse:
+    """Hand one piece of work to an agent."""
+    require(request, "runs:write")
+    form = RunForm(request.POST or None, request.FILES or None, team=request.team, initial=_initial(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            run = _start(request, form)
+        except AppError as error:
+            names = {f"limits.{n}": n for n in ("max_cost_usd", "max_turns")}
+            show_refusal(form, error, names | {"limits.timeout_s": "timeout_min"})
+        else:
+            return redirect("tasks:run_detail", team=request.team.slug, run_id=run.pk)
+    attached = uploaded_before(request.POST.getlist("attached"), request.team)
+    context = {"form": form, "attached": attached, "agents": form.fields["agent"].queryset}  # type: ignore[attr-defined]
+    return render(request, "tasks/run_new.html", context, status=422 if form.errors else 200)
+
+
+def _initial(request: TeamRequest) -> dict[str, Any]:
+    return {"agent": request.GET.get("agent"), "prompt": request.GET.get("prompt", "")[:2000]}
+
+
+def _start(request: TeamRequest, form: RunForm) -> Run:
+    files = uploaded_before(request.POST.getlist("attached"), request.team)
+    files += [keep(upload, team=request.team, actor=request.user) for upload in form.cleaned_data["attachments"]]
+    return runs.start_run(
+        team=request.team,
+        actor=request.user,
+        agent=form.cleaned_data["agent"],
+        prompt=form.cleaned_data["prompt"].replace("\r\n", "\n"),
+        attachments=files,
+        limits=form.limits(),
+        review=form.cleaned_data["review"],
+    )
+
+
+@require_safe
+@team_required
+def run_detail(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    run = run_or_404(request, run_id)
+    context = page_context(request, page_of(request, run), socket=f"/ws/runs/{run.pk}/")
+    return render(request, "tasks/run_detail.html", context)

@@ -1,0 +1,128 @@
+"""Read-only links to a run: making and revoking them, and what anyone who has one sees."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.errors import NotFound
+from accounts.tenancy import TeamRequest, require, team_required
+from tasks.models import Run, RunShare
+from tasks.services import shares
+from tasks.views import artifacts, live
+from tasks.views.common import page_context, run_or_404, state_context
+from tasks.watching.page import RunPage
+
+P = ParamSpec("P")
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def run_share(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    """The links of a run; a POST makes one more. The answer to it is the only place where a link is ever shown."""
+    run = run_or_404(request, run_id)
+    require(request, "runs:write")
+    link = ""
+    if request.method == "POST":
+        _, token = shares.share_run(run=run, actor=request.user)
+        link = settings.BASE_URL + reverse("shares:run", kwargs={"token": token})
+    live_links = RunShare.objects.for_team(request.team).filter(run=run, revoked_at=None).select_related("created_by")
+    context = {"run": run, "link": link, "shares": live_links.order_by("-created_at")}
+    part = request.headers.get("HX-Request")
+    return render(request, "tasks/_share.html" if part else "tasks/run_share.html", context)
+
+
+@require_POST
+@team_required
+def share_revoke(request: TeamRequest, run_id: UUID, share_id: UUID) -> HttpResponse:
+    require(request, "runs:write")
+    mine = RunShare.objects.for_team(request.team).select_related("run", "team")
+    share = get_object_or_404(mine, pk=share_id, run_id=run_id)
+    shares.revoke_share(share=share, actor=request.user)
+    if not request.headers.get("HX-Request"):
+        messages.success(request, "The link is closed.")
+    return redirect("tasks:run_share", team=request.team.slug, run_id=run_id)
+
+
+# ---- What anyone with a link sees
+
+
+def shared(view: Callable[Concatenate[HttpRequest, Run, P], HttpResponse]) -> Callable[..., HttpResponse]:
+    """Give the view the run behind the link. A link that is wrong or revoked leads nowhere; none is indexed or kept."""
+
+    @require_safe
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, token: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        run = shares.shared_run(token)
+        if run is None:
+            raise NotFound("This link leads nowhere. It may have been revoked; ask whoever sent it for a new one.")
+        response = view(request, run, *args, **kwargs)
+        response["X-Robots-Tag"] = "noindex, nofollow"
+        response["Referrer-Policy"] = "no-referrer"
+        add_never_cache_headers(response)
+        return response
+
+    return wrapped
+
+
+def _page(run: Run) -> RunPage:
+    return RunPage(run, may_act=False)
+
+
+@shared
+def shared_run(request: HttpRequest, run: Run) -> HttpResponse:
+    token = request.resolver_match.kwargs["token"] if request.resolver_match else ""
+    context = page_context(request, _page(run), socket=f"/ws/share/{token}/")
+    return render(request, "tasks/share_run.html", context)
+
+
+@shared
+def shared_state(request: HttpRequest, run: Run) -> HttpResponse:
+    return live.stamped(render(request, "tasks/_run_state.html", state_context(_page(run))), run)
+
+
+@shared
+def shared_history(request: HttpRequest, run: Run) -> HttpResponse:
+    return live.earlier(request, run)
+
+
+@shared
+def shared_frames(request: HttpRequest, run: Run) -> HttpResponse:
+    return live.frames(request, run, is_public=True)
+
+
+@shared
+def shared_log(request: HttpRequest, run: Run) -> HttpResponse:
+    return live.log(request, run, is_public=True)
+
+
+@shared
+def shared_timeline(request: HttpRequest, run: Run) -> HttpResponse:
+    return live.draw_timeline(request, run)
+
+
+@shared
+def shared_artifact(request: HttpRequest, run: Run, artifact_id: UUID) -> HttpResponse:
+    return artifacts.show(request, _page(run), artifacts.artifact_of(run, artifact_id))
+
+
+@shared
+def shared_artifact_raw(request: HttpRequest, run: Run, artifact_id: UUID) -> HttpResponse:
+    return artifacts.inline(artifacts.artifact_of(run, artifact_id))
+
+
+@shared
+def shared_artifact_download(request: HttpRequest, run: Run, artifact_id: UUID) -> HttpResponse:
+    return artifacts.download(artifacts.artifact_of(run, artifact_id).file)

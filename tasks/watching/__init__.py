@@ -1,0 +1,1 @@
+"""What the page of one run shows, read from its rows. Only reads."""

@@ -1,0 +1,174 @@
+"""All that the page of one run shows besides its history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from accounts.models import User
+from agents.models import Runtime
+from tasks import events, fragments
+from tasks.models import TERMINAL, HumanRequest, Run, RunEvent, RunStatus
+from tasks.watching.history import frame_of
+
+DOING = ("activity", "model.started", "tool.started", "progress")
+MAX_STEPS = 40
+HINTS = {
+    "timeout": "What it delivered so far is kept. Run it again with more time, or with a smaller question.",
+    "turn_limit": "What it delivered so far is kept. Run it again with more turns, or split the work.",
+    "budget_exhausted": "What it delivered so far is kept. Run it again with a higher limit.",
+    "model_error": "Nothing is wrong with the task. Running it again later often helps.",
+    "model_refused": "Say what you need in other words, then run it again.",
+    "bad_output": "The agent did not deliver what the task declares. Check the schema and the required files.",
+    "worker_lost": "The work up to the last finished step is in the log.",
+    "agent_removed": "Start the work again with another agent.",
+    "no_progress": "Look at the last steps in the log before you run it again.",
+    "internal": "It is logged. Running it again may help.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileLine:
+    """A file in a list."""
+
+    pk: UUID | int
+    path: str
+    size: int
+    version: int = 1
+
+    @property
+    def icon(self) -> str:
+        return fragments.file_icon(self.path)
+
+    @property
+    def is_image(self) -> bool:
+        return fragments.is_image(self.path)
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """One run for one viewer."""
+
+    run: Run
+    may_act: bool
+    viewer: User | None = None
+    """None for anyone who has a shared link."""
+
+    @property
+    def is_public(self) -> bool:
+        return self.viewer is None
+
+    @property
+    def is_live(self) -> bool:
+        return self.run.status not in TERMINAL
+
+    @property
+    def is_over(self) -> bool:
+        """The agent has done its part."""
+        return not self.is_live or self.run.status == RunStatus.NEEDS_REVIEW
+
+    @property
+    def is_demo(self) -> bool:
+        return self.run.version.runtime == Runtime.DEMO
+
+    @property
+    def is_working(self) -> bool:
+        return self.run.status == RunStatus.RUNNING
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Since it started, with the times when it waited for people."""
+        if self.run.started_at is None:
+            return None
+        return ((self.run.finished_at or timezone.now()) - self.run.started_at).total_seconds()
+
+    @property
+    def tokens_in(self) -> int:
+        return self.run.input_tokens + self.run.cache_read_tokens + self.run.cache_write_tokens
+
+    @property
+    def is_started(self) -> bool:
+        return self.is_live and self.run.started_at is not None
+
+    @property
+    def hint(self) -> str:
+        return HINTS.get(self.run.error_code, "")
+
+    def asked(self) -> HumanRequest | None:
+        found = HumanRequest.objects.filter(run=self.run).open().select_related("answered_by").first()
+        if found:
+            found.run = self.run
+        return found
+
+    @cached_property
+    def files(self) -> list[FileLine]:
+        """What it delivered."""
+        found = self.run.artifacts.select_related("file").order_by("path")
+        return [FileLine(one.pk, one.path, one.file.size, one.version) for one in found]
+
+    @cached_property
+    def inputs(self) -> list[FileLine]:
+        """What it was given."""
+        found = self.run.inputs.select_related("file").order_by("name")
+        return [FileLine(one.pk, one.name, one.file.size) for one in found]
+
+    @property
+    def answer_text(self) -> str:
+        """The answer when it is a text, in Markdown."""
+        return self.run.output if isinstance(self.run.output, str) else ""
+
+    def images(self, base: str = "") -> dict[str, str]:
+        """What a text may show: the delivered pictures by path, on a page from which the run's own page is `base`."""
+        return {one.path: f"{base}artifacts/{one.pk}/raw/" for one in self.files if one.is_image}
+
+    @property
+    def answer_json(self) -> str:
+        output = self.run.output
+        return "" if output is None or isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False)
+
+    def neighbours(self) -> dict[str, Run | None]:
+        """The runs of the same task, or else of the same agent, before and after this one."""
+        same = Run.objects.for_team(self.run.team)
+        same = same.filter(task=self.run.task) if self.run.task else same.filter(agent=self.run.agent)
+        return {
+            "newer": same.filter(pk__gt=self.run.pk).order_by("pk").first(),
+            "older": same.filter(pk__lt=self.run.pk).order_by("-pk").first(),
+        }
+
+    def plan(self) -> SafeString | None:
+        """The agent's plan as it stands, when it made one."""
+        last = self.run.events.filter(type="plan").order_by("-seq").first()
+        return fragments.plan_html(_typed(last, events.Plan)) if last else None
+
+    @cached_property
+    def steps(self) -> Sequence[events.Progress]:
+        """The steps that the agent reported, each once, in order."""
+        told = self.run.events.filter(type="progress").order_by("-seq")[: MAX_STEPS * 3]
+        steps: dict[str, events.Progress] = {}
+        for event in reversed(told):
+            steps[str(event.data.get("label"))] = _typed(event, events.Progress)
+        return list(steps.values())[-MAX_STEPS:]
+
+    @property
+    def segs(self) -> SafeString | str:
+        return fragments.progress_segs(self.steps[-1], is_over=self.is_over) if self.steps else ""
+
+    @property
+    def step_lines(self) -> list[SafeString]:
+        return [fragments.step_html(step) for step in self.steps]
+
+    def now(self) -> SafeString | None:
+        """What the agent is doing, in the words of its last event."""
+        last = self.run.events.filter(type__in=DOING).order_by("-seq")[:3]
+        return next((told for event in last if (told := fragments.now_html(frame_of(event)))), None)
+
+
+def _typed(event: RunEvent, cls: type[Any]) -> Any:
+    return events.parse(event.type, event.data)

@@ -1,0 +1,70 @@
+"""What the tests of runs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from accounts.models import Team, User
+from tasks.models import Run
+from tasks.services import runs
+from tests.factories import AgentFactory
+from tests.tasks.scripted import Scripted, engine
+from tools import registry
+from tools.registry import Effect, ToolContext, ToolResult
+
+FAST = {"lease_s": 2.0, "heartbeat_s": 0.4, "poll_s": 0.2, "drain_s": 3.0}
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scripted]:
+    """Put a scripted runtime in the place of all runtimes."""
+
+    def play(*script: Any, **more: Any) -> Scripted:
+        runtime = Scripted(script, **more)
+        monkeypatch.setattr("tasks.engine.owned.get_runtime", lambda name: runtime)
+        return runtime
+
+    return play
+
+
+@pytest.fixture
+def fast_engine(settings: Any) -> None:
+    settings.ENGINE = settings.ENGINE | FAST
+
+
+@pytest.fixture
+def driver(transactional_db: None, fast_engine: None) -> Iterator[Any]:
+    with engine() as running:
+        yield running
+
+
+@pytest.fixture
+def start(team: Team, alice: User) -> Callable[..., Run]:
+    """Start a run of an agent that has the named tools."""
+
+    def begin(*tools: str, policies: dict[str, str] | None = None, **options: Any) -> Run:
+        policies = policies or {}
+        given = [{"tool": name, "policy": policies.get(name, "allow")} for name in tools]
+        agent = AgentFactory(team=team, version__tools=given, version__memory_enabled=False)
+        return runs.start_run(team=team, actor=alice, agent=agent, prompt="Look at the numbers.", **options)
+
+    return begin
+
+
+@pytest.fixture
+def tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Make one more tool known: `tool(run, effect=…)` answers with its name."""
+
+    def make(run: Callable[[ToolContext, Mapping[str, Any]], ToolResult], **more: Any) -> str:
+        values = {"name": "probe", "title": "Probe", "effect": Effect.EFFECTFUL, "uses_workspace": False} | more
+        spec = replace(registry.get("list_files"), run=run, input_schema={"type": "object"}, **values)
+        registry.add(spec)
+        return spec.name
+
+    monkeypatch.setattr(registry, "BUILTIN", registry.BUILTIN)
+    monkeypatch.setattr(registry, "_added", {})
+    return make

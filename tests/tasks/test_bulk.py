@@ -1,0 +1,27 @@
+"""Many runs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from accounts.models import User
+from tasks.models import Run
+from tasks.services import runs
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_bulk_cancel_and_retry_say_what_they_did(start: Callable[..., Run], alice: User) -> None:
+    first, second, over = start(), start(), start()
+    over.move_to("failed", error_code="internal")
+
+    done, ended = runs.cancel_runs(runs=[first, over, second], actor=alice)
+
+    assert (done, ended) == ([first, second], [over])
+    assert sorted(Run.objects.values_list("status", flat=True)) == ["cancelled", "cancelled", "failed"]
+    live = start()
+    new, refused = runs.retry_runs(runs=[first, live], actor=alice)
+    assert ([run.retry_of for run in new], refused) == ([first], [live])
+    assert (new[0].status, new[0].attempt) == ("queued", 2)

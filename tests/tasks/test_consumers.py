@@ -1,0 +1,210 @@
+"""Who may look through a socket, and for how long."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.db import OperationalError
+from django.test import Client
+
+from accounts.models import Membership, Team, User
+from accounts.services import keys
+from config.asgi import application
+from tasks import consumers, events, stream
+from tasks.models import Run
+from tasks.services import shares
+from tests.factories import AgentFactory, RunFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def run(team: Team) -> Run:
+    made: Run = RunFactory(agent=AgentFactory(team=team))
+    stream.append(made, events.Log(text="one"), events.Log(text="two"))
+    return made
+
+
+def socket(path: str, *, user: User | None = None, origin: str | None = "http://localhost", key: str = "") -> Any:
+    headers = [(b"host", b"localhost")]
+    if origin is not None:
+        headers.append((b"origin", origin.encode()))
+    if user is not None:
+        client = Client()
+        client.force_login(user)
+        headers.append((b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode()))
+    protocols = ["bearer", key] if key else []
+    return WebsocketCommunicator(application, path, headers=headers, subprotocols=protocols)
+
+
+async def opened(made: Any) -> Any:
+    connected, _ = await made.connect()
+    assert connected
+    return made
+
+
+async def closed(made: Any) -> int:
+    """The close code, after whatever was sent before."""
+    while True:
+        output = await made.receive_output(10)
+        if output["type"] == "websocket.close":
+            return int(output["code"])
+
+
+async def test_a_member_sees_history_then_caught_up(run: Run, bob: User) -> None:
+    made = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/?after=1", user=bob))
+
+    assert json.loads(await made.receive_from())["data"]["text"] == "two"
+    assert json.loads(await made.receive_from()) == {"kind": "caught_up", "seq": 2}
+    await made.disconnect()
+
+
+async def test_the_end_closes_the_socket(run: Run, bob: User) -> None:
+    await sync_to_async(run.move_to)("cancelled")
+    await sync_to_async(stream.append)(run, events.RunFinished(status="cancelled"))
+    made = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/?after=3", user=bob))
+
+    assert json.loads(await made.receive_from())["kind"] == "caught_up"
+    assert json.loads(await made.receive_from()) == {"kind": "end", "status": "cancelled"}
+    assert await closed(made) == 1000
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.test", "null", None, "http://localhost.evil.test", "http://localhost:1"]
+)
+async def test_another_origin_is_turned_away_before_the_handshake(run: Run, bob: User, origin: str | None) -> None:
+    made = await sync_to_async(socket)(f"/ws/runs/{run.pk}/", user=bob, origin=origin)
+
+    assert await made.connect() == (False, 4403)
+
+
+async def test_an_outsider_and_nobody_see_nothing(run: Run, charlie: User) -> None:
+    made = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/", user=charlie))
+    assert await made.receive_output(10) == {"type": "websocket.close", "code": 4404}
+
+    made = await opened(socket(f"/ws/runs/{run.pk}/"))
+    assert await made.receive_output(10) == {"type": "websocket.close", "code": 4401}
+
+
+async def test_a_key_of_the_team_may_look_and_a_revoked_one_may_not(run: Run, alice: User) -> None:
+    key, token = await sync_to_async(keys.create_key)(team=run.team, actor=alice, name="k", scopes=["runs:read"])
+    made = await opened(socket(f"/ws/runs/{run.pk}/", origin=None, key=token))
+    assert json.loads(await made.receive_from())["seq"] == 1
+    await made.disconnect()
+
+    await sync_to_async(keys.revoke_key)(key=key, actor=alice)
+    made = await opened(socket(f"/ws/runs/{run.pk}/", origin=None, key=token))
+    assert await closed(made) == 4401
+
+
+async def test_a_person_who_leaves_the_team_is_closed_out(run: Run, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumers, "RECHECK_S", 0.1)
+    made = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/?after=2", user=bob))
+    assert json.loads(await made.receive_from())["kind"] == "caught_up"
+
+    await Membership.objects.filter(user=bob).adelete()
+
+    assert await closed(made) == 4404
+
+
+async def test_a_changed_password_closes_old_sockets(run: Run, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumers, "RECHECK_S", 0.1)
+    made = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/?after=2", user=bob))
+    assert json.loads(await made.receive_from())["kind"] == "caught_up"
+
+    bob.set_password("something else entirely")
+    await bob.asave()
+
+    assert await closed(made) == 4404
+
+
+async def test_a_shared_run_can_be_watched_until_the_link_is_revoked(
+    run: Run, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "RECHECK_S", 0.1)
+    share, token = await sync_to_async(shares.share_run)(run=run, actor=alice)
+    made = await opened(socket(f"/ws/share/{token}/?after=2"))
+    assert json.loads(await made.receive_from())["kind"] == "caught_up"
+
+    await sync_to_async(shares.revoke_share)(share=share, actor=alice)
+
+    assert await closed(made) == 4404
+
+
+@pytest.mark.parametrize("text", ["null", "[]", '{"kind": "cancel"}', "[" * 100_000])
+async def test_a_socket_only_sends(run: Run, bob: User, text: str) -> None:
+    made = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/?after=2", user=bob))
+    assert json.loads(await made.receive_from())["kind"] == "caught_up"
+
+    await made.send_to(text_data=text)
+
+    assert json.loads(await made.receive_from())["kind"] == "error"
+    run_now = await Run.objects.aget(pk=run.pk)
+    assert run_now.status == "queued"
+    await made.disconnect()
+
+
+async def test_too_many_sockets_of_one_person(run: Run, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumers, "MAX_SOCKETS", 1)
+    first = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/", user=bob))
+    second = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/", user=bob))
+
+    assert await closed(second) == 4429
+    await first.disconnect()
+
+
+async def test_the_feed_tells_of_status_changes_and_the_inbox(run: Run, bob: User) -> None:
+    made = await opened(await sync_to_async(socket)(f"/ws/feed/?team={run.team.slug}", user=bob))
+    assert json.loads(await made.receive_from()) == {"kind": "inbox", "count": 0}
+
+    hint = {"run": str(run.pk), "status": "running"}
+    got: dict[str, Any] = {}
+    while not got:
+        await sync_to_async(stream.publish)([(stream.team_channel(run.team_id), hint)])
+        if not await made.receive_nothing(0.2):
+            got = json.loads(await made.receive_from())
+
+    assert got == {"kind": "run", "run": str(run.pk), "status": "running"}
+    await made.disconnect()
+
+
+async def test_the_feed_of_another_team_is_refused(run: Run, charlie: User) -> None:
+    made = await opened(await sync_to_async(socket)(f"/ws/feed/?team={run.team.slug}", user=charlie))
+
+    assert await closed(made) == 4403
+
+
+async def test_a_socket_whose_check_breaks_takes_no_place(run: Run, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def breaks(self: Any) -> int | None:
+        raise OperationalError("the database is away")
+
+    before = dict(consumers._open)
+    monkeypatch.setattr(consumers.RunConsumer, "refuse", breaks)
+    made = await sync_to_async(socket)(f"/ws/runs/{run.pk}/", user=bob)
+
+    await made.connect()
+    with pytest.raises(OperationalError):
+        await made.receive_output(5)
+
+    assert dict(consumers._open) == before
+
+
+async def test_the_viewers_of_one_link_take_no_place_from_those_of_another(
+    run: Run, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "MAX_SOCKETS", 1)
+    _, one = await sync_to_async(shares.share_run)(run=run, actor=alice)
+    _, other = await sync_to_async(shares.share_run)(run=run, actor=alice)
+    first = await opened(await sync_to_async(socket)(f"/ws/share/{one}/"))
+
+    second = await opened(await sync_to_async(socket)(f"/ws/share/{other}/"))
+    third = await opened(await sync_to_async(socket)(f"/ws/share/{one}/"))
+
+    assert json.loads(await second.receive_from())["data"]["text"] == "one"
+    assert await closed(third) == consumers.TOO_MANY
+    for made in (first, second):
+        await made.disconnect()

@@ -1,0 +1,71 @@
+"""What the engine writes reaches Postgres as it was said, or without the few characters that Postgres refuses."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tasks import events
+from tasks.engine.encoding import encode, for_postgres
+from tasks.engine.ops import Commit, StepWrite, UsageWrite
+
+RUN = UUID("01980000-0000-7000-8000-000000000001")
+
+
+def shape(**said: Any) -> dict[str, Any]:
+    return json.loads(encode(Commit(run_id=RUN, epoch=3, op_no=7, **said)))  # type: ignore[no-any-return]
+
+
+def test_a_commit_that_says_nothing_names_only_its_fence() -> None:
+    assert shape() == {"run": str(RUN), "epoch": 3, "op_no": 7}
+
+
+def test_steps_and_events_are_written_with_every_field() -> None:
+    step = StepWrite(index=2, kind="tool", status="done", tool="read_file", request={"path": "a"}, result={"n": [1]})
+    told = shape(steps={2: step}, events=[events.Phase(name="Reading")])
+
+    assert told["events"] == [{"type": "phase", "data": {"name": "Reading"}}]
+    assert told["n_events"] == 1
+    assert told["steps"] == [
+        {
+            "index": 2, "kind": "tool", "status": "done", "attempt": 1, "call_id": "", "tool": "read_file",
+            "request": {"path": "a"}, "result": {"n": [1]},
+        }
+    ]  # fmt: skip
+
+
+def test_only_what_is_charged_counts_on_the_run() -> None:
+    paid = UsageWrite(key="a", outcome="charged", step_key="k", model="m", input_tokens=5, cost_usd=Decimal("0.25"))
+    lost = UsageWrite(key="b", outcome="unknown", step_key="k", model="m", input_tokens=9, cost_usd=Decimal(4))
+    told = shape(usage=[paid, lost])
+
+    assert [usage["key"] for usage in told["usage"]] == ["a", "b"]
+    assert (told["input_tokens"], told["cost_usd"]) == (5, "0.25")
+
+
+@pytest.mark.parametrize("output", [0, False, "", [], {}])
+def test_an_empty_answer_is_an_answer(output: Any) -> None:
+    assert shape(status="succeeded", output=output)["output"] == output
+
+
+def test_only_the_end_is_terminal() -> None:
+    assert shape(status="succeeded")["is_terminal"] is True
+    assert "is_terminal" not in shape(status="waiting")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("a\0b\0\0c", "abc"),
+        ("a literal \\u0000 of a source file", "a literal \\u0000 of a source file"),
+        ("a backslash \\\0 before it", "a backslash \\ before it"),
+        ("half a pair \ud83d!", "half a pair ?!"),
+        ("Málaga 🙂", "Málaga 🙂"),
+    ],
+)
+def test_what_postgres_refuses_is_left_out_and_nothing_else(said: str, kept: str) -> None:
+    assert json.loads(for_postgres(json.dumps(said, ensure_ascii=False))) == kept

@@ -1,0 +1,204 @@
+"""Tool calls at the edge: cancelled before they begin, without an answer, given up, begun while the lease is over."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from tasks.engine import calling, lease
+from tasks.engine.workspace import Workspace
+from tasks.models import HumanRequest, Run
+from tasks.services import answers
+from tasks.services.runs import cancel_run
+from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
+from tools.errors import OutcomeUnknown
+from tools.registry import Effect, ToolContext, ToolResult
+
+pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")
+Play = Callable[..., Scripted]
+Start = Callable[..., Run]
+Make = Callable[..., str]
+OK = ToolResult(content="ok", summary="Probed")
+
+
+def test_a_call_that_waits_for_a_thread_does_not_begin_after_a_cancel(
+    scripted: Play, start: Start, tool: Make, alice: User, settings: Any
+) -> None:
+    settings.ENGINE = settings.ENGINE | {"tool_threads": 1}
+    begun: list[str] = []
+    first_is_in, go_on = threading.Event(), threading.Event()
+
+    def probe(context: ToolContext, arguments: Any) -> ToolResult:
+        begun.append(context.run_id)
+        first_is_in.set()
+        go_on.wait(10)
+        return OK
+
+    name = tool(probe)
+    scripted([call(name)], [say("Done.")])
+    with engine():
+        first = start(name)
+        assert first_is_in.wait(10)
+        second = start(name)
+        until(lambda: "model.finished" in types(second) or second.events.filter(type="model.started").exists())
+        cancel_run(run=second, actor=alice)
+        go_on.set()
+        settled(first, "succeeded")
+
+    assert begun == [str(first.pk)]
+    assert "tool.started" not in types(second)
+
+
+def test_a_stop_hands_over_a_run_that_waits_for_a_thread(
+    scripted: Play, start: Start, tool: Make, settings: Any
+) -> None:
+    settings.ENGINE = settings.ENGINE | {"tool_threads": 1, "drain_s": 10.0}
+    first_is_in, go_on = threading.Event(), threading.Event()
+
+    def probe(context: ToolContext, arguments: Any) -> ToolResult:
+        first_is_in.set()
+        go_on.wait(10)
+        return OK
+
+    name = tool(probe)
+    scripted([call(name)], [say("Done.")])
+    with engine() as driver:
+        first = start(name)
+        assert first_is_in.wait(10)
+        second = start(name)
+        until(lambda: second.events.filter(type="model.started").exists())
+        driver._loop.call_soon_threadsafe(driver._draining.set)
+        settled(second, "queued")
+        go_on.set()
+
+    assert (types(second)[-1], types(second).count("tool.started")) == ("run.queued", 0)
+    first.refresh_from_db()
+    assert first.status == "queued"
+
+
+@pytest.mark.parametrize("how", ["says so", "breaks", "hangs"])
+@pytest.mark.parametrize(("decision", "times"), [("happened", 1), ("retry", 2)])
+def test_an_effect_without_an_answer_asks_a_person(
+    scripted: Play, start: Start, tool: Make, alice: User, monkeypatch: pytest.MonkeyPatch,
+    how: str, decision: str, times: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(calling, "GRACE_S", 0.0)
+    keys: list[str] = []
+    release = threading.Event()
+
+    def probe(context: ToolContext, arguments: Any) -> ToolResult:
+        keys.append(context.idempotency_key)
+        if len(keys) == 1:
+            if how == "hangs":
+                release.wait(10)
+            raise OutcomeUnknown("The service took the request and fell silent.") if how == "says so" else OSError
+        return OK
+
+    name = tool(probe, timeout_s=0.5)
+    scripted([call(name)], [say("Done.")])
+    with engine():
+        run = settled(start(name), "waiting")
+        asked = HumanRequest.objects.get(run=run)
+        assert (run.waiting_kind, asked.kind, last(run, "tool.unknown")["will_repeat"]) == (
+            "unknown_effect", "unknown_effect", False,
+        )  # fmt: skip
+        release.set()
+        answers.answer_request(asked=asked, actor=alice, answer={"decision": decision})
+        settled(run, "succeeded")
+
+    assert keys == [f"{run.pk}:2"] * times
+
+
+def test_a_call_that_was_given_up_does_not_cancel_the_next_one(
+    scripted: Play, start: Start, tool: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calling, "GRACE_S", 0.0)
+    seen: list[bool] = []
+
+    def probe(context: ToolContext, arguments: Any) -> ToolResult:
+        if arguments["n"] == 1:
+            until(context.cancelled)
+        seen.append(context.cancelled())
+        return OK
+
+    name = tool(probe, timeout_s=0.3, effect=Effect.READ_ONLY)
+    scripted([call(name, "one", n=1)], [call(name, "two", n=2)], [say("Done.")])
+    with engine():
+        run = settled(start(name))
+
+    assert (run.status, sorted(seen)) == ("succeeded", [False, True])
+
+
+def test_a_call_does_not_begin_while_the_lease_is_over_by_our_own_clock(
+    scripted: Play, start: Start, tool: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    over = iter([True, True])
+
+    def is_over(self: lease.Lease) -> bool:
+        told.append("looked")
+        return next(over, False)
+
+    def probe(context: ToolContext, arguments: Any) -> ToolResult:
+        told.append("begun")
+        return OK
+
+    monkeypatch.setattr(lease.Lease, "is_over", is_over)
+    name = tool(probe)
+    scripted([call(name)], [say("Done.")])
+    with engine():
+        run = settled(start(name))
+
+    assert (run.status, told) == ("succeeded", ["looked", "looked", "looked", "begun"])
+
+
+def test_a_lease_counts_from_before_it_was_asked_for_and_is_renewed(scripted: Play, start: Start, tool: Make) -> None:
+    left: list[float] = []
+    name = tool(lambda context, arguments: OK)
+
+    async def look(request: Any) -> None:
+        held = driver._owned[run.pk]
+        before = held.lease.until
+        while held.lease.until == before:
+            await calling.asyncio.sleep(0.02)
+        left.append(held.lease.until - lease.now())
+
+    scripted([say("Done.")], before_turn=look)
+    with engine() as driver:
+        run = start(name)
+        settled(run, "succeeded")
+
+    assert 0 < left[0] <= 2.0
+
+
+def test_every_word_of_a_tool_is_kept(scripted: Play, start: Start, tool: Make) -> None:
+    def probe(context: ToolContext, arguments: Any) -> ToolResult:
+        for n in range(400):
+            context.reporter.log(text=str(n))
+            threading.Event().wait(0.002)
+        return OK
+
+    name = tool(probe, effect=Effect.READ_ONLY)
+    scripted([call(name)], [say("Done.")])
+    with engine():
+        run = settled(start(name))
+
+    logged = run.events.filter(type="log").order_by("seq").values_list("data__text", flat=True)
+    assert list(logged) == [str(n) for n in range(400)]
+
+
+def test_owners_of_a_run_do_not_share_a_folder(tmp_path: Path) -> None:
+    row: dict[str, Any] = {"id": "0198", "inputs": [], "artifacts": []}
+    late, present = (Workspace(root=tmp_path, run=row | {"epoch": epoch}) for epoch in (1, 2))
+    late.lay()
+    (present.lay() / "a.txt").write_text("1")
+
+    late.remove()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["0198.2"]
+    assert (present.path / "a.txt").read_text() == "1"

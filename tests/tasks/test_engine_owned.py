@@ -1,0 +1,84 @@
+"""What one owner writes, when its task is cancelled in the middle of a write."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from accounts.ids import uuid7
+from tasks import events
+from tasks.engine.lease import Lease
+from tasks.engine.ops import Commit, Committed, LeaseLost
+from tasks.engine.owned import OwnedRun
+
+
+class SlowJournal:
+    """Takes a while for each write, and refuses one that does not follow the one before it, as the database does."""
+
+    def __init__(self) -> None:
+        self.written: list[Commit] = []
+        self.began = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def commit(self, op: Commit) -> Committed:
+        self.began.set()
+        await self.go_on.wait()
+        if op.op_no != len(self.written) + 1:
+            raise LeaseLost
+        self.written.append(op)
+        return Committed(last_seq=len(self.written))
+
+    async def late_usage(self, **_: Any) -> None:
+        raise AssertionError("nothing was late")
+
+
+def owned(journal: SlowJournal) -> OwnedRun:
+    lists: dict[str, Any] = {name: [] for name in ("steps", "requests", "artifacts", "inputs", "recordings")}
+    row = {"id": uuid7(), "epoch": 1, "lease": Lease(float("inf")), "runtime": "demo", "kind": "direct"} | lists
+    return OwnedRun(
+        row | {"cost_usd": Decimal(0), "turns": 0, "active_s": 0.0, "timeout_s": 60, "forked_at_step": None}, journal
+    )
+
+
+async def test_a_write_on_its_way_is_waited_for_before_the_run_is_said_to_be_over() -> None:
+    journal = SlowJournal()
+    run = owned(journal)
+    run.tell(events.Log(text="before"))
+    asyncio.get_running_loop().call_later(0.05, journal.go_on.set)
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await run.flush()
+    await run.flush(status="failed")
+
+    assert [(op.op_no, len(op.events), op.status) for op in journal.written] == [(1, 1, None), (2, 0, "failed")]
+
+
+async def test_what_is_said_during_a_write_goes_with_the_next() -> None:
+    journal = SlowJournal()
+    run = owned(journal)
+    run.tell(events.Log(text="one"))
+    writing = asyncio.create_task(run.flush())
+    await journal.began.wait()
+    run.tell(events.Log(text="two"))
+    journal.go_on.set()
+    await writing
+    await run.flush()
+
+    assert [[event.data()["text"] for event in op.events] for op in journal.written] == [["one"], ["two"]]
+
+
+async def test_what_could_not_be_written_is_still_there() -> None:
+    journal = SlowJournal()
+    run = owned(journal)
+    journal.written.append(Commit(run_id=run.id, epoch=2, op_no=1))
+    journal.go_on.set()
+    run.tell(events.Log(text="one"))
+
+    with pytest.raises(LeaseLost):
+        await run.flush()
+
+    assert [event.data()["text"] for event in run.gathered.events] == ["one"]

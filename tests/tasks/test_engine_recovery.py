@@ -1,0 +1,291 @@
+"""Workers that die, wake up late, are told to stop, or meet a dead broker."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Team, User
+from billing.models import Budget, Reservation, UsageRecord
+from billing.services import set_budget
+from tasks.engine.driver import Driver
+from tasks.models import Artifact, HumanRequest, Run, Step
+from tasks.services import answers, housekeeping
+from tasks.services.runs import cancel_run
+from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
+from tools import registry
+
+pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")
+Play = Callable[..., Scripted]
+Start = Callable[..., Run]
+
+
+def lose_worker(run: Run, *steps: dict[str, Any], recoveries: int = 0) -> None:
+    """Leave the run as a killed worker does."""
+    for step in steps:
+        Step.objects.create(run=run, **step)
+    Run.objects.filter(pk=run.pk).update(
+        status="running",
+        worker="dead",
+        epoch=1,
+        recoveries=recoveries,
+        turns=sum(step["kind"] == "model" for step in steps),
+        started_at=timezone.now(),
+        lease_expires_at=timezone.now() - timedelta(seconds=1),
+    )
+
+
+ASKED = {"index": 1, "kind": "model", "status": "done", "result": {"stop": "tool_use", "message_id": "msg_1"}}
+
+
+def test_a_lost_model_call_is_asked_again_and_costs_nothing(scripted: Play, start: Start) -> None:
+    runtime = scripted([say("Done.")])
+    run = start()
+    lose_worker(run, {"index": 1, "kind": "model", "status": "intent", "request": {"worst_usd": "0.500000"}})
+
+    with engine():
+        settled(run, "succeeded")
+
+    assert len(runtime.calls) == 1
+    assert types(run)[2:5] == ["attempt.lost", "run.resumed", "model.started"]
+    assert last(run, "model.started") == {"step": 1, "model": "demo-1", "attempt": 2}
+    lost = UsageRecord.objects.get(outcome="unknown")
+    assert (lost.key, str(lost.cost_usd)) == (f"unknown:{run.pk}:1:1", "0.500000")
+    assert str(run.cost_usd) == "0.010000"
+    assert (run.recoveries, run.turns) == (1, 1)
+
+
+def test_a_settled_step_is_never_taken_again(scripted: Play, start: Start) -> None:
+    runtime = scripted([call("write_file", path="a.txt", content="1")], [say("Done.")])
+    run = start("write_file")
+    asked = ASKED | {"result": {**ASKED["result"], "content": [call("write_file", path="a.txt", content="1")]}}  # type: ignore[dict-item]
+    done = {"index": 2, "kind": "tool", "status": "done", "tool": "write_file", "call_id": "toolu_write_file"}
+    lose_worker(run, asked, done | {"result": {"content": "Wrote a.txt", "is_error": False, "summary": "Wrote"}})
+
+    with engine():
+        settled(run, "succeeded")
+
+    assert len(runtime.calls) == 1
+    assert "tool.started" not in types(run)
+    assert not Artifact.objects.exists()
+
+
+def lose_in_tool(run: Run, tool: str, **arguments: Any) -> None:
+    asked = ASKED | {"result": {**ASKED["result"], "content": [call(tool, **arguments)]}}  # type: ignore[dict-item]
+    intent = {"index": 2, "kind": "tool", "status": "intent", "tool": tool, "call_id": f"toolu_{tool}"}
+    lose_worker(run, asked, intent | {"request": arguments})
+
+
+def test_a_lost_call_that_is_safe_to_repeat_is_repeated(scripted: Play, start: Start) -> None:
+    scripted([], [say("Done.")])
+    run = start("write_file")
+    lose_in_tool(run, "write_file", path="a.txt", content="1")
+
+    with engine():
+        settled(run, "succeeded")
+
+    assert last(run, "tool.unknown")["will_repeat"] is True
+    assert Artifact.objects.get(run=run).path == "a.txt"
+    assert Step.objects.get(run=run, index=2).attempt == 2
+
+
+@pytest.mark.parametrize(("decision", "times"), [("happened", 0), ("skip", 0), ("retry", 1)])
+def test_a_lost_effect_asks_a_person(
+    scripted: Play, start: Start, alice: User, monkeypatch: pytest.MonkeyPatch, decision: str, times: int
+) -> None:
+    spec = registry.get("write_file")
+    real, count = registry.get, []
+
+    def run_it(context: Any, arguments: Any) -> Any:
+        count.append(context.idempotency_key)
+        assert spec.run
+        return spec.run(context, arguments)
+
+    effectful = replace(spec, effect=registry.Effect.EFFECTFUL, run=run_it)
+    monkeypatch.setattr(registry, "get", lambda name: effectful if name == "write_file" else real(name))
+    runtime = scripted([], [say("Done.")])
+    run = start("write_file")
+    lose_in_tool(run, "write_file", path="a.txt", content="1")
+
+    with engine():
+        settled(run, "waiting")
+        assert (run.waiting_kind, count) == ("unknown_effect", [])
+        asked = HumanRequest.objects.get(run=run)
+        answers.answer_request(asked=asked, actor=alice, answer={"decision": decision})
+        settled(run, "succeeded")
+
+    assert count == [f"{run.pk}:2"] * times
+    assert len(runtime.calls) == 1
+
+
+def test_a_lost_effect_that_is_lost_again_asks_again(
+    scripted: Play, start: Start, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    effectful = replace(registry.get("write_file"), effect=registry.Effect.EFFECTFUL)
+    monkeypatch.setattr(registry, "get", lambda name: effectful)
+    scripted([], [say("Done.")])
+    run = start("write_file")
+    lose_in_tool(run, "write_file", path="a.txt", content="1")
+    with engine():
+        settled(run, "waiting")
+        first = HumanRequest.objects.get(run=run)
+
+    answers.answer_request(asked=first, actor=alice, answer={"decision": "retry"})
+    Step.objects.filter(run=run, index=2).update(status="intent", attempt=2)
+    lose_worker(run)
+    with engine():
+        settled(run, "waiting")
+
+    assert HumanRequest.objects.filter(run=run, kind="unknown_effect").count() == 2
+    assert not Artifact.objects.exists()
+
+
+def test_a_call_of_a_run_that_was_cancelled_with_its_worker_is_settled(
+    scripted: Play, start: Start, alice: User, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = set_budget(team=team, limit_usd=Decimal(5))
+    assert budget
+    run = start()
+    lose_worker(run, {"index": 1, "kind": "model", "status": "intent", "request": {"worst_usd": "0.500000"}})
+    Reservation.objects.create(team=team, key=f"{run.pk}:1:1", run_id=run.pk, budget=budget, amount_usd="0.5")
+    Budget.objects.update(reserved_usd="0.5")
+    run.refresh_from_db()
+    cancel_run(run=run, actor=alice)
+    housekeeping.sweep()
+    assert not UsageRecord.objects.exists()
+
+    monkeypatch.setattr(housekeeping, "ABANDONED_AFTER", timedelta(0))
+    housekeeping.sweep()
+    housekeeping.sweep()
+
+    assert UsageRecord.objects.get().outcome == "unknown"
+    assert (Reservation.objects.count(), Budget.objects.get().reserved_usd) == (0, Decimal(0))
+
+
+def test_a_poison_run_stops_with_the_reason(scripted: Play, start: Start) -> None:
+    runtime = scripted([say("Never.")])
+    run = start()
+    lose_worker(run, recoveries=5)
+
+    with engine():
+        settled(run, "failed")
+
+    assert (run.error_code, run.recoveries, runtime.calls) == ("worker_lost", 6, [])
+    assert types(run)[-2:] == ["attempt.lost", "run.finished"]
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing(scripted: Play, start: Start, settings: Any) -> None:
+    go_on, reached = threading.Event(), threading.Event()
+
+    async def hold_the_first(request: Any) -> None:
+        if not reached.is_set():
+            reached.set()
+            while not go_on.is_set():
+                await asyncio.sleep(0.02)
+
+    runtime = scripted([say("Done.")], before_turn=hold_the_first)
+    settings.ENGINE = settings.ENGINE | {"heartbeat_s": 60.0}
+    run = start()
+    with engine("sleeper") as sleeper:
+        until(reached.is_set)
+        Run.objects.filter(pk=run.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+        sleeper._loop.call_soon_threadsafe(sleeper._draining.set)  # it claims nothing more itself
+        with engine("other"):
+            settled(run, "succeeded")
+            told = types(run)
+            go_on.set()
+            until(lambda: not sleeper._owned)
+
+    assert types(run) == told
+    assert told.count("run.finished") == told.count("attempt.lost") == 1
+    assert [call.step_key for call in runtime.calls] == [f"{run.pk}:1", f"{run.pk}:1"]
+    run.refresh_from_db()
+    assert str(run.cost_usd) == "0.010000"
+    outcomes = sorted(UsageRecord.objects.filter(run_id=run.pk).values_list("outcome", flat=True))
+    assert outcomes == ["charged", "free", "unknown"]
+
+
+def test_draining_hands_a_run_over_at_a_step_boundary(scripted: Play, start: Start) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+
+    async def hold(request: Any) -> None:
+        reached.set()
+        while not go_on.is_set():
+            await asyncio.sleep(0.02)
+
+    scripted([call("write_file", path="a.txt", content="1")], [say("Done.")], before_turn=hold)
+    run = start("write_file")
+    first = Driver(worker="first")
+    first.start()
+    until(reached.is_set)
+    first._loop.call_soon_threadsafe(first._draining.set)
+    go_on.set()
+    first.stop()
+
+    run.refresh_from_db()
+    assert (run.status, run.recoveries) == ("queued", 0)
+    assert types(run)[-1] == "run.queued"
+    with engine("second"):
+        settled(run, "succeeded")
+    assert "attempt.lost" not in types(run)
+    assert run.recoveries == 0
+
+
+def test_cancel_reaches_a_model_call_in_flight(scripted: Play, start: Start, alice: User) -> None:
+    reached, stopped = threading.Event(), threading.Event()
+
+    async def hold(request: Any) -> None:
+        reached.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            stopped.set()
+            raise
+
+    scripted([say("Never.")], before_turn=hold)
+    run = start()
+    with engine():
+        until(reached.is_set)
+        cancel_run(run=run, actor=alice)
+        assert stopped.wait(5)
+        until(lambda: UsageRecord.objects.filter(run_id=run.pk).exists())
+
+    run.refresh_from_db()
+    assert (run.status, types(run)[-1]) == ("cancelled", "run.finished")
+    assert UsageRecord.objects.get(run_id=run.pk).outcome == "unknown"
+    assert str(run.cost_usd) == "0.000000"
+
+
+def test_a_run_is_taken_without_any_message(scripted: Play, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted([say("Done.")])
+    monkeypatch.setattr("tasks.queue.wake_run", lambda run_id: None)
+    run = start()
+
+    with engine():
+        settled(run, "succeeded")
+
+
+def test_an_answer_that_came_after_the_cancel_has_one_line_in_the_books(
+    start: Start, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start()
+    lose_worker(run, {"index": 1, "kind": "model", "status": "intent", "request": {"worst_usd": "0.500000"}})
+    run.refresh_from_db()
+    cancel_run(run=run, actor=alice)
+    UsageRecord.objects.create(
+        team=run.team, key="msg_late", kind="model", outcome="free", run_id=run.pk, step_key=f"{run.pk}:1:1"
+    )
+
+    monkeypatch.setattr(housekeeping, "ABANDONED_AFTER", timedelta(0))
+    housekeeping.sweep()
+
+    assert [(line.key, line.outcome) for line in UsageRecord.objects.all()] == [("msg_late", "free")]
+    assert Step.objects.get(run=run).status == "unknown"

@@ -1,0 +1,82 @@
+"""What time brings about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from tasks.models import HumanRequest, Run
+from tasks.services import housekeeping, runs
+from tests.factories import AgentFactory
+from tests.tasks.scripted import types
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NOW = timezone.now
+
+
+@pytest.fixture
+def wakes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    sent: list[object] = []
+    monkeypatch.setattr("tasks.queue.wake_run", sent.append)
+    return sent
+
+
+def test_a_scheduled_run_starts_once_when_it_is_due(alice: User, wakes: list[object]) -> None:
+    agent = AgentFactory(team=alice.teams.get())
+    run = runs.start_run(team=agent.team, actor=alice, agent=agent, prompt="Go", start_at=NOW() + timedelta(hours=1))
+    assert (run.status, wakes) == ("scheduled", [])
+    housekeeping.sweep()
+    run.refresh_from_db()
+    assert run.status == "scheduled"
+
+    Run.objects.filter(pk=run.pk).update(start_at=NOW())
+    housekeeping.sweep()
+    housekeeping.sweep()
+
+    run.refresh_from_db()
+    assert (run.status, types(run)) == ("queued", ["run.created", "run.queued", "run.queued"])
+    assert wakes == [run.pk]
+
+
+def test_a_request_that_nobody_answered_expires_and_the_run_goes_on(
+    start: Callable[..., Run], wakes: list[object]
+) -> None:
+    run = start()
+    Run.objects.filter(pk=run.pk).update(status="waiting", waiting_kind="question")
+    asked = HumanRequest.objects.create(
+        team=run.team, run=run, kind="question", title="Which?", expires_at=NOW() - timedelta(seconds=1)
+    )
+
+    housekeeping.sweep()
+    housekeeping.sweep()
+
+    run.refresh_from_db()
+    asked.refresh_from_db()
+    assert (asked.status, run.status, run.waiting_kind) == ("expired", "queued", "")
+    assert types(run)[2:] == ["human.expired", "run.queued"]
+
+
+def test_a_run_that_no_worker_took_expires(start: Callable[..., Run], wakes: list[object]) -> None:
+    run = start()
+    Run.objects.filter(pk=run.pk).update(queue_expires_at=NOW())
+
+    housekeeping.sweep()
+
+    run.refresh_from_db()
+    assert (run.status, types(run)[-1]) == ("expired", "run.finished")
+
+
+def test_lost_messages_and_dead_workers_wake_a_worker(start: Callable[..., Run], wakes: list[object]) -> None:
+    run = start()
+    wakes.clear()
+    housekeeping.sweep()
+    assert wakes == []
+
+    Run.objects.filter(pk=run.pk).update(queued_at=NOW() - timedelta(seconds=10))
+    housekeeping.sweep()
+
+    assert len(wakes) == 1

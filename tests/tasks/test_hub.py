@@ -1,0 +1,168 @@
+"""The live view's reader: history and live without gap or repeat, whatever is lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections, transaction
+
+from tasks import events, hub, stream
+from tasks.models import Run, RunStatus
+from tests.factories import RunFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+async def watching() -> AsyncIterator[hub.Hub]:
+    made = hub.Hub()
+    yield made
+    await made.close()
+
+
+def _log(run: Run, first: int, count: int) -> None:
+    for n in range(first, first + count):
+        stream.append(run, events.Log(text=f"line {n}"))
+
+
+def _finish(run: Run) -> None:
+    with transaction.atomic():
+        run.move_to(RunStatus.CANCELLED)
+        stream.append(run, events.RunFinished(status="cancelled"))
+
+
+def in_thread(work: Any, *args: Any) -> Any:
+    """On another thread with its own connection, as a worker would."""
+
+    def alone() -> None:
+        try:
+            work(*args)
+        finally:
+            connections.close_all()
+
+    return sync_to_async(alone, thread_sensitive=False)()
+
+
+@pytest.fixture
+def run() -> Run:
+    made: Run = RunFactory()
+    return made
+
+
+async def collect(made: hub.Hub, run: Run, after: int = 0) -> list[dict[str, Any]]:
+    async with asyncio.timeout(30):
+        return [frame.body async for frame in made.watch(run.pk, after)]
+
+
+async def test_history_then_caught_up_then_live_then_end(watching: hub.Hub, run: Run) -> None:
+    await in_thread(_log, run, 1, 3)
+    seen: list[Any] = []
+
+    async def look() -> None:
+        async for frame in watching.watch(run.pk, 1):
+            seen.append(frame.body.get("seq", frame.body["kind"]))
+            if frame.body["kind"] == "caught_up":
+                await in_thread(_log, run, 4, 2)
+                await in_thread(_finish, run)
+
+    await asyncio.wait_for(look(), 10)
+
+    assert seen == [2, 3, 3, 4, 5, 6, "end"]
+
+
+async def test_a_viewer_that_reconnects_30_times_during_2000_events_has_each_once(watching: hub.Hub, run: Run) -> None:
+    seen: list[int] = []
+    chance = random.Random(7)  # noqa: S311
+    writing = asyncio.create_task(in_thread(_log, run, 1, 2000))
+    stays = [chance.randint(1, 60) for _ in range(30)]
+    for stay in stays:
+        frames = watching.watch(run.pk, seen[-1] if seen else 0)
+        async for frame in frames:
+            if frame.body["kind"] == "event":
+                seen.append(frame.seq)
+                stay -= 1
+            if not stay:
+                break
+        await frames.aclose()  # type: ignore[attr-defined]
+    await writing
+    await in_thread(_finish, run)
+    seen += [body["seq"] for body in await collect(watching, run, seen[-1]) if body["kind"] == "event"]
+
+    assert seen == list(range(1, 2002))
+
+
+async def test_without_hints_the_table_is_looked_at(
+    watching: hub.Hub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "publish", lambda messages: None)
+    monkeypatch.setattr(hub, "POLL_S", 0.1)
+
+    async def look() -> list[int]:
+        seen = []
+        async for frame in watching.watch(run.pk, 0):
+            if frame.body["kind"] == "caught_up":
+                await in_thread(_log, run, 1, 5)
+                await in_thread(_finish, run)
+            if frame.body["kind"] == "event":
+                seen.append(frame.seq)
+        return seen
+
+    assert await asyncio.wait_for(look(), 10) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_viewer_that_does_not_read_is_closed_and_the_others_go_on(
+    watching: hub.Hub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "MAX_BEHIND", 5)
+    slow = watching.watch(run.pk, 0)
+    assert (await anext(slow)).body["kind"] == "caught_up"
+    quick = asyncio.create_task(collect(watching, run))
+    for n in range(20):
+        await in_thread(_log, run, n + 1, 1)
+        await asyncio.sleep(0)
+    await in_thread(_finish, run)
+
+    bodies = await asyncio.wait_for(quick, 10)
+    assert [b["seq"] for b in bodies if b["kind"] == "event"] == list(range(1, 22))
+    with pytest.raises(hub.TooSlow):
+        async for _ in slow:
+            pass
+
+
+async def test_deltas_pass_through_and_are_not_stored(watching: hub.Hub, run: Run) -> None:
+    async for frame in watching.watch(run.pk, 0):
+        if frame.body["kind"] == "caught_up":
+            hint = {"delta": "Hel", "step": 3}
+            await in_thread(stream.publish, [(stream.run_channel(run.pk), hint)])
+        if frame.body["kind"] == "delta":
+            assert frame.body == {"kind": "delta", "step": "3", "text": "Hel"}
+            break
+
+    assert await run.events.acount() == 0
+
+
+async def test_a_run_that_does_not_exist(watching: hub.Hub, run: Run) -> None:
+    await Run.objects.filter(pk=run.pk).adelete()
+
+    with pytest.raises(hub.Gone):
+        await collect(watching, run)
+
+
+async def test_a_cursor_that_no_event_has_reached_hides_nothing(watching: hub.Hub, run: Run) -> None:
+    await in_thread(_log, run, 1, 3)
+    seen: list[Any] = []
+
+    async def look() -> None:
+        async for frame in watching.watch(run.pk, 999_999):
+            seen.append(frame.body.get("seq", frame.body["kind"]))
+            if frame.body["kind"] == "caught_up":
+                await in_thread(_finish, run)
+
+    await asyncio.wait_for(look(), 10)
+
+    assert seen == [3, 4, "end"]

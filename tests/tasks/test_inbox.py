@@ -1,0 +1,335 @@
+"""Requests to people: the inbox, and answering from a form."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from tasks.digests import digest
+from tasks.models import HumanRequest, RequestKind, RequestStatus, Run, RunStatus
+from tasks.services import answers
+from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
+from tests.html import HOSTILE, Page
+
+HX = {"HX-Request": "true"}
+ARGUMENTS = {"to": "bob@example.com", "body": "Hello\nBob", "attachments": ["report.md"]}
+
+
+@pytest.fixture
+def as_alice(client: Client, alice) -> Client:
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def waiting(team) -> Run:
+    return RunFactory(agent=AgentFactory(team=team, name="Ana"), status=RunStatus.WAITING, waiting_kind="question")
+
+
+def ask(run: Run, kind: str = "question", **more: Any) -> HumanRequest:
+    status = RunStatus.NEEDS_REVIEW if kind == "review" else RunStatus.WAITING
+    Run.objects.filter(pk=run.pk).update(status=status, waiting_kind="" if kind == "review" else kind)
+    run.refresh_from_db()
+    return HumanRequestFactory(run=run, kind=kind, **more)
+
+
+def approval(run: Run, arguments: dict[str, Any] = ARGUMENTS, tool: str = "email_report") -> HumanRequest:
+    named = {"tool": tool, "arguments": arguments, "digest": digest(tool, arguments), "call_id": "c1"}
+    return ask(run, "approval", title="E-mail bob@example.com", **named)
+
+
+def answer(client: Client, asked: HumanRequest, htmx: bool = True, **body: Any):
+    address = reverse("tasks:request_answer", kwargs={"team": "acme", "request_id": asked.pk})
+    return client.post(address, body, headers=HX if htmx else {})
+
+
+def test_a_choice_is_an_answer(as_alice, waiting, alice):
+    asked = ask(waiting, choices=["refunded", "refund_usd"])
+
+    response = answer(as_alice, asked, choice="1")
+
+    asked.refresh_from_db()
+    waiting.refresh_from_db()
+    assert (asked.answer, asked.answered_by) == ({"value": "refund_usd"}, alice)
+    assert waiting.status == RunStatus.QUEUED
+    assert "Alice answered: refund_usd" in " ".join(Page(response.text).text.split())
+
+
+@pytest.mark.parametrize(
+    ("more", "body", "value"),
+    [
+        ({}, {"text": " Use the net sum. "}, "Use the net sum."),
+        ({"choices": ["a", "b"]}, {"choice": "0", "text": "but only May"}, "a. but only May"),
+        ({"choices": ["a", "b"]}, {"choice": "7", "text": "neither"}, "neither"),
+        ({"choices": [1, 2]}, {"choice": "1"}, 2),
+        ({"schema": {"type": "integer"}}, {"text": "42"}, 42),
+        ({"schema": {"type": "array", "items": {"type": "string"}}}, {"text": '["a"]'}, ["a"]),
+        ({"schema": {"type": "string"}}, {"text": "42"}, "42"),
+    ],
+)
+def test_an_answer_is_read_as_the_question_wants_it(as_alice, waiting, more, body, value):
+    asked = ask(waiting, **more)
+
+    assert answer(as_alice, asked, **body).status_code == 200
+
+    asked.refresh_from_db()
+    assert asked.answer == {"value": value}
+
+
+@pytest.mark.parametrize(
+    ("more", "body", "said"),
+    [
+        ({}, {"text": "  "}, "Write an answer."),
+        ({"schema": {"type": "integer"}}, {"text": "many"}, "cannot be read as JSON"),
+        ({"schema": {"type": "integer"}}, {"text": '"x"'}, "The answer does not fit"),
+    ],
+)
+def test_an_answer_that_does_not_fit_stays_in_the_form(as_alice, waiting, more, body, said):
+    asked = ask(waiting, **more)
+
+    response = answer(as_alice, asked, **body)
+
+    asked.refresh_from_db()
+    assert response.status_code == 422
+    assert said in response.text
+    assert asked.status == RequestStatus.OPEN
+    assert f">{body['text']}</textarea>".replace('"', "&quot;") in response.text
+
+
+def test_an_approval_shows_exactly_the_call(as_alice, waiting):
+    asked = approval(waiting, {"to": "bob\u202e@example.com", "body": "<b>Hi</b>\nBob", "count": 2})
+
+    page = Page(as_alice.get(reverse("tasks:run_detail", kwargs={"team": "acme", "run_id": waiting.pk})).text)
+
+    assert "bob\\u202e@example.com" in page.text
+    assert "<b>Hi</b>\nBob" in page.text
+    assert {"type": "hidden", "name": "digest", "value": asked.digest} in page.all("input")
+    decisions = [b["value"] for b in page.all("button") if b.get("name") == "decision"]
+    assert decisions == ["edit", "approve", "reject"]
+
+
+def test_enter_in_a_field_presses_no_button(as_alice, waiting):
+    """The first button of a form is what Enter presses: it must not be one that allows something."""
+    approval(waiting)
+    page = Page(as_alice.get(reverse("tasks:run_detail", kwargs={"team": "acme", "run_id": waiting.pk})).text)
+
+    names = [t for t, attributes in page.tags if t == "form" or (t == "button" and attributes.get("type") != "button")]
+    form = next(n for n, (t, a) in enumerate(page.tags) if t == "form" and a["action"].endswith("/answer/"))
+    first = next(a for t, a in page.tags[form:] if t == "button")
+    assert "disabled" in first
+    assert names
+
+
+@pytest.mark.parametrize(("decision", "status"), [("approve", "approve"), ("reject", "reject")])
+def test_an_approval_is_decided_once(as_alice, waiting, decision, status):
+    asked = approval(waiting)
+
+    assert answer(as_alice, asked, decision=decision, digest=asked.digest, comment="Fine").status_code == 200
+
+    asked.refresh_from_db()
+    assert (asked.answer["decision"], asked.answer["comment"]) == (status, "Fine")
+
+
+def test_a_changed_call_is_checked_and_kept_exactly(as_alice, waiting):
+    asked = approval(waiting, {"path": "a.txt", "content": "one\ntwo"}, tool="write_file")
+
+    refused = answer(as_alice, asked, decision="edit", digest=asked.digest, **{"arg:path": "", "arg:content": "x"})
+    asked.refresh_from_db()
+    assert refused.status_code == 422
+    assert asked.status == RequestStatus.OPEN
+
+    answer(as_alice, asked, decision="edit", digest=asked.digest, **{"arg:path": "b.txt", "arg:content": "one\r\n3"})
+    asked.refresh_from_db()
+    assert asked.answer["arguments"] == {"path": "b.txt", "content": "one\n3"}
+
+
+def test_json_that_cannot_be_read_is_an_error_at_the_field(as_alice, waiting):
+    asked = approval(waiting)
+
+    response = answer(as_alice, asked, decision="edit", digest=asked.digest, **{"arg:attachments": "[oops"})
+
+    assert response.status_code == 422
+    assert "attachments cannot be read as JSON" in response.text
+
+
+def test_another_call_than_the_shown_one_is_refused_in_words(as_alice, waiting):
+    asked = approval(waiting)
+
+    response = answer(as_alice, asked, decision="approve", digest="sha256:other")
+
+    asked.refresh_from_db()
+    assert response.status_code == 409
+    assert "Another call was shown to you" in response.text
+    assert asked.status == RequestStatus.OPEN
+
+
+def test_the_second_of_two_people_reads_who_was_faster(as_alice, bob, waiting):
+    asked = approval(waiting)
+    answers.answer_request(asked=asked, actor=bob, answer={"decision": "reject", "digest": asked.digest})
+
+    response = answer(as_alice, asked, decision="approve", digest=asked.digest)
+
+    assert response.status_code == 409
+    text = " ".join(Page(response.text).text.split())
+    assert "It was already answered by Bob." in text
+    assert "Bob did not allow it." in text
+    asked.refresh_from_db()
+    assert asked.answer["decision"] == "reject"
+
+
+def test_a_double_click_answers_once(as_alice, waiting):
+    asked = ask(waiting, choices=["a", "b"])
+    answer(as_alice, asked, choice="0")
+
+    assert answer(as_alice, asked, choice="0").status_code == 409
+
+    assert list(waiting.events.filter(type="human.answered").values_list("data__value", flat=True)) == ["a"]
+
+
+def test_what_expired_or_became_void_says_so(as_alice, waiting):
+    late = ask(waiting, expires_at=timezone.now() - timedelta(minutes=1))
+    assert "expired" in answer(as_alice, late, text="x").text
+
+    HumanRequest.objects.filter(pk=late.pk).update(status=RequestStatus.VOID)
+    response = answer(as_alice, late, text="x")
+    assert response.status_code == 409
+    assert "It is void" in response.text
+
+
+def test_a_budget_is_raised_to_what_is_needed_or_more(as_alice, waiting):
+    about = {"scope": "run", "spent_usd": "0.90", "limit_usd": "1.00", "needed_usd": "0.20"}
+    Run.objects.filter(pk=waiting.pk).update(cost_usd="0.90")
+    asked = ask(waiting, "budget", arguments=about)
+
+    too_low = answer(as_alice, asked, decision="raise", max_cost_usd="1.00")
+    assert too_low.status_code == 422
+    assert "allow at least that" in too_low.text
+
+    answer(as_alice, asked, decision="raise", max_cost_usd="$2.50")
+    waiting.refresh_from_db()
+    assert (waiting.status, str(waiting.max_cost_usd)) == (RunStatus.QUEUED, "2.50")
+
+
+def test_changes_need_a_word_and_a_review_ends_the_run(as_alice, waiting):
+    asked = ask(waiting, "review")
+
+    assert "Say what should change." in answer(as_alice, asked, decision="revise").text
+    assert answer(as_alice, asked, decision="approve").status_code == 200
+
+    waiting.refresh_from_db()
+    assert waiting.status == RunStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize(("kind", "decision"), [("unknown_effect", "skip"), ("no_progress", "continue")])
+def test_the_other_requests_are_decided_too(as_alice, waiting, kind, decision):
+    asked = ask(waiting, kind, prompt="Look.", tool="email_report", arguments={"to": "x"})
+
+    page = Page(as_alice.get(reverse("tasks:run_detail", kwargs={"team": "acme", "run_id": waiting.pk})).text)
+    assert decision in [b.get("value") for b in page.all("button")]
+    answer(as_alice, asked, decision=decision)
+
+    waiting.refresh_from_db()
+    assert waiting.status == RunStatus.QUEUED
+
+
+def test_without_javascript_the_answer_leads_back(as_alice, waiting):
+    asked = ask(waiting)
+    refused = answer(as_alice, asked, htmx=False, text="")
+    assert (refused.status_code, "Write an answer." in refused.text, "<html" in refused.text) == (422, True, True)
+
+    response = answer(as_alice, asked, htmx=False, text="Yes")
+
+    assert response.url == reverse("tasks:run_detail", kwargs={"team": "acme", "run_id": waiting.pk})
+
+
+# ---- The inbox
+
+
+def inbox(client: Client, **query: Any) -> str:
+    return client.get(reverse("tasks:inbox", kwargs={"team": "acme"}), query).text
+
+
+def test_an_empty_inbox_teaches(as_alice, team):
+    assert "Nothing waits for you" in inbox(as_alice)
+
+
+def test_the_inbox_lists_what_is_open_and_opens_the_newest(as_alice, team, alice, other_team):
+    mine = ask(RunFactory(agent=AgentFactory(team=team), created_by=alice), title="First question")
+    ask(RunFactory(agent=AgentFactory(team=team)), title="Second question")
+    ask(RunFactory(agent=AgentFactory(team=other_team)), title="Their secret")
+
+    text = Page(inbox(as_alice)).text
+    assert "First question" in text
+    assert text.count("Second question") >= 2
+    assert "Their secret" not in text
+    assert "Second question" not in inbox(as_alice, show="mine")
+
+    answer(as_alice, mine, text="Yes")
+    assert "First question" not in inbox(as_alice)
+    assert "First question" in inbox(as_alice, show="done")
+
+
+def test_a_review_shows_the_result_beside_the_decision(as_alice, waiting):
+    Run.objects.filter(pk=waiting.pk).update(output="**41 %** come late.")
+    asked = ask(waiting, "review", title="Review: refunds")
+
+    page = Page(as_alice.get(reverse("tasks:request_detail", kwargs={"team": "acme", "request_id": asked.pk})).text)
+
+    assert "41 % come late." in page.text
+    assert {"approve", "revise", "reject"} <= {b.get("value") for b in page.all("button")}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_words_are_text(as_alice, waiting, text):
+    clean = text.replace("\x00", "")
+    ask(waiting, title=clean, prompt=clean, choices=[text.replace("\x00", "\u2028"), clean])
+
+    page = Page(inbox(as_alice))
+
+    assert page.problems() == []
+    assert "\x1b" not in page.text
+
+
+def test_an_outsider_gets_404(client, charlie, waiting):
+    asked = ask(waiting)
+    client.force_login(charlie)
+
+    assert answer(client, asked, text="x").status_code == 404
+    theirs = reverse("tasks:request_answer", kwargs={"team": "elsewhere", "request_id": asked.pk})
+    assert client.post(theirs, {"text": "x"}).status_code == 404
+    detail = reverse("tasks:request_detail", kwargs={"team": "elsewhere", "request_id": asked.pk})
+    assert client.get(detail).status_code == 404
+    asked.refresh_from_db()
+    assert asked.status == RequestStatus.OPEN
+
+
+def test_every_kind_has_its_icon_and_word():
+    from tasks.answering import ICONS
+    from tasks.views.inbox import WORDS
+
+    assert set(ICONS) == set(WORDS) == set(RequestKind)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"approvers": ["boss@example.com"]}, "Only boss@example.com may decide about calls of Ana."),
+        ({"four_eyes": True}, "You started this run. Somebody else has to decide about this call."),
+    ],
+)
+def test_a_person_who_may_not_approve_reads_who_may(as_alice, alice, team, options, said):
+    agent = AgentFactory(team=team, name="Ana", version__options=options)
+    asked = approval(RunFactory(agent=agent, created_by=alice))
+
+    page = Page(as_alice.get(reverse("tasks:request_detail", kwargs={"team": "acme", "request_id": asked.pk})).text)
+
+    assert said in page.text
+    assert any("disabled" in fieldset for fieldset in page.all("fieldset"))
+    refused = answer(as_alice, asked, decision="approve", digest=asked.digest)
+    assert refused.status_code == 403
+    assert said in refused.text

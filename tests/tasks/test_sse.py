@@ -1,0 +1,74 @@
+"""The live view as server-sent events."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.http import HttpResponse, StreamingHttpResponse
+from django.test import AsyncClient
+
+from accounts.models import Team, User
+from accounts.services import keys
+from tasks import events, hub, stream
+from tasks.models import Run
+from tests.factories import AgentFactory, RunFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def run(team: Team) -> Run:
+    """A run that has ended, so that its stream ends."""
+    made: Run = RunFactory(agent=AgentFactory(team=team))
+    stream.append(made, events.Log(text="one"), events.Log(text="two"))
+    made.move_to("cancelled")
+    stream.append(made, events.RunFinished(status="cancelled"))
+    return made
+
+
+async def frames(response: Any) -> list[tuple[str, dict[str, Any]]]:
+    assert isinstance(response, StreamingHttpResponse)
+    text = b"".join([part async for part in response]).decode()  # type: ignore[union-attr]
+    found = []
+    for block in text.strip().split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines())
+        found.append((lines.get("id", ""), json.loads(lines["data"])))
+    return found
+
+
+async def get(run: Run, token: str, **headers: str) -> HttpResponse:
+    url = f"/api/v1/runs/{run.pk}/stream/"
+    return await AsyncClient().get(url, headers={"Authorization": f"Bearer {token}", **headers})
+
+
+async def key(user: User, team: Team) -> str:
+    _, token = await sync_to_async(keys.create_key)(team=team, actor=user, name="k", scopes=["runs:read"])
+    return token
+
+
+async def test_the_same_frames_as_the_socket_with_ids_to_continue_from(run: Run, alice: User, team: Team) -> None:
+    response = await get(run, await key(alice, team), **{"Last-Event-ID": "1"})
+
+    got = await frames(response)
+    assert response["Content-Type"] == "text/event-stream"
+    assert [(ident, body["kind"], body.get("seq")) for ident, body in got] == [
+        ("2", "event", 2),
+        ("3", "event", 3),
+        ("", "caught_up", 3),
+        ("", "end", None),
+    ]
+
+
+async def test_another_team_gets_404_and_nobody_gets_401(run: Run, charlie: User, other_team: Team) -> None:
+    response = await get(run, await key(charlie, other_team))
+    assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")
+
+    response = await get(run, "dh_nonsense")
+    assert response.status_code == 401
+
+
+def test_a_cursor_that_is_no_number_of_ours_starts_at_the_beginning() -> None:
+    assert [hub.cursor(text) for text in ("7", "x", "-1", "", "٣", "9" * 5000)] == [7, 0, 0, 0, 0, 0]
