@@ -1,0 +1,14 @@
+"""`/api/v1/`: each app brings its own resources."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+app_name = "api"
+urlpatterns = [
+    path("", include("accounts.api.urls")),
+    path("", include("storage.api.urls")),
+    path("", include("tools.api.urls")),
+    path("", include("agents.api.urls")),
+    path("", include("tasks.api.urls")),
+]

@@ -1,0 +1,34 @@
+"""What every page needs to know: the theme, and, inside a team, the way around."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.http import HttpRequest
+
+from accounts.tracing import current_request_id
+from config import nav
+from tasks.models import HumanRequest, Run, RunStatus
+
+THEMES = ("light", "dark", "system")
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    theme = request.COOKIES.get("theme", "")
+    found: dict[str, Any] = {
+        "theme": theme if theme in THEMES else "system",
+        "request_id": current_request_id.get(),
+        "team": getattr(request, "team", None),
+    }
+    team = found["team"]
+    if team is not None:
+        match = request.resolver_match
+        found["nav"] = [
+            {"label": label, "pages": nav.links(pages, team.slug, match.view_name if match else "")}
+            for label, pages in nav.GROUPS
+        ]
+        found["actions"] = nav.links(nav.ACTIONS, team.slug)
+        found["inbox_count"] = cache(HumanRequest.objects.for_team(team).open().count)
+        found["has_running"] = cache(Run.objects.for_team(team).filter(status=RunStatus.RUNNING).exists)
+    return found

@@ -1,0 +1,219 @@
+"""How an error looks: problem+json for the API, a fragment for htmx, a page for people. One place, one wording."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.html import format_html
+from rest_framework import exceptions as drf
+
+from accounts.api.errors import TooLarge
+from accounts.errors import AppError, FieldError, Forbidden, NotFound, Unavailable
+from accounts.tracing import current_request_id
+
+log = logging.getLogger(__name__)
+PROBLEM = "application/problem+json"
+TITLES: dict[type[Exception], str] = {
+    drf.AuthenticationFailed: "The key or session is not valid",
+    drf.NotAuthenticated: "Sign in or send a key",
+    drf.MethodNotAllowed: "The resource has no such method",
+    drf.NotAcceptable: "Only JSON can be sent back",
+    drf.ParseError: "The body cannot be read",
+    drf.UnsupportedMediaType: "The body has a type that is not read here",
+    drf.Throttled: "Too many calls",
+}
+DATABASE_AWAY = (OperationalError, InterfaceError)
+
+
+def problem(error: AppError, *, status: int | None = None) -> dict[str, Any]:
+    """The RFC 9457 document of an error."""
+    return {
+        "type": f"/docs/errors/#{error.code}",
+        "title": error.title,
+        "status": status or error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "request_id": current_request_id.get(),
+        "errors": [{"field": e.field, "code": e.code, "message": e.message} for e in error.fields],
+        **error.extra,
+    }
+
+
+def _problem_response(error: AppError) -> HttpResponse:
+    response = HttpResponse(json.dumps(problem(error)), status=error.status, content_type=PROBLEM)
+    if error.retry_after_s is not None:
+        response["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def error_response(request: HttpRequest, error: AppError) -> HttpResponse:
+    """The error in the form that this caller reads."""
+    if is_api(request):
+        return _problem_response(error)
+    response = HttpResponse(_error_page(request, error), status=error.status)
+    if error.retry_after_s is not None:
+        response["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def _error_page(request: HttpRequest, error: AppError) -> str:
+    template = "errors/_error.html" if request.headers.get("HX-Request") else "errors/error.html"
+    in_team = getattr(request, "team", None) is not None and error.status < 500
+    layout = "layouts/app.html" if in_team else "layouts/bare.html"
+    context = {"error": error, "request_id": current_request_id.get(), "layout": layout}
+    try:
+        # What is broken must not break the page that says so: from 500 on nothing is looked up for it.
+        return render_to_string(template, context, request if error.status < 500 else None)
+    except Exception:
+        log.exception("The error page cannot be shown.")
+        return format_html("<h1>{}</h1><p>{}</p><p>{}</p>", error.title, error.detail, context["request_id"])
+
+
+class AppErrorMiddleware:
+    """Turns an AppError that a page or a plain view raised into its answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        error = as_app_error(exception) if isinstance(exception, (AppError, *DATABASE_AWAY)) else None
+        return error_response(request, error) if error else None
+
+
+# ---- Django REST framework
+
+
+class _Wrapped(AppError):
+    """An error of the framework in our form."""
+
+    def __init__(
+        self,
+        *,
+        status: int,
+        code: str,
+        title: str,
+        detail: str,
+        fields: Sequence[FieldError] = (),
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(detail, fields=fields, retry_after_s=retry_after_s)
+        self.status, self.code, self.title = status, code, title  # type: ignore[misc]
+
+
+def _field_errors(detail: Any, where: str = "") -> list[FieldError]:
+    """The framework's nested errors as a list: `limits.max_turns`, `tools[0].policy`."""
+    if isinstance(detail, dict):
+        return [e for key, value in detail.items() for e in _field_errors(value, _inside(where, key))]
+    if isinstance(detail, list) and not all(isinstance(item, str) for item in detail):
+        return [e for index, item in enumerate(detail) for e in _field_errors(item, _inside(where, index))]
+    items = detail if isinstance(detail, list) else [detail]
+    return [FieldError(where or "body", str(getattr(item, "code", "invalid")), str(item)) for item in items]
+
+
+def _inside(where: str, key: str | int) -> str:
+    if isinstance(key, int):
+        return f"{where}[{key}]"
+    if key == "non_field_errors":
+        return where
+    return f"{where}.{key}" if where else key
+
+
+def as_app_error(exc: Exception) -> AppError | None:
+    """The framework's refusals in our words; None for a bug."""
+    if isinstance(exc, AppError):
+        return exc
+    if isinstance(exc, Http404):
+        return NotFound("There is nothing here, or it belongs to another team.")
+    if isinstance(exc, PermissionDenied):
+        return Forbidden("You may not do this here.")
+    if isinstance(exc, DATABASE_AWAY):
+        log.warning("The database does not answer: %s", exc)
+        return Unavailable("The database does not answer. Try again in a few seconds.", retry_after_s=5)
+    if isinstance(exc, drf.ValidationError):
+        fields = _field_errors(exc.detail)
+        return _Wrapped(
+            status=422,
+            code="invalid_input",
+            title="Some of the input does not fit",
+            detail=" ".join(f"{e.field}: {e.message}" for e in fields[:3]) or "The input does not fit.",
+            fields=fields,
+        )
+    if isinstance(exc, RequestDataTooBig):
+        return TooLarge("The body is too large for this address; upload large things as files.")
+    if isinstance(exc, drf.APIException):
+        code = str(getattr(exc.detail, "code", exc.default_code))
+        title = TITLES.get(type(exc), "The request cannot be carried out")
+        return _Wrapped(status=exc.status_code, code=code, title=title, detail=str(exc.detail))
+    return None
+
+
+def api_exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    """DRF's EXCEPTION_HANDLER."""
+    error = as_app_error(exc)
+    if error is None:
+        return None
+    response = _problem_response(error)
+    wait = getattr(exc, "wait", None)
+    if wait is not None:
+        response["Retry-After"] = str(math.ceil(wait))
+    challenge = getattr(exc, "auth_header", None)
+    if challenge:
+        response["WWW-Authenticate"] = challenge
+    return response
+
+
+# ---- Django's own handlers
+
+
+def _page(request: HttpRequest, *, status: int, code: str, title: str, detail: str) -> HttpResponse:
+    return error_response(request, _Wrapped(status=status, code=code, title=title, detail=detail))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(request, status=400, code="bad_request", title="Bad request", detail="The request could not be read.")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_response(request, Forbidden("You may not do this here."))
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_response(request, NotFound("There is nothing here, or it belongs to another team."))
+
+
+def too_many(request: HttpRequest) -> HttpResponse:
+    """What allauth answers when someone tries to sign in too often."""
+    error = _Wrapped(
+        status=429, code="throttled", title="Too many tries", detail="Wait a minute, then try again.", retry_after_s=60
+    )
+    return error_response(request, error)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Called while the exception is being handled, also when a middleware raised it."""
+    known = as_app_error(exception) if isinstance(exception := sys.exc_info()[1], DATABASE_AWAY) else None
+    if known:
+        return error_response(request, known)
+    detail = "This is our fault. It is logged under the request id; trying again may help."
+    return _page(request, status=500, code="internal", title="Something broke on our side", detail=detail)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    detail = "The form was open for too long or came from another site. Reload the page and send it again."
+    return _page(request, status=403, code="csrf_failed", title="The form is out of date", detail=detail)

@@ -1,0 +1,206 @@
+"""Is every real part there? `/health/live/` says that this process answers, `/health/ready/` which part does not."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NoAnswer
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from typing import Any
+
+import psycopg
+import redis
+from django.conf import settings
+from django.core.cache import cache
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db.migrations.loader import MigrationLoader
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tasks import postgres, queue
+
+PATIENCE_S = 4.0
+KEEP_S = 1.0
+"""Answers this young are given again, so that asking often costs nothing."""
+SWEEP_LATE_S = 60.0
+PROBE, CONTENT = "health/probe", b"deskhand"
+
+
+class Down(Exception):
+    """A part is not as it should be. The text is one sentence for an operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    name: str
+    ok: bool
+    required: bool
+    """Whether Deskhand cannot do its work without it."""
+    detail: str
+    ms: int
+
+
+def database() -> str:
+    try:
+        with psycopg.connect(postgres.conninfo(), connect_timeout=3) as connection:
+            version = connection.info.server_version // 10_000
+            connection.execute("SELECT 1")
+    except psycopg.Error as error:
+        raise Down("PostgreSQL does not answer. Everything waits for it; nothing is lost.") from error
+    return f"PostgreSQL {version} answers."
+
+
+def migrations() -> str:
+    try:
+        with psycopg.connect(postgres.conninfo(), connect_timeout=3) as connection:
+            done = set(connection.execute("SELECT app, name FROM django_migrations").fetchall())
+    except psycopg.Error as error:
+        raise Down("Nobody knows, because PostgreSQL does not answer.") from error
+    missing = sorted(f"{app}.{name}" for app, name in _known_migrations() - done)
+    if missing:
+        raise Down(f"{len(missing)} migrations are not applied, {missing[0]} first. Run manage.py migrate.")
+    return "Every migration is applied."
+
+
+def valkey() -> str:
+    try:
+        info = valkey_client().info("server")
+    except (redis.RedisError, OSError) as error:
+        raise Down("Valkey does not answer. Runs go on; live pages are up to two seconds late.") from error
+    return f"Valkey {info.get('valkey_version') or info.get('redis_version')} answers."
+
+
+def object_store() -> str:
+    """Writes, reads and removes one object: a store that is full or read-only is down."""
+    try:
+        name = default_storage.save(PROBE, ContentFile(CONTENT))
+        try:
+            with default_storage.open(name) as file:
+                kept = file.read()
+        finally:
+            default_storage.delete(name)
+    except Exception as error:
+        raise Down("The object store cannot be written to. Files cannot be uploaded or delivered.") from error
+    if kept != CONTENT:
+        raise Down("The object store does not give back what it was given.")
+    return "The object store keeps what it is given."
+
+
+def workers() -> str:
+    try:
+        alive = sum(1 for _ in valkey_client().scan_iter(f"{settings.REDIS_PREFIX}worker:*", count=1000))
+    except (redis.RedisError, OSError) as error:
+        raise Down("Nobody knows, because Valkey does not answer.") from error
+    if not alive:
+        raise Down("No worker is alive. Runs wait in the queue until one starts.")
+    return "1 worker is alive." if alive == 1 else f"{alive} workers are alive."
+
+
+def clock() -> str:
+    swept = cache.get(queue.SWEPT)
+    if swept is None:
+        raise Down("The clock has not swept yet. Scheduled starts and lost messages wait for beat and a worker.")
+    late = time.time() - swept
+    if late > SWEEP_LATE_S:
+        raise Down(f"The clock last swept {late:.0f} seconds ago. Look after beat and the workers.")
+    return f"The clock swept {max(0, late):.0f} seconds ago."
+
+
+def sandbox() -> str:
+    can_run, why = import_module("tools.sandbox").status()
+    if not can_run:
+        raise Down(f"Code cannot be run: {why}")
+    return why or "Code runs in the sandbox."
+
+
+def model() -> str:
+    if not settings.ANTHROPIC_API_KEY:
+        raise Down("There is no ANTHROPIC_API_KEY: agents work with the demo model.")
+    return "There is a key for Anthropic's models."
+
+
+REQUIRED: Sequence[Callable[[], str]] = (database, migrations, valkey, object_store, workers, clock)
+OPTIONAL: Sequence[Callable[[], str]] = (sandbox, model)
+
+
+def check_all() -> list[Check]:
+    """Every part at once, each with its own patience."""
+    pool = ThreadPoolExecutor(len(REQUIRED) + len(OPTIONAL), thread_name_prefix="health")
+    end = time.monotonic() + PATIENCE_S
+    asked = [(part, pool.submit(_timed, part)) for part in (*REQUIRED, *OPTIONAL)]
+    found = [_outcome(part, answer, end) for part, answer in asked]
+    pool.shutdown(wait=False, cancel_futures=True)
+    return found
+
+
+@never_cache
+@require_safe
+def live(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"status": "ok"})
+
+
+@never_cache
+@require_safe
+def ready(request: HttpRequest) -> HttpResponse:
+    checks = recent()
+    failing = [check.name for check in checks if check.required and not check.ok]
+    content = {"status": "failing" if failing else "ok", "failing": failing, "checks": [asdict(c) for c in checks]}
+    return JsonResponse(content, status=503 if failing else 200, headers={"Retry-After": "5"} if failing else {})
+
+
+_lock = threading.Lock()
+_kept: tuple[float, list[Check]] = (float("-inf"), [])
+
+
+def recent() -> list[Check]:
+    """What was found within the last second. Who asks meanwhile waits for the same answer."""
+    global _kept
+    with _lock:
+        if time.monotonic() - _kept[0] > KEEP_S:
+            found = check_all()
+            _kept = (time.monotonic(), found)
+        return _kept[1]
+
+
+@functools.cache
+def _known_migrations() -> frozenset[tuple[str, str]]:
+    """Those of the code. One that replaces others is noted as those, so it is left out."""
+    known: Any = MigrationLoader(None).disk_migrations
+    return frozenset(key for key, migration in known.items() if not migration.replaces)
+
+
+def _timed(part: Callable[[], str]) -> Check:
+    began = time.monotonic()
+    ok = False
+    try:
+        detail, ok = part(), True
+    except Down as down:
+        detail = str(down)
+    except Exception as error:
+        detail = f"The check itself failed: {type(error).__name__}."
+    return _check(part, ok, detail, time.monotonic() - began)
+
+
+def _outcome(part: Callable[[], str], answer: Future[Check], end: float) -> Check:
+    try:
+        return answer.result(timeout=max(0.0, end - time.monotonic()))
+    except NoAnswer:
+        return _check(part, False, f"No answer within {PATIENCE_S:.0f} seconds.", PATIENCE_S)
+
+
+def _check(part: Callable[[], str], ok: bool, detail: str, seconds: float) -> Check:
+    return Check(name=part.__name__, ok=ok, required=part in REQUIRED, detail=detail, ms=round(seconds * 1000))
+
+
+def valkey_client() -> redis.Redis:
+    return redis.Redis.from_url(
+        f"{settings.REDIS_URL}/0", socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
+    )

@@ -1,0 +1,75 @@
+"""The pages that people can go to, in the order of the sidebar. The palette lists the same ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    label: str
+    icon: str
+    url_name: str
+    owns: tuple[str, ...] = ()
+    """Beginnings of the URL names that belong to this page, so that it stays lit on its sub-pages."""
+    keys: str = ""
+    """The keyboard shortcut, as static/src/js/shortcuts.js knows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    label: str
+    icon: str
+    href: str
+    is_current: bool
+    keys: str
+    url_name: str
+
+
+GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
+    (
+        "",
+        (
+            Page("Home", "house", "tasks:dashboard", ("tasks:dashboard",), "g h"),
+            Page("Inbox", "inbox", "tasks:inbox", ("tasks:inbox", "tasks:request_"), "g i"),
+        ),
+    ),
+    (
+        "Work",
+        (
+            Page(
+                "Agents",
+                "users-round",
+                "tasks:agent_list",
+                ("tasks:agent_", "tasks:memory_", "tasks:onboarding"),
+                "g a",
+            ),
+            Page("Tasks", "list-checks", "tasks:task_list", ("tasks:task_",), "g t"),
+            Page("Runs", "activity", "tasks:run_list", ("tasks:run_", "tasks:artifact_"), "g r"),
+        ),
+    ),
+    ("Manage", (Page("Settings", "settings", "accounts:settings", ("accounts:",), "g s"),)),
+)
+ACTIONS: tuple[Page, ...] = (
+    Page("Hand over a task…", "play", "tasks:run_new", keys="r"),
+    Page("Create a task", "list-plus", "tasks:task_new"),
+    Page("Add an agent", "user-plus", "tasks:agent_new"),
+    Page("Create an API key", "key-round", "accounts:api_keys"),
+)
+
+
+def links(pages: tuple[Page, ...], team: str, current: str = "") -> list[Link]:
+    """The pages as links for the team; the one that `current` belongs to is lit."""
+    return [
+        Link(
+            label=page.label,
+            icon=page.icon,
+            href=reverse(page.url_name, kwargs={"team": team}),
+            is_current=current.startswith(page.owns),
+            keys=page.keys,
+            url_name=page.url_name,
+        )
+        for page in pages
+    ]

@@ -1,0 +1,151 @@
+"""The components that every template may use without loading anything. Shown with their context in docs/ui.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.forms import BoundField
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from config import charts, fields, formats, icons, markdown
+
+register = template.Library()
+
+register.simple_tag(icons.draw, name="icon")
+register.simple_tag(charts.bars, name="chart_bars")
+register.simple_tag(charts.line, name="chart_line")
+register.simple_tag(charts.spark, name="spark")
+register.simple_tag(charts.lane, name="lane")
+register.filter("money", formats.money)
+register.filter("duration", formats.duration)
+register.filter("file_size", formats.file_size)
+register.filter("compact", formats.compact)
+register.filter("plain", lambda text: markdown.plain(str(text or "")))
+
+# status → (tone, label, icon): the only place where a status gets a colour
+STATUS = {
+    "scheduled": ("", "Scheduled", "calendar-clock"),
+    "queued": ("", "Queued", "clock"),
+    "running": ("accent", "Running", ""),
+    "waiting": ("human", "Needs you", "hand"),
+    "needs_review": ("human", "In review", "eye"),
+    "succeeded": ("ok", "Done", "check"),
+    "failed": ("bad", "Failed", "x"),
+    "cancelled": ("", "Cancelled", "ban"),
+    "expired": ("", "Expired", "hourglass"),
+    "rejected": ("bad", "Rejected", "circle-slash"),
+}
+HUES = ("blue", "teal", "moss", "amber", "coral", "rose", "plum", "slate")
+PRESENCE = {"working": "live", "waiting": "dot dot-human", "idle": "dot dot-ok", "paused": "dot dot-idle"}
+
+
+@register.inclusion_tag("components/status.html")
+def status(value: str, waiting_on: str = "", size: str = "") -> dict[str, Any]:
+    """The badge of a run. A run that waits for a clock needs nobody, so it is not amber."""
+    tone, label, icon = STATUS[value]
+    if value == "waiting" and waiting_on == "timer":
+        tone, label, icon = "", "Trying again soon", "timer"
+    return {"tone": tone, "label": label, "icon": icon, "live": value == "running", "size": size}
+
+
+@register.inclusion_tag("components/tile.html")
+def tile(agent: Any, size: str = "", presence: str = "") -> dict[str, Any]:
+    """An agent: a rounded square. `presence` is working, waiting, idle or paused."""
+    return {"hue": hue(agent), "icon": _get(agent, "icon"), "size": size, "dot": PRESENCE.get(presence, "")}
+
+
+@register.inclusion_tag("components/avatar.html")
+def avatar(person: Any, size: str = "") -> dict[str, Any]:
+    """A person: a circle with initials."""
+    return {"hue": hue(person), "initials": _get(person, "initials"), "size": size}
+
+
+@register.filter(name="markdown", is_safe=True)
+def as_html(text: object, images: Mapping[str, str] | None = None) -> SafeString:
+    """Markdown as safe HTML. `images`: the pictures that it may show, its names for them → our addresses."""
+    return markdown.render(str(text or ""), images=images)
+
+
+@register.filter
+def hue(thing: Any) -> str:
+    value = _get(thing, "hue")
+    return value if value in HUES else "blue"
+
+
+def _get(thing: Any, name: str) -> str:
+    value = thing.get(name, "") if isinstance(thing, Mapping) else getattr(thing, name, "")
+    return str(value or "")
+
+
+@register.inclusion_tag("components/copy_id.html")
+def copy_id(value: object, label: str = "ID") -> dict[str, str]:
+    text = str(value)
+    return {"value": text, "short": text if len(text) <= 20 else f"{text[:8]}…{text[-5:]}", "label": label}
+
+
+@register.simple_tag
+def when(at: datetime | None, empty: str = formats.DASH) -> SafeString | str:
+    """Relative time in the text, exact time on hover; static/src/js/time.js keeps the relative part fresh."""
+    if at is None:
+        return empty
+    return format_html(
+        '<time datetime="{}" title="{}" data-when>{}</time>',
+        at.isoformat(),
+        formats.exact_time(at),
+        formats.relative_time(at),
+    )
+
+
+@register.simple_tag
+def elapsed(seconds: float | None, is_live: bool = False) -> SafeString:
+    """How long something has run. While it is live, the browser counts on."""
+    return format_html(
+        '<span class="num"{}>{}</span>',
+        format_html(' data-elapsed="{}"', int(seconds or 0)) if is_live else "",
+        formats.duration(seconds),
+    )
+
+
+@register.simple_tag
+def meter(value: float | str | None, maximum: float | str | None, label: str, css: str = "") -> SafeString:
+    """How much of a limit is used: amber from 80 %, red from 100 %."""
+    used, limit = float(value or 0), float(maximum or 0)
+    percent = round(used / limit * 100) if limit > 0 else 0
+    tone = "meter-over" if percent >= 100 else "meter-warn" if percent >= 80 else ""
+    return format_html(
+        '<progress class="{}" value="{}" max="{}" aria-label="{}">{}%</progress>',
+        " ".join(part for part in ("meter", tone, css) if part),
+        min(used, limit) if limit > 0 else 0,
+        limit if limit > 0 else 1,
+        label,
+        percent,
+    )
+
+
+@register.simple_tag
+def segs(states: str | Sequence[str], label: str) -> SafeString:
+    """A strip of phases: done, now, wait, fail or todo, one word for each."""
+    parts = states.split() if isinstance(states, str) else states
+    inner = format_html_join("", '<i class="{}"></i>', ((part,) for part in parts))
+    return format_html('<span class="segs" role="img" aria-label="{}">{}</span>', label, inner)
+
+
+@register.simple_tag(takes_context=True)
+def query(context: template.Context, **changes: object) -> str:
+    """The present query string with changes; an empty value takes the name out."""
+    params = context["request"].GET.copy()
+    for name, value in changes.items():
+        params.pop(name, None)
+        if value not in ("", None):
+            params[name] = str(value)
+    return f"?{params.urlencode()}" if params else "?"
+
+
+@register.simple_tag
+def field(bound: BoundField, **options: Any) -> SafeString:
+    """One form field with label, help and errors. Options are listed in config/fields.py."""
+    return fields.render(bound, **options)

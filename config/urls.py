@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.urls import include, path, re_path
+
+from accounts.views import ResetFromLink
+from config import api_docs, health, operators, views
+
+RESET_LINK = r"^accounts/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$"
+
+admin.autodiscover()
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.site_header = admin.site.site_title = "Deskhand operators"
+
+urlpatterns = [
+    path("", views.landing, name="landing"),
+    path("home/", views.home, name="home"),
+    path("demo/", views.demo_sign_in, name="demo_sign_in"),
+    path("styleguide/", views.styleguide, name="styleguide"),
+    path("t/<slug:team>/", include("tasks.urls")),
+    path("t/<slug:team>/", include("accounts.urls")),
+    path("health/live/", health.live, name="health_live"),
+    path("health/ready/", health.ready, name="health_ready"),
+    path("share/<str:token>/", include("tasks.share_urls")),
+    path("admin/health/", admin.site.admin_view(operators.health_page), name="operators_health"),
+    path("admin/", admin.site.urls),
+    re_path(RESET_LINK, ResetFromLink.as_view(), name="account_reset_password_from_key"),
+    path("accounts/", include("allauth.urls")),
+    path("favicon.ico", views.favicon),
+    path("api/v1/", include("config.api_urls")),
+    path("api/schema/", api_docs.schema, name="api_schema"),
+    path("api/docs/", api_docs.docs, name="api_docs"),
+]
+
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.permission_denied"
+handler404 = "config.errors.page_not_found"
+handler429 = "config.errors.too_many"
+handler500 = "config.errors.server_error"

@@ -1,0 +1,76 @@
+"""The pages that belong to no app: the front door, the way home, and the styleguide."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.errors import NotFound
+from accounts.models import Membership, Team, User
+from accounts.tenancy import may
+from agents.models import Agent
+from config import styleguide as samples
+
+LAST_TEAM = "last_team"
+
+
+@require_safe
+def landing(request: HttpRequest) -> HttpResponse:
+    return render(request, "landing.html", {"has_demo": _demo_user() is not None})
+
+
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    """For pages that name no icon, such as the admin's."""
+    return redirect(static("logo.svg"))
+
+
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """The team that the person worked in last, or their own; one where nobody works yet starts with a role."""
+    user: Any = request.user
+    teams = Team.objects.filter(memberships__user=user)
+    last = teams.filter(slug=request.session.get(LAST_TEAM, "")).first()
+    team = last or teams.order_by("-is_personal", "created_at").first()
+    if team is None:
+        raise NotFound("You are in no team any more. Ask someone to invite you again.")
+    is_new = not Agent.objects.for_team(team).exists()
+    may_start = may(Membership.objects.get(team=team, user=user).role, "agents:write")
+    return redirect("tasks:onboarding" if is_new and may_start else "tasks:dashboard", team=team.slug)
+
+
+@require_POST
+def demo_sign_in(request: HttpRequest) -> HttpResponse:
+    """Sign in as the seeded demo person, where the operator of this machine allows it."""
+    user = _demo_user()
+    if user is None:
+        raise NotFound("There is no demo on this installation.")
+    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    messages.info(request, "You are signed in to the demo team.")
+    return redirect("home")
+
+
+def _demo_user() -> User | None:
+    """`make up` writes var/demo.json and sets DEMO_SIGN_IN; a server that strangers reach has neither."""
+    if not settings.DEMO_SIGN_IN:
+        return None
+    try:
+        email = json.loads((settings.VAR_DIR / "demo.json").read_text())["email"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return User.objects.filter(email=email, is_active=True, is_staff=False).first()
+
+
+@staff_member_required
+def styleguide(request: HttpRequest) -> HttpResponse:
+    return render(request, "styleguide.html", samples.context())

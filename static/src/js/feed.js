@@ -1,0 +1,55 @@
+/* The team's feed: the inbox count everywhere, and a nudge for what shows runs. Rows are the truth, this is a hint:
+   elements with data-live are asked to refresh, at most every two seconds. */
+const feedTeam = document.body.dataset.team;
+let feedTries = 0;
+let nudge = 0;
+
+function showInbox(count) {
+  for (const slot of document.querySelectorAll("[data-inbox-count]")) {
+    slot.replaceChildren();
+    if (!count) continue;
+    const badge = document.createElement("span");
+    badge.className = "count count-human";
+    badge.textContent = count;
+    const words = document.createElement("span");
+    words.className = "sr-only";
+    words.textContent = " waiting for you";
+    badge.append(words);
+    slot.append(badge);
+  }
+}
+
+function showFeed(state, text) {
+  for (const sign of document.querySelectorAll("[data-feed]")) {
+    sign.hidden = false;
+    sign.querySelector(".dot").className = `dot ${state}`;
+    sign.querySelector("[data-feed-text]").textContent = text;
+  }
+}
+
+function refreshLive() {
+  nudge ||= setTimeout(() => {
+    nudge = 0;
+    for (const part of document.querySelectorAll("[data-live]")) part.dispatchEvent(new Event("refresh"));
+  }, 2000);
+}
+
+function openFeed() {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  const socket = new WebSocket(`${scheme}//${location.host}/ws/feed/?team=${encodeURIComponent(feedTeam)}`);
+  socket.addEventListener("message", (event) => {
+    const frame = JSON.parse(event.data);
+    if (feedTries) refreshLive();
+    feedTries = 0;
+    showFeed("dot-ok", "Live");
+    if (frame.kind === "inbox") { showInbox(frame.count); refreshLive(); }
+    if (frame.kind === "run") { document.dispatchEvent(new CustomEvent("feed:run", { detail: frame })); refreshLive(); }
+  });
+  socket.addEventListener("close", (event) => {
+    if ([4401, 4403, 4404].includes(event.code)) { showFeed("dot-idle", "Not live"); return; }
+    feedTries += 1;
+    showFeed("dot-human", "Reconnecting");
+    setTimeout(openFeed, Math.min(30000, 500 * 2 ** feedTries) * (0.5 + Math.random() / 2));
+  });
+}
+if (feedTeam) openFeed();

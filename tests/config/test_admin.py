@@ -1,0 +1,208 @@
+"""Operators: every model is there, history cannot be changed, actions go through the services. Attack case 58."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.messages import get_messages
+from django.core.cache import cache
+from django.db.models import Model
+from django.test import Client
+from django.utils import timezone
+
+from accounts.admin import ReadOnlyAdmin
+from accounts.models import ApiKey, AuditEntry, Membership, Team, User
+from accounts.services import keys
+from agents.models import Agent
+from agents.services.memories import AgentMemory
+from billing.models import Budget, Price, TeamPlan, UsageRecord
+from billing.services import set_budget
+from storage.services import save_file
+from tasks import stream
+from tasks.events import Log
+from tasks.models import Artifact, HumanRequest, Run, RunInput, RunStatus, Step
+from tasks.services import shares
+from tests.factories import PASSWORD, RunFactory, TaskFactory, UserFactory
+
+OUR_APPS = {"accounts", "billing", "storage", "tools", "agents", "tasks", "marketplace"}
+OURS = [model for model in apps.get_models() if model._meta.app_label in OUR_APPS]
+CHANGEABLE = {"User", "Team", "Membership", "TeamPlan", "Price", "Budget"}
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    return UserFactory(email="ops@example.com", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def desk(operator: User) -> Client:
+    client = Client()
+    client.force_login(operator, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def run(team: Team, alice: User) -> Run:
+    """A run with one row of everything around it."""
+    task = TaskFactory(agent__team=team)
+    run = RunFactory(team=team, agent=task.agent, task=task, title="Weekly report")
+    file = save_file(team_id=team.pk, content=b"a;b\n", name="a.csv")
+    RunInput.objects.create(run=run, file=file, name="a.csv")
+    Artifact.objects.create(team=team, run=run, path="report.md", file=file)
+    HumanRequest.objects.create(team=team, run=run, kind="question", title="Which one?")
+    Step.objects.create(run=run, index=1, kind="tool", status="done", tool="query_table")
+    shares.share_run(run=run, actor=alice)
+    stream.append(run, Log(text="hello"))
+    AgentMemory(agent_id=run.agent_id, team_id=team.pk).remember(text="Pays in euros.")
+    UsageRecord.objects.create(team=team, key="k", kind="model", outcome="charged", run_id=run.pk, step_key="s")
+    set_budget(team=team, limit_usd=20)  # type: ignore[arg-type]
+    TeamPlan.objects.get_or_create(team=team)
+    keys.create_key(team=team, actor=alice, name="CI", scopes=["runs:read"])
+    return run
+
+
+def url_of(model: type[Model], page: str, *args: Any) -> str:
+    from django.urls import reverse
+
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def test_every_model_is_in_the_admin() -> None:
+    assert {model.__name__ for model in OURS if model not in admin.site._registry} == set()
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+def test_every_list_and_every_row_can_be_looked_at(desk: Client, run: Run, model: type[Model]) -> None:
+    listed = desk.get(url_of(model, "changelist"))
+    searched = desk.get(url_of(model, "changelist"), {"q": "acme"})
+    row = model._default_manager.first()
+
+    assert (listed.status_code, searched.status_code) == (200, 200)
+    if row is not None:
+        assert desk.get(url_of(model, "change", row.pk)).status_code == 200
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+def test_history_can_be_read_and_not_changed(desk: Client, run: Run, model: type[Model]) -> None:
+    assert isinstance(admin.site._registry[model], ReadOnlyAdmin) is (model.__name__ not in CHANGEABLE)
+    row = model._default_manager.first()
+    if model.__name__ in CHANGEABLE or row is None:
+        return
+    assert desk.get(url_of(model, "add")).status_code == 403
+    assert desk.post(url_of(model, "change", row.pk), {}).status_code == 403
+    assert desk.post(url_of(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+    assert model._default_manager.filter(pk=row.pk).exists()
+
+
+def test_no_page_shows_a_secret(desk: Client, run: Run) -> None:
+    key = ApiKey.objects.get()
+
+    assert key.secret_sha256 not in desk.get(url_of(ApiKey, "change", key.pk)).content.decode()
+
+
+def act(desk: Client, model: type[Model], action: str, *rows: Model) -> list[str]:
+    """Do an action on rows; what the operator is told."""
+    answer = desk.post(url_of(model, "changelist"), {"action": action, "_selected_action": [row.pk for row in rows]})
+    assert answer.status_code == 302
+    desk.get("/admin/")  # shows them, so that the next action starts afresh
+    return [str(message) for message in get_messages(answer.wsgi_request)]
+
+
+def test_a_run_is_repaired_and_cancelled(desk: Client, run: Run, operator: User) -> None:
+    run.move_to(RunStatus.RUNNING, lease_expires_at=timezone.now() - timedelta(minutes=5))
+    epoch = run.epoch
+
+    assert act(desk, Run, "repair", run) == ["1 repaired."]
+    run.refresh_from_db()
+    assert run.epoch > epoch
+    assert act(desk, Run, "cancel", run) == ["1 cancelled."]
+    run.refresh_from_db()
+    assert run.status == RunStatus.CANCELLED
+    assert act(desk, Run, "repair", run) == ["Weekly report: A run that is cancelled needs no repair."]
+    assert AuditEntry.objects.filter(actor=operator, action="run.cancelled").count() == 1
+
+
+def test_keys_links_and_agents_are_stopped(desk: Client, run: Run) -> None:
+    assert act(desk, ApiKey, "revoke", ApiKey.objects.get()) == ["1 revoked."]
+    assert act(desk, Agent, "pause", run.agent) == ["1 paused."]
+    run.agent.refresh_from_db()
+    assert run.agent.status == "paused"
+    share = run.shares.get()
+    assert act(desk, type(share), "revoke", share) == ["1 revoked."]
+    assert run.shares.filter(revoked_at__isnull=True).count() == 0
+
+
+def test_a_raised_budget_goes_through_the_service(desk: Client, run: Run) -> None:
+    budget = Budget.objects.get()
+
+    desk.post(url_of(Budget, "change", budget.pk), {"limit_usd": "50"})
+
+    budget.refresh_from_db()
+    assert budget.limit_usd == 50
+
+
+def test_prices_are_added(desk: Client) -> None:
+    usd = {f"{kind}_usd": "1" for kind in ("input", "output", "cache_read", "cache_write")}
+
+    desk.post(url_of(Price, "add"), usd | {"model": "claude-next", "effective_from": "2027-01-01"})
+
+    assert Price.objects.filter(model="claude-next").count() == 1
+
+
+def test_a_person_whom_an_operator_adds_can_sign_in(desk: Client) -> None:
+    cache.clear()
+    desk.post(
+        url_of(User, "add"),
+        {"email": "New@Example.com", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD},
+    )
+
+    user = User.objects.get(email="new@example.com")
+    assert Membership.objects.get(user=user).role == "owner"
+    client = Client()
+    client.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
+    assert client.get("/api/v1/me/").status_code == 200
+
+
+# ---- The health page
+
+
+def test_the_health_page_shows_what_is_stuck_and_repairs_it(desk: Client, run: Run) -> None:
+    Run.objects.update(queued_at=timezone.now() - timedelta(minutes=9))
+    HumanRequest.objects.all().delete()
+
+    page = desk.get("/admin/health/").content.decode()
+    assert "Weekly report" in page
+    assert "It has waited for a worker for 9\xa0minutes" in page
+    assert "Wake a worker" in page
+
+    answer = desk.post("/admin/health/", {"run": run.pk})
+    assert answer.status_code == 302
+    assert [str(message) for message in get_messages(answer.wsgi_request)] == [
+        "Weekly report: done. It should go on within seconds."
+    ]
+    assert AuditEntry.objects.filter(action="run.woken").count() == 1
+    assert desk.post("/admin/health/", {"run": "nonsense"}).status_code == 404
+
+
+def test_only_operators_get_in(team: Team, alice: User, operator: User, run: Run) -> None:
+    person = Client()
+    person.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+
+    for client in (Client(), person):
+        for path in ("/admin/", "/admin/health/", url_of(Run, "changelist"), url_of(Run, "change", run.pk)):
+            answer = client.get(path)
+            assert answer.status_code in {302, 403}
+            assert "Weekly report" not in answer.content.decode()
+        assert client.post("/admin/health/", {"run": run.pk}).status_code in {302, 403}
+    assert AuditEntry.objects.filter(action="run.woken").count() == 0
+
+
+def test_the_admin_has_no_sign_in_of_its_own(operator: User) -> None:
+    """Its own form would let passwords be guessed without a limit."""
+    answer = Client().post("/admin/login/", {"username": operator.email, "password": PASSWORD})
+
+    assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/accounts/login/")

@@ -1,0 +1,97 @@
+"""The OpenAPI document is valid, complete and tells every refusal; its page loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from tasks.events import EVENT_TYPES
+
+METHODS = ("get", "post", "put", "patch", "delete")
+STREAM = "runs_stream"
+"""Answers with one endless body; it is not made by the framework."""
+FREE_TO_REPEAT: set[str] = set()
+"""POST operations that create and spend nothing."""
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    schema: dict[str, Any] = Client().get("/api/schema/").json()
+    return schema
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(m, path[m]) for path in document["paths"].values() for m in METHODS if m in path]
+
+
+def headers(operation: dict[str, Any]) -> set[str]:
+    return {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "header"}
+
+
+def test_the_document_is_valid_without_a_warning(tmp_path: Path) -> None:
+    call_command("spectacular", validate=True, fail_on_warn=True, file=str(tmp_path / "schema.yml"))
+
+    assert (tmp_path / "schema.yml").read_text().startswith("openapi: 3.1.0")
+
+
+def test_every_operation_says_what_it_is_and_what_it_refuses(document: dict[str, Any]) -> None:
+    assert len(operations(document)) > 20
+    for method, operation in operations(document):
+        name = operation["operationId"]
+        assert operation.get("summary"), f"{name} has no summary"
+        if name == STREAM:
+            continue
+        assert {"400", "401", "403", "406", "429", "503"} <= set(operation["responses"]), name
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                assert list(response["content"]) == ["application/problem+json"], (name, status)
+        if method in {"post", "put", "patch"}:
+            assert {"409", "413", "415", "422"} <= set(operation["responses"]), name
+        assert operation["security"] == [{"apiKey": []}, {"session": []}], name
+
+
+def test_every_post_takes_an_idempotency_key(document: dict[str, Any]) -> None:
+    posts = {op["operationId"]: op for method, op in operations(document) if method == "post"}
+
+    without = {name for name, operation in posts.items() if "Idempotency-Key" not in headers(operation)}
+
+    assert without == FREE_TO_REPEAT
+
+
+def test_every_change_of_a_row_with_an_etag_takes_if_match(document: dict[str, Any]) -> None:
+    one_agent = document["paths"]["/api/v1/agents/{id}/"]
+
+    assert "If-Match" in headers(one_agent["patch"])
+    assert "412" in one_agent["patch"]["responses"]
+
+
+def test_every_event_type_has_its_component(document: dict[str, Any]) -> None:
+    components = document["components"]["schemas"]
+    listed = components["Event"]["discriminator"]["mapping"]
+
+    assert set(listed) == set(EVENT_TYPES)
+    for type_, reference in listed.items():
+        component = components[reference.rpartition("/")[2]]
+        assert component["properties"]["type"]["const"] == type_
+        assert set(component["properties"]["data"]["properties"]) == {f.name for f in fields(EVENT_TYPES[type_])}
+    finished = components["ToolFinishedEvent"]["properties"]["data"]
+    assert finished["properties"]["is_error"] == {"type": "boolean"}
+    assert "preview" not in finished["required"]
+
+
+def test_the_page_needs_no_relaxed_policy(db: None) -> None:
+    page = Client().get("/api/docs/")
+
+    assert page.status_code == 200
+    html = page.content.decode()
+    assert re.findall(r"<script(?![^>]* src=)|style=|https?://", html) == []
+    policy = page["Content-Security-Policy"]
+    assert "script-src 'self'" in policy
+    assert "style-src 'self'" in policy
+    assert "unsafe" not in policy

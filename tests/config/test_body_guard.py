@@ -1,0 +1,170 @@
+"""The body guard in front of a real uvicorn: what is too large or too slow is cut, and never stored."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from config.embedded.ports import answers, free_port
+from config.embedded.processes import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+MIB = 1024 * 1024
+# Like Django: reads the whole body, then answers with its size.
+APPLICATION = """
+from config.body_guard import BodyGuard
+
+async def whole(scope, receive, send):
+    size, more = 0, True
+    while more:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            return
+        size, more = size + len(event["body"]), event["more_body"]
+    status = 404 if "nowhere" in scope["path"] else 200
+    body = str(size).encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+application = BodyGuard(whole, upload_limit=8 * 1024 * 1024, upload_paths=["/api/v1/files/"], stall_s=1.0)
+"""
+
+
+@dataclass
+class Server:
+    port: int
+    pid: int
+
+    @property
+    def peak_mib(self) -> float:
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("guard")
+    (folder / "guarded.py").write_text(APPLICATION)
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "guarded:application", "--port", str(port), "--lifespan", "off"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{folder}:{ROOT}", "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    assert wait_until(lambda: answers(port), 30)
+    yield Server(port, process.pid)
+    process.terminate()
+    process.wait(10)
+
+
+def head(path: str, *headers: str) -> bytes:
+    return "\r\n".join([f"POST {path} HTTP/1.1", "Host: 127.0.0.1", *headers, "", ""]).encode()
+
+
+def answer(connection: socket.socket) -> tuple[int, bytes]:
+    """The status and the body, read to the end of the connection."""
+    received = b""
+    try:
+        while chunk := connection.recv(65536):
+            received += chunk
+    except ConnectionResetError:
+        pass
+    return int(received.split()[1]) if received else 0, received.partition(b"\r\n\r\n")[2]
+
+
+def flood(connection: socket.socket, size: int, *, chunked: bool) -> int:
+    """Send until the server has had enough; how many bytes it took."""
+    block = b"x" * 65536
+    framed = b"10000\r\n" + block + b"\r\n" if chunked else block
+    sent = 0
+    try:
+        while sent < size:
+            connection.sendall(framed)
+            sent += len(block)
+    except OSError:
+        pass
+    return sent
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/runs/", "/nowhere/at/all/"])
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_huge_body_is_cut_after_a_few_megabytes_on_any_path(server, path, chunked):
+    before = server.peak_mib
+    length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {300 * MIB}"
+
+    with server.connect() as connection:
+        connection.sendall(head(path, length))
+        sent = flood(connection, 300 * MIB, chunked=chunked)
+
+    assert sent < 20 * MIB  # what the guard read, and what the kernels' buffers hold
+    assert server.peak_mib - before < 16
+
+
+def test_the_refusal_reaches_a_client_that_sends_first_and_reads_later(server):
+    with server.connect() as connection:
+        connection.sendall(head("/", f"Content-Length: {3 * MIB}", "X-Request-Id: trace-12345678"))
+        connection.sendall(b"x" * 3 * MIB)
+        status, body = answer(connection)
+
+    problem = json.loads(body)
+    assert status == 413
+    assert (problem["code"], problem["status"], problem["request_id"]) == ("body_too_large", 413, "trace-12345678")
+
+
+def test_a_body_within_the_limit_passes_untouched(server):
+    for path, size, expected in (("/", 2 * MIB, 200), ("/nowhere/", 1000, 404), ("/api/v1/files/", 8 * MIB, 200)):
+        with server.connect() as connection:
+            connection.sendall(head(path, f"Content-Length: {size}", "Connection: close") + b"x" * size)
+
+            assert answer(connection) == (expected, str(size).encode())
+
+
+def test_an_upload_has_its_own_limit(server):
+    with server.connect() as connection:
+        connection.sendall(head("/api/v1/files/", f"Content-Length: {20 * MIB}"))
+
+        assert answer(connection)[0] == 413
+
+
+@pytest.mark.parametrize("first", [b"", b"x" * 10])
+def test_a_body_that_stalls_ends_with_408(server, first):
+    started = time.monotonic()
+
+    with server.connect() as connection:
+        connection.sendall(head("/", "Content-Length: 1000") + first)
+        status, body = answer(connection)
+
+    assert status == 408
+    assert json.loads(body)["code"] == "request_timeout"
+    assert time.monotonic() - started < 10
+
+
+def test_a_body_that_drips_does_not_last_for_ever(server):
+    started = time.monotonic()
+
+    with server.connect() as connection:
+        connection.sendall(head("/", "Content-Length: 1000"))
+        connection.settimeout(0.3)
+        received = b""
+        while not received and time.monotonic() - started < 10:
+            try:
+                connection.sendall(b"x")
+                received = connection.recv(65536)
+            except TimeoutError:
+                continue
+
+    assert received.split()[1] == b"408"

@@ -1,0 +1,156 @@
+"""The health pages: every real part is asked, and each failure has its own sentence."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings as live_settings
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+
+from config import health
+from tasks import queue
+
+NOWHERE = 1
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "KEEP_S", 0.0)
+
+
+@pytest.fixture
+def everything_runs(settings: Any) -> Iterator[redis.Redis]:
+    """A worker's heartbeat and the clock's last sweep, as they are written."""
+    # A prefix of its own: engines of other tests beat under the usual one, and a beat outlives its engine by 20 s.
+    settings.REDIS_PREFIX = f"{live_settings.REDIS_PREFIX}health:"
+    valkey = redis.Redis.from_url(f"{live_settings.REDIS_URL}/0")
+    key = f"{live_settings.REDIS_PREFIX}worker:here:1"
+    valkey.set(key, json.dumps({"runs": 0, "at": time.time()}), ex=20)
+    cache.set(queue.SWEPT, time.time(), 60)
+    yield valkey
+    valkey.delete(key)
+    cache.delete(queue.SWEPT)
+
+
+def ask() -> tuple[int, dict[str, Any], list[str]]:
+    answer = Client().get("/health/ready/")
+    content = answer.json()
+    return answer.status_code, {check["name"]: check for check in content["checks"]}, content["failing"]
+
+
+def test_live_needs_no_part(db_is_away: Callable[[], None]) -> None:
+    db_is_away()
+
+    answer = Client().get("/health/live/")
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_ready_when_every_part_answers(everything_runs: redis.Redis) -> None:
+    status, checks, failing = ask()
+
+    assert (status, failing) == (200, [])
+    assert list(checks) == [
+        *("database", "migrations", "valkey", "object_store", "workers", "clock"),
+        *("sandbox", "model"),
+    ]
+    assert checks["database"]["detail"] == "PostgreSQL 18 answers."
+    assert checks["migrations"]["detail"] == "Every migration is applied."
+    assert checks["workers"]["detail"] == "1 worker is alive."
+    assert checks["model"] == {
+        "name": "model",
+        "ok": False,
+        "required": False,
+        "detail": "There is no ANTHROPIC_API_KEY: agents work with the demo model.",
+        "ms": checks["model"]["ms"],
+    }
+
+
+@pytest.fixture
+def db_is_away(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Point the settings of the database at a port where nothing listens."""
+
+    def away() -> None:
+        monkeypatch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+        monkeypatch.setitem(connection.settings_dict, "PORT", str(NOWHERE))
+
+    return away
+
+
+def test_ready_names_the_database(everything_runs: redis.Redis, db_is_away: Callable[[], None]) -> None:
+    db_is_away()
+
+    status, checks, failing = ask()
+
+    assert (status, failing) == (503, ["database", "migrations"])
+    assert checks["database"]["detail"].startswith("PostgreSQL does not answer.")
+    assert checks["valkey"]["ok"] is True
+
+
+def test_ready_names_valkey(everything_runs: redis.Redis, settings: Any) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{NOWHERE}"
+
+    status, checks, failing = ask()
+
+    assert (status, failing) == (503, ["valkey", "workers"])
+    assert checks["valkey"]["detail"].startswith("Valkey does not answer.")
+
+
+def test_ready_names_the_object_store(everything_runs: redis.Redis, settings: Any) -> None:
+    broken = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": "/proc/nowhere"}}
+    settings.STORAGES = settings.STORAGES | {"default": broken}
+
+    status, checks, failing = ask()
+
+    assert (status, failing) == (503, ["object_store"])
+    assert checks["object_store"]["detail"].startswith("The object store cannot be written to.")
+
+
+def test_ready_names_a_lack_of_workers_and_a_late_clock(everything_runs: redis.Redis) -> None:
+    everything_runs.delete(f"{live_settings.REDIS_PREFIX}worker:here:1")
+    cache.set(queue.SWEPT, time.time() - 300, 60)
+
+    status, checks, failing = ask()
+
+    assert (status, failing) == (503, ["workers", "clock"])
+    assert checks["workers"]["detail"].startswith("No worker is alive.")
+    assert checks["clock"]["detail"].startswith("The clock last swept 300 seconds ago.")
+
+
+def test_ready_names_a_migration_that_is_missing(everything_runs: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_known_migrations", lambda: frozenset({("tasks", "0999_future")}))
+
+    status, checks, failing = ask()
+
+    assert (status, failing) == (503, ["migrations"])
+    assert "tasks.0999_future" in checks["migrations"]["detail"]
+
+
+def test_a_part_that_hangs_is_not_waited_for(everything_runs: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(health, "REQUIRED", (_hangs,))
+    monkeypatch.setattr(health, "OPTIONAL", ())
+
+    began = time.monotonic()
+    status, checks, _ = ask()
+
+    assert status == 503
+    assert checks["_hangs"]["detail"] == "No answer within 0 seconds."
+    assert time.monotonic() - began < 1.5
+
+
+def _hangs() -> str:
+    time.sleep(2)
+    return ""
+
+
+def test_answers_are_kept_for_a_second(everything_runs: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "KEEP_S", 60.0)
+    assert health.recent() is health.recent()
