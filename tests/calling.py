@@ -1,0 +1,40 @@
+"""Calling the API as an integrator does: a key, JSON, nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.test import Client
+
+from accounts.models import Team, User
+from accounts.models.roles import ACTIONS
+from accounts.services import keys
+
+
+class Api(Client):
+    """A client that speaks JSON."""
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """One call; keyword arguments are headers, with _ for -."""
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.generic(
+            method,
+            path,
+            b"" if body is None else self._encode_json(body, "application/json"),
+            "application/json",
+            headers=names,
+        )
+
+
+def api_of(user: User, team: Team, *scopes: str) -> Api:
+    """A client with a new key of that person; with every scope of their role when none is named."""
+    membership = team.memberships.get(user=user)
+    _, token = keys.create_key(team=team, actor=user, name="Tests", scopes=scopes or sorted(ACTIONS[membership.role]))
+    return Api(headers={"Authorization": f"Bearer {token}"})
+
+
+def signed_in(user: User) -> Api:
+    """A browser's session that was signed in, without its CSRF token."""
+    client = Api(enforce_csrf_checks=True)
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client

@@ -1,0 +1,200 @@
+"""After the storm: what the clients were told, what the database holds, what the model and the receiver counted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from tasks.models import TERMINAL
+from tests.chaos.clients import World
+from tests.chaos.installation import Desk
+
+Check = Callable[["Checker"], Iterator[str]]
+NOT_BILLED = ("model_rate_limit", "model_overloaded", "model_connection")
+"""Errors after which nothing was done for us, so that the books need no row."""
+STORED = """
+SELECT x.path, x.run_id, f.key, f.sha256 FROM tasks_artifact x JOIN storage_storedfile f ON f.id = x.file_id
+"""
+
+
+class Checker:
+    """Each check yields one sentence for each broken promise."""
+
+    def __init__(self, desk: Desk, world: World) -> None:
+        self.desk, self.world, self.history = desk, world, world.history
+        self.runs = {str(row["id"]): row for row in desk.rows("SELECT * FROM tasks_run WHERE title LIKE 'chaos %%'")}
+        self.events: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in desk.rows("SELECT run_id, seq, type, at, data FROM tasks_runevent ORDER BY run_id, seq"):
+            self.events[str(row["run_id"])].append(row)
+
+    def check(self) -> dict[str, list[str]]:
+        return {name: list(check(self)) for name, check in CHECKS.items()}
+
+    # ---- G1, G10
+
+    def lost(self) -> Iterator[str]:
+        for run in self.history.started:
+            if run not in self.runs:
+                yield f"{run} was accepted and is not there"
+        for run, row in self.runs.items():
+            ends = [event["data"]["status"] for event in self.events[run] if event["type"] == "run.finished"]
+            if row["status"] not in TERMINAL:
+                yield f"{run} ({row['title']}) is {row['status']} {row['waiting_kind']} for ever"
+            elif ends != [row["status"]] or self.events[run][-1]["type"] != "run.finished":
+                yield f"{run} is {row['status']}, its events end with {ends}"
+            if row["error_code"] == "internal":
+                yield f"{run} ({row['title']}) broke the engine"
+        for start in self.history.starts:
+            if start.refused:
+                yield f"{start.key} was refused: {start.refused}"
+            elif not start.runs:
+                yield f"{start.key} was never accepted"
+
+    def doubled_runs(self) -> Iterator[str]:
+        made = Counter(row["metadata"].get("key") for row in self.runs.values())
+        yield from (f"{key} made {count} runs" for key, count in made.items() if count > 1)
+        for start in self.history.starts:
+            if len(set(start.runs)) > 1:
+                yield f"{start.key} was told {start.runs}"
+
+    # ---- G4, G5
+
+    def doubled_steps(self) -> Iterator[str]:
+        for run, told in self.events.items():
+            settled: set[int] = set()
+            for event in told:
+                if event["type"] in ("model.started", "tool.started") and event["data"]["step"] in settled:
+                    yield f"{run} took step {event['data']['step']} again"
+                if event["type"] in ("model.finished", "tool.finished"):
+                    if event["data"]["step"] in settled:
+                        yield f"{run} settled step {event['data']['step']} twice"
+                    settled.add(event["data"]["step"])
+
+    def doubled_effects(self) -> Iterator[str]:
+        for key, effects in self.desk.receiver.by_key().items():
+            allowed = 1 + self.history.retries[effects[0].order]
+            if len(effects) > allowed:
+                yield f"{key} took effect {len(effects)} times, a person allowed {allowed}"
+
+    def effects_after_cancel(self) -> Iterator[str]:
+        told = {cancel.run: cancel.at for cancel in self.history.cancels}
+        for effect in self.desk.receiver.effects:
+            if effect.run in told and effect.at > told[effect.run] + 0.5:
+                yield f"{effect.run} took effect {effect.at - told[effect.run]:.1f} s after its cancel"
+        for run in told:
+            if self.runs[run]["status"] != "cancelled":
+                yield f"{run} was cancelled and is {self.runs[run]['status']}"
+
+    def doubled_answers(self) -> Iterator[str]:
+        yield from (f"request {one} took {n} answers" for one, n in self.history.answers.items() if n > 1)
+
+    # ---- G8
+
+    def missing_events(self) -> Iterator[str]:
+        for run, row in self.runs.items():
+            seqs = [event["seq"] for event in self.events[run]]
+            if seqs != list(range(1, row["last_seq"] + 1)):
+                yield f"{run} has {len(seqs)} events, the last is {row['last_seq']}"
+
+    def missing_views(self) -> Iterator[str]:
+        for view in self.history.views:
+            yield from (f"a viewer of {view.run} got {trouble}" for trouble in view.trouble)
+            last = self.runs[view.run]["last_seq"] if view.run in self.runs else 0
+            if view.has_ended and view.seen != list(range(1, last + 1)):
+                yield f"a viewer of {view.run} saw {len(view.seen)} of {last} events"
+            if not view.has_ended:
+                yield f"a viewer of {view.run} was never told its end (at {view.cursor} of {last})"
+
+    # ---- G6, G7
+
+    def ledger(self) -> Iterator[str]:
+        rows = self.desk.rows("SELECT run_id, key, step_key, outcome, cost_usd FROM billing_usagerecord")
+        by_call: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        charged: Counter[str] = Counter()
+        for row in rows:
+            by_call[row["step_key"]].append(row)
+            charged[str(row["run_id"])] += row["cost_usd"] if row["outcome"] == "charged" else 0  # type: ignore[assignment]
+        for run, row in self.runs.items():
+            if row["cost_usd"] != charged[run]:
+                yield f"{run} cost {row['cost_usd']}, its ledger says {charged[run]}"
+            yield from self._calls_of(run, by_call)
+
+    def _calls_of(self, run: str, by_call: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+        """Each call that was sent has one row: charged when its answer was kept, unknown when there was none."""
+        told = self.events[run]
+        for place, event in enumerate(told):
+            if event["type"] != "model.started":
+                continue
+            call = f"{run}:{event['data']['step']}:{event['data']['attempt']}"
+            outcomes = sorted(row["outcome"] for row in by_call[call])
+            if outcomes in (["charged"], ["unknown"], ["free", "unknown"]):
+                continue
+            after = next((e for e in told[place + 1 :] if e["type"] != "log"), None)
+            was_refused = after is not None and after["type"] == "error" and after["data"]["code"] in NOT_BILLED
+            if outcomes or not was_refused:
+                yield f"call {call} has {outcomes or 'no'} rows (then {after and after['type']})"
+
+    def overspend(self) -> Iterator[str]:
+        yield from self.history.overspend
+        for budget in self.desk.rows("SELECT * FROM billing_budget"):
+            if budget["spent_usd"] > budget["limit_usd"]:
+                yield f"budget {budget['id']} of {budget['limit_usd']} has spent {budget['spent_usd']}"
+            if budget["reserved_usd"] != 0:
+                yield f"budget {budget['id']} still has {budget['reserved_usd']} reserved"
+            charged = self.desk.rows(
+                "SELECT COALESCE(sum(cost_usd), 0) AS total FROM billing_usagerecord WHERE outcome = 'charged'"
+                " AND team_id = %s AND (%s::uuid IS NULL OR agent_id = %s)",
+                budget["team_id"], budget["agent_id"], budget["agent_id"],
+            )[0]["total"]  # fmt: skip
+            if charged != budget["spent_usd"]:
+                yield f"budget {budget['id']} has spent {budget['spent_usd']}, the ledger says {charged}"
+        for row in self.desk.rows("SELECT key FROM billing_reservation"):
+            yield f"{row['key']} is still reserved"
+        for run, row in self.runs.items():
+            if row["cost_usd"] > row["max_cost_usd"]:
+                yield f"{run} cost {row['cost_usd']}, its limit is {row['max_cost_usd']}"
+
+    # ---- G13, G17
+
+    def open_requests(self) -> Iterator[str]:
+        query = "SELECT q.id, q.kind, r.status FROM tasks_humanrequest q JOIN tasks_run r ON r.id = q.run_id"
+        for row in self.desk.rows(f"{query} WHERE q.status = 'open'"):
+            if row["status"] in TERMINAL:
+                yield f"{row['kind']} {row['id']} is open although its run is {row['status']}"
+
+    def artifacts(self) -> Iterator[str]:
+        address = self.desk.addresses
+        store = boto3.client(
+            "s3", endpoint_url=address["S3_ENDPOINT_URL"], aws_access_key_id=address["S3_ACCESS_KEY_ID"],
+            aws_secret_access_key=address["S3_SECRET_ACCESS_KEY"], region_name="us-east-1",
+            config=Config(s3={"addressing_style": "path"}),
+        )  # fmt: skip
+        for row in self.desk.rows(STORED):
+            try:
+                content = store.get_object(Bucket=address["S3_BUCKET"], Key=row["key"])["Body"].read()
+            except Exception as error:
+                yield f"{row['path']} of {row['run_id']} is not in the store: {error}"
+                continue
+            if hashlib.sha256(content).hexdigest() != row["sha256"]:
+                yield f"{row['path']} of {row['run_id']} is damaged"
+
+
+CHECKS: dict[str, Check] = {
+    "lost": Checker.lost,
+    "doubled runs": Checker.doubled_runs,
+    "doubled steps": Checker.doubled_steps,
+    "doubled effects": Checker.doubled_effects,
+    "doubled answers": Checker.doubled_answers,
+    "after cancel": Checker.effects_after_cancel,
+    "events missing": Checker.missing_events,
+    "views wrong": Checker.missing_views,
+    "ledger wrong": Checker.ledger,
+    "overspend": Checker.overspend,
+    "open requests": Checker.open_requests,
+    "artifacts wrong": Checker.artifacts,
+}

@@ -1,0 +1,69 @@
+"""What the clients did and what they were told: the half of the truth that the checker compares with the other half."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Start:
+    """One run that a client wanted, under one Idempotency-Key, however often it had to ask."""
+
+    key: str
+    kind: str
+    order: str
+    runs: list[str] = field(default_factory=list)
+    """The run that each 201 named."""
+    lost: int = 0
+    """Calls whose answer never came."""
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Cancel:
+    run: str
+    at: float
+    """When the 200 had been read."""
+
+
+@dataclass
+class View:
+    """What one viewer saw of one run over all its connections."""
+
+    run: str
+    seen: list[int] = field(default_factory=list)
+    connections: int = 0
+    has_ended: bool = False
+    trouble: list[str] = field(default_factory=list)
+
+    @property
+    def cursor(self) -> int:
+        return self.seen[-1] if self.seen else 0
+
+    def take(self, seq: int) -> None:
+        if seq != self.cursor + 1:
+            self.trouble.append(f"{seq} after {self.cursor} at connection {self.connections}")
+        self.seen.append(seq)
+
+
+@dataclass
+class History:
+    starts: list[Start] = field(default_factory=list)
+    cancels: list[Cancel] = field(default_factory=list)
+    views: list[View] = field(default_factory=list)
+    answers: Counter[str] = field(default_factory=Counter)
+    """By the id of the request: how many answers to it were taken."""
+    retries: Counter[str] = field(default_factory=Counter)
+    """By the order: how often a person said, or may have said, that its effect should be tried again."""
+    statuses: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    overspend: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def started(self) -> list[str]:
+        """The runs that are known to have been accepted."""
+        with self.lock:
+            return [start.runs[0] for start in self.starts if start.runs]

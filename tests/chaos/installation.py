@@ -1,0 +1,112 @@
+"""The Deskhand that the storm goes over: `make up` in a folder of its own, on the storm's model and receiver."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+from psycopg.rows import dict_row
+
+from tests.chaos.receiver import Receiver
+from tests.faults.installation import ROOT, Installation
+
+LEASE_S = 6.0
+SETTINGS = {
+    "WORKERS": "2",
+    "DESKHAND_LEASE_S": str(LEASE_S),
+    "DESKHAND_HEARTBEAT_S": "1",
+    "DESKHAND_POLL_S": "1",
+    "DESKHAND_DRAIN_S": "5",
+    "DESKHAND_API_RATE": "1000000/min",
+    "DESKHAND_MODEL_SILENCE_S": "3",
+    "DESKHAND_EXTRA_TOOLS": "tests.chaos.tools",
+    "ANTHROPIC_API_KEY": "the-storm",
+    "LOG_LEVEL": "WARNING",
+}
+
+
+class Desk(Installation):
+    """With the model and the receiver beside it, and the ways in that the nemesis and the checker need."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        self.receiver = Receiver()
+        self.model = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.model"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert self.model.stdout
+        self.model_url = self.model.stdout.readline().strip()
+
+    def up(self, seconds: float = 240) -> None:
+        self.serve(
+            seconds, **SETTINGS, ANTHROPIC_BASE_URL=self.model_url, CHAOS_RECEIVER=self.receiver.url,
+        )  # fmt: skip
+
+    def remove(self) -> None:
+        super().remove()
+        self.receiver.close()
+        self.model.kill()
+        self.model.wait()
+
+    # ---- Ways in
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        lines = (self.home / "env").read_text().splitlines()
+        return {name: value.strip('"') for name, value in (line.split("=", 1) for line in lines)}
+
+    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        with psycopg.connect(self.addresses["DATABASE_URL"], autocommit=True, connect_timeout=5) as db:
+            return db.cursor(row_factory=dict_row).execute(query, values).fetchall()
+
+    def do(self, query: str, *values: Any) -> None:
+        with psycopg.connect(self.addresses["DATABASE_URL"], autocommit=True, connect_timeout=5) as db:
+            db.execute(query, values)
+
+    def admin(self, query: str) -> None:
+        """As the owner of the cluster."""
+        keys = json.loads((self.home / "secrets.json").read_text())
+        address = psycopg.conninfo.conninfo_to_dict(self.addresses["DATABASE_URL"])
+        with psycopg.connect(
+            host=address["host"], port=address["port"], user="admin", password=keys["postgres_admin"],
+            dbname="postgres", autocommit=True, connect_timeout=5,
+        ) as db:  # fmt: skip
+            db.execute(query)
+
+    def valkey(self) -> redis.Redis:
+        return redis.Redis.from_url(self.addresses["REDIS_URL"], socket_timeout=5)
+
+    def plan_model(self, faults: Sequence[str]) -> None:
+        """The model's next answers."""
+        request = urllib.request.Request(f"{self.model_url}/__plan", json.dumps({"faults": [*faults]}).encode())  # noqa: S310
+        urllib.request.urlopen(request, timeout=5).close()  # noqa: S310 - our own
+
+    # ---- Signals
+
+    def send(self, number: signal.Signals, pids: Sequence[int]) -> list[int]:
+        """To those that are still there."""
+        hit = []
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+                hit.append(pid)
+        return hit
+
+    def tree(self, role: str) -> list[int]:
+        """The processes of that role and the children that they started (PostgreSQL has many)."""
+        found = list(self.pids(role))
+        for pid in found:
+            with suppress(OSError):
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+                found += [int(child) for child in children]
+        return found

@@ -1,0 +1,93 @@
+"""The outside world of the storm: takes effects, counts them by idempotency key, and can kill who calls."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
+
+Trick = Literal["kill", "drop", "lose", "late"]
+"""kill: the caller dies when the effect is done. drop: no answer after the effect. lose: no effect and no answer.
+late: the answer comes when nobody waits for it any more."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    key: str
+    order: str
+    run: str
+    at: float
+
+
+@dataclass
+class Receiver:
+    effects: list[Effect] = field(default_factory=list)
+    tricks: deque[Trick] = field(default_factory=deque)
+    played: int = 0
+
+    def __post_init__(self) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}/effects"
+
+    def has_taken(self, order: str) -> bool:
+        """What a person sees who looks at the outside service."""
+        return any(effect.order == order for effect in list(self.effects))
+
+    def by_key(self) -> dict[str, list[Effect]]:
+        found: dict[str, list[Effect]] = defaultdict(list)
+        for effect in list(self.effects):
+            found[effect.key].append(effect)
+        return found
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                trick = receiver._next_trick()
+                if trick != "lose":
+                    key = self.headers["Idempotency-Key"]
+                    receiver.effects.append(Effect(key, body["order"], body["run"], time.time()))
+                if trick == "kill":
+                    os.kill(int(self.headers["X-Pid"]), signal.SIGKILL)
+                if trick in ("kill", "drop", "lose"):
+                    self.close_connection = True
+                    return
+                if trick == "late":
+                    time.sleep(8)
+                try:
+                    self.send_response(200)
+                    self.send_header("Content-Length", "2")
+                    self.end_headers()
+                    self.wfile.write(b"ok")
+                except OSError:
+                    pass  # the caller has gone
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Quiet."""
+
+        return Handler
+
+    def _next_trick(self) -> Trick | None:
+        try:
+            trick = self.tricks.popleft()
+        except IndexError:
+            return None
+        self.played += 1
+        return trick

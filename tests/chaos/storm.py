@@ -1,0 +1,140 @@
+"""The storm from its first run to its table."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from tasks.models import TERMINAL
+from tests.chaos.api import Api, Lost
+from tests.chaos.checker import Checker
+from tests.chaos.clients import Person, Submitter, World, hire
+from tests.chaos.history import History
+from tests.chaos.installation import LEASE_S, Desk
+from tests.chaos.nemesis import Nemesis
+from tests.chaos.viewers import Viewers
+
+CALM_S = LEASE_S + 60
+"""After the last fault, until everything must be settled."""
+
+LIVE = "SELECT id FROM tasks_run WHERE title LIKE 'chaos %%' AND NOT status = ANY(%s) LIMIT 1"
+OVER = "SELECT id, limit_usd, spent_usd, reserved_usd FROM billing_budget WHERE spent_usd + reserved_usd > limit_usd"
+
+
+@dataclass(frozen=True)
+class Plan:
+    seed: int
+    duration_s: float
+    runs: int
+    faults: int
+    power_cuts: int
+    submitters: int = 6
+    sockets: int = 10
+    streams: int = 2
+
+
+@dataclass
+class Report:
+    plan: Plan
+    faults: Counter[str]
+    statuses: Counter[str]
+    runs: Counter[str]
+    events: int
+    views: int
+    duration_s: float
+    calm_s: float
+    broken: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def is_clean(self) -> bool:
+        return not any(self.broken.values())
+
+
+def storm(plan: Plan, say: Callable[[str], None]) -> Report:
+    home = Path(tempfile.mkdtemp(prefix="deskhand-chaos-"))
+    home.chmod(0o711)
+    desk = Desk(home / "var")
+    try:
+        desk.up()
+        say(f"{desk.url} is up; {plan.runs} runs and {plan.faults} faults in {plan.duration_s:.0f} s follow")
+        report = _over(desk, plan, say)
+    finally:
+        desk.remove()
+    if report.is_clean:
+        shutil.rmtree(home)
+    else:
+        say(f"What was left is in {home}")
+    return report
+
+
+def _over(desk: Desk, plan: Plan, say: Callable[[str], None]) -> Report:
+    history = History()
+    world = World(Api(desk.url, desk.demo["api_key"], history.statuses), history, desk.receiver, plan.seed)
+    hire(world)
+    nemesis = Nemesis(desk, world, duration_s=plan.duration_s, count=plan.faults, power_cuts=plan.power_cuts)
+    share, rest = divmod(plan.runs, plan.submitters)
+    works = [
+        *(Submitter(world, n, share + (n < rest), plan.duration_s).run for n in range(plan.submitters)),
+        *(Person(world, n).run for n in range(2)),
+        Viewers(world, sockets=plan.sockets, streams=plan.streams).run,
+        lambda: _watch_money(desk, world),
+    ]
+    threads = [threading.Thread(target=work, daemon=True) for work in works]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    nemesis.run()
+    for thread in threads[: plan.submitters]:
+        thread.join(plan.duration_s)
+    nemesis.calm()
+    world.is_closing.set()
+    duration_s = time.monotonic() - began
+    say(f"The storm is over after {duration_s:.0f} s; waiting until all is settled")
+    calm_s = _settle(desk, world)
+    world.is_over.set()
+    for thread in threads:
+        thread.join(30)
+    checker = Checker(desk, world)
+    return Report(
+        plan=plan, faults=history.faults, statuses=history.statuses, views=len(history.views),
+        runs=Counter(row["error_code"] or row["status"] for row in checker.runs.values()),
+        events=sum(len(told) for run, told in checker.events.items() if run in checker.runs),
+        duration_s=duration_s, calm_s=calm_s, broken=checker.check(),
+    )  # fmt: skip
+
+
+def _settle(desk: Desk, world: World) -> float:
+    """Until every run has ended and every viewer knows, or the time for that is over."""
+    began = time.monotonic()
+    while time.monotonic() - began < CALM_S:
+        try:
+            if not desk.rows(LIVE, list(TERMINAL)) and not desk.rows("SELECT 1 FROM billing_reservation LIMIT 1"):
+                break
+        except (psycopg.Error, OSError):
+            pass
+        time.sleep(0.5)
+    took = time.monotonic() - began
+    end = time.monotonic() + 15
+    while time.monotonic() < end and not all(view.has_ended for view in list(world.history.views)):
+        time.sleep(0.2)
+    return took
+
+
+def _watch_money(desk: Desk, world: World) -> None:
+    """No budget may be over its limit at any moment, reservations included."""
+    while not world.is_over.wait(0.5):
+        try:
+            over = desk.rows(OVER)
+        except (psycopg.Error, OSError, KeyError, Lost):
+            continue
+        world.history.overspend += [
+            f"budget {b['id']}: {b['spent_usd']} + {b['reserved_usd']} of {b['limit_usd']}" for b in over
+        ]

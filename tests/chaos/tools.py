@@ -1,0 +1,56 @@
+"""Tools that only the storm has (DESKHAND_EXTRA_TOOLS): one with an effect outside, one that talks a lot."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from threading import Event
+from typing import Any
+
+from tools.errors import OutcomeUnknown, ToolFailed
+from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
+
+WAIT_S = 4.0
+
+
+def deliver(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
+    """POST the order to the counting receiver, which learns who called, to kill it in the middle of the call."""
+    body = json.dumps({"order": arguments["order"], "run": ctx.run_id}).encode()
+    headers = {"Content-Type": "application/json", "Idempotency-Key": ctx.idempotency_key, "X-Pid": str(os.getpid())}
+    request = urllib.request.Request(os.environ["CHAOS_RECEIVER"], body, headers)  # noqa: S310 - our own receiver
+    try:
+        with urllib.request.urlopen(request, timeout=WAIT_S) as answer:  # noqa: S310
+            answer.read()
+    except urllib.error.HTTPError as refused:
+        raise ToolFailed(f"The receiver refused the order: {refused.code}.") from refused
+    except (OSError, http.client.HTTPException) as lost:
+        raise OutcomeUnknown(f"The receiver did not answer ({type(lost).__name__}).") from lost
+    return ToolResult(content=f"Delivered {arguments['order']}.", summary=f"Delivered {arguments['order']}")
+
+
+def chatter(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
+    """Many events in a short time, for the viewers."""
+    for n in range(int(arguments["words"])):
+        if ctx.cancelled():
+            break
+        ctx.reporter.log(text=f"word {n}")
+        Event().wait(0.01)
+    return ToolResult(content="Said.", summary="Said it all")
+
+
+def _spec(name: str, effect: Effect, run: Any, **properties: Any) -> ToolSpec:
+    schema = {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+    return ToolSpec(
+        name=name, title=name.capitalize(), description=name, icon="send", input_schema=schema, effect=effect,
+        default_policy=Policy.ALLOW, timeout_s=WAIT_S + 2, max_output_chars=1000, run=run, uses_workspace=False,
+    )  # fmt: skip
+
+
+SPECS = [
+    _spec("deliver", Effect.EFFECTFUL, deliver, order={"type": "string"}),
+    _spec("chatter", Effect.READ_ONLY, chatter, words={"type": "integer"}),
+]

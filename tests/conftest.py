@@ -1,0 +1,71 @@
+"""Services first, then Django: pytest-django must not read the settings before the services are up."""
+
+from __future__ import annotations
+
+import os
+
+import django
+import pytest
+
+from tests import services
+from tests.browser import find_chromium
+
+services.provide()
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+django.setup()
+# Not left behind: pytest-xdist's workers inherit it, and there pytest-django would read the settings before us.
+del os.environ["DJANGO_SETTINGS_MODULE"]
+
+from accounts.models import Role, Team, User
+from tests.factories import MembershipFactory, TeamFactory
+
+
+@pytest.fixture(scope="session")
+def django_db_setup() -> None:
+    """Nothing to make: DATABASE_URL already names this process's own copy of the migrated template."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark by folder; without a browser the browser tests are left out, and the first line of the report says so."""
+    for item in items:
+        for folder in ("e2e", "faults", "races"):
+            if folder in item.path.parts:
+                item.add_marker(folder)
+    browser_tests = [item for item in items if item.get_closest_marker("e2e")]
+    # Last: the browser's driver leaves an event loop running in this thread, in which no other test can start its own.
+    items.sort(key=lambda item: item in browser_tests)
+    if browser_tests and not find_chromium():
+        items[:] = [item for item in items if item not in browser_tests]
+        config.hook.pytest_deselected(items=browser_tests)
+        print(f"\n{len(browser_tests)} browser tests are left out: there is no Chromium on this machine.")
+
+
+# ---- The cast: alice owns the acme team, bob is a member of it, charlie is in another team and must get nothing.
+
+
+@pytest.fixture
+def team(db: None) -> Team:
+    return TeamFactory(name="Acme", slug="acme")
+
+
+@pytest.fixture
+def other_team(db: None) -> Team:
+    return TeamFactory(name="Elsewhere", slug="elsewhere")
+
+
+@pytest.fixture
+def alice(team: Team) -> User:
+    return MembershipFactory(team=team, role=Role.OWNER, user__email="alice@example.com", user__name="Alice").user
+
+
+@pytest.fixture
+def bob(team: Team) -> User:
+    return MembershipFactory(team=team, role=Role.MEMBER, user__email="bob@example.com", user__name="Bob").user
+
+
+@pytest.fixture
+def charlie(other_team: Team) -> User:
+    return MembershipFactory(
+        team=other_team, role=Role.OWNER, user__email="charlie@example.com", user__name="Charlie"
+    ).user

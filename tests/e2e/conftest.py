@@ -1,0 +1,130 @@
+"""A real browser on a real server. Every page that it opens must be free of console errors and policy violations."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from accounts.models import User
+from tests.browser import ARGUMENTS, find_chromium
+
+OUTPUT = Path(__file__).parent / "output"
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The web process on the test database; yields its address."""
+    home = tmp_path_factory.mktemp("web")
+    port = _free_port()
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "tests.e2e.settings",
+        "DESKHAND_E2E_STATIC": str(home / "static"),
+        "BASE_URL": f"http://127.0.0.1:{port}",
+    }
+    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"]
+    subprocess.run(collect, cwd=settings.BASE_DIR, env=environment, check=True)
+    serve = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port), "--log-level", "warning"]
+    with (home / "server.log").open("wb") as log:
+        process = subprocess.Popen(serve, cwd=settings.BASE_DIR, env=environment, stdout=log, stderr=log)
+        try:
+            _wait_for(port, process, home / "server.log")
+            yield environment["BASE_URL"]
+        finally:
+            process.terminate()
+            process.wait(15)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(300):
+        if process.poll() is not None:
+            pytest.fail(f"the server did not start:\n{log.read_text()}")
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"the server does not listen:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    # Playwright's loop runs in this thread; the ORM is used between its calls, never inside one.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """What the pages of one test complained about."""
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+
+    def watch(self, page: Page) -> None:
+        page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
+        page.on("console", lambda message: self._console(page, message))
+
+    def _console(self, page: Page, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{page.url}: {message.text}")
+
+
+@pytest.fixture
+def open_page(chromium: Browser, server: str, transactional_db: None) -> Iterator[Callable[..., Page]]:
+    """`open_page(user, phone=True, dark=True)`: a page of a fresh browser, signed in as that person."""
+    watched, contexts = Watched(), []
+
+    def make(user: User | None = None, *, phone: bool = False, dark: bool = False, scripts: bool = True) -> Page:
+        context: BrowserContext = chromium.new_context(
+            base_url=server,
+            viewport=PHONE if phone else DESK,
+            has_touch=phone,
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
+        )
+        contexts.append(context)
+        if user is not None:
+            client = Client()
+            client.force_login(user)
+            name = settings.SESSION_COOKIE_NAME
+            context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": server}])
+        page = context.new_page()
+        watched.watch(page)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert watched.complaints == []
+
+
+@pytest.fixture
+def shot() -> Callable[[Page, str], None]:
+    """Keep a picture of the page for people who look at the run of the tests."""
+    OUTPUT.mkdir(exist_ok=True)
+
+    def take(page: Page, name: str) -> None:
+        page.screenshot(path=OUTPUT / f"{name}.png", full_page=True)
+
+    return take

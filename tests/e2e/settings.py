@@ -1,0 +1,10 @@
+"""The test settings with static files as they are in production: collected, hashed, served by WhiteNoise."""
+
+from __future__ import annotations
+
+import os
+
+from tests.settings import *
+
+STATIC_ROOT = os.environ["DESKHAND_E2E_STATIC"]
+STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}

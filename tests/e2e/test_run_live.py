@@ -1,0 +1,253 @@
+"""A run watched in a real browser: what comes live, what a broken connection costs, what a shared link shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Page, WebSocketRoute, expect
+
+from tasks import events, stream
+from tasks.models import HumanRequest, Run, RunShare, RunStatus
+from tasks.services import answers, shares
+from tests.factories import AgentFactory, RunFactory
+
+Open = Callable[..., Page]
+CALL = {"step": 2, "call_id": "c1", "tool": "query_table"}
+
+
+@pytest.fixture
+def run(team, alice) -> Run:
+    agent = AgentFactory(team=team, name="Ana", hue="teal", icon="chart-column")
+    leased = {"status": RunStatus.RUNNING, "lease_expires_at": timezone.now() + timedelta(hours=1)}
+    run = RunFactory(agent=agent, created_by=alice, title="What drives refunds?", started_at=timezone.now(), **leased)
+    stream.append(run, events.RunCreated(title=run.title, kind="direct", agent="Ana", version=1, by="Alice"))
+    return run
+
+
+def path(run: Run) -> str:
+    return reverse("tasks:run_detail", kwargs={"team": "acme", "run_id": run.pk})
+
+
+def say(run: Run, *numbers: int) -> None:
+    for n in numbers:
+        stream.append(run, events.Message(step=n, role="agent", text=f"Word {n}."))
+
+
+def words(page: Page) -> list[str]:
+    return re.findall(r"Word \d+\.", page.locator("#run-activity").inner_text())
+
+
+def move(run: Run, status: str, **more: object) -> None:
+    Run.objects.filter(pk=run.pk).update(status=status, lease_expires_at=None, **more)
+    run.refresh_from_db()
+
+
+def ask(run: Run, title: str, **more: object) -> HumanRequest:
+    move(run, RunStatus.WAITING, waiting_kind="question")
+    asked = HumanRequest.objects.create(team=run.team, run=run, kind="question", title=title, **more)
+    waiting = events.RunWaiting(kind="question", request=str(asked.pk))
+    stream.append(run, events.HumanRequested(request=str(asked.pk), kind="question", title=title), waiting)
+    return asked
+
+
+def test_a_watched_run_grows_asks_and_ends_by_itself(open_page: Open, shot, alice, run):
+    page = open_page(alice)
+    page.goto(path(run))
+    expect(page.locator("#run-connection")).to_contain_text("Live")
+
+    said = {"title": "Query a table", "headline": "Query: SELECT 1", "arguments": {"sql": "SELECT 1"}}
+    stream.append(run, events.ToolStarted(**CALL, **said))
+    line = page.locator("#call-c1")
+    expect(line.locator(".shimmer")).to_have_text("Query: SELECT 1")
+    table = {"columns": ["cause", "n"], "rows": [["Late <b>parcel</b>", 41]], "row_count": 1}
+    stream.append(run, events.ToolFinished(**CALL, summary="Got 1 row", is_error=False, duration_s=1.2, payload=table))
+    expect(line.locator(".what")).to_have_text("Got 1 row")
+    line.locator("summary").click()
+    expect(line.get_by_role("cell", name="Late <b>parcel</b>")).to_be_visible()
+
+    stream.publish([(stream.run_channel(run.pk), {"step": 3, "delta": "I am wri"})])
+    stream.publish([(stream.run_channel(run.pk), {"step": 3, "delta": "ting **it**"})])
+    expect(page.locator("#run-typing")).to_have_text("I am writing **it**")
+    stream.append(run, events.Message(step=3, role="agent", text="I am writing **it** down."))
+    expect(page.locator("#run-typing")).to_have_count(0)
+    expect(page.locator("#run-activity strong")).to_have_text("it")
+
+    ask(run, "Which column?", choices=["refunded", "refund_usd"])
+    expect(page.locator("#run-status")).to_have_text("Needs you")
+    expect(page.get_by_role("heading", name="Which column?")).to_be_visible()
+    expect(page.locator("#run-announce")).to_have_text("Needs you: Which column?")
+    shot(page, "run-asks")
+    page.get_by_role("button", name="refunded", exact=True).click()
+    expect(page.locator("#run-dock")).to_contain_text("Waiting for a worker")
+    expect(page.locator("#run-activity")).to_contain_text("Alice answered refunded")
+
+    move(run, RunStatus.SUCCEEDED, finished_at=timezone.now(), output="**41 %** come late.", active_s=134)
+    stream.append(run, events.RunFinished(status="succeeded", active_s=134, cost_usd="0.060000"))
+    expect(page.locator("#run-outcome")).to_contain_text("Finished in 2 m 14 s")
+    expect(page.locator("#run-connection")).to_contain_text("History")
+    page.get_by_role("tab", name="Result").click()
+    expect(page.locator("#run-result strong")).to_have_text("41 %")
+    shot(page, "run-ended")
+
+
+def test_somebody_elses_answer_closes_the_form(open_page: Open, alice, bob, run):
+    page = open_page(alice)
+    page.goto(path(run))
+    asked = ask(run, "Which column?")
+    expect(page.get_by_role("heading", name="Which column?")).to_be_visible()
+
+    answers.answer_request(asked=asked, actor=bob, answer={"value": "refunded"})
+
+    expect(page.get_by_role("heading", name="Which column?")).to_have_count(0)
+    expect(page.locator("#run-activity")).to_contain_text("Bob answered refunded")
+
+
+def test_what_is_being_typed_survives_news(open_page: Open, alice, run):
+    page = open_page(alice)
+    page.goto(path(run))
+    ask(run, "Which column?")
+    page.get_by_label("Your answer").fill("The one with")
+
+    stream.append(run, events.RunQueued(reason="handover"), events.RunWaiting(kind="question"))
+    expect(page.locator("#run-activity")).to_contain_text("Handed over to another worker")
+    page.wait_for_timeout(300)
+
+    expect(page.get_by_label("Your answer")).to_have_value("The one with")
+
+
+def test_a_broken_connection_loses_and_repeats_nothing(open_page: Open, alice, run):
+    page = open_page(alice)
+    sockets: list[WebSocketRoute] = []
+    cut = [False]
+
+    def route(socket: WebSocketRoute) -> None:
+        if cut[0]:
+            socket.close(code=4000)
+            return
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    page.route_web_socket(re.compile(r"/ws/runs/"), route)
+    page.goto(path(run))
+    say(run, 1, 2, 3)
+    expect(page.locator("#run-activity")).to_contain_text("Word 3.")
+
+    cut[0] = True
+    sockets[-1].close(code=4000)
+    expect(page.locator("#run-banner")).to_contain_text("The agent keeps working; nothing is lost.")
+    say(run, 4, 5)
+    cut[0] = False
+
+    expect(page.locator("#run-activity")).to_contain_text("Word 5.", timeout=15_000)
+    expect(page.locator("#run-banner")).to_be_hidden()
+    for n in range(6, 16):
+        sockets[-1].close(code=4000)
+        say(run, n)
+        expect(page.locator("#run-activity")).to_contain_text(f"Word {n}.", timeout=15_000)
+    assert words(page) == [f"Word {n}." for n in range(1, 16)]
+
+
+def test_where_no_socket_gets_through_the_page_asks(open_page: Open, alice, run):
+    page = open_page(alice)
+    page.route_web_socket(re.compile(r"/ws/runs/"), lambda socket: socket.close(code=4000))
+    page.goto(path(run))
+    expect(page.locator("#run-connection")).to_contain_text("Every 2 s", timeout=15_000)
+
+    say(run, 1, 2)
+    expect(page.locator("#run-activity")).to_contain_text("Word 2.")
+    move(run, RunStatus.CANCELLED, finished_at=timezone.now())
+    stream.append(run, events.RunFinished(status="cancelled"))
+
+    expect(page.locator("#run-connection")).to_contain_text("History")
+    assert words(page) == ["Word 1.", "Word 2."]
+
+
+def test_a_long_run_keeps_its_page_short_and_its_past_at_hand(open_page: Open, alice, run):
+    say(run, *range(1, 700))
+    page = open_page(alice)
+    page.goto(path(run))
+    expect(page.locator("#run-connection")).to_contain_text("Live")
+    say(run, *range(700, 850))
+    expect(page.locator("#run-activity")).to_contain_text("Word 849.", timeout=15_000)
+
+    assert page.locator("#run-activity > li").count() <= 500
+    for _ in range(4):
+        button = page.get_by_role("link", name="Show earlier events")
+        if not button.is_visible():
+            break
+        before = page.locator("#run-activity > li").count()
+        button.click()
+        page.wait_for_function("n => document.querySelectorAll('#run-activity > li').length > n", arg=before)
+
+    assert words(page) == [f"Word {n}." for n in range(1, 850)]
+
+
+def test_a_person_who_scrolled_up_is_left_alone(open_page: Open, alice, run):
+    say(run, *range(1, 60))
+    page = open_page(alice)
+    page.goto(path(run))
+    expect(page.locator("#run-connection")).to_contain_text("Live")
+    say(run, 60)
+    expect(page.locator("#run-activity")).to_contain_text("Word 60.")
+
+    page.mouse.move(640, 500)
+    page.mouse.wheel(0, -9000)
+    page.wait_for_function("() => scrollY === 0")
+    say(run, 61, 62)
+
+    expect(page.locator("#run-pill")).to_have_text("2 new events")
+    assert page.evaluate("() => scrollY") == 0
+    page.get_by_role("button", name="2 new events").click()
+    expect(page.locator("#run-pill")).to_have_count(0)
+    assert page.evaluate("() => innerHeight + scrollY >= document.documentElement.scrollHeight - 130")
+
+
+def test_without_javascript_the_page_shows_and_answers(open_page: Open, alice, run):
+    say(run, 1)
+    asked = ask(run, "Which column?", choices=["refunded", "refund_usd"])
+    page = open_page(alice, scripts=False)
+    page.goto(path(run))
+
+    expect(page.locator("#run-activity")).to_contain_text("Word 1.")
+    expect(page.get_by_role("link", name="Reload")).to_be_visible()
+    page.get_by_role("button", name="refund_usd").click()
+
+    expect(page.locator("#run-dock")).to_contain_text("Waiting for a worker")
+    asked.refresh_from_db()
+    assert asked.answer == {"value": "refund_usd"}
+
+
+def test_a_shared_link_is_live_and_ends_when_it_is_revoked(open_page: Open, shot, alice, run):
+    _, token = shares.share_run(run=run, actor=alice)
+    page = open_page()
+    page.goto(reverse("shares:run", kwargs={"token": token}))
+    expect(page.locator("#run-connection")).to_contain_text("Live")
+
+    say(run, 1)
+    expect(page.locator("#run-activity")).to_contain_text("Word 1.")
+    ask(run, "Which column?")
+    expect(page.get_by_role("heading", name="Which column?")).to_be_visible()
+    expect(page.locator("form")).to_have_count(0)
+    shot(page, "run-shared")
+    shares.revoke_share(share=RunShare.objects.get(), actor=alice)
+
+    expect(page.locator("#run-banner")).to_contain_text("not yours to see any more", timeout=15_000)
+
+
+def test_the_waterfall_and_the_log_come_when_they_are_looked_at(open_page: Open, alice, run):
+    stream.append(run, events.ModelStarted(step=1, model="demo-1", attempt=1), events.Log(text="<i>noted</i>"))
+    page = open_page(alice)
+    page.goto(path(run) + "#timeline")
+    expect(page.locator("#p-timeline .wf-row")).to_have_count(1)
+
+    page.get_by_role("tab", name="Everything").click()
+    expect(page.locator("#run-log")).to_contain_text("<i>noted</i>")
+    stream.append(run, events.Error(code="tool_error", detail="It broke."))
+    expect(page.locator("#run-log")).to_contain_text("It broke.")
+    page.get_by_label("Problems only").check()
+    expect(page.locator("#run-log > div:visible")).to_have_count(1)

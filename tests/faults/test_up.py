@@ -1,0 +1,221 @@
+"""`make up`: starts, heals what a hard kill left, says in one sentence what it cannot, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from config.embedded.processes import wait_until
+from tests.faults.installation import Installation
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """Prepared by the first test that serves from it; the later ones start as a person's second start does."""
+    folder = Path(tempfile.mkdtemp(prefix="deskhand-up-"))
+    folder.chmod(0o711)
+    yield folder / "var"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def deskhand(home) -> Iterator[Installation]:
+    installation = Installation(home)
+    yield installation
+    installation.remove()
+
+
+def rows(installation: Installation) -> int:
+    """Count starts in a table of our own: data that must survive whatever happens."""
+    settings = dict(line.split("=", 1) for line in (installation.home / "env").read_text().splitlines())
+    with psycopg.connect(settings["DATABASE_URL"].strip('"'), autocommit=True) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS starts (at timestamptz DEFAULT now())")
+        connection.execute("INSERT INTO starts DEFAULT VALUES")
+        return connection.execute("SELECT count(*) FROM starts").fetchone()[0]
+
+
+def one_sentence(installation: Installation) -> str:
+    """What it said, which is one line without a stack trace; make adds its own."""
+    lines = [line for line in installation.output.splitlines() if not line.startswith(("make: ", "make["))]
+    assert len(lines) == 1, installation.output
+    assert "Traceback" not in lines[0]
+    return lines[0]
+
+
+def test_the_first_start_serves_and_says_how_to_get_in(deskhand):
+    deskhand.serve()
+
+    assert deskhand.get("/")[0] == 200
+    assert f"Deskhand runs at {deskhand.url}" in deskhand.output
+    assert "Ctrl-C" in deskhand.output
+    status = deskhand.status
+    assert status["url"] == deskhand.url
+    assert {role: len(pids) for role, pids in status["pids"].items()} == dict.fromkeys(
+        ("launcher", "postgres", "valkey", "s3", "web", "worker", "beat"), 1
+    )
+    rows(deskhand)
+
+
+def test_stopping_ends_every_process_and_keeps_the_data(deskhand):
+    deskhand.serve()
+    count = rows(deskhand)
+
+    started = time.monotonic()
+    deskhand.stop()
+
+    assert time.monotonic() - started < 30
+    assert deskhand.left_behind() == []
+    assert deskhand.output.rstrip().splitlines()[-1].startswith(("Stopped.", "make: "))
+    assert not (deskhand.home / "status.json").exists()
+    assert not (deskhand.home / "env").exists()
+    deskhand.serve()
+    assert rows(deskhand) == count + 1
+
+
+def test_ctrl_c_in_the_terminal_stops_it(deskhand):
+    deskhand.serve()
+    _ = deskhand.status
+
+    os.killpg(deskhand.make.pid, signal.SIGINT)
+    deskhand.wait_end()
+
+    assert deskhand.left_behind() == []
+
+
+def test_every_process_killed_at_once_does_not_stop_the_next_start(deskhand):
+    deskhand.serve()
+    count = rows(deskhand)
+
+    deskhand.kill_everything()
+    deskhand.serve()
+
+    assert rows(deskhand) == count + 1
+    assert deskhand.get("/")[0] == 200
+
+
+@pytest.mark.parametrize("victim", ["make", "launcher"])
+def test_killing_the_one_at_the_top_leaves_nothing_and_the_next_start_works(deskhand, victim):
+    deskhand.serve()
+    count = rows(deskhand)
+    before = set(deskhand.seen)
+
+    os.kill(deskhand.make.pid if victim == "make" else deskhand.pids("launcher")[0], signal.SIGKILL)
+    deskhand.wait_end()
+    deskhand.serve()  # at once: the others are just about to end
+
+    assert rows(deskhand) == count + 1
+    assert not before.intersection(deskhand.left_behind())
+
+
+def test_a_killed_child_is_started_again_and_the_others_go_on(deskhand):
+    deskhand.serve(WORKERS="2")
+    before = deskhand.status["pids"]
+    assert len(before["worker"]) == 2
+
+    for role in ("worker", "web", "beat", "valkey", "s3", "postgres"):
+        os.kill(before[role][0], signal.SIGKILL)
+
+    def is_whole() -> bool:
+        now = deskhand.status["pids"]
+        return all(
+            len(now[role]) == len(before[role]) and before[role][0] not in now[role]
+            for role in before
+            if role != "launcher"
+        )
+
+    assert wait_until(is_whole, 60), deskhand.status
+    assert deskhand.pids("launcher") == before["launcher"]
+    assert wait_until(lambda: _is_up(deskhand), 30)
+    assert "ended by signal 9" in deskhand.output
+    rows(deskhand)
+
+
+def test_a_second_one_on_the_same_folder_is_refused_and_the_first_goes_on(deskhand):
+    deskhand.serve()
+    second = Installation(deskhand.home)
+
+    second.start()
+    code = second.wait_end()
+
+    assert code != 0
+    assert "already runs on" in one_sentence(second)
+    assert deskhand.state == "serving"
+    assert deskhand.get("/")[0] == 200
+
+
+def test_a_taken_port_is_named_before_anything_starts(tmp_path):
+    installation = Installation(tmp_path / "var")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", installation.port))
+        other.listen()
+        installation.start()
+        code = installation.wait_end()
+
+    assert code != 0
+    assert one_sentence(installation).startswith(f"Port {installation.port} is taken")
+    assert not (tmp_path / "var" / "pg").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"PORT": "eighty"}, "PORT must be a number from 1 to 65535, not 'eighty'."),
+        ({"WORKERS": "0"}, "WORKERS must be a number from 1 to 64, not '0'."),
+        ({"DESKHAND_VAR": "/proc/deskhand"}, "The data folder /proc/deskhand cannot be used"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_named(tmp_path, settings, said):
+    installation = Installation(tmp_path / "var")
+
+    installation.start(**settings)
+
+    assert installation.wait_end() != 0
+    assert one_sentence(installation).startswith(said)
+
+
+def test_a_broken_data_folder_is_named_and_left_alone(deskhand):
+    version = deskhand.home / "pg" / "PG_VERSION"
+    version.write_text("17\n")
+    try:
+        deskhand.start()
+        code = deskhand.wait_end()
+    finally:
+        version.write_text("18\n")
+
+    assert code != 0
+    assert "was written by PostgreSQL 17 and this is PostgreSQL 18" in deskhand.output
+    assert "Traceback" not in deskhand.output
+    assert deskhand.left_behind() == []
+
+
+def test_parts_that_are_elsewhere_are_used_and_not_started(tmp_path):
+    """The services of this test run stand for a server's own."""
+    names = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")
+    installation = Installation(tmp_path / "var")
+
+    installation.serve(**{name: os.environ[name] for name in names})
+    try:
+        roles = {role for role, pids in installation.status["pids"].items() if pids}
+        answer = installation.get("/")[0]
+    finally:
+        installation.remove()
+
+    assert roles == {"launcher", "web", "worker", "beat"}
+    assert answer == 200
+    assert not (tmp_path / "var" / "pg").exists()
+
+
+def _is_up(installation: Installation) -> bool:
+    try:
+        return installation.get("/")[0] == 200
+    except OSError:
+        return False

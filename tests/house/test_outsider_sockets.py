@@ -1,0 +1,94 @@
+"""Open every socket as charlie of another team and as nobody: closed at once, with nothing said before."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.test import Client
+
+from config.asgi import application
+from tasks import hub
+from tests.house.code import APPS
+from tests.house.rows import CANARY, Rows
+from tests.house.walk import values_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROUTES = [
+    str(route.pattern)
+    for app in APPS
+    if find_spec(f"{app}.routing")
+    for route in import_module(f"{app}.routing").websocket_urlpatterns
+]
+# A person's own team, so it opens for charlie too; it must show nothing of another.
+OWN = {"ws/feed/"}
+REFUSALS = {4401, 4403, 4404}
+
+
+@pytest.fixture
+def rows(alice, team) -> Rows:
+    made = Rows(team, alice)
+    assert [model.__name__ for model in made.make_all()] == []
+    return made
+
+
+def paths(route: str, rows: Rows) -> Iterator[str]:
+    kinds = [part.strip("<>").split(":") for part in route.split("/") if part.startswith("<")]
+    for values in itertools.product(*(values_for(name, kind, rows) for kind, name in kinds)):
+        filled = route
+        for (kind, name), value in zip(kinds, values, strict=True):
+            filled = filled.replace(f"<{kind}:{name}>", value)
+        yield f"/{filled}?after=0"
+
+
+def socket(path: str, cookie: str = "") -> WebsocketCommunicator:
+    headers = [(b"host", b"localhost"), (b"origin", b"http://localhost")]
+    if cookie:
+        headers.append((b"cookie", f"sessionid={cookie}".encode()))
+    return WebsocketCommunicator(application, path, headers=headers)
+
+
+async def first_words(made: WebsocketCommunicator) -> dict[str, Any]:
+    """The first thing that comes after the handshake, or the refusal of the handshake."""
+    connected, code = await made.connect()
+    if not connected:
+        return {"type": "websocket.close", "code": code}
+    return await made.receive_output(10)
+
+
+@pytest.mark.parametrize("who", ["charlie", "nobody"])
+async def test_every_socket_is_closed_to_an_outsider(rows, charlie, who):
+    client = Client()
+    await sync_to_async(client.force_login)(charlie)
+    cookie = client.cookies["sessionid"].value if who == "charlie" else ""
+    opened = []
+    for route in ROUTES:
+        if who == "charlie" and route in OWN:
+            continue
+        for path in paths(route, rows):
+            words = await first_words(socket(path, cookie))
+            if words["type"] != "websocket.close" or words["code"] not in REFUSALS:
+                opened.append(f"{path}: {words}")
+
+    assert len(ROUTES) >= 2
+    assert opened == []
+
+
+async def test_what_opens_for_an_outsider_shows_nothing_of_another_team(rows, charlie):
+    client = Client()
+    await sync_to_async(client.force_login)(charlie)
+    for route in OWN:
+        made = socket(f"/{route}", client.cookies["sessionid"].value)
+
+        words = await first_words(made)
+
+        assert CANARY not in str(words)
+        await made.disconnect()
+    await hub.of_this_loop().close()

@@ -1,0 +1,179 @@
+"""Walk every address as somebody who has nothing to look for there: charlie of another team, and nobody at all.
+
+New addresses are walked without anybody adding them here. What may answer is listed by name, with the reason.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.settings import api_settings
+
+from tests.house.rows import CANARY, Rows
+from tests.house.walk import values_for
+
+pytestmark = pytest.mark.django_db
+
+_KINDS = {"UUIDConverter": "uuid", "IntConverter": "int"}
+METHODS = ("get", "post", "put", "patch", "delete")
+REFUSED = {301, 302, 401, 403, 404, 405, 410}
+# Addresses that anyone may open, by the beginning of their route.
+PUBLIC = {
+    "": "the landing page",
+    "demo/": "signs in as the demo person where the operator allows it",
+    "accounts/": "sign-in, sign-up, reset: what is behind them needs its own proof",
+    "health/": "for load balancers",
+    "api/schema/": "describes the API, holds no data",
+    "api/docs/": "shows the schema",
+    "docs/": "the documentation",
+    "styleguide/": "components with sample content; refuses who is not staff by itself",
+    "share/": "a token that was handed out is the right to look",
+    "s/": "a token that was handed out is the right to look",
+    "static/": "style sheets and scripts",
+}
+
+
+@dataclass(frozen=True)
+class Address:
+    route: str
+    name: str
+    arguments: tuple[tuple[str, str], ...]
+    model: Any = None
+
+    @property
+    def is_public(self) -> bool:
+        return self.route == "" or any(self.route.startswith(start) for start in PUBLIC if start)
+
+    @property
+    def names_a_row(self) -> bool:
+        return bool(self.arguments)
+
+
+def _walk(patterns: list[Any], before: str = "", converters: dict[str, Any] | None = None) -> Iterator[Address]:
+    for entry in patterns:
+        route = before + str(entry.pattern).lstrip("^").rstrip("$")
+        known = {**(converters or {}), **getattr(entry.pattern, "converters", {})}
+        if isinstance(entry, URLResolver):
+            yield from _walk(entry.url_patterns, route, known)
+        elif isinstance(entry, URLPattern) and not route.startswith("admin/"):
+            by_regex = dict.fromkeys(getattr(getattr(entry.pattern, "regex", None), "groupindex", {}), "")
+            kinds = tuple((name, _KINDS.get(type(of).__name__, "str")) for name, of in {**by_regex, **known}.items())
+            queryset = getattr(getattr(entry.callback, "cls", None), "queryset", None)
+            yield Address(route, entry.name or "", kinds, getattr(queryset, "model", None))
+
+
+ADDRESSES = list(_walk(get_resolver().url_patterns))
+
+
+@pytest.fixture(autouse=True)
+def _unlimited_and_quiet(caplog, monkeypatch) -> None:
+    """A thousand refusals are what is wanted here, and one for being too fast would hide the others."""
+    caplog.set_level(logging.CRITICAL, logger="django.request")
+    for scope in api_settings.DEFAULT_THROTTLE_RATES:
+        monkeypatch.setitem(api_settings.DEFAULT_THROTTLE_RATES, scope, "1000000/min")
+
+
+@pytest.fixture
+def rows(alice, team) -> Rows:
+    """A team full of things, every one of them marked."""
+    made = Rows(team, alice)
+    failed = made.make_all()
+    assert [model.__name__ for model in failed] == []
+    return made
+
+
+@pytest.fixture
+def outsider(charlie) -> Client:
+    client = Client(raise_request_exception=False)
+    client.force_login(charlie)
+    return client
+
+
+def _paths(address: Address, rows: Rows | None) -> Iterator[str]:
+    """The address filled with the ids of every kind of row that its part could name, so the right one is among them."""
+    for values in itertools.product(*(values_for(name, kind, rows, address.model) for name, kind in address.arguments)):
+        filled = address.route
+        for (name, _), value in zip(address.arguments, values, strict=True):
+            filled = re.sub(rf"<(\w+:)?{name}>|\(\?P<{name}>[^)]*\)", value, filled)
+        yield "/" + filled.replace("\\", "")
+
+
+def _as_json(method: str, path: str) -> dict[str, str]:
+    """The API looks at the media type first, and would refuse anybody's form."""
+    is_json = path.startswith("/api/") and method in ("post", "put", "patch")
+    return {"data": "{}", "content_type": "application/json"} if is_json else {}
+
+
+def test_the_walk_sees_the_product():
+    assert len(ADDRESSES) > 20
+    assert any(address.names_a_row for address in ADDRESSES)
+
+
+def test_an_outsider_gets_nothing_of_another_team(rows, outsider, charlie):
+    """Every address, every row it could name, every method: refused, or an answer without a trace of that team."""
+    leaks = []
+    for address in ADDRESSES:
+        outsider.force_login(charlie)  # one of the addresses signs out
+        for path, method in itertools.product(_paths(address, rows), METHODS):
+            response = getattr(outsider, method)(path, **_as_json(method, path))
+            body = b"".join(response.streaming_content) if response.streaming else response.content
+            refused = response.status_code in REFUSED or (not address.names_a_row and response.status_code != 500)
+            refused = refused or (address.is_public and response.status_code != 500)
+            if not refused or CANARY.encode() in body.replace(path.encode(), b""):
+                leaks.append(f"{method} {path} ({address.name}): {response.status_code}")
+
+    assert "\n".join(leaks) == ""
+
+
+def test_nobody_gets_nothing_unless_the_address_is_public(client):
+    client.raise_request_exception = False
+    open_to_all = []
+    for address in ADDRESSES:
+        if address.is_public:
+            continue
+        for path, method in itertools.product(_paths(address, None), METHODS):
+            status = getattr(client, method)(path, **_as_json(method, path)).status_code
+            if status not in REFUSED:
+                open_to_all.append(f"{method} {path} ({address.name}): {status}")
+
+    assert open_to_all == []
+
+
+def test_the_same_rows_are_there_for_their_own_team(rows, alice):
+    """The walk would prove nothing if its addresses were wrong: their owner must find something behind most of them."""
+    owner = Client(raise_request_exception=False)
+    owner.force_login(alice)
+    named = [address for address in ADDRESSES if address.names_a_row and not address.is_public]
+
+    found = {
+        address
+        for address in named
+        if any(owner.get(path, headers={"X-Team": "acme"}).status_code == 200 for path in _paths(address, rows))
+    }
+
+    assert len(found) >= len(named) / 3
+
+
+def test_unknown_and_foreign_ids_get_the_same_answer(rows, outsider):
+    """Down to the words, or the answer would tell which ids exist."""
+    different = []
+    for address in (address for address in ADDRESSES if address.names_a_row and not address.is_public):
+        unknown = _shape(outsider.get(next(_paths(address, None))))
+        different += [path for path in _paths(address, rows) if _shape(outsider.get(path)) != unknown]
+
+    assert different == []
+
+
+def _shape(response: Any) -> Any:
+    """The answer without what differs every time."""
+    if "json" in response.headers.get("Content-Type", ""):
+        return response.status_code, {key: value for key, value in response.json().items() if key != "request_id"}
+    return response.status_code

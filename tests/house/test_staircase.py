@@ -1,0 +1,41 @@
+"""Foreign keys go down the staircase, as imports do (those are import-linter's): also the ones named by a string."""
+
+from __future__ import annotations
+
+from django.apps import apps
+
+from tests.house.code import APPS, stair_of
+
+
+def test_foreign_keys_only_go_down():
+    relations = [
+        (model._meta, field.name, field.related_model._meta)
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.app_label in APPS
+        for field in model._meta.get_fields()
+        if field.is_relation and not field.auto_created and field.related_model
+    ]
+
+    up = [
+        f"{source.label}.{name} → {target.label}"
+        for source, name, target in relations
+        if target.app_label in APPS
+        and source.app_label != target.app_label
+        and stair_of(target.app_label) >= stair_of(source.app_label)
+    ]
+
+    assert len(relations) > 20
+    assert up == []
+
+
+def test_what_outlives_its_subject_has_no_foreign_key_to_it():
+    """The usage ledger and the audit log name runs and agents by type, id and label."""
+    kept = {"UsageRecord": {"Team"}, "AuditEntry": {"Team", "User"}}
+
+    found = {
+        model.__name__: {field.related_model.__name__ for field in model._meta.get_fields() if field.many_to_one}
+        for model in apps.get_models()
+        if model.__name__ in kept
+    }
+
+    assert found == kept
