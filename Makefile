@@ -29,8 +29,8 @@ css: ## Build the style sheet and script from static/src
 	@$(PYTHON) config/bootstrap.py dev -c ""
 	@sh static/build.sh
 
-bench: ## Measure latency and throughput beside a bare Celery no-op
-	@$(PYTHON) config/bootstrap.py dev -m tests.bench
+bench: ## Measure latency and throughput beside a bare Celery no-op (PART="web growth" narrows)
+	@$(PYTHON) config/bootstrap.py dev -m tests.bench $(PART)
 
 chaos: ## Kill processes at random while runs are going, then check that nothing was lost
 	@$(PYTHON) config/bootstrap.py dev -m tests.chaos
