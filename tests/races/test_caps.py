@@ -1,0 +1,143 @@
+"""Caps under concurrency: money is reserved and places are counted by one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.utils import timezone
+
+from accounts.models import Team
+from billing.models import Budget, Reservation, UsageRecord
+from billing.services import set_budget
+from tasks.engine import ops, sql
+from tasks.engine.journal import CLAIM_LOCK
+from tasks.models import Run, Step
+from tests.factories import AgentFactory, RunFactory
+from tests.races.conftest import Open
+from tests.races.together import other_connection, until_waiting
+from tests.tasks.scripted import Scripted, engine, say, settled, types, until
+
+Play = Callable[..., Scripted]
+Start = Callable[..., Run]
+UNIT = Decimal("0.05")
+
+
+def intent(run: Run, epoch: int) -> ops.Commit:
+    step = ops.StepWrite(index=1, kind="model", status="intent")
+    reserve = ops.Reserve(key=f"{run.pk}:1:1", amount_usd=UNIT)
+    return ops.Commit(run_id=run.pk, epoch=epoch, op_no=1, steps={1: step}, reserve=reserve)
+
+
+@pytest.mark.promise("G7")
+@pytest.mark.parametrize("of_agent", [False, True], ids=["team budget", "agent budget"])
+async def test_eight_workers_reserve_the_last_unit_once(open_journal: Open, team: Team, of_agent: bool) -> None:
+    agent = await sync_to_async(AgentFactory)(team=team, max_concurrent_runs=100)
+    await sync_to_async(set_budget)(team=team, limit_usd=UNIT, agent_id=agent.pk if of_agent else None)
+    runs = await sync_to_async(RunFactory.create_batch)(8, agent=agent)
+    workers = [await open_journal(f"worker-{n}") for n in range(8)]
+    owned = [(await worker.claim(1))[0] for worker in workers]
+    by_id = {run.pk: run for run in runs}
+
+    with other_connection() as holder:  # all of them stand at the budget's row before the first one may go on
+        holder.execute("SELECT FROM billing_budget FOR UPDATE")
+        writing = [
+            asyncio.ensure_future(worker.commit(intent(by_id[row["id"]], row["epoch"])))
+            for worker, row in zip(workers, owned, strict=True)
+        ]
+        await until_waiting(8)
+    answers = await asyncio.gather(*writing, return_exceptions=True)
+
+    assert [type(answer) for answer in answers].count(ops.Committed) == 1
+    assert [type(answer) for answer in answers].count(ops.BudgetRefused) == 7
+    assert [b.reserved_usd async for b in Budget.objects.all()] == [UNIT]
+    assert (await Reservation.objects.acount(), await Step.objects.acount()) == (1, 1)
+
+
+@pytest.mark.promise("G7")
+def test_many_runs_at_once_never_pass_the_cap(
+    transactional_db: None, fast_engine: None, scripted: Play, start: Start, team: Team
+) -> None:
+    set_budget(team=team, limit_usd=UNIT * 3)
+    go_on, at_once, most = threading.Event(), 0, 0
+
+    async def hold(request: object) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        while not go_on.is_set():
+            await asyncio.sleep(0.01)
+        at_once -= 1
+
+    runtime = scripted([say("Done.")], cost_usd=UNIT, worst_usd=UNIT, before_turn=hold)
+    with engine("one"), engine("two"):
+        runs = [start() for _ in range(12)]
+        until(lambda: Run.objects.filter(status="waiting", waiting_kind="budget").count() == 9)
+        assert (len(runtime.calls), Budget.objects.get().reserved_usd) == (3, UNIT * 3)
+        go_on.set()
+        ended = [settled(run) for run in runs]
+
+    budget = Budget.objects.get()
+    assert (most, budget.spent_usd, budget.reserved_usd) == (3, UNIT * 3, 0)
+    assert sorted(run.status for run in ended) == ["succeeded"] * 3 + ["waiting"] * 9
+    assert UsageRecord.objects.count() == sum(types(run).count("model.started") for run in ended) == 3
+
+
+@pytest.mark.promise("G7")
+async def test_the_last_place_of_a_team_is_counted_after_the_lock(open_journal: Open, team: Team) -> None:
+    agent = await sync_to_async(AgentFactory)(team=team, max_concurrent_runs=100)
+    await sync_to_async(RunFactory.create_batch)(4, agent=agent)
+    second = await open_journal("second", team_runs=1)
+    values = {"room": 1, "worker": "first", "lease_s": 30.0, "team_runs": 1}
+
+    with other_connection() as first:
+        first.execute("SELECT pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))
+        assert first.execute(sql.CLAIM, values).rowcount == 1
+        claiming = asyncio.ensure_future(second.claim(4))
+        await until_waiting(1, claiming)
+        first.commit()
+    assert await claiming == []
+
+    assert [run.worker async for run in Run.objects.filter(status="running")] == ["first"]
+
+
+@pytest.mark.promise("G7")
+async def test_eight_workers_fill_the_last_place_of_an_agent_once(open_journal: Open, team: Team) -> None:
+    agent = await sync_to_async(AgentFactory)(team=team, max_concurrent_runs=1)
+    await sync_to_async(RunFactory.create_batch)(8, agent=agent)
+    workers = [await open_journal(f"worker-{n}") for n in range(8)]
+
+    claimed = await asyncio.gather(*(worker.claim(8) for worker in workers))
+
+    assert sorted(len(rows) for rows in claimed) == [0] * 7 + [1]
+    assert await Run.objects.filter(status="running").acount() == 1
+
+
+@pytest.mark.promise("G7")
+async def test_what_a_lost_worker_reserved_is_free_again_with_the_next_attempt(open_journal: Open, team: Team) -> None:
+    agent = await sync_to_async(AgentFactory)(team=team)
+    run = await sync_to_async(RunFactory)(agent=agent)
+    await sync_to_async(set_budget)(team=team, limit_usd=UNIT)
+    lost, present = await open_journal("lost"), await open_journal("present")
+    [old] = await lost.claim(1)
+    await lost.commit(intent(run, old["epoch"]))
+    await Run.objects.filter(pk=run.pk).aupdate(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    [new] = await present.claim(1)
+
+    unknown = ops.UsageWrite(
+        key=f"unknown:{run.pk}:1:1", outcome="unknown", step_key=f"{run.pk}:1:1", model="demo-1", cost_usd=UNIT
+    )
+    freed = ops.Settle(key=f"{run.pk}:1:1", cost_usd=Decimal(0))
+    again = ops.Reserve(key=f"{run.pk}:1:2", amount_usd=UNIT)
+    op = ops.Commit(run_id=run.pk, epoch=new["epoch"], op_no=1, usage=[unknown], settle=[freed])
+    await present.commit(op)
+    await present.commit(ops.Commit(run_id=run.pk, epoch=new["epoch"], op_no=2, reserve=again))
+
+    budget = await Budget.objects.aget()
+    assert (budget.spent_usd, budget.reserved_usd) == (0, UNIT)
+    assert [r.key async for r in Reservation.objects.all()] == [f"{run.pk}:1:2"]

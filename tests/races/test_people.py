@@ -1,0 +1,226 @@
+"""People who act at the same moment: starts, answers, cancels, and the clock beside them."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.errors import Conflict
+from accounts.models import Team, User
+from tasks import events, stream
+from tasks.models import HumanRequest, Run
+from tasks.services import answers, housekeeping
+from tasks.services import runs as running
+from tests.calling import api_of
+from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
+from tests.races.together import at_once
+from tests.tasks.scripted import Scripted, call, engine, types, until
+from tools.registry import Effect, ToolContext, ToolResult
+
+pytestmark = pytest.mark.usefixtures("transactional_db")
+Play = Callable[..., Scripted]
+Start = Callable[..., Run]
+Make = Callable[..., str]
+
+
+def seqs(run: Run) -> list[int]:
+    return list(run.events.order_by("seq").values_list("seq", flat=True))
+
+
+# ---- Starting
+
+
+@pytest.mark.promise("G10")
+def test_twenty_equal_posts_at_once_start_one_run(team: Team, alice: User) -> None:
+    api = api_of(alice, team)
+    body = {"agent": str(AgentFactory(team=team).pk), "prompt": "Count the refunds."}
+
+    def post(_: int) -> Any:
+        return api.send("POST", "/api/v1/runs/", body, Idempotency_Key="order-7")
+
+    said = at_once(20, post)
+    after = post(0)
+
+    run = Run.objects.get()
+    assert seqs(run) == [1, 2]
+    assert Counter(answer.status_code for answer in said).keys() <= {201, 409}
+    made = [answer for answer in said if answer.status_code == 201]
+    assert {answer.json()["id"] for answer in [*made, after]} == {str(run.pk)}
+    assert [("Idempotent-Replayed" in answer) for answer in made].count(False) == 1
+    assert {answer.json()["code"] for answer in said if answer.status_code == 409} <= {"idempotency_in_progress"}
+    assert (after.status_code, after["Idempotent-Replayed"]) == (201, "true")
+    other = api.send("POST", "/api/v1/runs/", body | {"prompt": "Another."}, Idempotency_Key="order-7")
+    assert (other.status_code, Run.objects.count()) == (409, 1)
+
+
+@pytest.mark.promise("G11")
+def test_two_clocks_at_once_start_each_scheduled_run_once(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    woken: list[object] = []
+    monkeypatch.setattr("tasks.queue.wake_run", woken.append)
+    agent = AgentFactory(team=alice.teams.get())
+    soon = timezone.now() + timedelta(hours=1)
+    made = [running.start_run(team=agent.team, actor=alice, agent=agent, prompt="Go", start_at=soon) for _ in range(60)]
+    Run.objects.update(start_at=timezone.now())
+
+    said = at_once(2, lambda _: housekeeping.start_due_runs())
+    housekeeping.start_due_runs()
+
+    assert said == [None, None]
+    assert Counter(woken) == Counter(run.pk for run in made)
+    for run in made:
+        run.refresh_from_db()
+        told = [(e.type, e.data.get("reason")) for e in run.events.order_by("seq")]
+        assert told == [("run.created", None), ("run.queued", "scheduled"), ("run.queued", "scheduled")]
+        assert (run.status, run.last_seq) == ("queued", 3)
+
+
+# ---- Answering
+
+
+def approval(run_fields: dict[str, Any]) -> HumanRequest:
+    run = RunFactory(status="waiting", waiting_kind="approval", **run_fields)
+    made: HumanRequest = HumanRequestFactory(
+        run=run, kind="approval", tool="write_file", arguments={"path": "a.txt", "content": "1"}, digest="sha256:1"
+    )
+    return made
+
+
+@pytest.mark.promise("G13")
+def test_of_two_answers_at_once_one_counts_and_one_is_refused(team: Team, alice: User, bob: User) -> None:
+    asked = [approval({"agent": AgentFactory(team=team)}) for _ in range(10)]
+
+    for one in asked:
+
+        def answer(number: int, one: HumanRequest = one) -> Any:
+            word = {"decision": ["approve", "reject"][number], "digest": "sha256:1"}
+            return answers.answer_request(asked=one, actor=[alice, bob][number], answer=word)
+
+        said = at_once(2, answer)
+
+        assert sorted(type(word).__name__ for word in said) == ["Conflict", "HumanRequest"]
+        won = next(word for word in said if isinstance(word, HumanRequest))
+        lost = next(word for word in said if isinstance(word, Conflict))
+        one.refresh_from_db()
+        assert (one.status, one.answer, one.answered_by) == ("answered", won.answer, won.answered_by)
+        assert lost.detail == f"It was already answered by {won.answered_by.display_name}."
+        assert types(one.run) == ["human.answered", "run.queued"]
+
+
+@pytest.mark.promise("G12", "G13")
+def test_an_answer_and_a_cancel_at_once_leave_one_story(team: Team, alice: User, bob: User) -> None:
+    for _ in range(10):
+        asked = approval({"agent": AgentFactory(team=team)})
+        word = {"decision": "approve", "digest": "sha256:1"}
+        acts: list[Callable[[], Any]] = [
+            lambda asked=asked, word=word: answers.answer_request(asked=asked, actor=alice, answer=word),
+            lambda asked=asked: running.cancel_run(run=asked.run, actor=bob),
+        ]
+
+        answered, cancelled = at_once(2, lambda n, acts=acts: acts[n]())
+
+        asked.refresh_from_db()
+        run = Run.objects.get(pk=asked.run_id)
+        assert isinstance(cancelled, Run)
+        assert (run.status, types(run)[-1], types(run).count("run.finished")) == ("cancelled", "run.finished", 1)
+        if isinstance(answered, HumanRequest):
+            assert (asked.status, types(run)[0]) == ("answered", "human.answered")
+        else:
+            assert (type(answered), asked.status, types(run)) == (Conflict, "void", ["run.finished"])
+
+
+@pytest.mark.promise("G13")
+def test_an_answer_after_the_run_has_gone_on_does_not_touch_it(team: Team, alice: User, bob: User) -> None:
+    asked = approval({"agent": AgentFactory(team=team)})
+    word = {"decision": "approve", "digest": "sha256:1"}
+    answers.answer_request(asked=asked, actor=alice, answer=word)
+    lease = timezone.now() + timedelta(minutes=1)
+    Run.objects.filter(pk=asked.run_id).update(status="running", epoch=2, lease_expires_at=lease)
+    seen = Run.objects.values().get(pk=asked.run_id)
+
+    with pytest.raises(Conflict, match="already answered by Alice"):
+        answers.answer_request(asked=asked, actor=bob, answer=word)
+
+    assert Run.objects.values().get(pk=asked.run_id) == seen
+
+
+# ---- Stopping
+
+
+@pytest.mark.promise("G1", "G12")
+def test_eight_cancels_at_once_end_a_run_once(team: Team, alice: User) -> None:
+    run = RunFactory(agent=AgentFactory(team=team))
+    copies = [Run.objects.get(pk=run.pk) for _ in range(8)]
+
+    said = at_once(8, lambda n: running.cancel_run(run=copies[n], actor=alice))
+
+    assert [type(word).__name__ for word in said].count("Run") == 1
+    assert all(isinstance(word, Run | Conflict) for word in said)
+    run.refresh_from_db()
+    assert (run.status, types(run)) == ("cancelled", ["run.finished"])
+
+
+@pytest.mark.promise("G1", "G12")
+def test_after_a_cancel_is_acknowledged_no_call_starts(
+    fast_engine: None, scripted: Play, start: Start, tool: Make, alice: User
+) -> None:
+    """Sixteen runs are in the middle of endless calls when each is cancelled at a moment of its own."""
+    begun: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    def probe(context: ToolContext, arguments: Any) -> ToolResult:
+        with lock:
+            begun[context.run_id] += 1
+        return ToolResult(content=str(begun[context.run_id]), summary="Probed")
+
+    name = tool(probe, effect=Effect.EFFECTFUL)
+    runtime = scripted(lambda request: [call(name, f"toolu_{len(request.messages)}")])
+    with engine("one"), engine("two"):
+        runs = [start(name, limits={"max_turns": 5000, "max_cost_usd": 1000, "timeout_s": 60}) for _ in range(16)]
+        acknowledged: dict[int, int] = {}
+
+        def cancel(number: int) -> None:
+            run = runs[number]
+            until(lambda: begun[str(run.pk)] > number)
+            running.cancel_run(run=Run.objects.get(pk=run.pk), actor=alice)
+            acknowledged[number] = intents(run)
+
+        assert at_once(16, cancel) == [None] * 16
+
+    for number, run in enumerate(runs):
+        run.refresh_from_db()
+        told = types(run)
+        assert (run.status, told[-1], told.count("run.finished")) == ("cancelled", "run.finished", 1)
+        assert intents(run) == acknowledged[number]
+        assert begun[str(run.pk)] <= told.count("tool.started")
+        assert sum(c.run_id == str(run.pk) for c in runtime.calls) <= told.count("model.started")
+
+
+def intents(run: Run) -> int:
+    """How many calls, of the model and of tools, have been let begin: each commits its intent first."""
+    return run.events.filter(type__in=("tool.started", "model.started")).count()
+
+
+# ---- Speaking
+
+
+@pytest.mark.promise("G8")
+def test_many_who_append_to_one_run_at_once_leave_no_gap(team: Team) -> None:
+    run = RunFactory(agent=AgentFactory(team=team))
+    copies = [Run.objects.get(pk=run.pk) for _ in range(8)]
+
+    def say_much(number: int) -> None:
+        for n in range(25):
+            stream.append(copies[number], events.Log(text=f"{number}.{n}"), events.Log(text=f"{number}.{n} again"))
+
+    assert at_once(8, say_much) == [None] * 8
+
+    run.refresh_from_db()
+    assert (run.last_seq, seqs(run)) == (400, list(range(1, 401)))
+    texts = list(run.events.order_by("seq").values_list("data__text", flat=True))
+    assert texts[1::2] == [f"{text} again" for text in texts[::2]]

@@ -1,0 +1,52 @@
+"""Doing things at the same moment, and knowing that they are: barriers and the database's own list of who waits."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.db import connections
+
+from tasks import postgres
+
+WAITING = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """What `work(0)` to `work(count - 1)` answered or raised, each on its own thread and connection."""
+    barrier = threading.Barrier(count)
+
+    def alone(number: int) -> Any:
+        try:
+            barrier.wait(10)
+            return work(number)
+        except Exception as error:
+            return error
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(alone, range(count)))
+
+
+@contextmanager
+def other_connection() -> Iterator[psycopg.Connection[Any]]:
+    """A connection with a transaction that the test ends when it likes."""
+    with psycopg.connect(postgres.conninfo()) as db:
+        yield db
+        db.rollback()
+
+
+async def until_waiting(count: int, *or_done: asyncio.Future[Any]) -> None:
+    """Until so many connections wait for a lock, or until one of the futures is done and there is no race any more."""
+    with psycopg.connect(postgres.conninfo(), autocommit=True) as db:
+        async with asyncio.timeout(10):
+            while db.execute(WAITING).fetchone()[0] < count and not any(f.done() for f in or_done):  # type: ignore[index]
+                await asyncio.sleep(0.01)
