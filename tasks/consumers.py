@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -64,6 +65,15 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         _release(self._name)
         await aio.end(self._works)
+
+    async def send(self, text_data: str | None = None, bytes_data: bytes | None = None, close: bool = False) -> None:
+        """To a viewer that has just left it goes nowhere (ASGI answers with an OSError); disconnect() comes next."""
+        with suppress(OSError):
+            await super().send(text_data, bytes_data, close)
+
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        with suppress(OSError):
+            await super().close(code, reason)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Nothing can be done through a socket; answers go to the API, which checks them."""

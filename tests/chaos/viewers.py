@@ -18,6 +18,9 @@ from tests.chaos.history import View
 STAY = 0.02
 """The chance, after each event, that the viewer closes its laptop and opens it again."""
 
+LEAVES_IN_S = 0.2
+"""A closed laptop does not wait for the frames that are still on their way."""
+
 
 class Viewers:
     """So many pairs of eyes, each on one run after the other until that run is over."""
@@ -55,7 +58,9 @@ class Viewers:
     async def _by_socket(self, view: View) -> None:
         address = f"{self._world.api.url.replace('http', 'ws')}/ws/runs/{view.run}/?after={view.cursor}"
         protocols = ["bearer", self._world.api.key]
-        async with connect(address, subprotocols=protocols, proxy=None, ping_interval=5, ping_timeout=10) as socket:
+        async with connect(
+            address, subprotocols=protocols, proxy=None, ping_interval=5, ping_timeout=10, close_timeout=LEAVES_IN_S
+        ) as socket:
             async for text in socket:
                 if self._take(view, json.loads(text)) or self._world.is_over.is_set():
                     return

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.consumer import AsyncConsumer
 from channels.testing import WebsocketCommunicator
 from django.db import OperationalError
 from django.test import Client
@@ -71,6 +73,28 @@ async def test_the_end_closes_the_socket(run: Run, bob: User) -> None:
     assert json.loads(await made.receive_from())["kind"] == "caught_up"
     assert json.loads(await made.receive_from()) == {"kind": "end", "status": "cancelled"}
     assert await closed(made) == 1000
+
+
+async def test_a_viewer_that_leaves_in_the_middle_is_no_error(
+    run: Run, bob: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = asyncio.Event()
+
+    async def has_left(self: object, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.accept":
+            await send(self, message)
+            return
+        tried.set()
+        raise ConnectionResetError
+
+    send = AsyncConsumer.send
+    monkeypatch.setattr(AsyncConsumer, "send", has_left)
+    made = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/", user=bob))
+
+    await asyncio.wait_for(tried.wait(), 10)
+    await made.disconnect()
+
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(
