@@ -28,7 +28,7 @@ from redis.exceptions import RedisError
 from tasks import aio, postgres, stream
 from tasks.engine import loop as run_loop
 from tasks.engine import workspace
-from tasks.engine.journal import Journal
+from tasks.engine.journal import SUSPECT_AFTER, Journal
 from tasks.engine.lease import Lease
 from tasks.engine.ops import Commit
 from tasks.engine.ports import Ports
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 FILE_THREADS = 4
 CLAIM_AT_ONCE = 100
+SUSPECT_S = 0.5
+"""After this time a suspect has mostly shown that it is innocent, and the next one can be taken."""
 REST_S = 0.01
 """Many runs end at once: the queue is looked at once for all of them."""
 
@@ -187,6 +189,8 @@ class Driver:
             task = asyncio.create_task(run_loop.drive(row, journal=self._journal, ports=self._ports))
             self._owned[row["id"]] = Held(row["epoch"], row["lease"], task)
             task.add_done_callback(partial(self._left, row["id"]))
+        if any(row["recoveries"] > SUSPECT_AFTER for row in claimed):
+            self._loop.call_later(SUSPECT_S, self._kick.set)
         return claimed
 
     def _left(self, run_id: UUID, done: asyncio.Task[None]) -> None:

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 CLAIM_LOCK = 7_241_001
 MAX_GROUP = 200
+SUSPECT_AFTER = 2
+"""A run that lost so many owners is taken alone: it may be what kills them."""
 Announce = Callable[[Sequence[tuple[Commit, DictRow]]], None]
 
 
@@ -206,6 +208,7 @@ class Journal:
 
     async def _claim(self, db: psycopg.AsyncConnection[DictRow], room: int) -> list[DictRow]:
         values = {"room": room, "worker": self.worker, "lease_s": self._lease_s, "team_runs": self._team_runs}
+        values["suspect_after"] = SUSPECT_AFTER
         until = lease.now() + self._lease_s
         async with db.pipeline(), db.transaction():
             await db.execute("SELECT pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))

@@ -148,7 +148,9 @@ UPDATE billing_budget b SET reserved_usd = b.reserved_usd - f.amount_usd FROM fr
 
 # Take runs: queued ones in fair turns between teams, and those whose owner's lease ran out. Serialised by a lock, because
 # two workers that count at the same time would both fill the last place of a team. A row that somebody is writing at this
-# moment is passed over: its owner lives, or a person has just cancelled it.
+# moment is passed over: its owner lives, or a person has just cancelled it. A run that was lost several times may be what
+# kills workers. A worker takes one such run at a time and no other before it has settled a step: those that were only
+# lost beside it would otherwise be counted down with it, death by death.
 CLAIM = """
 WITH RECURSIVE teams AS (
     (SELECT team_id FROM tasks_run WHERE status = 'queued' ORDER BY team_id LIMIT 1)
@@ -181,10 +183,17 @@ WITH RECURSIVE teams AS (
     SELECT id, status, worker FROM tasks_run WHERE id = ANY(ARRAY(SELECT id FROM picked)) AND status = 'queued'
     FOR NO KEY UPDATE SKIP LOCKED
 ), lost AS (
-    SELECT id, status, worker FROM tasks_run WHERE status = 'running' AND lease_expires_at < now()
+    SELECT id, status, worker FROM tasks_run
+    WHERE status = 'running' AND lease_expires_at < now() AND recoveries < %(suspect_after)s
     ORDER BY lease_expires_at LIMIT %(room)s FOR NO KEY UPDATE SKIP LOCKED
+), suspect AS (
+    SELECT id, status, worker FROM tasks_run
+    WHERE status = 'running' AND lease_expires_at < now() AND recoveries >= %(suspect_after)s AND NOT EXISTS (
+        SELECT FROM tasks_run h WHERE h.status = 'running' AND h.lease_expires_at >= now() AND h.worker = %(worker)s
+            AND h.recoveries > %(suspect_after)s AND h.op_no < 2)
+    ORDER BY lease_expires_at LIMIT LEAST(%(room)s, 1) FOR NO KEY UPDATE SKIP LOCKED
 ), mine AS (
-    SELECT * FROM queued UNION ALL SELECT * FROM lost
+    SELECT * FROM queued UNION ALL SELECT * FROM lost UNION ALL SELECT * FROM suspect
 )
 UPDATE tasks_run r SET
     status = 'running', status_changed_at = now(), worker = %(worker)s, epoch = r.epoch + 1, op_no = 0, waiting_kind = '',

@@ -16,7 +16,9 @@ from django.utils import timezone
 from accounts.models import Team, User
 from billing.models import Budget, Reservation, UsageRecord
 from billing.services import set_budget
+from tasks import postgres
 from tasks.engine.driver import Driver
+from tasks.engine.journal import Journal
 from tasks.models import Artifact, HumanRequest, Run, Step
 from tasks.services import answers, housekeeping
 from tasks.services.runs import cancel_run
@@ -180,6 +182,42 @@ def test_a_poison_run_stops_with_the_reason(scripted: Play, start: Start) -> Non
 
     assert (run.error_code, run.recoveries, runtime.calls) == ("worker_lost", 6, [])
     assert types(run)[-2:] == ["attempt.lost", "run.finished"]
+
+
+def test_neighbours_of_a_poison_run_are_not_counted_down_with_it(scripted: Play, start: Start) -> None:
+    scripted([say("Done.")])
+    suspects = [start() for _ in range(4)]
+    for run in suspects:
+        lose_worker(run, recoveries=2)
+    fresh = start()
+    lose_worker(fresh)
+    claims: dict[str, list[set[Any]]] = {"one": [], "two": []}
+
+    async def claim() -> None:
+        journals = [_journal(worker) for worker in claims]
+        for journal in journals:
+            await journal.open()
+        for journal in journals * 2:
+            claims[journal.worker].append({row["id"] for row in await journal.claim(100)})
+        await Run.objects.filter(worker="two", recoveries=3).aupdate(op_no=2)  # it lived, and settled a step
+        claims["two"].append({row["id"] for row in await journals[1].claim(100)})
+        for journal in journals:
+            await journal.close()
+
+    asyncio.run(claim())
+
+    assert [len(ids) for ids in claims["one"]] == [2, 0]
+    assert fresh.pk in claims["one"][0]
+    assert [len(ids) for ids in claims["two"]] == [1, 0, 1]
+    with engine():
+        Run.objects.filter(status="running").update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+        for run in suspects:
+            assert settled(run, "succeeded").recoveries <= 4
+
+
+def _journal(worker: str) -> Journal:
+    pool = postgres.make_pool(max_size=1)
+    return Journal(pool=pool, worker=worker, lease_s=30, team_runs=100, announce=lambda written: None)
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing(scripted: Play, start: Start, settings: Any) -> None:
