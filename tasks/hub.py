@@ -311,3 +311,9 @@ def of_this_loop() -> Hub:
     if loop not in _hubs:
         _hubs[loop] = Hub()
     return _hubs[loop]
+
+
+async def close_of_this_loop() -> None:
+    """Before the loop ends: a pool that is just opening a connection does not heed the loop's last cancellation."""
+    if made := _hubs.pop(asyncio.get_running_loop(), None):
+        await made.close()

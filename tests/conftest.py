@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 
 import django
 import pytest
@@ -17,12 +18,20 @@ django.setup()
 del os.environ["DJANGO_SETTINGS_MODULE"]
 
 from accounts.models import Role, Team, User
+from tasks import hub
 from tests.factories import MembershipFactory, TeamFactory
 
 
 @pytest.fixture(scope="session")
 def django_db_setup() -> None:
     """Nothing to make: DATABASE_URL already names this process's own copy of the migrated template."""
+
+
+@pytest.fixture
+async def closed_hub() -> AsyncIterator[None]:
+    """For tests that open the live view of their loop: it is closed before the loop, as the server does."""
+    yield
+    await hub.close_of_this_loop()
 
 
 @pytest.hookimpl(trylast=True)

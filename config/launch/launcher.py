@@ -28,7 +28,7 @@ from config.launch.supervisor import Supervisor
 _READY_S = 60.0
 _PREVIOUS_S = 60.0
 _WEB = (
-    *("uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--lifespan", "off", "--workers", "1"),
+    *("uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--lifespan", "on", "--workers", "1"),
     *(
         "--no-access-log",
         "--no-server-header",

@@ -19,7 +19,7 @@ from tests.house.code import APPS
 from tests.house.rows import CANARY, Rows
 from tests.house.walk import values_for
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_hub")]
 
 ROUTES = [
     str(route.pattern)

@@ -21,7 +21,7 @@ from tasks.models import Run
 from tasks.services import shares
 from tests.factories import AgentFactory, RunFactory
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_hub")]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections, transaction
 
+from config.asgi import application
 from tasks import events, hub, stream
 from tasks.models import Run, RunStatus
 from tests.factories import RunFactory
@@ -166,3 +167,22 @@ async def test_a_cursor_that_no_event_has_reached_hides_nothing(watching: hub.Hu
     await asyncio.wait_for(look(), 10)
 
     assert seen == [3, 4, "end"]
+
+
+async def test_the_servers_stop_closes_the_live_view(run: Run) -> None:
+    made = hub.of_this_loop()
+    assert (await anext(aiter(made.watch(run.pk, 0)))).body["kind"] == "caught_up"
+    arriving = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    sent: list[str] = []
+
+    async def receive() -> dict[str, str]:
+        return next(arriving)
+
+    async def send(message: dict[str, str]) -> None:
+        sent.append(message["type"])
+
+    await application({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert made._pool.closed
+    assert hub.of_this_loop() is not made

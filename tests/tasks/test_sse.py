@@ -16,7 +16,7 @@ from tasks import events, hub, stream
 from tasks.models import Run
 from tests.factories import AgentFactory, RunFactory
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_hub")]
 
 
 @pytest.fixture
