@@ -15,6 +15,9 @@ from tasks.models import ErrorCode, RunStatus, StepKind, StepStatus, WaitKind
 from tools import registry
 from tools.registry import Effect
 
+LOST_IN_ALL = 4
+"""So many times the limit is too often even for a run that settles steps in between."""
+
 
 async def take_up(run: OwnedRun, ports: Ports) -> None:
     """Say that the run goes on, and settle what a lost owner left in the air. May end the loop."""
@@ -24,7 +27,7 @@ async def take_up(run: OwnedRun, ports: Ports) -> None:
         run.tell(events.AttemptLost(worker=row["old_worker"], recoveries=row["recoveries"], reason="lease expired"))
     if row["agent_status"] == "removed":
         await run.fail(ErrorCode.AGENT_REMOVED, "The agent was deleted.")
-    if was_lost and row["recoveries"] > ports.max_recoveries:
+    if was_lost and _is_poison(row, ports.max_recoveries):
         detail = (
             f"Its worker was lost {row['recoveries']} times, so it was stopped. It may be what makes workers crash."
         )
@@ -36,6 +39,13 @@ async def take_up(run: OwnedRun, ports: Ports) -> None:
         elif step.kind == StepKind.TOOL:
             await _tool_unknown(run, step)
     await _settle_answered_budget(run)
+
+
+def _is_poison(row: DictRow, limit: int) -> bool:
+    """Lost too often without a settled step in between, or very often in all."""
+    lost: int = row["recoveries"]
+    owners_without_a_step: int = row["epoch"] - 1 - (row["settled_epoch"] or 0)
+    return min(lost, owners_without_a_step) > limit or lost > LOST_IN_ALL * limit
 
 
 def _say_start(run: OwnedRun) -> None:

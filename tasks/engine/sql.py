@@ -148,9 +148,9 @@ UPDATE billing_budget b SET reserved_usd = b.reserved_usd - f.amount_usd FROM fr
 
 # Take runs: queued ones in fair turns between teams, and those whose owner's lease ran out. Serialised by a lock, because
 # two workers that count at the same time would both fill the last place of a team. A row that somebody is writing at this
-# moment is passed over: its owner lives, or a person has just cancelled it. A run that was lost several times may be what
-# kills workers. A worker takes one such run at a time and no other before it has settled a step: those that were only
-# lost beside it would otherwise be counted down with it, death by death.
+# moment is passed over: its owner lives, or a person has just cancelled it. A run that was lost several times and whose
+# last owner settled no step may be what kills workers. A worker takes one such suspect at a time, and the next when this
+# one has settled a step: those that were only lost beside it would otherwise be counted down with it, death by death.
 CLAIM = """
 WITH RECURSIVE teams AS (
     (SELECT team_id FROM tasks_run WHERE status = 'queued' ORDER BY team_id LIMIT 1)
@@ -183,14 +183,18 @@ WITH RECURSIVE teams AS (
     SELECT id, status, worker FROM tasks_run WHERE id = ANY(ARRAY(SELECT id FROM picked)) AND status = 'queued'
     FOR NO KEY UPDATE SKIP LOCKED
 ), lost AS (
-    SELECT id, status, worker FROM tasks_run
-    WHERE status = 'running' AND lease_expires_at < now() AND recoveries < %(suspect_after)s
+    SELECT id, status, worker FROM tasks_run r
+    WHERE status = 'running' AND lease_expires_at < now() AND (recoveries < %(suspect_after)s OR EXISTS (
+        SELECT FROM tasks_step s WHERE s.run_id = r.id AND s.epoch = r.epoch AND s.status <> 'intent'))
     ORDER BY lease_expires_at LIMIT %(room)s FOR NO KEY UPDATE SKIP LOCKED
 ), suspect AS (
-    SELECT id, status, worker FROM tasks_run
+    SELECT id, status, worker FROM tasks_run r
     WHERE status = 'running' AND lease_expires_at < now() AND recoveries >= %(suspect_after)s AND NOT EXISTS (
+        SELECT FROM tasks_step s WHERE s.run_id = r.id AND s.epoch = r.epoch AND s.status <> 'intent'
+    ) AND NOT EXISTS (
         SELECT FROM tasks_run h WHERE h.status = 'running' AND h.lease_expires_at >= now() AND h.worker = %(worker)s
-            AND h.recoveries > %(suspect_after)s AND h.op_no < 2)
+            AND h.recoveries > %(suspect_after)s AND NOT EXISTS (
+                SELECT FROM tasks_step s WHERE s.run_id = h.id AND s.epoch = h.epoch AND s.status <> 'intent'))
     ORDER BY lease_expires_at LIMIT LEAST(%(room)s, 1) FOR NO KEY UPDATE SKIP LOCKED
 ), mine AS (
     SELECT * FROM queued UNION ALL SELECT * FROM lost UNION ALL SELECT * FROM suspect
@@ -207,7 +211,8 @@ OWNED = """
 SELECT r.id, r.team_id, r.agent_id, r.kind, r.title, r.prompt, r.epoch, r.recoveries, r.turns, r.active_s, r.cost_usd, r.last_seq,
     r.max_cost_usd, r.max_turns, r.timeout_s, r.review, r.output_schema, r.required_artifacts, r.metadata, r.started_at,
     a.name AS agent_name, a.role AS agent_role, a.status AS agent_status, t.name AS team_name, t.slug AS team_slug, u.email AS person,
-    v.instructions, v.runtime, COALESCE(NULLIF(r.model_override, ''), v.model) AS model, r.forked_at_step, v.tools, v.memory_enabled, v.options, v.number AS version
+    v.instructions, v.runtime, COALESCE(NULLIF(r.model_override, ''), v.model) AS model, r.forked_at_step, v.tools, v.memory_enabled, v.options, v.number AS version,
+    CASE WHEN r.recoveries > 0 THEN (SELECT max(epoch) FROM tasks_step s WHERE s.run_id = r.id AND s.status <> 'intent') END AS settled_epoch
 FROM tasks_run r JOIN agents_agent a ON a.id = r.agent_id JOIN agents_agentversion v ON v.id = r.version_id
 JOIN accounts_team t ON t.id = r.team_id LEFT JOIN accounts_user u ON u.id = r.created_by_id
 WHERE r.id = ANY(%(ids)s)

@@ -93,7 +93,7 @@ async def test_the_last_place_of_a_team_is_counted_after_the_lock(open_journal: 
     agent = await sync_to_async(AgentFactory)(team=team, max_concurrent_runs=100)
     await sync_to_async(RunFactory.create_batch)(4, agent=agent)
     second = await open_journal("second", team_runs=1)
-    values = {"room": 1, "worker": "first", "lease_s": 30.0, "team_runs": 1}
+    values = {"room": 1, "worker": "first", "lease_s": 30.0, "team_runs": 1, "suspect_after": 2}
 
     with other_connection() as first:
         first.execute("SELECT pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))

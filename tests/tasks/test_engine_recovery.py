@@ -37,7 +37,7 @@ def lose_worker(run: Run, *steps: dict[str, Any], recoveries: int = 0) -> None:
     Run.objects.filter(pk=run.pk).update(
         status="running",
         worker="dead",
-        epoch=1,
+        epoch=recoveries + 1,
         recoveries=recoveries,
         turns=sum(step["kind"] == "model" for step in steps),
         started_at=timezone.now(),
@@ -184,6 +184,20 @@ def test_a_poison_run_stops_with_the_reason(scripted: Play, start: Start) -> Non
     assert types(run)[-2:] == ["attempt.lost", "run.finished"]
 
 
+@pytest.mark.parametrize(("recoveries", "status"), [(19, "succeeded"), (20, "failed")])
+def test_a_run_that_goes_on_between_its_losses_is_no_poison(
+    scripted: Play, start: Start, recoveries: int, status: str
+) -> None:
+    scripted([say("Done.")])
+    run = start()
+    lose_worker(
+        run, ASKED | {"epoch": recoveries, "result": {"stop": "max_tokens", "content": []}}, recoveries=recoveries
+    )
+
+    with engine():
+        settled(run, status)
+
+
 def test_neighbours_of_a_poison_run_are_not_counted_down_with_it(scripted: Play, start: Start) -> None:
     scripted([say("Done.")])
     suspects = [start() for _ in range(4)]
@@ -199,12 +213,14 @@ def test_neighbours_of_a_poison_run_are_not_counted_down_with_it(scripted: Play,
             await journal.open()
         for journal in journals * 2:
             claims[journal.worker].append({row["id"] for row in await journal.claim(100)})
-        await Run.objects.filter(worker="two", recoveries=3).aupdate(op_no=2)  # it lived, and settled a step
+        lived = await Run.objects.aget(worker="two")
+        await Step.objects.acreate(run=lived, index=1, kind="model", status="done", epoch=lived.epoch)
         claims["two"].append({row["id"] for row in await journals[1].claim(100)})
         for journal in journals:
             await journal.close()
 
     asyncio.run(claim())
+    Step.objects.all().delete()
 
     assert [len(ids) for ids in claims["one"]] == [2, 0]
     assert fresh.pk in claims["one"][0]
