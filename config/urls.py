@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 from accounts.views import ResetFromLink
-from config import api_docs, health, operators, views
+from config import api_docs, error_docs, health, operators, views
 
 RESET_LINK = r"^accounts/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$"
 
@@ -31,6 +31,7 @@ urlpatterns = [
     path("api/v1/", include("config.api_urls")),
     path("api/schema/", api_docs.schema, name="api_schema"),
     path("api/docs/", api_docs.docs, name="api_docs"),
+    path("docs/errors/", error_docs.errors, name="error_docs"),
 ]
 
 handler400 = "config.errors.bad_request"

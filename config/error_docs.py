@@ -1,0 +1,146 @@
+"""The page that every problem document points at: what each error code means, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDoc:
+    """One code of `problem+json`. `advice` is a sentence for the person who writes the client."""
+
+    code: str
+    status: int
+    meaning: str
+    advice: str
+
+
+ERRORS = (
+    ErrorDoc("bad_request", 400, "The request could not be read.", "Send well-formed HTTP and JSON."),
+    ErrorDoc(
+        "parse_error",
+        400,
+        "The body is not the JSON that its type announces.",
+        "Mend the JSON; the detail names the place.",
+    ),
+    ErrorDoc(
+        "bad_parameter", 400, "A query parameter or header does not fit.", "Look at `errors`; it names the parameter."
+    ),
+    ErrorDoc(
+        "not_authenticated",
+        401,
+        "Nobody is signed in and no key was sent.",
+        "Send `Authorization: Bearer` with a key of the team.",
+    ),
+    ErrorDoc(
+        "invalid_token",
+        401,
+        "The key is mistyped, revoked or expired.",
+        "Make a new key under Settings, API keys. Do not retry.",
+    ),
+    ErrorDoc("authentication_failed", 401, "The key or session is not valid.", "Sign in again or make a new key."),
+    ErrorDoc(
+        "plan_limit_reached",
+        402,
+        "The team's plan does not allow one more.",
+        "Free a place or choose a larger plan; the answer has the numbers.",
+    ),
+    ErrorDoc("forbidden", 403, "You may see this but may not do it.", "Ask an owner or admin of the team."),
+    ErrorDoc(
+        "insufficient_scope",
+        403,
+        "The key or the role lacks the scope that this needs.",
+        "Make a key with the scope that the detail names.",
+    ),
+    ErrorDoc(
+        "csrf_failed",
+        403,
+        "A browser's request did not come from our pages.",
+        "Reload the page, or use a key in place of the session.",
+    ),
+    ErrorDoc("permission_denied", 403, "You may not do this here.", "Ask an owner or admin of the team."),
+    ErrorDoc(
+        "not_found",
+        404,
+        "There is no such thing, or it belongs to another team.",
+        "Check the id. The two cases are never told apart.",
+    ),
+    ErrorDoc("method_not_allowed", 405, "The resource has no such method.", "The `Allow` header lists those it has."),
+    ErrorDoc("not_acceptable", 406, "Only JSON can be sent back.", "Accept `application/json`."),
+    ErrorDoc(
+        "request_timeout", 408, "The body stopped coming.", "Send the request again, with the same Idempotency-Key."
+    ),
+    ErrorDoc("conflict", 409, "The thing has changed since you looked at it.", "Read it again and decide anew."),
+    ErrorDoc(
+        "invalid_transition",
+        409,
+        "A status cannot become that one any more.",
+        "Read the status; a finished run stays finished.",
+    ),
+    ErrorDoc(
+        "idempotency_key_reused",
+        409,
+        "This Idempotency-Key belongs to another request.",
+        "Use a new key for a new request.",
+    ),
+    ErrorDoc(
+        "idempotency_in_progress",
+        409,
+        "The first request with this Idempotency-Key is still at work.",
+        "Send it again in a second; you will get the first one's answer.",
+    ),
+    ErrorDoc(
+        "precondition_failed",
+        412,
+        "`If-Match` names a state that is not the present one.",
+        "Read it again, merge, and send the new `ETag`.",
+    ),
+    ErrorDoc(
+        "body_too_large",
+        413,
+        "The request is larger than this address takes.",
+        "Upload the file first and refer to it by its id.",
+    ),
+    ErrorDoc(
+        "too_large",
+        413,
+        "The body or file is larger than this address takes.",
+        "Send a smaller one, or use a signed upload.",
+    ),
+    ErrorDoc(
+        "unsupported_media_type",
+        415,
+        "The body has a type that is not read here.",
+        "Send `application/json`, files as `multipart/form-data`.",
+    ),
+    ErrorDoc(
+        "invalid_input",
+        422,
+        "Some of the input does not fit; nothing was changed.",
+        "`errors` names each field and what is wrong with it.",
+    ),
+    ErrorDoc("throttled", 429, "Too many calls or tries.", "Wait for the seconds in `Retry-After`."),
+    ErrorDoc(
+        "internal",
+        500,
+        "Something broke on our side and is logged.",
+        "Try again with the same Idempotency-Key; report the request id if it stays.",
+    ),
+    ErrorDoc(
+        "unavailable",
+        503,
+        "A part that is needed does not answer.",
+        "Wait for the seconds in `Retry-After`; nothing was half done.",
+    ),
+)
+
+
+@require_safe
+@cache_control(public=True, max_age=300)
+def errors(request: HttpRequest) -> HttpResponse:
+    return render(request, "config/errors_page.html", {"errors": ERRORS})
