@@ -95,6 +95,7 @@ def test_a_parameter_that_does_not_fit_is_refused(team: Team, alice: User, query
     assert answer.json()["errors"][0]["field"] == field
 
 
+@pytest.mark.promise("G16")
 def test_a_list_shows_the_callers_team_only(team: Team, other_team: Team, alice: User, charlie: User) -> None:
     theirs, _ = keys.create_key(team=other_team, actor=charlie, name="Theirs", scopes=["runs:read"])
     api = api_of(alice, team)

@@ -24,6 +24,7 @@ def made() -> int:
     return ApiKey.objects.filter(name="Made once").count()
 
 
+@pytest.mark.promise("G10")
 def test_the_same_key_and_body_give_the_first_answer_again(team: Team, alice: User) -> None:
     api = api_of(alice, team)
 
@@ -46,6 +47,7 @@ def test_a_secret_is_never_kept_with_the_answer(team: Team, alice: User) -> None
     assert secret.split("_", 2)[2] not in str(list(IdempotencyRecord.objects.values()))
 
 
+@pytest.mark.promise("G10")
 def test_the_same_key_with_another_body_or_path_is_refused(team: Team, alice: User) -> None:
     api = api_of(alice, team)
     api.send("POST", KEYS, BODY, Idempotency_Key="k1")
@@ -83,6 +85,7 @@ def test_a_key_that_does_not_fit_is_refused(team: Team, alice: User, key: str) -
     assert made() == 0
 
 
+@pytest.mark.promise("G10", "G16")
 def test_a_key_belongs_to_one_team(team: Team, other_team: Team, alice: User, charlie: User) -> None:
     Membership.objects.filter(user=charlie).update(role=Role.OWNER)
 
@@ -120,6 +123,7 @@ def post(api: Any) -> Any:
         connection.close()
 
 
+@pytest.mark.promise("G10")
 def test_twenty_at_once_have_one_effect(owner: User) -> None:
     api = api_of(owner, owner.teams.get())
     start = threading.Barrier(20)
@@ -142,6 +146,7 @@ def test_twenty_at_once_have_one_effect(owner: User) -> None:
             assert answer["Retry-After"] == "1"
 
 
+@pytest.mark.promise("G10")
 def test_who_comes_while_the_first_is_at_work_is_told_at_once(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
     from accounts.services import keys
 
@@ -169,6 +174,7 @@ def test_who_comes_while_the_first_is_at_work_is_told_at_once(owner: User, monke
     assert made() == 1
 
 
+@pytest.mark.promise("G10")
 def test_a_crash_after_the_effect_undoes_the_effect_too(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """The record commits with the effect: if it cannot be written, there is no effect, and the repeat makes it."""
     from accounts.api import idempotency

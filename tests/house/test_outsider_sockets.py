@@ -63,6 +63,7 @@ async def first_words(made: WebsocketCommunicator) -> dict[str, Any]:
     return await made.receive_output(10)
 
 
+@pytest.mark.promise("G16")
 @pytest.mark.parametrize("who", ["charlie", "nobody"])
 async def test_every_socket_is_closed_to_an_outsider(rows, charlie, who):
     client = Client()
@@ -81,6 +82,7 @@ async def test_every_socket_is_closed_to_an_outsider(rows, charlie, who):
     assert opened == []
 
 
+@pytest.mark.promise("G16")
 async def test_what_opens_for_an_outsider_shows_nothing_of_another_team(rows, charlie):
     client = Client()
     await sync_to_async(client.force_login)(charlie)

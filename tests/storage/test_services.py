@@ -84,6 +84,7 @@ def test_a_signed_url_is_of_one_file_only(team: Team) -> None:
     assert refused.value.code == 403
 
 
+@pytest.mark.promise("G17")
 def test_a_damaged_object_is_not_copied(team: Team, tmp_path: Path) -> None:
     stored = services.save_file(team_id=team.pk, content=b"right", name="a")
     default_storage.delete(stored.key)
@@ -105,6 +106,7 @@ def test_a_lost_object_is_not_found(team: Team, tmp_path: Path) -> None:
         services.copy_to(stored, tmp_path / "copy")
 
 
+@pytest.mark.promise("G17")
 def test_no_object_is_left_when_the_row_cannot_be_made(team: Team) -> None:
     with pytest.raises(ValidationError):
         services.save_file(team_id=team.pk, content=b"x", name="a", expires_at="never")  # type: ignore[arg-type]
@@ -184,6 +186,7 @@ def bad_store(settings: Any) -> Any:
     server.server_close()
 
 
+@pytest.mark.promise("G17")
 def test_an_object_that_was_not_kept_whole_gets_no_row(team: Team, bad_store: Any) -> None:
     assert storages["default"]
 
@@ -194,6 +197,7 @@ def test_an_object_that_was_not_kept_whole_gets_no_row(team: Team, bad_store: An
     assert bad_store.kept == {}
 
 
+@pytest.mark.promise("G17")
 def test_a_store_that_refuses_gets_no_row(team: Team, bad_store: Any) -> None:
     bad_store.status = 403
 

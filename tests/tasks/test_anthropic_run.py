@@ -54,6 +54,7 @@ def ledger(run: Run, outcome: str) -> list[UsageRecord]:
     return list(UsageRecord.objects.filter(run_id=run.pk, outcome=outcome).order_by("at"))
 
 
+@pytest.mark.promise("G6")
 def test_tools_and_thinking_go_through_and_every_answer_is_charged_once(claude: AnthropicStandIn, begin: Start) -> None:
     usage = {"input_tokens": 1000, "cache_read_input_tokens": 2000, "output_tokens": 500}
     claude.answer(
@@ -72,6 +73,7 @@ def test_tools_and_thinking_go_through_and_every_answer_is_charged_once(claude: 
     assert ledger(run, "unknown") == []
 
 
+@pytest.mark.promise("G6")
 def test_faults_are_tried_again_and_only_answers_are_paid(claude: AnthropicStandIn, begin: Start) -> None:
     half = message(text("Half of this arrives, and then"))
     claude.answer(

@@ -121,6 +121,7 @@ def test_a_run_of_an_agent_is_started_shown_and_listed_in_one_shape(api: Api, te
     assert api.get(RUNS).json() == {"results": [shown], "next": None, "previous": None}
 
 
+@pytest.mark.promise("G10")
 def test_a_start_is_made_once_for_one_key(api: Api, rita: Agent) -> None:
     body = {"agent": str(rita.pk), "prompt": "Look."}
 
@@ -163,6 +164,7 @@ def test_a_start_that_does_not_fit_is_refused_at_its_field(api: Api, rita: Agent
     assert Run.objects.count() == 0
 
 
+@pytest.mark.promise("G16")
 def test_ids_of_another_team_are_wrong_and_nothing_is_read(api: Api, other_team: Team, rita: Agent) -> None:
     theirs, file, task = AgentFactory(team=other_team), stored(other_team), TaskFactory(agent__team=other_team)
 
@@ -238,6 +240,7 @@ def test_a_run_is_cancelled_once_and_repeated(api: Api, run: Run) -> None:
     assert Run.objects.filter(status="queued").count() == 1
 
 
+@pytest.mark.promise("G13")
 def test_an_approval_is_answered_once_with_what_was_shown(api: Api, run: Run) -> None:
     asked = ask(run, arguments={"rows": 3})
     path = f"{RUNS}{run.pk}/requests/{asked.pk}/"
@@ -466,6 +469,7 @@ def routes(run: Run) -> list[tuple[str, str, Any]]:
     ]
 
 
+@pytest.mark.promise("G16")
 def test_an_outsider_meets_nothing(team: Team, other_team: Team, charlie: User, run: Run) -> None:
     asked = ask(run)
     artifact = Artifact.objects.create(team=team, run=run, path="report.md", file=stored(team))

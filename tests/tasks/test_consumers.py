@@ -106,6 +106,7 @@ async def test_another_origin_is_turned_away_before_the_handshake(run: Run, bob:
     assert await made.connect() == (False, 4403)
 
 
+@pytest.mark.promise("G16")
 async def test_an_outsider_and_nobody_see_nothing(run: Run, charlie: User) -> None:
     made = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/", user=charlie))
     assert await made.receive_output(10) == {"type": "websocket.close", "code": 4404}
@@ -125,6 +126,7 @@ async def test_a_key_of_the_team_may_look_and_a_revoked_one_may_not(run: Run, al
     assert await closed(made) == 4401
 
 
+@pytest.mark.promise("G16")
 async def test_a_person_who_leaves_the_team_is_closed_out(run: Run, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumers, "RECHECK_S", 0.1)
     made = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/?after=2", user=bob))

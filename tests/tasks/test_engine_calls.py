@@ -26,6 +26,7 @@ Make = Callable[..., str]
 OK = ToolResult(content="ok", summary="Probed")
 
 
+@pytest.mark.promise("G12")
 def test_a_call_that_waits_for_a_thread_does_not_begin_after_a_cancel(
     scripted: Play, start: Start, tool: Make, alice: User, settings: Any
 ) -> None:
@@ -54,6 +55,7 @@ def test_a_call_that_waits_for_a_thread_does_not_begin_after_a_cancel(
     assert "tool.started" not in types(second)
 
 
+@pytest.mark.promise("G18")
 def test_a_stop_hands_over_a_run_that_waits_for_a_thread(
     scripted: Play, start: Start, tool: Make, settings: Any
 ) -> None:
@@ -81,6 +83,7 @@ def test_a_stop_hands_over_a_run_that_waits_for_a_thread(
     assert first.status == "queued"
 
 
+@pytest.mark.promise("G5")
 @pytest.mark.parametrize("how", ["says so", "breaks", "hangs"])
 @pytest.mark.parametrize(("decision", "times"), [("happened", 1), ("retry", 2)])
 def test_an_effect_without_an_answer_asks_a_person(
@@ -134,6 +137,7 @@ def test_a_call_that_was_given_up_does_not_cancel_the_next_one(
     assert (run.status, sorted(seen)) == ("succeeded", [False, True])
 
 
+@pytest.mark.promise("G3", "G5")
 def test_a_call_does_not_begin_while_the_lease_is_over_by_our_own_clock(
     scripted: Play, start: Start, tool: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +180,7 @@ def test_a_lease_counts_from_before_it_was_asked_for_and_is_renewed(scripted: Pl
     assert 0 < left[0] <= 2.0
 
 
+@pytest.mark.promise("G17")
 def test_every_word_of_a_tool_is_kept(scripted: Play, start: Start, tool: Make) -> None:
     def probe(context: ToolContext, arguments: Any) -> ToolResult:
         for n in range(400):

@@ -30,6 +30,7 @@ def error(kind: str = "overloaded", **more: Any) -> ModelError:
     return ModelError(f"The model is {kind}.", kind=kind, **values)
 
 
+@pytest.mark.promise("G7")
 def test_a_run_stops_before_it_could_pass_its_cost_limit(scripted: Play, start: Start, alice: User) -> None:
     runtime = scripted([READ], [say("Done.")], cost_usd=Decimal("0.04"), worst_usd=Decimal("0.05"))
     run = settled(start("list_files", limits={"max_cost_usd": "0.06"}))
@@ -58,6 +59,7 @@ def month() -> date:
     return date.today().replace(day=1)  # noqa: DTZ011
 
 
+@pytest.mark.promise("G7")
 def test_a_team_budget_is_reserved_and_settled(scripted: Play, start: Start, team: Team) -> None:
     budget = Budget.objects.create(team=team, limit_usd=Decimal("0.06"), period=month())
     scripted([say("Done.")], cost_usd=Decimal("0.02"), worst_usd=Decimal("0.05"))
@@ -71,6 +73,7 @@ def test_a_team_budget_is_reserved_and_settled(scripted: Play, start: Start, tea
     assert not Reservation.objects.exists()
 
 
+@pytest.mark.promise("G4", "G7")
 def test_raising_a_budget_continues_the_run_at_the_same_step(scripted: Play, start: Start, team: Team) -> None:
     set_budget(team=team, limit_usd=Decimal("0.06"))
     runtime = scripted([READ], [say("Done.")], cost_usd=Decimal("0.04"), worst_usd=Decimal("0.05"))
@@ -111,6 +114,7 @@ def test_time_limit_counts_active_time(scripted: Play, start: Start) -> None:
     assert UsageRecord.objects.get(run_id=run.pk).outcome == "unknown"
 
 
+@pytest.mark.promise("G6")
 def test_a_model_that_is_busy_is_asked_again_under_the_same_step(scripted: Play, start: Start) -> None:
     moves = iter([error(), error(sent=True), [say("Done.")]])
     scripted(lambda request: next(moves))

@@ -27,6 +27,7 @@ def asked_of(run: Run) -> HumanRequest:
     return HumanRequest.objects.get(run=run, status="open")
 
 
+@pytest.mark.promise("G13")
 def test_an_approved_call_runs_exactly_what_was_shown(scripted: Play, start: Start, alice: User) -> None:
     scripted([WRITE], [say("Done.")])
     run = settled(start("write_file", **ASK))
@@ -40,6 +41,7 @@ def test_an_approved_call_runs_exactly_what_was_shown(scripted: Play, start: Sta
     assert Artifact.objects.get(run=run).path == "a.txt"
 
 
+@pytest.mark.promise("G13")
 def test_an_approval_with_another_digest_is_refused_and_stays_open(scripted: Play, start: Start, alice: User) -> None:
     scripted([WRITE], [say("Done.")])
     run = settled(start("write_file", **ASK))
@@ -53,6 +55,7 @@ def test_an_approval_with_another_digest_is_refused_and_stays_open(scripted: Pla
     assert not Artifact.objects.exists()
 
 
+@pytest.mark.promise("G13")
 def test_a_second_answer_is_refused(scripted: Play, start: Start, alice: User, bob: User) -> None:
     scripted([WRITE], [say("Done.")])
     run = settled(start("write_file", **ASK))
@@ -81,6 +84,7 @@ def test_a_rejected_call_does_not_happen_and_the_model_learns_why(scripted: Play
     assert "tool.started" not in types(run)
 
 
+@pytest.mark.promise("G13")
 def test_an_edited_call_runs_the_edited_arguments_and_says_so(scripted: Play, start: Start, alice: User) -> None:
     runtime = scripted([WRITE], [say("Done.")])
     run = settled(start("write_file", **ASK))
@@ -126,6 +130,7 @@ def test_the_same_refused_call_three_times_stops_the_run(scripted: Play, start: 
     assert not Artifact.objects.exists()
 
 
+@pytest.mark.promise("G12")
 def test_cancel_makes_an_open_approval_void(scripted: Play, start: Start, alice: User) -> None:
     scripted([WRITE], [say("Done.")])
     run = settled(start("write_file", **ASK))

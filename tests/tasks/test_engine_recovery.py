@@ -48,6 +48,7 @@ def lose_worker(run: Run, *steps: dict[str, Any], recoveries: int = 0) -> None:
 ASKED = {"index": 1, "kind": "model", "status": "done", "result": {"stop": "tool_use", "message_id": "msg_1"}}
 
 
+@pytest.mark.promise("G1", "G6")
 def test_a_lost_model_call_is_asked_again_and_costs_nothing(scripted: Play, start: Start) -> None:
     runtime = scripted([say("Done.")])
     run = start()
@@ -65,6 +66,7 @@ def test_a_lost_model_call_is_asked_again_and_costs_nothing(scripted: Play, star
     assert (run.recoveries, run.turns) == (1, 1)
 
 
+@pytest.mark.promise("G4")
 def test_a_settled_step_is_never_taken_again(scripted: Play, start: Start) -> None:
     runtime = scripted([call("write_file", path="a.txt", content="1")], [say("Done.")])
     run = start("write_file")
@@ -86,6 +88,7 @@ def lose_in_tool(run: Run, tool: str, **arguments: Any) -> None:
     lose_worker(run, asked, intent | {"request": arguments})
 
 
+@pytest.mark.promise("G5")
 def test_a_lost_call_that_is_safe_to_repeat_is_repeated(scripted: Play, start: Start) -> None:
     scripted([], [say("Done.")])
     run = start("write_file")
@@ -99,6 +102,7 @@ def test_a_lost_call_that_is_safe_to_repeat_is_repeated(scripted: Play, start: S
     assert Step.objects.get(run=run, index=2).attempt == 2
 
 
+@pytest.mark.promise("G5")
 @pytest.mark.parametrize(("decision", "times"), [("happened", 0), ("skip", 0), ("retry", 1)])
 def test_a_lost_effect_asks_a_person(
     scripted: Play, start: Start, alice: User, monkeypatch: pytest.MonkeyPatch, decision: str, times: int
@@ -128,6 +132,7 @@ def test_a_lost_effect_asks_a_person(
     assert len(runtime.calls) == 1
 
 
+@pytest.mark.promise("G5")
 def test_a_lost_effect_that_is_lost_again_asks_again(
     scripted: Play, start: Start, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +155,7 @@ def test_a_lost_effect_that_is_lost_again_asks_again(
     assert not Artifact.objects.exists()
 
 
+@pytest.mark.promise("G6", "G7")
 def test_a_call_of_a_run_that_was_cancelled_with_its_worker_is_settled(
     scripted: Play, start: Start, alice: User, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +178,7 @@ def test_a_call_of_a_run_that_was_cancelled_with_its_worker_is_settled(
     assert (Reservation.objects.count(), Budget.objects.get().reserved_usd) == (0, Decimal(0))
 
 
+@pytest.mark.promise("G9")
 def test_a_poison_run_stops_with_the_reason(scripted: Play, start: Start) -> None:
     runtime = scripted([say("Never.")])
     run = start()
@@ -184,6 +191,7 @@ def test_a_poison_run_stops_with_the_reason(scripted: Play, start: Start) -> Non
     assert types(run)[-2:] == ["attempt.lost", "run.finished"]
 
 
+@pytest.mark.promise("G9")
 @pytest.mark.parametrize(("recoveries", "status"), [(19, "succeeded"), (20, "failed")])
 def test_a_run_that_goes_on_between_its_losses_is_no_poison(
     scripted: Play, start: Start, recoveries: int, status: str
@@ -198,6 +206,7 @@ def test_a_run_that_goes_on_between_its_losses_is_no_poison(
         settled(run, status)
 
 
+@pytest.mark.promise("G9")
 def test_neighbours_of_a_poison_run_are_not_counted_down_with_it(scripted: Play, start: Start) -> None:
     scripted([say("Done.")])
     suspects = [start() for _ in range(4)]
@@ -236,6 +245,7 @@ def _journal(worker: str) -> Journal:
     return Journal(pool=pool, worker=worker, lease_s=30, team_runs=100, announce=lambda written: None)
 
 
+@pytest.mark.promise("G3", "G6")
 def test_a_worker_that_lost_its_lease_writes_nothing(scripted: Play, start: Start, settings: Any) -> None:
     go_on, reached = threading.Event(), threading.Event()
 
@@ -267,6 +277,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(scripted: Play, start: Star
     assert outcomes == ["charged", "free", "unknown"]
 
 
+@pytest.mark.promise("G4", "G18")
 def test_draining_hands_a_run_over_at_a_step_boundary(scripted: Play, start: Start) -> None:
     reached, go_on = threading.Event(), threading.Event()
 
@@ -293,6 +304,7 @@ def test_draining_hands_a_run_over_at_a_step_boundary(scripted: Play, start: Sta
     assert run.recoveries == 0
 
 
+@pytest.mark.promise("G6", "G12")
 def test_cancel_reaches_a_model_call_in_flight(scripted: Play, start: Start, alice: User) -> None:
     reached, stopped = threading.Event(), threading.Event()
 
@@ -318,6 +330,7 @@ def test_cancel_reaches_a_model_call_in_flight(scripted: Play, start: Start, ali
     assert str(run.cost_usd) == "0.000000"
 
 
+@pytest.mark.promise("G2")
 def test_a_run_is_taken_without_any_message(scripted: Play, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     scripted([say("Done.")])
     monkeypatch.setattr("tasks.queue.wake_run", lambda run_id: None)
@@ -327,6 +340,7 @@ def test_a_run_is_taken_without_any_message(scripted: Play, start: Start, monkey
         settled(run, "succeeded")
 
 
+@pytest.mark.promise("G6")
 def test_an_answer_that_came_after_the_cancel_has_one_line_in_the_books(
     start: Start, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ def wakes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return sent
 
 
+@pytest.mark.promise("G11")
 def test_a_scheduled_run_starts_once_when_it_is_due(alice: User, wakes: list[object]) -> None:
     agent = AgentFactory(team=alice.teams.get())
     run = runs.start_run(team=agent.team, actor=alice, agent=agent, prompt="Go", start_at=NOW() + timedelta(hours=1))
@@ -60,6 +61,7 @@ def test_a_request_that_nobody_answered_expires_and_the_run_goes_on(
     assert types(run)[2:] == ["human.expired", "run.queued"]
 
 
+@pytest.mark.promise("admission")
 def test_a_run_that_no_worker_took_expires(start: Callable[..., Run], wakes: list[object]) -> None:
     run = start()
     Run.objects.filter(pk=run.pk).update(queue_expires_at=NOW())
@@ -70,6 +72,7 @@ def test_a_run_that_no_worker_took_expires(start: Callable[..., Run], wakes: lis
     assert (run.status, types(run)[-1]) == ("expired", "run.finished")
 
 
+@pytest.mark.promise("G2")
 def test_lost_messages_and_dead_workers_wake_a_worker(start: Callable[..., Run], wakes: list[object]) -> None:
     run = start()
     wakes.clear()

@@ -60,6 +60,7 @@ async def collect(made: hub.Hub, run: Run, after: int = 0) -> list[dict[str, Any
         return [frame.body async for frame in made.watch(run.pk, after)]
 
 
+@pytest.mark.promise("G8")
 async def test_history_then_caught_up_then_live_then_end(watching: hub.Hub, run: Run) -> None:
     await in_thread(_log, run, 1, 3)
     seen: list[Any] = []
@@ -76,6 +77,7 @@ async def test_history_then_caught_up_then_live_then_end(watching: hub.Hub, run:
     assert seen == [2, 3, 3, 4, 5, 6, "end"]
 
 
+@pytest.mark.promise("G8")
 async def test_a_viewer_that_reconnects_30_times_during_2000_events_has_each_once(watching: hub.Hub, run: Run) -> None:
     seen: list[int] = []
     chance = random.Random(7)  # noqa: S311
@@ -97,6 +99,7 @@ async def test_a_viewer_that_reconnects_30_times_during_2000_events_has_each_onc
     assert seen == list(range(1, 2002))
 
 
+@pytest.mark.promise("G2", "G8")
 async def test_without_hints_the_table_is_looked_at(
     watching: hub.Hub, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +119,7 @@ async def test_without_hints_the_table_is_looked_at(
     assert await asyncio.wait_for(look(), 10) == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.promise("G8")
 async def test_a_viewer_that_does_not_read_is_closed_and_the_others_go_on(
     watching: hub.Hub, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
