@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections, transaction
 
 from config.asgi import application
+from config.embedded.ports import free_port
 from tasks import events, hub, stream
 from tasks.models import Run, RunStatus
 from tests.factories import RunFactory
@@ -117,6 +118,21 @@ async def test_without_hints_the_table_is_looked_at(
         return seen
 
     assert await asyncio.wait_for(look(), 10) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.promise("G2", "G8")
+async def test_a_viewer_that_comes_while_valkey_is_away_sees_all_at_once(settings: Any, run: Run) -> None:
+    await in_thread(_log, run, 1, 3)
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}"
+    alone = hub.Hub()
+    frames = alone.watch(run.pk, 0)
+
+    async with asyncio.timeout(1):
+        seen = [(await anext(frames)).body.get("seq") for _ in range(4)]
+
+    assert seen == [1, 2, 3, 3]
+    await frames.aclose()
+    await alone.close()
 
 
 @pytest.mark.promise("G8")

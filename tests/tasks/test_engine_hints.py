@@ -1,0 +1,121 @@
+"""Valkey only hints: what it loses, refuses or says too early changes no run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from accounts.models import User
+from config.embedded.ports import free_port
+from tasks import events, stream
+from tasks.models import Run
+from tasks.services.runs import cancel_run
+from tests.factories import RunFactory
+from tests.tasks.scripted import Scripted, engine, say, settled, types
+
+pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")
+Play = Callable[..., Scripted]
+Start = Callable[..., Run]
+
+
+@pytest.mark.promise("G2")
+def test_an_idle_worker_finds_a_run_whose_message_was_lost(
+    scripted: Play, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted([say("Done.")])
+    monkeypatch.setattr("tasks.queue.wake_run", lambda run_id: None)
+    with engine():
+        for _ in range(3):  # the second and third find a worker that has looked at an empty table
+            settled(start(), "succeeded")
+
+
+@pytest.mark.promise("G2")
+def test_an_emptied_valkey_loses_no_run(scripted: Play, start: Start, settings: Any) -> None:
+    scripted([say("Done.")])
+    runs = [start() for _ in range(5)]
+    assert stream.valkey().dbsize() > 0
+
+    stream.valkey().flushall()
+
+    with engine():
+        assert {settled(run).status for run in runs} == {"succeeded"}
+
+
+@pytest.fixture
+def no_valkey(settings: Any) -> Iterator[None]:
+    """Nobody listens where Valkey should be."""
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}"
+    stream.valkey.cache_clear()
+    yield
+    stream.valkey.cache_clear()
+
+
+@pytest.mark.promise("G1", "G2")
+def test_without_valkey_a_run_is_accepted_at_once_driven_and_cancelled(
+    no_valkey: None, scripted: Play, start: Start, alice: User
+) -> None:
+    scripted([say("Done.")])
+    began = time.monotonic()
+    kept, stopped = start(), start()
+    cancel_run(run=stopped, actor=alice)
+    assert time.monotonic() - began < 2  # with the client's own retries, each hint would take four seconds
+
+    with engine():
+        settled(kept, "succeeded")
+
+    stopped.refresh_from_db()
+    assert (stopped.status, types(stopped)[-1]) == ("cancelled", "run.finished")
+
+
+# ---- What viewers are told
+
+
+@pytest.fixture
+def heard() -> Iterator[Callable[[Run, int], list[dict[str, Any]]]]:
+    """The next messages on the run's channel, in the order in which Valkey got them."""
+    channel = stream.valkey().pubsub(ignore_subscribe_messages=True)
+
+    def listen(run: Run, count: int) -> list[dict[str, Any]]:
+        got: list[dict[str, Any]] = []
+        while len(got) < count:
+            message = channel.get_message(timeout=5)
+            if message:
+                got.append(json.loads(message["data"]))
+        return got
+
+    listen.channel = channel  # type: ignore[attr-defined]
+    yield listen
+    channel.close()
+
+
+@pytest.mark.promise("G8")
+def test_an_event_is_announced_after_its_commit_and_not_before(heard: Any) -> None:
+    run = RunFactory()
+    heard.channel.subscribe(stream.run_channel(run.pk))
+    assert heard.channel.get_message(timeout=5) is None  # the confirmation
+
+    with transaction.atomic():
+        stream.append(run, events.Log(text="kept"))
+        stream.publish([(stream.run_channel(run.pk), {"seq": "in the middle"})])
+
+    assert heard(run, 2) == [{"seq": "in the middle"}, {"seq": 1}]
+
+
+@pytest.mark.promise("G8")
+def test_what_is_rolled_back_is_not_announced_and_leaves_no_gap(heard: Any) -> None:
+    run = RunFactory()
+    heard.channel.subscribe(stream.run_channel(run.pk))
+    assert heard.channel.get_message(timeout=5) is None
+
+    with transaction.atomic():
+        stream.append(run, events.Log(text="undone"))
+        transaction.set_rollback(True)
+    stream.append(run, events.Log(text="kept"))
+
+    assert heard(run, 1) == [{"seq": 1}]
+    assert list(run.events.values_list("seq", "data__text")) == [(1, "kept")]
