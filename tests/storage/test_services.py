@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import threading
 import urllib.request
+from collections.abc import Iterator
 from datetime import timedelta
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,13 +14,13 @@ from uuid import uuid4
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage, storages
-from django.test import override_settings
 from django.utils import timezone
 
 from accounts.errors import NotFound, Unavailable
 from accounts.models import Team
 from storage import services
 from storage.models import StoredFile
+from tests.standins.objects import damaging_store
 
 CONTENT = "Größe;1\n".encode() * 1000
 
@@ -141,49 +140,10 @@ def test_expired_files_are_removed_and_others_stay(team: Team) -> None:
 # ---- A store that fails
 
 
-class Store(BaseHTTPRequestHandler):
-    """Keeps what it is given, but not whole."""
-
-    kept: dict[str, bytes] = {}
-    damage = b"!"
-    status = 200
-
-    def do_PUT(self) -> None:
-        self.kept[self.path] = self.rfile.read(int(self.headers["Content-Length"])) + self.damage
-        self._answer(self.status, b"")
-
-    def do_HEAD(self) -> None:
-        self._answer(200 if self.path in self.kept else 404, self.kept.get(self.path, b""))
-
-    do_GET = do_HEAD
-
-    def do_DELETE(self) -> None:
-        self.kept.pop(self.path, None)
-        self._answer(204, b"")
-
-    def _answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", '"1"')
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None: ...
-
-
 @pytest.fixture
-def bad_store(settings: Any) -> Any:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    Store.kept, Store.damage, Store.status = {}, b"!", 200
-    options = {**settings.STORAGES["default"]["OPTIONS"], "endpoint_url": f"http://127.0.0.1:{server.server_port}"}
-    with override_settings(
-        STORAGES={**settings.STORAGES, "default": {**settings.STORAGES["default"], "OPTIONS": options}}
-    ):
-        yield Store
-    server.shutdown()
-    server.server_close()
+def bad_store() -> Iterator[Any]:
+    with damaging_store() as store:
+        yield store
 
 
 @pytest.mark.promise("G17")

@@ -1,0 +1,39 @@
+"""What a run delivers is named only when it is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+
+import pytest
+
+from storage.models import StoredFile
+from tasks.models import Artifact, Run
+from tests.standins.objects import damaging_store
+from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
+
+pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")
+Play = Callable[..., Scripted]
+Start = Callable[..., Run]
+TEXT = "Twelve refunds.\n"
+
+
+@pytest.mark.promise("G17")
+def test_a_file_is_named_when_the_store_has_it_whole_and_not_before(scripted: Play, start: Start) -> None:
+    scripted([call("write_file", path="report.md", content=TEXT)], [say("Done.")])
+    with damaging_store() as store, engine():
+        run = start("write_file")
+        until(lambda: store.puts >= 2)
+        assert "artifact.created" not in types(run)
+        assert not Artifact.objects.exists()
+        assert not StoredFile.objects.exists()
+        store.damage = b""
+        settled(run, "succeeded")
+
+        [stored] = StoredFile.objects.all()
+        assert [body for path, body in store.kept.items() if stored.key in path] == [TEXT.encode()]
+
+    artifact = Artifact.objects.get(run=run)
+    right = sha256(TEXT.encode()).hexdigest()
+    assert (artifact.file, artifact.path, stored.sha256, stored.size) == (stored, "report.md", right, len(TEXT))
+    assert (last(run, "artifact.created")["sha256"], types(run).count("artifact.created")) == (right, 1)
