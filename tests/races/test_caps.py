@@ -8,15 +8,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
+import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
+from psycopg.rows import dict_row
 
 from accounts.models import Team
 from billing.models import Budget, Reservation, UsageRecord
 from billing.services import set_budget
-from tasks.engine import ops, sql
-from tasks.engine.journal import CLAIM_LOCK
+from tasks import postgres
+from tasks.engine import ops
 from tasks.models import Run, Step
 from tests.factories import AgentFactory, RunFactory
 from tests.races.conftest import Open
@@ -92,15 +94,13 @@ def test_many_runs_at_once_never_pass_the_cap(
 async def test_the_last_place_of_a_team_is_counted_after_the_lock(open_journal: Open, team: Team) -> None:
     agent = await sync_to_async(AgentFactory)(team=team, max_concurrent_runs=100)
     await sync_to_async(RunFactory.create_batch)(4, agent=agent)
-    second = await open_journal("second", team_runs=1)
-    values = {"room": 1, "worker": "first", "lease_s": 30.0, "team_runs": 1, "suspect_after": 2}
+    first, second = await open_journal("first", team_runs=1), await open_journal("second", team_runs=1)
 
-    with other_connection() as first:
-        first.execute("SELECT pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))
-        assert first.execute(sql.CLAIM, values).rowcount == 1
+    connected = await psycopg.AsyncConnection.connect(postgres.conninfo(), autocommit=True, row_factory=dict_row)
+    async with connected as db, db.transaction():  # the first one's claim is not committed while the second one asks
+        assert len(await first._claim(db, 1)) == 1
         claiming = asyncio.ensure_future(second.claim(4))
         await until_waiting(1, claiming)
-        first.commit()
     assert await claiming == []
 
     assert [run.worker async for run in Run.objects.filter(status="running")] == ["first"]
