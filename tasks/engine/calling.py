@@ -43,7 +43,7 @@ class NotBegun(Exception):
 
 @dataclass(slots=True)
 class InFlight:
-    """One call on its thread."""
+    """One call, mostly on a thread."""
 
     spec: ToolSpec
     lease: Lease
@@ -51,7 +51,7 @@ class InFlight:
     began_at: float | None = None
 
     def begin(self) -> None:
-        """On the thread, as the last thing before the tool."""
+        """Where the tool runs, as the last thing before it."""
         if self.is_cancelled or self.lease.is_over():
             raise NotBegun
         self.began_at = time.monotonic()
@@ -97,8 +97,11 @@ class Caller:
             await self._run.wait(kind=WaitKind.TIMER, start_at=datetime.now(UTC) + timedelta(seconds=15))
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """A thread for the next call. A worker that is told to stop meanwhile hands the run over."""
+    async def slot(self, spec: ToolSpec) -> AsyncIterator[None]:
+        """A thread for the next call, if it needs one. A worker that is told to stop meanwhile hands the run over."""
+        if not spec.needs_thread:
+            yield
+            return
         acquired = asyncio.ensure_future(self._ports.slots.acquire())
         drained = asyncio.ensure_future(self._ports.draining.wait())
         try:
@@ -131,13 +134,16 @@ class Caller:
         while True:
             self._in_flight = InFlight(spec, self._run.lease)
             try:
-                return await self._watch(self._in_flight, step)
+                if spec.needs_thread:
+                    return await self._watch(self._in_flight, step)
+                return self._carry_out(self._in_flight, step, self._note)
             except NotBegun:
                 # Ours again with the next heartbeat, or somebody else's: then the heartbeat ends this task.
                 await asyncio.sleep(TELL_EVERY_S)
 
     async def _watch(self, call: InFlight, step: StepWrite) -> ToolResult:
-        work = self._thread = asyncio.ensure_future(self._on(self._ports.tools, partial(self._on_thread, call, step)))
+        blocking = partial(self._carry_out, call, step, self._report)
+        work = self._thread = asyncio.ensure_future(self._on(self._ports.tools, blocking))
         while not work.done():
             left = call.left_s()
             if left <= 0:
@@ -154,7 +160,7 @@ class Caller:
             raise OutcomeUnknown(text)
         return ToolResult(content=text, summary=text, is_error=True)
 
-    def _on_thread(self, call: InFlight, step: StepWrite) -> ToolResult:
+    def _carry_out(self, call: InFlight, step: StepWrite, report: Callable[[events.Event], None]) -> ToolResult:
         run = self._run
         memory = None
         if run.row["memory_enabled"]:
@@ -165,7 +171,7 @@ class Caller:
             idempotency_key=run.step_key(step.index),
             workspace=self.workspace.path,
             memory=memory,
-            reporter=_Reporter(self._report),
+            reporter=_Reporter(report),
             cancelled=lambda: call.is_cancelled,
             allowed_hosts=(run.row["options"] or {}).get("allowed_hosts", ()),
         )

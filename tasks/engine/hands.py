@@ -127,7 +127,7 @@ class Hands:
 
     async def _make(self, spec: ToolSpec, step: StepWrite, note: str) -> None:
         await self._caller.make_ready(spec)
-        async with self._caller.slot():
+        async with self._caller.slot(spec):
             await self._intend(step, spec)
             started = time.monotonic()
             try:

@@ -55,6 +55,37 @@ def test_a_call_that_waits_for_a_thread_does_not_begin_after_a_cancel(
     assert "tool.started" not in types(second)
 
 
+def test_a_call_that_needs_no_thread_does_not_wait_for_one(
+    scripted: Play, start: Start, tool: Make, settings: Any
+) -> None:
+    settings.ENGINE = settings.ENGINE | {"tool_threads": 1}
+    first_is_in, go_on, ran_on = threading.Event(), threading.Event(), []
+
+    def wait(context: ToolContext, arguments: Any) -> ToolResult:
+        first_is_in.set()
+        go_on.wait(10)
+        return OK
+
+    def say_so(context: ToolContext, arguments: Any) -> ToolResult:
+        ran_on.append(threading.current_thread().name)
+        context.reporter.log(text="here")
+        return OK
+
+    slow, quick = tool(wait, name="slow"), tool(say_so, name="quick", needs_thread=False)
+    scripted([call(slow)], [say("Done.")])
+    with engine():
+        first = start(slow)
+        assert first_is_in.wait(10)
+        scripted([call(quick)], [say("Done.")])
+        second = start(quick)
+        settled(second, "succeeded")
+        go_on.set()
+        settled(first, "succeeded")
+
+    assert ran_on == ["engine"]
+    assert types(second)[6:9] == ["tool.started", "log", "tool.finished"]
+
+
 @pytest.mark.promise("G18")
 def test_a_stop_hands_over_a_run_that_waits_for_a_thread(
     scripted: Play, start: Start, tool: Make, settings: Any

@@ -44,5 +44,6 @@ SPEC = ToolSpec(
     max_output_chars=500,
     run=run,
     uses_workspace=False,
+    needs_thread=False,
     headline=lambda arguments: f"Progress: {shorten(str(arguments.get('label', '')), 80)}",
 )
