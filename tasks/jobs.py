@@ -36,7 +36,7 @@ def _start_driver(**_: object) -> None:
 
 
 def spare_collector() -> None:
-    """Keep the garbage collector from walking through all modules, and through hundreds of runs every few milliseconds."""
+    """Keep the garbage collector from walking through all modules, and every few milliseconds through all runs."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 20)

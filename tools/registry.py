@@ -108,7 +108,7 @@ class ToolSpec:
     uses_workspace: bool = True
     """False spares the run from having its files fetched for a tool that does not read them."""
     needs_thread: bool = True
-    """False only for a tool that waits for nothing and is over in microseconds: it runs between two steps of other runs."""
+    """False only for a tool that waits for nothing and is over in microseconds: it runs on the engine's loop."""
     headline: Callable[[Mapping[str, Any]], str] = lambda arguments: ""
     """One line for people about a call that is about to happen: "Fetch https://…"."""
 
