@@ -8,8 +8,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,16 +27,18 @@ def main(wanted: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="deskhand-bench-") as folder:
         Path(folder).chmod(0o711)
         desk = Installation(Path(folder) / "var")
-        desk.serve(WORKERS="2", DESKHAND_API_RATE="1000000/min", LOG_LEVEL="WARNING")
-        try:
-            _enter(desk)
-            figures = [
-                figure
-                for name in wanted or FIGURES
-                for figure in importlib.import_module(f"tests.bench.{name}").measure(desk)
-            ]
-        finally:
-            desk.remove()
+        with _model_api() as url:
+            model = {"ANTHROPIC_API_KEY": "none", "ANTHROPIC_BASE_URL": url}
+            desk.serve(WORKERS="2", DESKHAND_API_RATE="1000000/min", LOG_LEVEL="WARNING", **model)
+            try:
+                _enter(desk, model)
+                figures = [
+                    figure
+                    for name in wanted or FIGURES
+                    for figure in importlib.import_module(f"tests.bench.{name}").measure(desk)
+                ]
+            finally:
+                desk.remove()
     show(figures)
     out = ROOT / "var" / "bench.json"
     out.parent.mkdir(exist_ok=True)
@@ -53,12 +58,24 @@ def show(figures: list[Figure]) -> None:
         print(f"{figure.name:50} {figure.value:10.2f} {figure.unit:5} {target:8} {ratio}")
 
 
-def _enter(desk: Installation) -> None:
+@contextmanager
+def _model_api() -> Iterator[str]:
+    """The stand-in for the Messages API, as a process of its own."""
+    command = [sys.executable, "-m", "tests.standins.anthropic"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as stand_in:
+        assert stand_in.stdout
+        try:
+            yield stand_in.stdout.readline().strip()
+        finally:
+            stand_in.terminate()
+
+
+def _enter(desk: Installation, model: dict[str, str]) -> None:
     """Use the installation's own parts in this process, as `manage.py` in another terminal does."""
     for line in (desk.home / "env").read_text().splitlines():
         name, _, value = line.partition("=")
         os.environ[name.removeprefix("export ").strip()] = value.strip().strip("'\"")
-    os.environ |= {"DESKHAND_VAR": str(desk.home), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    os.environ |= model | {"DESKHAND_VAR": str(desk.home), "DJANGO_SETTINGS_MODULE": "config.settings"}
     import django
 
     django.setup()

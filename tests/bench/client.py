@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
@@ -12,6 +13,8 @@ from websockets.sync.client import ClientConnection, connect
 from agents.models import Agent
 from agents.services.agents import create_agent
 from tests.faults.installation import Installation
+
+TOOLS = ("report_progress", "list_files")
 
 
 class Api:
@@ -39,16 +42,13 @@ def watch(desk: Installation, run_id: Any) -> ClientConnection:
     return connect(url, subprotocols=["bearer", desk.demo["api_key"]])  # type: ignore[list-item]
 
 
-def bench_agent() -> Agent:
-    """An agent of the demo model that plays five turns and four tool calls at once."""
+def bench_agent(name: str = "Bench", *, tools: Sequence[str] = TOOLS, **given: Any) -> Agent:
+    """The agent of that name; if there is none, one of the demo model that plays five turns and four tool calls."""
     team = Agent.objects.select_related("team").earliest("created_at").team
-    found = Agent.objects.for_team(team).filter(name="Bench").first()
-    return found or create_agent(
-        team=team,
-        actor=None,
-        name="Bench",
-        instructions="Play the benchmark.",
-        tools=[{"tool": "report_progress", "policy": "allow"}, {"tool": "list_files", "policy": "allow"}],
-        options={"script": "bench"},
-        max_concurrent_runs=1000,
-    )
+    found = Agent.objects.for_team(team).filter(name=name).first()
+    if found:
+        return found
+    demo = {"runtime": "demo", "options": {"script": "bench"}, "max_concurrent_runs": 1000}
+    policies = [{"tool": tool, "policy": "allow"} for tool in tools]
+    words = "Play the benchmark."
+    return create_agent(team=team, actor=None, name=name, instructions=words, tools=policies, **demo | given)
