@@ -32,7 +32,7 @@ css: ## Build the style sheet and script from static/src
 bench: ## Measure latency and throughput beside a bare Celery no-op (PART="web growth" narrows)
 	@$(PYTHON) config/bootstrap.py dev -m tests.bench $(PART)
 
-chaos: ## Kill processes at random while runs are going, then check that nothing was lost
+chaos: ## Break every part while runs are going, then check every promise (SECONDS=600, SEED= repeats a storm)
 	@$(PYTHON) config/bootstrap.py dev -m tests.chaos
 
 clean: ## Remove what was installed and built; data in var/ stays

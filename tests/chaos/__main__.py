@@ -1,6 +1,6 @@
 """`make chaos`: ten minutes, a table, and a non-zero exit when one promise was broken.
 
-SEED= repeats a storm; MINUTES=, RUNS= and FAULTS= change its size.
+SEED= repeats a storm; SECONDS=, RUNS= and FAULTS= change its size.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import secrets
 import sys
 import time
+from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
@@ -16,23 +17,29 @@ import django
 
 django.setup()
 
-from tests.chaos.report import table
-from tests.chaos.storm import Plan, storm
+from tests.chaos import report
+from tests.chaos.storm import storm
+from tests.faults.installation import ROOT
+
+RUNS_A_SECOND, FAULTS_A_SECOND = 2, 0.2
+POWER_CUT_EVERY_S = POISON_EVERY_S = 300
 
 
 def main() -> int:
-    minutes = float(os.environ.get("MINUTES") or 10)
-    plan = Plan(
+    seconds = float(os.environ.get("SECONDS") or 600)
+    plan = report.Plan(
         seed=int(os.environ.get("SEED") or secrets.randbelow(1_000_000)),
-        duration_s=minutes * 60,
-        runs=int(os.environ.get("RUNS") or 120 * minutes),
-        faults=int(os.environ.get("FAULTS") or 12 * minutes),
-        power_cuts=round(minutes / 5),
+        duration_s=seconds,
+        runs=int(os.environ.get("RUNS") or RUNS_A_SECOND * seconds),
+        faults=int(os.environ.get("FAULTS") or FAULTS_A_SECOND * seconds),
+        power_cuts=round(seconds / POWER_CUT_EVERY_S),
+        poison=round(seconds / POISON_EVERY_S),
     )
     print(f"SEED={plan.seed}", flush=True)
-    report = storm(plan, lambda line: print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True))
-    print(table(report))
-    return 0 if report.is_clean else 1
+    found = storm(plan, lambda line: print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True))
+    print(report.table(found))
+    print(f"\nWritten to {report.write(found, Path(os.environ.get('DESKHAND_VAR') or ROOT / 'var') / 'chaos')}")
+    return 0 if found.is_clean else 1
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
+from tasks.engine.model import MAX_ATTEMPTS
 from tasks.models import TERMINAL
 from tests.chaos.clients import World
 from tests.chaos.installation import Desk
@@ -35,7 +37,7 @@ class Checker:
     def check(self) -> dict[str, list[str]]:
         return {name: list(check(self)) for name, check in CHECKS.items()}
 
-    # ---- G1, G10
+    # ---- G1
 
     def lost(self) -> Iterator[str]:
         for run in self.history.started:
@@ -47,13 +49,43 @@ class Checker:
                 yield f"{run} ({row['title']}) is {row['status']} {row['waiting_kind']} for ever"
             elif ends != [row["status"]] or self.events[run][-1]["type"] != "run.finished":
                 yield f"{run} is {row['status']}, its events end with {ends}"
-            if row["error_code"] == "internal":
-                yield f"{run} ({row['title']}) broke the engine"
+            if row["status"] == "failed" and not self._is_excused(run, row):
+                yield f"{run} ({row['title']}) failed: {row['error_code']} {row['error_detail']}"
         for start in self.history.starts:
             if start.refused:
                 yield f"{start.key} was refused: {start.refused}"
             elif not start.runs:
                 yield f"{start.key} was never accepted"
+
+    def _is_excused(self, run: str, row: dict[str, Any]) -> bool:
+        """Somebody decided it, the model gave no answer at any attempt, or the run is what kills workers."""
+        match row["error_code"]:
+            case "budget_exhausted":
+                return _kind(row) in ("costly", "review")
+            case "model_error":
+                tries = [event["data"]["attempt"] for event in self.events[run] if event["type"] == "model.started"]
+                return bool(tries) and tries[-1] == MAX_ATTEMPTS
+            case "worker_lost":
+                return _kind(row) == "poison"
+        return False
+
+    # ---- G9
+
+    def poison(self) -> Iterator[str]:
+        for run, row in self.runs.items():
+            if _kind(row) == "poison" and row["error_code"] != "worker_lost":
+                yield f"{run} kills workers and is {row['status']} after {row['recoveries']} recoveries"
+
+    def recovery_times(self) -> list[float]:
+        """From the death of a worker until another one had taken up each of its runs."""
+        found = []
+        for event in (event for told in self.events.values() for event in told if event["type"] == "attempt.lost"):
+            pid, at = int(event["data"]["worker"].rpartition(":")[2]), event["at"].timestamp()
+            died = [when for when, dead in self.history.deaths if dead == pid and when <= at]
+            found += [at - max(died)] if died else []
+        return sorted(found)
+
+    # ---- G10
 
     def doubled_runs(self) -> Iterator[str]:
         made = Counter(row["metadata"].get("key") for row in self.runs.values())
@@ -76,10 +108,18 @@ class Checker:
                     settled.add(event["data"]["step"])
 
     def doubled_effects(self) -> Iterator[str]:
-        for key, effects in self.desk.receiver.by_key().items():
-            allowed = 1 + self.history.retries[effects[0].order]
+        for order, effects in self.desk.receiver.by_order().items():
+            allowed = 1 + self.history.retries[order]
             if len(effects) > allowed:
-                yield f"{key} took effect {len(effects)} times, a person allowed {allowed}"
+                yield f"{order} of {effects[0].run} took effect {len(effects)} times, people allowed {allowed}"
+
+    def lost_effects(self) -> Iterator[str]:
+        took = {effect.run for effect in self.desk.receiver.effects}
+        for run, told in self.events.items():
+            for event in told:
+                is_done = event["type"] == "tool.finished" and not event["data"]["is_error"]
+                if is_done and event["data"]["tool"] == "deliver" and run not in took:
+                    yield f"{run} says that it delivered, and nothing came"
 
     def effects_after_cancel(self) -> Iterator[str]:
         told = {cancel.run: cancel.at for cancel in self.history.cancels}
@@ -118,7 +158,7 @@ class Checker:
         charged: Counter[str] = Counter()
         for row in rows:
             by_call[row["step_key"]].append(row)
-            charged[str(row["run_id"])] += row["cost_usd"] if row["outcome"] == "charged" else 0  # type: ignore[assignment]
+            charged[str(row["run_id"])] += row["cost_usd"] if row["outcome"] == "charged" else 0
         for run, row in self.runs.items():
             if row["cost_usd"] != charged[run]:
                 yield f"{run} cost {row['cost_usd']}, its ledger says {charged[run]}"
@@ -139,8 +179,25 @@ class Checker:
             if outcomes or not was_refused:
                 yield f"call {call} has {outcomes or 'no'} rows (then {after and after['type']})"
 
+    def answers_of_the_model(self) -> Iterator[str]:
+        """Each answer that is in the books was given, and one that nobody heard has an `unknown` row for its call."""
+        rows = self.desk.rows("SELECT run_id, key, outcome FROM billing_usagerecord WHERE run_id IS NOT NULL")
+        ours = [row for row in rows if str(row["run_id"]) in self.runs]
+        given = self.desk.told_by_model()
+        kept = {row["key"] for row in ours if row["outcome"] != "unknown"}
+        yield from (f"answer {key} is in the books and was never given" for key in kept - given)
+        unheard, unknown = len(given - kept), sum(1 for row in ours if row["outcome"] == "unknown")
+        if unheard > unknown:
+            yield f"{unheard} answers were not heard, only {unknown} calls are noted as unknown"
+
+    def overspent_usd(self) -> Decimal:
+        """The most that any budget or run was over its limit."""
+        over = [row["cost_usd"] - row["max_cost_usd"] for row in self.runs.values()]
+        over += [row["spent_usd"] - row["limit_usd"] for row in self.desk.rows("SELECT * FROM billing_budget")]
+        return Decimal(max(0, *over, *self.history.overspend.values()))
+
     def overspend(self) -> Iterator[str]:
-        yield from self.history.overspend
+        yield from (f"budget {budget} was ${usd} over its limit" for budget, usd in self.history.overspend.items())
         for budget in self.desk.rows("SELECT * FROM billing_budget"):
             if budget["spent_usd"] > budget["limit_usd"]:
                 yield f"budget {budget['id']} of {budget['limit_usd']} has spent {budget['spent_usd']}"
@@ -184,16 +241,23 @@ class Checker:
                 yield f"{row['path']} of {row['run_id']} is damaged"
 
 
+def _kind(row: dict[str, Any]) -> str:
+    return str(row["title"].split()[1])
+
+
 CHECKS: dict[str, Check] = {
     "lost": Checker.lost,
+    "poison not stopped": Checker.poison,
     "doubled runs": Checker.doubled_runs,
     "doubled steps": Checker.doubled_steps,
     "doubled effects": Checker.doubled_effects,
+    "effects lost": Checker.lost_effects,
     "doubled answers": Checker.doubled_answers,
     "after cancel": Checker.effects_after_cancel,
     "events missing": Checker.missing_events,
     "views wrong": Checker.missing_views,
     "ledger wrong": Checker.ledger,
+    "model unaccounted": Checker.answers_of_the_model,
     "overspend": Checker.overspend,
     "open requests": Checker.open_requests,
     "artifacts wrong": Checker.artifacts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -19,7 +19,8 @@ KINDS = {
     "costly": 5, "review": 3,
 }  # fmt: skip
 CANCELLED = 0.04
-TOOLS = ("report_progress", "write_file", "deliver", "chatter", "ask_human")
+IMPATIENT = 0.05
+TOOLS = ("report_progress", "write_file", "deliver", "chatter", "ask_human", "crash")
 MODEL = "claude-haiku-4-5"
 
 
@@ -48,7 +49,7 @@ class World:
 
 def hire(world: World) -> None:
     """The agents: one that may do everything, one that asks first, one whose money is short."""
-    more: Mapping[str, Mapping[str, Any]] = {
+    more: dict[str, dict[str, Any]] = {
         "free": {},
         "careful": {"tools": _tools(deliver="ask")},
         "tight": {"budget_monthly_usd": "0.20"},
@@ -67,58 +68,69 @@ def _tools(**policies: str) -> list[dict[str, str]]:
     return [{"tool": name, "policy": policies.get(name, "allow")} for name in TOOLS]
 
 
+def submit(world: World, kind: str, order: str) -> Start:
+    """Ask under one key until there is a definite answer; now and then once more after it."""
+    start = Start(key=f"storm-{world.seed}-{order}", kind=kind, order=order)
+    with world.history.lock:
+        world.history.starts.append(start)
+    chance = random.Random(start.key)  # noqa: S311
+    is_impatient = chance.random() < IMPATIENT
+    while not world.is_over.is_set():
+        try:
+            status, answer = world.api.call("POST", "/runs/", _body(world, start), idempotency_key=start.key)
+        except Lost:
+            start.lost += 1
+            world.is_over.wait(chance.uniform(0.1, 1.0))
+            continue
+        if status == 201:
+            start.runs.append(answer["id"])
+            if is_impatient and len(start.runs) < 2:
+                continue
+            break
+        if status < 500 and status not in (409, 429):
+            start.refused = f"{status} {answer}"
+            break
+        world.is_over.wait(0.5)
+    return start
+
+
+def _body(world: World, start: Start) -> dict[str, Any]:
+    agent = {"approve": "careful", "costly": "tight"}.get(start.kind, "free")
+    body: dict[str, Any] = {
+        "agent": world.agents[agent],
+        "prompt": f"chaos {start.kind} {start.order}",
+        "metadata": {"key": start.key},
+    }
+    if start.kind == "review":
+        body |= {"review": True, "limits": {"max_cost_usd": "0.02"}}
+    return body
+
+
+def send_poison(world: World, order: str) -> bool:
+    """A run that kills each worker that drives it."""
+    threading.Thread(target=submit, args=(world, "poison", order), daemon=True).start()
+    return True
+
+
 class Submitter:
     """Starts its share of the runs, evenly over the time, each under one key until it has a definite answer."""
 
     def __init__(self, world: World, number: int, count: int, duration_s: float) -> None:
         self._world = world
-        self._chance = random.Random(f"{world.seed}/submitter/{number}")  # noqa: S311
         self._number, self._count, self._duration_s = number, count, duration_s
+        chance = random.Random(f"{world.seed}/submitter/{number}")  # noqa: S311
+        self._kinds = chance.choices([*KINDS], [*KINDS.values()], k=count)
+        self._cancels = [chance.uniform(0, 6) if chance.random() < CANCELLED else None for _ in range(count)]
 
     def run(self) -> None:
         began = time.monotonic()
-        for n in range(self._count):
+        for n, (kind, cancelled_after_s) in enumerate(zip(self._kinds, self._cancels, strict=True)):
             due = began + self._duration_s * n / self._count
             if self._world.is_over.wait(max(0.0, due - time.monotonic())):
                 return
-            kind = self._chance.choices([*KINDS], [*KINDS.values()])[0]
-            order = f"s{self._number}-{n}"
-            start = Start(key=f"storm-{self._world.seed}-{order}", kind=kind, order=order)
-            with self._world.history.lock:
-                self._world.history.starts.append(start)
-            self._submit(start)
-            if start.runs and self._chance.random() < CANCELLED:
-                threading.Timer(self._chance.uniform(0, 6), self._cancel, [start.runs[0]]).start()
-
-    def _submit(self, start: Start) -> None:
-        world = self._world
-        while not world.is_over.is_set():
-            try:
-                status, answer = world.api.call("POST", "/runs/", self._body(start), idempotency_key=start.key)
-            except Lost:
-                start.lost += 1
-                world.is_over.wait(self._chance.uniform(0.1, 1.0))
-                continue
-            if status == 201:
-                start.runs.append(answer["id"])
-                if self._chance.random() < 0.05 and len(start.runs) < 2:
-                    continue  # an impatient client: once more with the same key
-                return
-            if status < 500 and status not in (409, 429):
-                start.refused = f"{status} {answer}"
-                return
-            world.is_over.wait(0.5)
-
-    def _body(self, start: Start) -> dict[str, Any]:
-        agent = {"approve": "careful", "costly": "tight"}.get(start.kind, "free")
-        body: dict[str, Any] = {
-            "agent": self._world.agents[agent],
-            "prompt": f"chaos {start.kind} {start.order}",
-            "metadata": {"key": start.key},
-        }
-        if start.kind == "review":
-            body |= {"review": True, "limits": {"max_cost_usd": "0.02"}}
-        return body
+            start = submit(self._world, kind, f"s{self._number}-{n}")
+            if start.runs and cancelled_after_s is not None:
+                threading.Timer(cancelled_after_s, self._cancel, [start.runs[0]]).start()
 
     def _cancel(self, run: str) -> None:
         answer = self._world.again(lambda: self._world.api.call("POST", f"/runs/{run}/cancel/", {}))

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tests.chaos.receiver import Receiver
 from tests.faults.installation import ROOT, Installation
 
 LEASE_S = 6.0
+MOST_CONNECTIONS = 300
 SETTINGS = {
     "WORKERS": "2",
     "DESKHAND_LEASE_S": str(LEASE_S),
@@ -86,10 +87,27 @@ class Desk(Installation):
     def valkey(self) -> redis.Redis:
         return redis.Redis.from_url(self.addresses["REDIS_URL"], socket_timeout=5)
 
-    def plan_model(self, faults: Sequence[str]) -> None:
-        """The model's next answers."""
-        request = urllib.request.Request(f"{self.model_url}/__plan", json.dumps({"faults": [*faults]}).encode())  # noqa: S310
+    def end_connections(self) -> bool:
+        self.admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'deskhand'")
+        return True
+
+    def spend_connections(self) -> list[psycopg.Connection[Any]]:
+        """As many as the database gives."""
+        held: list[psycopg.Connection[Any]] = []
+        with suppress(psycopg.OperationalError):
+            while len(held) < MOST_CONNECTIONS:
+                held.append(psycopg.connect(self.addresses["DATABASE_URL"], connect_timeout=5))
+        return held
+
+    def tell_model(self, what: str, body: Mapping[str, Any]) -> None:
+        """Plan the model's next answers, or send it away."""
+        request = urllib.request.Request(f"{self.model_url}/__{what}", json.dumps(body).encode())  # noqa: S310
         urllib.request.urlopen(request, timeout=5).close()  # noqa: S310 - our own
+
+    def told_by_model(self) -> set[str]:
+        """The ids of the messages that the model sent to their end."""
+        with urllib.request.urlopen(f"{self.model_url}/__log", timeout=10) as answer:  # noqa: S310 - our own
+            return set(json.loads(answer.read())["finished"])
 
     # ---- Signals
 

@@ -34,6 +34,7 @@ SCRIPTS: Mapping[str, Script] = {
     "approve": lambda order: [[("deliver", {"order": order})], *_progress(order, 1)],
     "ask": lambda order: [[("ask_human", {"question": f"Which one for {order}?", "choices": ["left", "right"]})]],
     "costly": lambda order: _progress(order, 3),
+    "poison": lambda order: [[("crash", {})]],
     "review": lambda order: _progress(order, 1),
 }
 DELAYS_S = {"slow": 2.5, "steps": 0.2, "long": 0.5, "costly": 0.2}

@@ -3,110 +3,159 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import psycopg
 import redis
 
-from tests.chaos.clients import World
+from tests.chaos.clients import World, send_poison
 from tests.chaos.installation import LEASE_S, Desk
+from tests.chaos.report import Plan
 
-Act = Callable[[], object]
-PAUSES = (
-    ("worker", 2 * LEASE_S),
-    ("worker", LEASE_S / 2),
-    ("web", 3.0),
-    ("beat", 5.0),
-    ("valkey", 4.0),
-    ("postgres", 5.0),
-    ("s3", 4.0),
+PAUSES_S = {"web": 3.0, "beat": 5.0, "valkey": 4.0, "postgres": 5.0, "s3": 4.0}
+SPENT_S = 4.0
+MODEL = ("rate_limit", "overloaded", "server", "hang", "reset", "close", "error_event", "malformed", "drip")
+DECK = (
+    *(("kill", role) for role in ("web", "worker", "worker", "workers", "beat", "valkey", "postgres", "s3")),
+    *(("pause", role) for role in ("worker", "worker beyond its lease", *PAUSES_S)),
+    *(("terminate", role) for role in ("web", "worker", "beat")),
+    ("flush", "valkey"),
+    ("end connections", "postgres"),
+    ("spend connections", "postgres"),
+    *(("model", how) for how in (*MODEL, "away")),
+    *(("effect", trick) for trick in ("kill", "kill", "drop", "lose", "late")),
 )
 
 
 @dataclass(frozen=True)
 class Fault:
+    """One line of the plan; `pick`, from 0 to 1, decides what the plan cannot know yet, such as which worker."""
+
     at_s: float
-    name: str
-    act: Act
+    kind: str
+    what: str
+    pick: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} {self.what}"
+
+
+def faults_of(plan: Plan) -> list[Fault]:
+    """The same for the same plan, on every machine."""
+    return sorted(_dealt(plan, random.Random(f"{plan.seed}/nemesis")), key=lambda fault: fault.at_s)  # noqa: S311
+
+
+def _dealt(plan: Plan, chance: random.Random) -> Iterator[Fault]:
+    deck: list[tuple[str, str]] = []
+    for n in range(plan.faults):
+        if not deck:
+            deck = [*(plan.deck or DECK)]
+            chance.shuffle(deck)
+        yield Fault(plan.duration_s * (n + chance.random()) / (plan.faults + 1), *deck.pop(), chance.random())
+    for n in range(plan.power_cuts):
+        yield Fault(plan.duration_s * (n + chance.random()) / plan.power_cuts, "cut", "the power", chance.random())
+    for n in range(plan.poison):  # early enough that its last death is not after the storm
+        yield Fault(0.6 * plan.duration_s * (n + chance.random()) / plan.poison, "poison", "run", chance.random())
+
+
+def fingerprint(faults: list[Fault]) -> str:
+    """Two storms with the same one had the same plan."""
+    return hashlib.sha256(repr(faults).encode()).hexdigest()[:12]
 
 
 class Nemesis:
-    """Plays its faults one after the other; pauses end by themselves."""
+    """Plays the plan, one fault after the other; pauses end by themselves."""
 
-    def __init__(self, desk: Desk, world: World, *, duration_s: float, count: int, power_cuts: int) -> None:
-        self._desk, self._world = desk, world
-        self._chance = random.Random(f"{world.seed}/nemesis")  # noqa: S311
+    def __init__(self, desk: Desk, world: World, faults: list[Fault]) -> None:
+        self._desk, self._world, self._faults = desk, world, faults
         self._paused: list[int] = []
-        self.faults = list(self._plan(duration_s, count, power_cuts))
 
     def run(self) -> None:
         began = time.monotonic()
-        for fault in self.faults:
+        for fault in self._faults:
             wait_s = began + fault.at_s - time.monotonic()
             if wait_s > 0 and self._world.is_over.wait(wait_s):
                 return
             with contextlib.suppress(psycopg.Error, redis.RedisError, OSError):
-                fault.act()
-                self._world.history.faults[fault.name] += 1
+                if self._play(fault):
+                    self._world.history.faults[fault.name] += 1
 
     def calm(self) -> None:
         """Everything that was paused goes on."""
         self._desk.send(signal.SIGCONT, self._paused)
 
-    # ---- The plan
+    def _play(self, fault: Fault) -> object:
+        """Whether anything was hit."""
+        match fault.kind:
+            case "kill":
+                return self._signal(signal.SIGKILL, fault)
+            case "terminate":
+                return self._signal(signal.SIGTERM, fault)
+            case "pause":
+                return self._pause(fault)
+            case "flush":
+                return self._desk.valkey().flushall()
+            case "end connections":
+                return self._desk.end_connections()
+            case "spend connections":
+                return self._spend_connections()
+            case "model":
+                return self._spoil_model(fault)
+            case "effect":
+                return self._desk.receiver.trick(fault.what)
+            case "poison":
+                return send_poison(self._world, f"p{fault.at_s:.0f}")
+            case "cut":
+                return self._cut_the_power()
+        raise AssertionError(fault)
 
-    def _plan(self, duration_s: float, count: int, power_cuts: int) -> Iterator[Fault]:
-        deck: list[tuple[str, Act]] = []
-        for n in range(count):
-            if not deck:
-                deck = [*self._cards()]
-                self._chance.shuffle(deck)
-            name, act = deck.pop()
-            at_s = duration_s * (n + self._chance.random()) / (count + 1)
-            yield Fault(at_s, name, act)
-            if power_cuts and (n + 1) % max(1, count // (power_cuts + 1)) == 0:
-                power_cuts -= 1
-                yield Fault(at_s, "cut the power", self._cut_the_power)
+    def _victims(self, fault: Fault) -> list[int]:
+        role, everyone = fault.what.split()[0], fault.what == "workers"
+        pids = self._desk.pids("worker" if everyone else role)
+        return pids if everyone or not pids else [pids[int(fault.pick * len(pids))]]
 
-    def _cards(self) -> Iterator[tuple[str, Act]]:
-        for role in ("web", "worker", "worker", "beat", "valkey", "postgres", "s3"):
-            yield f"kill {role}", partial(self._kill, role)
-        yield "kill all workers", partial(self._kill, "worker", everyone=True)
-        for role, seconds in PAUSES:
-            yield f"pause {role}", partial(self._pause, role, seconds)
-        for role in ("web", "worker", "beat"):
-            yield f"terminate {role}", partial(self._kill, role, number=signal.SIGTERM)
-        yield "flush valkey", self._flush
-        yield "end all connections", self._end_connections
-        for name in ("rate_limit", "overloaded", "server", "hang", "reset", "close", "error_event", "malformed"):
-            yield f"model: {name}", partial(self._desk.plan_model, [name] * self._chance.randint(2, 6))
-        for trick in ("kill", "kill", "drop", "lose", "late"):
-            yield f"effect: {trick}", partial(self._desk.receiver.tricks.append, trick)
+    def _signal(self, number: signal.Signals, fault: Fault) -> list[int]:
+        hit = self._desk.send(number, self._victims(fault))
+        if number == signal.SIGKILL:
+            self._world.history.note_deaths(hit)
+        return hit
 
-    # ---- The faults
+    def _pause(self, fault: Fault) -> list[int]:
+        if fault.what.startswith("worker"):
+            seconds = LEASE_S * (2 if "lease" in fault.what else 0.5)
+        else:
+            seconds = PAUSES_S[fault.what]
+        pids = self._desk.tree("postgres") if fault.what == "postgres" else self._victims(fault)
+        hit = self._desk.send(signal.SIGSTOP, pids)
+        self._paused += hit
+        if seconds > LEASE_S:
+            self._world.history.note_deaths(hit)
+        threading.Timer(seconds, self._desk.send, (signal.SIGCONT, hit)).start()
+        return hit
 
-    def _kill(self, role: str, *, everyone: bool = False, number: signal.Signals = signal.SIGKILL) -> None:
-        pids = self._desk.pids(role)
-        chosen = pids if everyone else [self._chance.choice(pids)] if pids else []
-        self._desk.send(number, chosen)
+    def _spend_connections(self) -> int:
+        """Take every place that the database has left, for some seconds."""
+        held = self._desk.spend_connections()
+        for connection in held:
+            threading.Timer(SPENT_S, connection.close).start()
+        return len(held)
 
-    def _pause(self, role: str, seconds: float) -> None:
-        pids = self._desk.tree(role) if role == "postgres" else self._desk.pids(role)[:1]
-        self._paused += self._desk.send(signal.SIGSTOP, pids)
-        threading.Timer(seconds, self._desk.send, (signal.SIGCONT, pids)).start()
+    def _spoil_model(self, fault: Fault) -> bool:
+        if fault.what == "away":
+            self._desk.tell_model("away", {"seconds": 2 + 3 * fault.pick})
+        else:
+            self._desk.tell_model("plan", {"faults": [fault.what] * (2 + int(4 * fault.pick))})
+        return True
 
-    def _flush(self) -> None:
-        self._desk.valkey().flushall()
-
-    def _end_connections(self) -> None:
-        self._desk.admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'deskhand'")
-
-    def _cut_the_power(self) -> None:
+    def _cut_the_power(self) -> bool:
+        self._world.history.note_deaths(self._desk.pids("worker"))
         self._desk.kill_everything()
         self._desk.up()
+        return True

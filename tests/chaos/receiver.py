@@ -8,13 +8,9 @@ import signal
 import threading
 import time
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
-
-Trick = Literal["kill", "drop", "lose", "late"]
-"""kill: the caller dies when the effect is done. drop: no answer after the effect. lose: no effect and no answer.
-late: the answer comes when nobody waits for it any more."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +23,14 @@ class Effect:
 
 @dataclass
 class Receiver:
+    """Its tricks: "kill", the caller dies when the effect is done; "drop", no answer after the effect; "lose", no
+    effect and no answer; "late", the answer comes when nobody waits for it any more.
+    """
+
     effects: list[Effect] = field(default_factory=list)
-    tricks: deque[Trick] = field(default_factory=deque)
-    played: int = 0
+    tricks: deque[str] = field(default_factory=deque)
+    killed: Callable[[list[int]], None] = lambda pids: None
+    """Told of each caller that a trick has killed."""
 
     def __post_init__(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -40,14 +41,19 @@ class Receiver:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}/effects"
 
+    def trick(self, name: str) -> bool:
+        """Play it on the next call."""
+        self.tricks.append(name)
+        return True
+
     def has_taken(self, order: str) -> bool:
         """What a person sees who looks at the outside service."""
         return any(effect.order == order for effect in list(self.effects))
 
-    def by_key(self) -> dict[str, list[Effect]]:
+    def by_order(self) -> dict[str, list[Effect]]:
         found: dict[str, list[Effect]] = defaultdict(list)
         for effect in list(self.effects):
-            found[effect.key].append(effect)
+            found[effect.order].append(effect)
         return found
 
     def close(self) -> None:
@@ -66,6 +72,7 @@ class Receiver:
                     receiver.effects.append(Effect(key, body["order"], body["run"], time.time()))
                 if trick == "kill":
                     os.kill(int(self.headers["X-Pid"]), signal.SIGKILL)
+                    receiver.killed([int(self.headers["X-Pid"])])
                 if trick in ("kill", "drop", "lose"):
                     self.close_connection = True
                     return
@@ -84,10 +91,8 @@ class Receiver:
 
         return Handler
 
-    def _next_trick(self) -> Trick | None:
+    def _next_trick(self) -> str:
         try:
-            trick = self.tricks.popleft()
+            return self.tricks.popleft()
         except IndexError:
-            return None
-        self.played += 1
-        return trick
+            return ""

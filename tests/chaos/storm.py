@@ -8,7 +8,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -19,43 +18,17 @@ from tests.chaos.checker import Checker
 from tests.chaos.clients import Person, Submitter, World, hire
 from tests.chaos.history import History
 from tests.chaos.installation import LEASE_S, Desk
-from tests.chaos.nemesis import Nemesis
+from tests.chaos.nemesis import Nemesis, faults_of, fingerprint
+from tests.chaos.report import Plan, Report
 from tests.chaos.viewers import Viewers
 
 CALM_S = LEASE_S + 60
 """After the last fault, until everything must be settled."""
 
+PROGRESS_S = 10.0
 LIVE = "SELECT id FROM tasks_run WHERE title LIKE 'chaos %%' AND NOT status = ANY(%s) LIMIT 1"
+STATES = "SELECT status, count(*) AS n FROM tasks_run WHERE title LIKE 'chaos %%' GROUP BY status"
 OVER = "SELECT id, limit_usd, spent_usd, reserved_usd FROM billing_budget WHERE spent_usd + reserved_usd > limit_usd"
-
-
-@dataclass(frozen=True)
-class Plan:
-    seed: int
-    duration_s: float
-    runs: int
-    faults: int
-    power_cuts: int
-    submitters: int = 6
-    sockets: int = 10
-    streams: int = 2
-
-
-@dataclass
-class Report:
-    plan: Plan
-    faults: Counter[str]
-    statuses: Counter[str]
-    runs: Counter[str]
-    events: int
-    views: int
-    duration_s: float
-    calm_s: float
-    broken: dict[str, list[str]] = field(default_factory=dict)
-
-    @property
-    def is_clean(self) -> bool:
-        return not any(self.broken.values())
 
 
 def storm(plan: Plan, say: Callable[[str], None]) -> Report:
@@ -79,13 +52,16 @@ def _over(desk: Desk, plan: Plan, say: Callable[[str], None]) -> Report:
     history = History()
     world = World(Api(desk.url, desk.demo["api_key"], history.statuses), history, desk.receiver, plan.seed)
     hire(world)
-    nemesis = Nemesis(desk, world, duration_s=plan.duration_s, count=plan.faults, power_cuts=plan.power_cuts)
+    faults = faults_of(plan)
+    nemesis = Nemesis(desk, world, faults)
+    desk.receiver.killed = history.note_deaths
     share, rest = divmod(plan.runs, plan.submitters)
     works = [
         *(Submitter(world, n, share + (n < rest), plan.duration_s).run for n in range(plan.submitters)),
         *(Person(world, n).run for n in range(2)),
         Viewers(world, sockets=plan.sockets, streams=plan.streams).run,
         lambda: _watch_money(desk, world),
+        lambda: _tell_progress(desk, world, say),
     ]
     threads = [threading.Thread(target=work, daemon=True) for work in works]
     began = time.monotonic()
@@ -104,11 +80,20 @@ def _over(desk: Desk, plan: Plan, say: Callable[[str], None]) -> Report:
         thread.join(30)
     checker = Checker(desk, world)
     return Report(
-        plan=plan, faults=history.faults, statuses=history.statuses, views=len(history.views),
+        plan=plan,
+        fingerprint=fingerprint(faults),
+        faults=history.faults,
         runs=Counter(row["error_code"] or row["status"] for row in checker.runs.values()),
+        statuses=history.statuses,
         events=sum(len(told) for run, told in checker.events.items() if run in checker.runs),
-        duration_s=duration_s, calm_s=calm_s, broken=checker.check(),
-    )  # fmt: skip
+        views=len(history.views),
+        effects=len(desk.receiver.effects),
+        overspent_usd=checker.overspent_usd(),
+        recovery_s=checker.recovery_times(),
+        duration_s=duration_s,
+        calm_s=calm_s,
+        broken=checker.check(),
+    )
 
 
 def _settle(desk: Desk, world: World) -> float:
@@ -135,6 +120,20 @@ def _watch_money(desk: Desk, world: World) -> None:
             over = desk.rows(OVER)
         except (psycopg.Error, OSError, KeyError, Lost):
             continue
-        world.history.overspend += [
-            f"budget {b['id']}: {b['spent_usd']} + {b['reserved_usd']} of {b['limit_usd']}" for b in over
-        ]
+        for budget in over:
+            most = budget["spent_usd"] + budget["reserved_usd"] - budget["limit_usd"]
+            so_far = world.history.overspend.get(str(budget["id"]), most)
+            world.history.overspend[str(budget["id"])] = max(most, so_far)
+
+
+def _tell_progress(desk: Desk, world: World, say: Callable[[str], None]) -> None:
+    began, history = time.monotonic(), world.history
+    while not world.is_over.wait(PROGRESS_S):
+        try:
+            counts = {row["status"]: row["n"] for row in desk.rows(STATES)}
+        except (psycopg.Error, OSError, KeyError):
+            counts = {}
+        ended = sum(n for status, n in counts.items() if status in TERMINAL)
+        runs = f"{ended} ended, {sum(counts.values()) - ended} live" if counts else "the database is away"
+        started = sum(1 for start in list(history.starts) if start.runs)
+        say(f"{time.monotonic() - began:4.0f} s  {history.faults.total()} faults, {started} runs started: {runs}")

@@ -1,10 +1,11 @@
-"""Tools that only the storm has (DESKHAND_EXTRA_TOOLS): one with an effect outside, one that talks a lot."""
+"""Tools that only the storm has (DESKHAND_EXTRA_TOOLS): an effect outside, much talk, a crash."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import os
+import signal
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -42,6 +43,12 @@ def chatter(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
     return ToolResult(content="Said.", summary="Said it all")
 
 
+def crash(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
+    """What kills the worker that carries it out, every time."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("the kernel did not obey")
+
+
 def _spec(name: str, effect: Effect, run: Any, **properties: Any) -> ToolSpec:
     schema = {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
     return ToolSpec(
@@ -53,4 +60,5 @@ def _spec(name: str, effect: Effect, run: Any, **properties: Any) -> ToolSpec:
 SPECS = [
     _spec("deliver", Effect.EFFECTFUL, deliver, order={"type": "string"}),
     _spec("chatter", Effect.READ_ONLY, chatter, words={"type": "integer"}),
+    _spec("crash", Effect.READ_ONLY, crash),
 ]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
+from websockets.typing import Subprotocol
 
 from tests.chaos.clients import World
 from tests.chaos.history import View
@@ -57,7 +58,7 @@ class Viewers:
 
     async def _by_socket(self, view: View) -> None:
         address = f"{self._world.api.url.replace('http', 'ws')}/ws/runs/{view.run}/?after={view.cursor}"
-        protocols = ["bearer", self._world.api.key]
+        protocols = [Subprotocol("bearer"), Subprotocol(self._world.api.key)]
         async with connect(
             address, subprotocols=protocols, proxy=None, ping_interval=5, ping_timeout=10, close_timeout=LEAVES_IN_S
         ) as socket:

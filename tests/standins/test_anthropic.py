@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 import pytest
@@ -25,6 +27,19 @@ def url() -> Iterator[str]:
         assert process.stdout
         yield process.stdout.readline().strip()
         process.kill()
+
+
+def test_it_can_be_away_for_a_time(url: str) -> None:
+    ask(f"{url}/__away", {"seconds": 0.3})
+
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        ask(f"{url}/__log")
+    while True:
+        try:
+            assert ask(f"{url}/__log")["requests"] == 0
+            break
+        except urllib.error.URLError:
+            Event().wait(0.05)
 
 
 def ask(address: str, body: object = None) -> Any:

@@ -80,11 +80,14 @@ class AnthropicStandIn:
         self.issued: dict[str, Sequence[Mapping[str, Any]]] = {}
         self._loop = asyncio.new_event_loop()
         self._socket = socket.create_server(("127.0.0.1", port), backlog=1024)
+        self._port: int = self._socket.getsockname()[1]
+        self._connections: set[_Connection] = set()
+        self._absence: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._serve, name="anthropic-stand-in", daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        return f"http://127.0.0.1:{self._port}"
 
     def answer(self, *answers: Planned) -> None:
         self.plan.extend(answers)
@@ -101,13 +104,28 @@ class AnthropicStandIn:
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(self._loop.create_server(lambda: _Connection(self), sock=self._socket))
+        self._loop.run_until_complete(self._listen())
         with contextlib.closing(self._loop):
             self._loop.run_forever()
-            server.close()
+            self._server.close()
             for task in asyncio.all_tasks(self._loop):
                 task.cancel()
             self._loop.run_until_complete(asyncio.sleep(0))
+
+    async def _listen(self) -> None:
+        self._server = await self._loop.create_server(lambda: _Connection(self), sock=self._socket)
+
+    def go_away(self, seconds: float, *, spare: _Connection) -> None:
+        """Nobody is at the port for a time: connections end, but for the one that asks, and new ones are refused."""
+        self._server.close()
+        self._absence = self._loop.create_task(self._be_away(seconds, self._connections - {spare}))
+
+    async def _be_away(self, seconds: float, present: set[_Connection]) -> None:
+        for connection in present:
+            connection.reset()
+        await asyncio.sleep(seconds)
+        self._socket = socket.create_server(("127.0.0.1", self._port), backlog=1024)
+        await self._listen()
 
     def next_answer(self, request: Request) -> Answer:
         """What the plan says, unless the request breaks a rule."""
@@ -154,8 +172,10 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._owner._connections.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._owner._connections.discard(self)
         if self._task:
             self._task.cancel()
 
@@ -182,6 +202,9 @@ class _Connection(asyncio.Protocol):
         elif method == "POST" and path == "/__plan":
             self._owner.answer(*(FAULTS[name]() for name in request.body["faults"]))
             self._json(200, {"planned": len(self._owner.plan)})
+        elif method == "POST" and path == "/__away":
+            self._owner.go_away(request.body["seconds"], spare=self)
+            self._json(200, {})
         elif path == "/__log":
             self._json(200, {"requests": self._owner.count, "finished": self._owner.finished})
         else:
@@ -218,7 +241,7 @@ class _Connection(asyncio.Protocol):
         await asyncio.sleep(0.05)
         match answer.how:
             case "reset":
-                self._reset()
+                self.reset()
             case "close":
                 self._write(b"0\r\n\r\n")
             case "error":
@@ -241,7 +264,7 @@ class _Connection(asyncio.Protocol):
         if self._transport and not self._transport.is_closing():
             self._transport.write(data)
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
         """Close with RST, as a crashed machine in between would."""
         assert self._transport
         connection = self._transport.get_extra_info("socket")

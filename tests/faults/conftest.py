@@ -1,0 +1,7 @@
+"""What the faults share with the tests of runs."""
+
+from __future__ import annotations
+
+from tests.tasks.conftest import fast_engine, scripted
+
+__all__ = ["fast_engine", "scripted"]

@@ -1,0 +1,200 @@
+"""The storm's checker before rows and histories that are wrong on purpose: each of its checks can fail."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from psycopg.rows import dict_row
+from psycopg.types.json import JsonbLoader
+
+from accounts.models import Team
+from billing.models import Budget, UsageRecord
+from tasks import events, stream
+from tasks.models import HumanRequest, Run, RunEvent
+from tests.chaos.api import Api
+from tests.chaos.checker import CHECKS, Checker
+from tests.chaos.clients import World
+from tests.chaos.history import Cancel, History, Start, View
+from tests.chaos.receiver import Effect
+from tests.factories import AgentFactory, RunFactory
+
+
+@dataclass
+class Desk:
+    """The database of this test, and what the receiver and the model would have counted."""
+
+    effects: list[Effect] = field(default_factory=list)
+    given: set[str] = field(default_factory=set)
+
+    @property
+    def receiver(self) -> Desk:
+        return self
+
+    def by_order(self) -> dict[str, list[Effect]]:
+        return {effect.order: [e for e in self.effects if e.order == effect.order] for effect in self.effects}
+
+    def told_by_model(self) -> set[str]:
+        return self.given
+
+    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        cursor = connection.connection.cursor(row_factory=dict_row)
+        cursor.adapters.register_loader("jsonb", JsonbLoader)  # which Django has turned off for its own
+        return cursor.execute(query, values).fetchall()
+
+
+@dataclass
+class Case:
+    """A run that went as it should; each test spoils one thing in it."""
+
+    run: Run
+    desk: Desk
+    history: History
+
+    @property
+    def id(self) -> str:
+        return str(self.run.pk)
+
+    def end(self, status: str, **values: Any) -> None:
+        RunEvent.objects.filter(run=self.run, type="run.finished").update(data={"status": status})
+        self.change(status=status, finished_at=timezone.now(), **values)
+
+    def change(self, **values: Any) -> None:
+        Run.objects.filter(pk=self.run.pk).update(**values)
+
+    def event(self, type_: str, **data: Any) -> None:
+        """One more before the last."""
+        last = self.run.last_seq
+        RunEvent.objects.filter(run=self.run, seq=last).update(seq=last + 1)
+        RunEvent.objects.create(run=self.run, seq=last, type=type_, data=data)
+        self.run.last_seq += 1
+        self.change(last_seq=self.run.last_seq)
+
+    def usage(self, key: str, outcome: str, cost: str, step_key: str = "") -> None:
+        UsageRecord.objects.create(
+            team=self.run.team, key=key, kind="model", outcome=outcome, run_id=self.run.pk, step_key=step_key,
+            agent_id=self.run.agent_id, agent_label="a", model="m", cost_usd=Decimal(cost),
+        )  # fmt: skip
+
+    def broken(self) -> dict[str, list[str]]:
+        world = World(Api("", "", Counter()), self.history, self.desk, seed=1)  # type: ignore[arg-type]
+        checker = Checker(self.desk, world)  # type: ignore[arg-type]
+        return {
+            name: found for name, check in CHECKS.items() if name != "artifacts wrong" and (found := [*check(checker)])
+        }
+
+
+@pytest.fixture
+def case(db: None, team: Team) -> Case:
+    run: Run = RunFactory(agent=AgentFactory(team=team), title="chaos deliver s1", metadata={"key": "k1"})
+    stream.append(run, events.RunQueued(reason="created"), events.RunFinished(status="succeeded"))
+    made = Case(run, Desk(), History())
+    made.end("succeeded")
+    made.history.starts.append(Start(key="k1", kind="deliver", order="s1", runs=[made.id]))
+    made.history.views.append(View(made.id, seen=[1, 2], has_ended=True))
+    return made
+
+
+def effects(case: Case, count: int, at: float = 0.0) -> None:
+    case.desk.effects += [Effect(f"{case.id}:2", "s1", case.id, at)] * count
+
+
+def cancelled(case: Case) -> None:
+    case.end("cancelled")
+    case.history.cancels.append(Cancel(case.id, time.time() - 60))
+
+
+def late_effect(case: Case) -> None:
+    cancelled(case)
+    effects(case, 1, time.time())
+
+
+def paid(case: Case, **answer: Any) -> None:
+    """One model call that is in the books as it should be."""
+    case.event("model.started", step=1, attempt=1)
+    case.history.views.clear()
+    case.usage("msg_1", "charged", "0.01", f"{case.id}:1:1")
+    case.change(cost_usd=Decimal("0.01"))
+    case.desk.given |= {"msg_1"}
+
+
+def budget(case: Case, **values: Any) -> None:
+    made = {"limit_usd": 1, "spent_usd": 0, "reserved_usd": 0} | values
+    Budget.objects.create(team=case.run.team, period="2026-11-01", **made)
+
+
+def never_booked(case: Case) -> None:
+    case.event("model.started", step=1, attempt=1)
+    case.history.views.clear()
+
+
+def twice(case: Case) -> None:
+    for _ in range(2):
+        case.event("tool.finished", step=2, tool="write_file", is_error=False)
+    case.history.views.clear()
+
+
+def delivered(case: Case) -> None:
+    case.event("tool.finished", step=2, tool="deliver", is_error=False)
+    case.history.views.clear()
+
+
+def asked(case: Case) -> None:
+    HumanRequest.objects.create(team=case.run.team, run=case.run, kind="question", title="?", status="open")
+
+
+def unheard(case: Case) -> None:
+    paid(case)
+    case.desk.given |= {"msg_2"}
+
+
+SPOILT: list[tuple[str, Callable[[Case], Any]]] = [
+    ("lost", lambda case: case.change(status="queued", finished_at=None)),
+    ("lost", lambda case: case.change(status="cancelled")),
+    ("lost", lambda case: case.end("failed", error_code="internal")),
+    ("lost", lambda case: case.history.starts.append(Start("k2", "plain", "s2", runs=[str(uuid4())]))),
+    ("lost", lambda case: case.history.starts.append(Start("k2", "plain", "s2"))),
+    ("poison not stopped", lambda case: case.change(title="chaos poison s1")),
+    ("doubled runs", lambda case: RunFactory(agent=case.run.agent, title="chaos deliver s1", metadata={"key": "k1"})),
+    ("doubled steps", twice),
+    ("doubled effects", lambda case: effects(case, 2)),
+    ("effects lost", delivered),
+    ("doubled answers", lambda case: case.history.answers.update({"request": 2})),
+    ("after cancel", late_effect),
+    ("after cancel", lambda case: case.history.cancels.append(Cancel(case.id, 0))),
+    ("events missing", lambda case: RunEvent.objects.filter(run=case.run, seq=1).delete()),
+    ("views wrong", lambda case: case.history.views.append(View(case.id, seen=[1], has_ended=True))),
+    ("views wrong", lambda case: case.history.views.append(View(case.id, seen=[1, 2]))),
+    ("ledger wrong", lambda case: case.change(cost_usd=Decimal("0.5"))),
+    ("ledger wrong", never_booked),
+    ("model unaccounted", unheard),
+    ("model unaccounted", lambda case: case.usage("msg_9", "free", "0")),
+    ("overspend", lambda case: budget(case, spent_usd=2)),
+    ("overspend", lambda case: budget(case, reserved_usd=1)),
+    ("overspend", lambda case: case.history.overspend.update({"one": Decimal(1)})),
+    ("open requests", asked),
+]
+
+
+@pytest.mark.parametrize("spare", [paid, cancelled, lambda case: effects(case, 1), budget])
+def test_what_is_right_is_not_reported(case: Case, spare: Callable[[Case], Any]) -> None:
+    assert case.broken() == {}
+
+    spare(case)
+
+    assert case.broken() == {}
+
+
+@pytest.mark.parametrize(("check", "spoil"), SPOILT, ids=[f"{name} {n}" for n, (name, _) in enumerate(SPOILT)])
+def test_what_is_wrong_is_reported(case: Case, check: str, spoil: Callable[[Case], Any]) -> None:
+    spoil(case)
+
+    assert check in case.broken()
