@@ -16,7 +16,8 @@ from tasks.engine.owned import OwnedRun
 from tasks.engine.ports import Ports
 from tasks.models import ErrorCode, StepKind, StepStatus, WaitKind
 
-MAX_ATTEMPTS = 6
+MAX_FAILURES = 6
+"""Answers of one step that went wrong. An attempt whose worker died is not the model's fault and does not count."""
 LONGEST_WAIT_IN_PLACE_S = 15.0
 DEFAULT_MAX_TOKENS = 8000
 CUT_OFF = "Your answer was cut off at the length limit. Continue exactly where it stopped, without repeating anything."
@@ -87,7 +88,8 @@ async def _intend(run: OwnedRun, *, index: int, attempt: int, worst: Decimal) ->
     before = run.steps.get(index)
     told = len(run.gathered.events)
     run.tell(events.ModelStarted(step=index, model=run.row["model"], attempt=attempt))
-    request: dict[str, Any] = {"model": run.row["model"], "worst_usd": f"{worst:.6f}"}
+    failures = before.request.get("failures", 0) if before else 0
+    request: dict[str, Any] = {"model": run.row["model"], "worst_usd": f"{worst:.6f}", "failures": failures}
     run.write_step(
         StepWrite(index=index, kind=StepKind.MODEL, status=StepStatus.INTENT, attempt=attempt, request=request)
     )
@@ -187,6 +189,7 @@ async def _no_answer(run: OwnedRun, error: ModelError, *, index: int, attempt: i
         _charge_unknown(run, index=index, attempt=attempt, worst=worst)
     else:
         run.gathered.settle.append(Settle(key=key, cost_usd=Decimal(0)))
+    failures = run.steps[index].request.get("failures", 0) + 1
     result = {"error": error.kind, "detail": str(error), "partial": error.partial[:4000]}
     run.write_step(
         StepWrite(
@@ -194,17 +197,17 @@ async def _no_answer(run: OwnedRun, error: ModelError, *, index: int, attempt: i
             kind=StepKind.MODEL,
             status=StepStatus.FAILED,
             attempt=attempt,
-            request={"model": run.row["model"]},
+            request={"model": run.row["model"], "failures": failures},
             result=result,
         )
     )
-    will_retry = error.retryable and attempt < MAX_ATTEMPTS
+    will_retry = error.retryable and failures < MAX_FAILURES
     run.tell(events.Error(code=f"model_{error.kind}", detail=str(error), will_retry=will_retry))
     if not will_retry:
         await run.fail(ErrorCode.MODEL_ERROR, str(error))
     run.turns -= 1
     run.gathered.turns -= 1
-    delay = error.retry_after_s if error.retry_after_s is not None else min(60.0, 0.5 * 2**attempt)
+    delay = error.retry_after_s if error.retry_after_s is not None else min(60.0, 0.5 * 2**failures)
     if delay > LONGEST_WAIT_IN_PLACE_S:
         await run.wait(kind=WaitKind.TIMER, start_at=datetime.now(UTC) + timedelta(seconds=delay))
     await run.flush()

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from tasks.engine.model import MAX_ATTEMPTS
+from tasks.engine.model import MAX_FAILURES
 from tasks.models import TERMINAL
 from tests.chaos.clients import World
 from tests.chaos.installation import Desk
@@ -63,8 +63,10 @@ class Checker:
             case "budget_exhausted":
                 return _kind(row) in ("costly", "review")
             case "model_error":
-                tries = [event["data"]["attempt"] for event in self.events[run] if event["type"] == "model.started"]
-                return bool(tries) and tries[-1] == MAX_ATTEMPTS
+                told = self.events[run]
+                last = max(place for place, event in enumerate(told) if event["type"] == "model.finished" or not place)
+                errors = [e for e in told[last:] if e["type"] == "error" and e["data"]["code"].startswith("model_")]
+                return len(errors) == MAX_FAILURES
             case "worker_lost":
                 return _kind(row) == "poison"
         return False

@@ -14,6 +14,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team, User
+from agents.runtimes.base import ModelError
 from billing.models import Budget, Reservation, UsageRecord
 from billing.services import set_budget
 from tasks import postgres
@@ -46,6 +47,7 @@ def lose_worker(run: Run, *steps: dict[str, Any], recoveries: int = 0) -> None:
 
 
 ASKED = {"index": 1, "kind": "model", "status": "done", "result": {"stop": "tool_use", "message_id": "msg_1"}}
+BUSY = ModelError("Busy.", kind="overloaded", retryable=True, sent=False, retry_after_s=0.0)
 
 
 @pytest.mark.promise("G1", "G6")
@@ -64,6 +66,29 @@ def test_a_lost_model_call_is_asked_again_and_costs_nothing(scripted: Play, star
     assert (lost.key, str(lost.cost_usd)) == (f"unknown:{run.pk}:1:1", "0.500000")
     assert str(run.cost_usd) == "0.010000"
     assert (run.recoveries, run.turns) == (1, 1)
+
+
+def test_a_worker_that_died_in_a_call_takes_no_try_from_the_model(scripted: Play, start: Start) -> None:
+    scripted([say("Done.")], before_turn=_fails_once(BUSY))
+    run = start()
+    lost = {"index": 1, "kind": "model", "status": "intent", "attempt": 6, "request": {"failures": 4}}
+    lose_worker(run, lost, recoveries=1)
+
+    with engine():
+        settled(run, "succeeded")
+
+    assert last(run, "error") == {"code": "model_overloaded", "detail": "Busy.", "will_retry": True}
+    assert last(run, "model.started")["attempt"] == 8
+
+
+def _fails_once(error: ModelError) -> Callable[[object], None]:
+    left = [error]
+
+    def fail(request: object) -> None:
+        if left:
+            raise left.pop()
+
+    return fail
 
 
 @pytest.mark.promise("G4")
