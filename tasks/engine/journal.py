@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import DictRow
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from tasks import aio
 from tasks.engine import lease, sql
@@ -189,6 +190,8 @@ class Journal:
             try:
                 async with self._pool.connection() as db:
                     return await work(db, is_repeat)
+            except PoolClosed:  # the worker stops: the lease decides who goes on
+                raise
             except (psycopg.OperationalError, PoolTimeout) as error:
                 log.warning("Postgres did not take a write, again in %.2f s: %s", delay, str(error).strip())
                 await asyncio.sleep(delay)
@@ -197,7 +200,8 @@ class Journal:
     async def late_usage(self, *, run_id: UUID, usage: UsageWrite) -> None:
         """Note usage that its owner may not write any more."""
         values = {"run": run_id, **fields_of(usage)}
-        await self._with_retry(lambda db, _: db.execute(sql.LATE_USAGE, values))
+        with suppress(PoolClosed):  # the next owner books what it finds unanswered as unknown
+            await self._with_retry(lambda db, _: db.execute(sql.LATE_USAGE, values))
 
     # ---- Owning
 

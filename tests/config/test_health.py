@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -121,7 +122,7 @@ def test_ready_names_a_lack_of_workers_and_a_late_clock(everything_runs: redis.R
 
     assert (status, failing) == (503, ["workers", "clock"])
     assert checks["workers"]["detail"].startswith("No worker is alive.")
-    assert checks["clock"]["detail"].startswith("The clock last swept 300 seconds ago.")
+    assert re.match(r"The clock last swept 30\d seconds ago\.", checks["clock"]["detail"])
 
 
 def test_ready_names_a_migration_that_is_missing(everything_runs: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:

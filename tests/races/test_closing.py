@@ -1,0 +1,23 @@
+"""A worker that stops does not wait for a database that it has let go of."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from psycopg_pool import PoolClosed
+
+from tasks.engine import ops
+from tests.factories import RunFactory
+from tests.races.conftest import Open
+
+
+async def test_what_comes_after_the_close_ends_at_once(open_journal: Open) -> None:
+    journal = await open_journal("stops")
+    await journal.close()
+    usage = ops.UsageWrite(key="late", outcome="free", step_key="late", model="demo-1")
+
+    async with asyncio.timeout(5):
+        await journal.late_usage(run_id=RunFactory.build().pk, usage=usage)
+        with pytest.raises(PoolClosed):
+            await journal.claim(1)
