@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from psycopg_pool import PoolClosed
 
 from tasks.engine import ops
-from tests.factories import RunFactory
 from tests.races.conftest import Open
 
 
@@ -18,6 +18,6 @@ async def test_what_comes_after_the_close_ends_at_once(open_journal: Open) -> No
     usage = ops.UsageWrite(key="late", outcome="free", step_key="late", model="demo-1")
 
     async with asyncio.timeout(5):
-        await journal.late_usage(run_id=RunFactory.build().pk, usage=usage)
+        await journal.late_usage(run_id=uuid4(), usage=usage)
         with pytest.raises(PoolClosed):
             await journal.claim(1)
