@@ -142,3 +142,25 @@ async def test_a_write_whose_answer_was_lost_is_sent_again_and_done_once(
     await run.arefresh_from_db()
     assert (run.last_seq, run.turns, run.op_no, await run.events.acount()) == (1, 1, 1, 1)
     assert (await Budget.objects.aget()).reserved_usd == (reserve.amount_usd if reserve else 0)
+
+
+@pytest.mark.promise("G9")
+async def test_a_write_that_postgres_refuses_takes_none_of_its_group_along(open_journal: Open, team: Team) -> None:
+    agent = await sync_to_async(AgentFactory)(team=team)
+    await sync_to_async(RunFactory.create_batch)(5, agent=agent)
+    journal = await open_journal("one")
+    rows = await journal.claim(5)
+
+    def step(number: int) -> dict[int, ops.StepWrite]:
+        return {1: ops.StepWrite(index=1, kind="tool", status="done", call_id="x" * (200 if number == 2 else 20))}
+
+    writing = [
+        journal.commit(ops.Commit(run_id=row["id"], epoch=row["epoch"], op_no=1, steps=step(number)))
+        for number, row in enumerate(rows)
+    ]
+    said = await asyncio.gather(*writing, return_exceptions=True)
+
+    refused = [number for number, word in enumerate(said) if isinstance(word, psycopg.DataError)]
+    assert (refused, [type(word) for word in said].count(ops.Committed)) == ([2], 4)
+    written = {run_id async for run_id in Step.objects.values_list("run_id", flat=True)}
+    assert written == {row["id"] for number, row in enumerate(rows) if number != 2}

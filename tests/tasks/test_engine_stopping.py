@@ -1,0 +1,83 @@
+"""A worker that is told to stop, and the one that comes after it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tasks.models import Run
+from tests.tasks.scripted import Scripted, engine, say, settled, types, until
+
+pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")
+Play = Callable[..., Scripted]
+Start = Callable[..., Run]
+
+
+@pytest.mark.promise("G18")
+def test_a_call_that_outlasts_the_stop_is_let_go_and_taken_up_at_once(
+    scripted: Play, start: Start, settings: Any
+) -> None:
+    settings.ENGINE = settings.ENGINE | {"lease_s": 3600.0, "drain_s": 0.1}
+    reached = threading.Event()
+
+    async def hold_the_first(request: Any) -> None:
+        if not reached.is_set():
+            reached.set()
+            await asyncio.sleep(60)
+
+    scripted([say("Done.")], before_turn=hold_the_first)
+    run = start()
+    with engine("stops"):
+        until(reached.is_set)
+    with engine("goes on"):
+        settled(run, "succeeded", seconds=5)
+
+    assert (run.recoveries, types(run).count("run.finished")) == (1, 1)
+
+
+@pytest.fixture
+def worker() -> Iterator[subprocess.Popen[str]]:
+    """A worker process like those of an installation, on this test's database."""
+    program = (sys.executable, "-W", "ignore", "-m", "celery", "-A", "config", "worker", "-P", "threads", "-c", "1")
+    process = subprocess.Popen(
+        [*program, "--without-mingle", "--without-gossip", "-n", "stopping@%h"],
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.promise("G4", "G18")
+def test_sigterm_makes_a_worker_process_hand_its_runs_over(worker: subprocess.Popen[str], start: Start) -> None:
+    runs = [start("report_progress") for _ in range(3)]
+    version = runs[0].version.__class__.objects
+    version.update(options={"script": "slow", "delay_s": 1.0, "turns": 3})
+    for run in runs:
+        until(lambda run=run: run.events.filter(type="tool.finished").exists(), seconds=30)
+
+    worker.send_signal(signal.SIGTERM)
+    said, _ = worker.communicate(timeout=20)
+
+    assert worker.returncode == 0, said
+    for run in runs:
+        run.refresh_from_db()
+        assert (run.status, types(run)[-1], run.lease_expires_at) == ("queued", "run.queued", None), said
+    version.update(options={"script": "bench", "turns": 3})
+    with engine("next"):
+        for run in runs:
+            settled(run, "succeeded")
+            told = types(run)
+            assert [told.count(t) for t in ("model.finished", "tool.finished", "attempt.lost")] == [3, 2, 0]
+            assert (run.recoveries, run.epoch) == (0, 2)
