@@ -1,7 +1,7 @@
 # Two commands are enough: `make up` starts Deskhand, `make test` proves it. `make help` lists the rest.
 # Settings are variables: make up PORT=9000 WORKERS=2 (docs/settings.md has them all).
 .DEFAULT_GOAL := help
-.PHONY: help up test check format lock css bench chaos clean
+.PHONY: help up test check format lock css bench chaos mutations clean
 
 PYTHON ?= python3
 ifeq ($(shell command -v $(PYTHON) 2>/dev/null),)
@@ -35,9 +35,12 @@ bench: ## Measure latency and throughput beside a bare Celery no-op (PART="web g
 chaos: ## Break every part while runs are going, then check every promise (SECONDS=600, SEED= repeats a storm)
 	@$(PYTHON) config/bootstrap.py dev -m tests.chaos
 
+mutations: ## Take each promise's mechanism out of a copy and see its tests fail (PART="G3 G7" narrows)
+	@$(PYTHON) config/bootstrap.py dev -m tests.mutations $(PART)
+
 clean: ## Remove what was installed and built; data in var/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/e2e/output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Show this list
-	@$(PYTHON) -c "import re; [print(f'make {name:8} {says}') for name, says in re.findall(r'(?m)^([a-z]+):.*?## (.*)', open('Makefile').read())]"
+	@$(PYTHON) -c "import re; [print(f'make {name:9} {says}') for name, says in re.findall(r'(?m)^([a-z]+):.*?## (.*)', open('Makefile').read())]"

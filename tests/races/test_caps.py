@@ -106,7 +106,7 @@ async def test_the_last_place_of_a_team_is_counted_after_the_lock(open_journal: 
     assert [run.worker async for run in Run.objects.filter(status="running")] == ["first"]
 
 
-@pytest.mark.promise("G7")
+@pytest.mark.promise("G7", "admission")
 async def test_eight_workers_fill_the_last_place_of_an_agent_once(open_journal: Open, team: Team) -> None:
     agent = await sync_to_async(AgentFactory)(team=team, max_concurrent_runs=1)
     await sync_to_async(RunFactory.create_batch)(8, agent=agent)

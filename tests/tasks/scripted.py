@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,9 @@ from typing import Any
 from agents.runtimes.base import ModelError, OnDelta, Stop, Turn, TurnRequest, Usage
 from tasks.engine.driver import Driver
 from tasks.models import LIVE, Run, RunEvent, RunStatus
+
+PATIENCE_S = float(os.environ.get("DESKHAND_TEST_PATIENCE_S", "15"))
+"""How long a condition may take to come true. `make mutations` waits for many that never do."""
 
 
 def say(text: str) -> dict[str, Any]:
@@ -81,7 +85,7 @@ def engine(worker: str = "test-worker") -> Iterator[Driver]:
         driver.stop()
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:
+def until(condition: Callable[[], Any], *, seconds: float = PATIENCE_S) -> Any:
     """Wait for the condition; fail loudly if it does not come true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -92,7 +96,7 @@ def until(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:
     raise AssertionError("the condition did not come true in time")
 
 
-def settled(run: Run, *statuses: str, seconds: float = 15.0) -> Run:
+def settled(run: Run, *statuses: str, seconds: float = PATIENCE_S) -> Run:
     """The run once it has one of the statuses; by default once it does not move by itself any more."""
     wanted = statuses or [s for s in RunStatus.values if s not in (RunStatus.QUEUED, RunStatus.RUNNING)]
 

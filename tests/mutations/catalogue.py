@@ -1,0 +1,267 @@
+"""The mechanisms, each with the edits that remove it and the tests that must fail then."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CALLING, DRIVER, HANDS = "tasks/engine/calling.py", "tasks/engine/driver.py", "tasks/engine/hands.py"
+JOURNAL, MODEL, RECOVERY, SQL = (f"tasks/engine/{name}.py" for name in ("journal", "model", "recovery", "sql"))
+ANSWERS, KEEPING, RUNS = (f"tasks/services/{name}.py" for name in ("answers", "housekeeping", "runs"))
+IDEMPOTENCY, STORAGE, HUB = "accounts/api/idempotency.py", "storage/services.py", "tasks/hub.py"
+
+CALLS, EFFECTS, ENDINGS = (f"tests/tasks/test_engine_{name}.py::" for name in ("calls", "effects", "endings"))
+HINTS, LIMITS, PEOPLE = (f"tests/tasks/test_engine_{name}.py::" for name in ("hints", "limits", "people"))
+LOST, STOPPING = (f"tests/tasks/test_engine_{name}.py::" for name in ("recovery", "stopping"))
+ADMISSION, CAPS, OWNERS, TOGETHER = (f"tests/races/test_{n}.py::" for n in ("admission", "caps", "owners", "people"))
+CLAUDE, CLOCK, LIVE = (f"tests/tasks/test_{name}.py::" for name in ("anthropic_run", "housekeeping", "hub"))
+KEYS, OBJECTS = "tests/accounts/test_api_idempotency.py::", "tests/storage/test_services.py::"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """`tests` are node ids without parameters: at least one case of each has to fail."""
+
+    promise: str
+    removed: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+
+
+def _m(promise: str, removed: str, file: str, old: str, new: str, *tests: str) -> Mutation:
+    return Mutation(promise, removed, (Edit(file, old, new),), tests)
+
+
+MUTATIONS = (
+    _m("G1", "a run whose lease ran out is claimed again", SQL,
+       "UNION ALL SELECT * FROM lost UNION ALL SELECT * FROM suspect", "",
+       f"{LOST}test_a_lost_model_call_is_asked_again_and_costs_nothing"),
+    _m("G1", "a status follows only one that allows it", "tasks/models/run.py",
+       "filter(pk=self.pk, status__in=allowed_from)", "filter(pk=self.pk)",
+       f"{TOGETHER}test_eight_cancels_at_once_end_a_run_once"),
+    _m("G1", "a write that is sent again is known by its number", JOURNAL, "if is_repeat:", "if False:",
+       f"{OWNERS}test_a_write_whose_answer_was_lost_is_sent_again_and_done_once"),
+
+    _m("G2", "an idle worker looks at the table by itself", DRIVER,
+       'timeout=self._config["poll_s"], return_when', "timeout=None, return_when",
+       f"{HINTS}test_an_idle_worker_finds_a_run_whose_message_was_lost"),
+    _m("G2", "the clock wakes a worker when runs wait", KEEPING, "    wake_workers()\n", "",
+       f"{CLOCK}test_lost_messages_and_dead_workers_wake_a_worker"),
+    _m("G2", "a Valkey that is away fails no start", "tasks/queue.py",
+       "except Exception as error:", "except ZeroDivisionError as error:",
+       f"{HINTS}test_without_valkey_a_run_is_accepted_at_once_driven_and_cancelled"),
+    _m("G2", "the live view looks at the table without hints", HUB,
+       "in (self._listen(), self._poll())", "in (self._listen(),)",
+       f"{LIVE}test_without_hints_the_table_is_looked_at"),
+
+    _m("G3", "a write names its owner's epoch", SQL,
+       "r.epoch = o.epoch AND r.op_no = o.op_no - 1", "r.op_no = o.op_no - 1",
+       f"{OWNERS}test_an_owner_of_before_changes_nothing"),
+    _m("G3", "each claim is a new epoch", SQL, "epoch = r.epoch + 1, op_no = 0", "epoch = r.epoch, op_no = 0",
+       f"{OWNERS}test_workers_that_claim_at_once_share_the_runs_and_no_run_has_two",
+       f"{OWNERS}test_an_owner_of_before_changes_nothing"),
+    _m("G3", "only the owner renews a lease", SQL,
+       "WHERE r.epoch = o.epoch AND r.status = 'running'\n), free", "WHERE r.status = 'running'\n), free",
+       f"{OWNERS}test_an_owner_of_before_changes_nothing"),
+    Mutation("G3", "a claim locks, and looks again at the rows that it takes", (
+        Edit(JOURNAL, 'await db.execute("SELECT pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))', "pass"),
+        Edit(SQL, "AND status = 'queued'\n    FOR NO KEY UPDATE SKIP LOCKED", ""),
+    ), (f"{OWNERS}test_workers_that_claim_at_once_share_the_runs_and_no_run_has_two",)),
+    _m("G3", "no call begins when the lease is over by our own clock", CALLING, "or self.lease.is_over()", "",
+       f"{CALLS}test_a_call_does_not_begin_while_the_lease_is_over_by_our_own_clock"),
+
+    _m("G4", "a call with a result is not open any more", "tasks/engine/conversation.py",
+       'for b in uses if b["id"] not in have]', "for b in uses]",
+       f"{LOST}test_a_settled_step_is_never_taken_again"),
+
+    _m("G5", "an intent is committed before its tool is called", HANDS,
+       "        await self._run.flush()\n\n    # ---- Settling", "\n    # ---- Settling",
+       f"{EFFECTS}test_every_call_is_written_down_before_it_is_made"),
+    _m("G5", "a lost call that may have had an effect is not repeated", RECOVERY,
+       "can_repeat = spec.effect != Effect.EFFECTFUL", "can_repeat = True",
+       f"{LOST}test_a_lost_effect_asks_a_person"),
+    _m("G5", "each lost attempt needs a word of its own", RECOVERY, "if len(asked) < step.attempt:", "if not asked:",
+       f"{LOST}test_a_lost_effect_that_is_lost_again_asks_again"),
+    _m("G5", "an effect without an answer in time asks a person", CALLING,
+       "if call.spec.effect == Effect.EFFECTFUL:", "if False:",
+       f"{CALLS}test_an_effect_without_an_answer_asks_a_person"),
+
+    _m("G6", "the provider's id of the message is the key of its usage", MODEL,
+       "key=turn.provider_message_id,", "key=key,",
+       f"{CLAUDE}test_tools_and_thinking_go_through_and_every_answer_is_charged_once"),
+    _m("G6", "a call that was lost with its worker is in the books", RECOVERY,
+       "    run.charge(usage, settle_key=key)\n", "",
+       f"{LOST}test_a_lost_model_call_is_asked_again_and_costs_nothing"),
+    _m("G6", "a failed call that was sent is in the books", MODEL, "if error.sent:", "if False:",
+       f"{LIMITS}test_a_model_that_is_busy_is_asked_again_under_the_same_step"),
+    _m("G6", "the provider's client does not repeat by itself", "agents/runtimes/anthropic/runtime.py",
+       "max_retries=0", "max_retries=2", f"{CLAUDE}test_faults_are_tried_again_and_only_answers_are_paid"),
+    _m("G6", "an answer that comes after the lease is in the books", "tasks/engine/loop.py",
+       "        await run.write_late_usage()\n", "", f"{LOST}test_a_worker_that_lost_its_lease_writes_nothing"),
+
+    _m("G7", "the row of a budget is locked while it is compared", SQL,
+       "ORDER BY b.id FOR UPDATE OF b", "ORDER BY b.id", f"{CAPS}test_eight_workers_reserve_the_last_unit_once"),
+    _m("G7", "what others have reserved counts", SQL,
+       "WHERE spent + reserved_usd + %(amount)s > limit_usd", "WHERE spent + %(amount)s > limit_usd",
+       f"{CAPS}test_eight_workers_reserve_the_last_unit_once", f"{CAPS}test_many_runs_at_once_never_pass_the_cap"),
+    _m("G7", "places are counted by one worker at a time", JOURNAL,
+       'await db.execute("SELECT pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))', "pass",
+       f"{CAPS}test_the_last_place_of_a_team_is_counted_after_the_lock"),
+    _m("G7", "a run's own limit counts the worst case", MODEL,
+       "if run.cost_usd + worst > limit:", "if run.cost_usd > limit:",
+       f"{LIMITS}test_a_run_stops_before_it_could_pass_its_cost_limit"),
+    _m("G7", "what was reserved is freed when the call is settled", SQL,
+       "reserved_usd = b.reserved_usd - t.amount,", "reserved_usd = b.reserved_usd,",
+       f"{LIMITS}test_a_team_budget_is_reserved_and_settled",
+       f"{CAPS}test_what_a_lost_worker_reserved_is_free_again_with_the_next_attempt"),
+
+    _m("G8", "numbers are taken under the run's row lock", "tasks/stream.py",
+       'update(last_seq=F("last_seq") + len(events))', "update(last_seq=run.last_seq + len(events))",
+       f"{TOGETHER}test_many_who_append_to_one_run_at_once_leave_no_gap"),
+    _m("G8", "hints are sent after the commit", "tasks/stream.py",
+       "transaction.on_commit(partial(publish, [hint, feed]))", "publish([hint, feed])",
+       f"{HINTS}test_an_event_is_announced_after_its_commit_and_not_before",
+       f"{HINTS}test_what_is_rolled_back_is_not_announced_and_leaves_no_gap"),
+    _m("G8", "a viewer is not sent what it has had", HUB, "if got.seq and got.seq <= sent:", "if False:",
+       f"{LIVE}test_a_viewer_that_reconnects_30_times_during_2000_events_has_each_once"),
+    _m("G8", "history is read after the viewer has joined", HUB,
+       "async for frame in self._history(feed, after):", "async for frame in self._history(feed, 10**9):",
+       f"{LIVE}test_history_then_caught_up_then_live_then_end"),
+
+    _m("G9", "a run that was lost too often is stopped", RECOVERY,
+       "if was_lost and _is_poison(row, ports.max_recoveries):", "if False:",
+       f"{LOST}test_a_poison_run_stops_with_the_reason",
+       f"{EFFECTS}test_a_poison_run_stops_and_its_neighbours_go_on"),
+    _m("G9", "a worker takes one suspect at a time", SQL,
+       "ORDER BY lease_expires_at LIMIT LEAST(%(room)s, 1)", "ORDER BY lease_expires_at LIMIT %(room)s",
+       f"{LOST}test_neighbours_of_a_poison_run_are_not_counted_down_with_it"),
+    _m("G9", "a write that is refused is tried alone", JOURNAL, "if len(group) > 1:", "if False:",
+       f"{OWNERS}test_a_write_that_postgres_refuses_takes_none_of_its_group_along"),
+
+    _m("G10", "requests with one key are locked out while the first is at work", IDEMPOTENCY,
+       "                _lock(view.team, key)\n", "",
+       f"{KEYS}test_who_comes_while_the_first_is_at_work_is_told_at_once",
+       f"{TOGETHER}test_twenty_equal_posts_at_once_start_one_run"),
+    _m("G10", "the answer is kept with its key", IDEMPOTENCY,
+       "                _keep(view.team, key, fingerprint, response, hide)\n", "",
+       f"{KEYS}test_the_same_key_and_body_give_the_first_answer_again",
+       f"{TOGETHER}test_twenty_equal_posts_at_once_start_one_run"),
+    _m("G10", "another body is told from the same one", IDEMPOTENCY,
+       "if record.fingerprint != fingerprint:", "if False:",
+       f"{KEYS}test_the_same_key_with_another_body_or_path_is_refused",
+       f"{TOGETHER}test_twenty_equal_posts_at_once_start_one_run"),
+
+    _m("G11", "a due run is locked and looked at again", KEEPING,
+       'locked = due.select_for_update(skip_locked=True, of=("self",)).filter(pk=run.pk).first()', "locked = run",
+       f"{TOGETHER}test_two_clocks_at_once_start_each_scheduled_run_once"),
+
+    Mutation("G12", "a cancelled run takes no more writes of its worker", (
+        Edit(SQL, "r.epoch = o.epoch AND r.op_no = o.op_no - 1 AND r.status = 'running'", "r.op_no = o.op_no - 1"),
+    ), (f"{TOGETHER}test_after_a_cancel_is_acknowledged_no_call_starts",)),
+    _m("G12", "a cancel is sent to the worker", RUNS,
+       "    stream.append(run, finished)\n    stream.stop_worker(run.pk)\n", "    stream.append(run, finished)\n",
+       f"{EFFECTS}test_a_cancel_stops_a_tool_in_flight"),
+    _m("G12", "a heartbeat stops what is not ours any more", DRIVER,
+       "for run_id in owned.keys() - ours:", "for run_id in ():",
+       f"{EFFECTS}test_a_cancel_stops_a_tool_in_flight"),
+    _m("G12", "open requests of a cancelled run are void", RUNS,
+       "    HumanRequest.objects.filter(run=run, status=RequestStatus.OPEN).update(status=RequestStatus.VOID)\n", "",
+       f"{PEOPLE}test_cancel_makes_an_open_approval_void"),
+
+    _m("G13", "the answer names what was shown", ANSWERS, 'if answer.get("digest") != asked.digest:', "if False:",
+       f"{PEOPLE}test_an_approval_with_another_digest_is_refused_and_stays_open"),
+    _m("G13", "the stored call is what was shown", "tasks/engine/human.py",
+       'or asked["digest"] != digest(call.tool, asked["arguments"] or {})', "",
+       f"{EFFECTS}test_a_stored_call_that_was_changed_after_it_was_shown_is_not_made"),
+    _m("G13", "only an open request takes an answer", ANSWERS, "    _still_open(asked)\n", "",
+       f"{PEOPLE}test_a_second_answer_is_refused",
+       f"{TOGETHER}test_an_answer_after_the_run_has_gone_on_does_not_touch_it"),
+    Mutation("G13", "run and request are locked while they are answered", (
+        Edit(ANSWERS, "run = Run.objects.select_for_update().get(pk=asked.run_id)\n    asked",
+             "run = Run.objects.get(pk=asked.run_id)\n    asked"),
+        Edit(ANSWERS, "asked = HumanRequest.objects.select_for_update().get(pk=asked.pk)",
+             "asked = HumanRequest.objects.get(pk=asked.pk)"),
+    ), (f"{TOGETHER}test_of_two_answers_at_once_one_counts_and_one_is_refused",)),
+    _m("G13", "an approval ends", ANSWERS,
+       "and asked.expires_at and asked.expires_at < timezone.now()", "and False",
+       f"{EFFECTS}test_an_approval_that_came_too_late_makes_no_call"),
+
+    _m("G16", "queries name the team", "accounts/models/base.py", "return self.filter(team=team)", "return self.all()",
+       "tests/house/test_outsider_urls.py::test_an_outsider_gets_nothing_of_another_team",
+       "tests/tasks/test_api_runs.py::test_an_outsider_meets_nothing",
+       "tests/accounts/test_api_conventions.py::test_a_list_shows_the_callers_team_only"),
+    _m("G16", "a socket looks at the caller's teams", "tasks/consumers.py",
+       "filter(pk=self.run_id, team__in=callers_team_ids(caller))", "filter(pk=self.run_id)",
+       "tests/house/test_outsider_sockets.py::test_every_socket_is_closed_to_an_outsider",
+       "tests/tasks/test_consumers.py::test_an_outsider_and_nobody_see_nothing"),
+    _m("G16", "a stream looks at the caller's teams", "tasks/sse.py",
+       "filter(pk=run_id, team__in=teams)", "filter(pk=run_id)",
+       "tests/tasks/test_sse.py::test_another_team_gets_404_and_nobody_gets_401"),
+    _m("G16", "the number in the inbox is the team's", "tasks/consumers.py",
+       "HumanRequest.objects.filter(team_id=self.team_id).open()", "HumanRequest.objects.open()",
+       "tests/house/test_outsider_sockets.py::test_what_opens_for_an_outsider_shows_nothing_of_another_team"),
+
+    _m("G17", "an object is read back before it has a row", STORAGE, "        if not whole:\n", "        if False:\n",
+       f"{OBJECTS}test_an_object_that_was_not_kept_whole_gets_no_row",
+       "tests/tasks/test_engine_files.py::test_a_file_is_named_when_the_store_has_it_whole_and_not_before"),
+    _m("G17", "a copy is compared with what was kept", STORAGE, "if _sha256(part) != sha256:", "if False:",
+       f"{OBJECTS}test_a_damaged_object_is_not_copied"),
+    _m("G17", "an object without a row is removed", STORAGE,
+       "    except BaseException:\n        _forget(key)\n", "    except BaseException:\n",
+       f"{OBJECTS}test_no_object_is_left_when_the_row_cannot_be_made"),
+
+    _m("G18", "a stopping worker hands over between two steps", "tasks/engine/loop.py",
+       "if ports.draining.is_set():", "if False:", f"{LOST}test_draining_hands_a_run_over_at_a_step_boundary"),
+    _m("G18", "a run that waits for a thread is handed over", CALLING,
+       "if self._ports.draining.is_set():", "if False:",
+       f"{CALLS}test_a_stop_hands_over_a_run_that_waits_for_a_thread"),
+    _m("G18", "a run in the middle of a call is let go", DRIVER,
+       "await self._journal.let_go([(run_id, held.epoch) for run_id, held in left.items()])", "pass",
+       f"{STOPPING}test_a_call_that_outlasts_the_stop_is_let_go_and_taken_up_at_once"),
+    _m("G18", "SIGTERM reaches the driver", "tasks/jobs.py", "@worker_shutting_down.connect\n", "",
+       f"{STOPPING}test_sigterm_makes_a_worker_process_hand_its_runs_over"),
+
+    _m("admission", "teams take turns", SQL,
+       "ORDER BY turn, priority DESC, queued_at LIMIT", "ORDER BY priority DESC, queued_at LIMIT",
+       f"{ADMISSION}test_ten_thousand_runs_of_one_team_delay_anothers_first_by_one_slot",
+       f"{ADMISSION}test_a_team_that_has_many_running_comes_after_one_that_has_none"),
+    _m("admission", "a team has so many places", SQL,
+       "LIMIT GREATEST(0, LEAST(%(room)s, %(team_runs)s - COALESCE(b.n, 0)))", "LIMIT %(room)s",
+       f"{ADMISSION}test_a_team_takes_no_more_places_than_it_may"),
+    Mutation("admission", "an agent has so many places", (
+        Edit(SQL, "AND a.max_concurrent_runs > COALESCE((SELECT n FROM busy WHERE busy.agent_id = r.agent_id), 0)", ""),
+        Edit(SQL, "WHERE agent_place <= max_concurrent_runs ORDER BY", "ORDER BY"),
+    ), (f"{ADMISSION}test_an_agent_takes_no_more_places_than_it_may_and_its_team_goes_on",
+        f"{CAPS}test_eight_workers_fill_the_last_place_of_an_agent_once")),
+    _m("admission", "priority counts inside a team", SQL,
+       "ORDER BY r.priority DESC, r.queued_at", "ORDER BY r.queued_at",
+       f"{ADMISSION}test_the_higher_priority_of_a_team_goes_first_but_not_before_another_team"),
+    _m("admission", "a run waits for its time", SQL, "AND (r.start_at IS NULL OR r.start_at <= now())", "",
+       f"{ADMISSION}test_a_run_that_is_not_due_waits_and_the_next_one_goes"),
+    _m("admission", "a run that nobody took expires", KEEPING, "    expire_queued_runs()\n", "",
+       f"{CLOCK}test_a_run_that_no_worker_took_expires"),
+)  # fmt: skip
+
+
+def stale() -> list[str]:
+    """Edits whose text is not exactly once in its file any more: each is a mechanism that moved."""
+    found = []
+    for mutation in MUTATIONS:
+        for edit in mutation.edits:
+            times = (ROOT / edit.file).read_text().count(edit.old)
+            if times != 1:
+                found.append(f"{mutation.promise}, {mutation.removed}: {times} times in {edit.file}: {edit.old!r}")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(stale()) or None)
