@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.fields import IsoDateTimeField
+from django_filters.rest_framework import DjangoFilterBackend, IsoDateTimeFilter
 from django_filters.utils import translate_validation
 from rest_framework.request import Request
 
@@ -32,3 +35,18 @@ class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]
             raise BadParameter(name, str(messages[0]))
         filtered: QuerySet[Any] = filterset.qs
         return filtered
+
+
+class _UtcField(IsoDateTimeField):  # type: ignore[misc]
+    def to_python(self, value: Any) -> datetime | None:
+        read: datetime | None = super().to_python(value)
+        try:
+            return read and read.astimezone(UTC)
+        except OverflowError:
+            raise ValidationError("Give a time between the years 1 and 9999.", code="invalid") from None
+
+
+class TimeFilter(IsoDateTimeFilter):  # type: ignore[misc]
+    """A point in time, asked for in UTC: PostgreSQL refuses offsets of 16 hours and more, ISO 8601 does not."""
+
+    field_class = _UtcField

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.base import ListAndShow, TeamViewSet, find
+from accounts.api.filters import TimeFilter
 from accounts.api.idempotency import idempotent
 from tasks.api.inputs import EmptyInput, ForkInput, NewRun, ReasonInput, ReviewInput
 from tasks.api.receipts import ReceiptSerializer, receipt_of
@@ -44,7 +45,7 @@ class RunFilter(filters.FilterSet):  # type: ignore[misc]
     agent = filters.UUIDFilter(field_name="agent_id")
     task = filters.UUIDFilter(field_name="task_id")
     kind = filters.ChoiceFilter(choices=RunKind.choices)
-    since = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    since = TimeFilter(field_name="created_at", lookup_expr="gte")
 
 
 @extend_schema_view(

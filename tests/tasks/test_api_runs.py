@@ -206,6 +206,7 @@ def test_runs_are_filtered(api: Api, team: Team, run: Run) -> None:
     assert ids(f"agent={other.agent_id}") == {str(other.pk)}
     assert ids("kind=direct") == {str(run.pk)}
     assert ids(f"since={(timezone.now() + timedelta(hours=1)).strftime('%Y-%m-%dT%H:%M:%SZ')}") == set()
+    assert ids("since=2026-01-01T00:00:00%2B20:30") == {str(run.pk), str(other.pk)}  # PostgreSQL knows no such offset
     for query in ("status=nope", "status=queued,nope", "agent=1", "kind=x", "since=x", "team=1", "status__in=queued"):
         answer = api.get(f"{path}{query}")
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter"), query
