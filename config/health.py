@@ -114,6 +114,13 @@ def clock() -> str:
     return f"The clock swept {max(0, late):.0f} seconds ago."
 
 
+def housekeeping() -> str:
+    failed = cache.get(queue.NOT_SWEPT)
+    if failed:
+        raise Down(f"The last sweep could not do all: {', '.join(failed)}. The worker's log says why.")
+    return "The last sweep did all that was due."
+
+
 def sandbox() -> str:
     can_run, why = import_module("tools.sandbox").status()
     if not can_run:
@@ -128,7 +135,7 @@ def model() -> str:
 
 
 REQUIRED: Sequence[Callable[[], str]] = (database, migrations, valkey, object_store, workers, clock)
-OPTIONAL: Sequence[Callable[[], str]] = (sandbox, model)
+OPTIONAL: Sequence[Callable[[], str]] = (housekeeping, sandbox, model)
 
 
 def check_all() -> list[Check]:

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 from uuid import UUID
@@ -29,6 +29,7 @@ from storage.models import StoredFile
 logger = logging.getLogger(__name__)
 
 URL_LIVES_S = 300
+IN_USE_STAYS = timedelta(days=1)
 _PIECE = 1024 * 1024
 _DOWN = "The file store does not answer. Nothing was lost; try again in a moment."
 
@@ -113,7 +114,10 @@ def delete_file(stored: StoredFile) -> None:
 
 
 def delete_expired(*, now: datetime, limit: int = 500) -> int:
-    """Remove files whose time is over; returns how many. Files that something still points at stay."""
+    """Remove files whose time is over; returns how many.
+
+    One that something still points at is asked about again in a day, so that it does not stand before the others.
+    """
     count = 0
     for stored in StoredFile.objects.filter(expires_at__lt=now).order_by("expires_at")[:limit]:
         try:
@@ -121,7 +125,7 @@ def delete_expired(*, now: datetime, limit: int = 500) -> int:
                 delete_file(stored)
             count += 1
         except ProtectedError:
-            continue
+            StoredFile.objects.filter(pk=stored.pk).update(expires_at=now + IN_USE_STAYS)
     return count
 
 

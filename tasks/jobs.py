@@ -25,8 +25,9 @@ def execute_run(run_id: str) -> None:
 @shared_task(name=queue.SWEEP)
 def sweep() -> None:
     """Housekeeping, every few seconds: what is due, what was lost, what expired."""
-    housekeeping.sweep()
+    failed = housekeeping.sweep()
     cache.set(queue.SWEPT, time.time(), timeout=3600)
+    cache.set(queue.NOT_SWEPT, failed, timeout=3600)
 
 
 @worker_ready.connect

@@ -23,6 +23,8 @@ SWEEP = "tasks.sweep"
 RUNS_QUEUE = "runs"
 SWEPT = "swept"
 """In the cache: when the clock last swept, in seconds since 1970."""
+NOT_SWEPT = "not_swept"
+"""In the cache: the parts of the last sweep that failed."""
 UNHEARD_MS = 500
 """A wake-up that was not heard for so long may be lost: the next run sends another one."""
 EXPIRES_S = 60

@@ -12,14 +12,13 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import redis.asyncio as aredis
 from django.conf import settings
 from psycopg.rows import DictRow
@@ -43,6 +42,8 @@ SUSPECT_S = 0.5
 """After this time a suspect has mostly shown that it is innocent, and the next one can be taken."""
 REST_S = 0.01
 """Many runs end at once: the queue is looked at once for all of them."""
+AGAIN_S = 1.0
+"""How long work that failed rests before it begins again."""
 
 
 @cache
@@ -129,10 +130,10 @@ class Driver:
             announce=self._announce,
         )
         await self._journal.open()
-        self._spawn(self._renew_leases())
-        self._spawn(self._say_alive())
-        self._spawn(self._obey())
-        self._spawn(self._voice.send_deltas())
+        self._spawn(self._renew_leases)
+        self._spawn(self._say_alive)
+        self._spawn(self._obey)
+        self._spawn(self._voice.send_deltas)
         self._ready.set()
         log.info("engine ready as %s", self.worker)
         try:
@@ -145,10 +146,20 @@ class Driver:
             files.shutdown(wait=False, cancel_futures=True)
             self._stopped.set()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+    def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.create_task(self._keep_at(work))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+    @staticmethod
+    async def _keep_at(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Nothing may end this for as long as the process lives: the runs would lose their leases without a word."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("%s broke and begins again", work.__name__)
+            await asyncio.sleep(AGAIN_S)
 
     # ---- Claiming
 
@@ -160,11 +171,20 @@ class Driver:
         draining = asyncio.ensure_future(self._draining.wait())
         while not self._draining.is_set():
             self._kick.clear()
-            if await self._take():
+            if await self._safely_take():
                 continue
             kicked = asyncio.ensure_future(self._kick.wait())
             await asyncio.wait({kicked, draining}, timeout=self._config["poll_s"], return_when=asyncio.FIRST_COMPLETED)
             kicked.cancel()
+
+    async def _safely_take(self) -> bool:
+        """Whatever goes wrong: what is driven goes on, and the next look tries again."""
+        try:
+            return await self._take()
+        except Exception:
+            log.exception("looking for work failed")
+            await asyncio.sleep(AGAIN_S)
+            return False
 
     async def _take(self) -> bool:
         """Claim what there is room for; whether there may be more. One message woke us alone: if there is more than we
@@ -178,12 +198,7 @@ class Driver:
         return len(claimed) == room > 0
 
     async def _claim(self, room: int) -> list[DictRow]:
-        try:
-            claimed = await self._journal.claim(room)
-        except psycopg.Error:
-            log.exception("claiming failed")
-            await asyncio.sleep(1)
-            return []
+        claimed = await self._journal.claim(room)
         for row in claimed:
             row["worker"] = self.worker
             task = asyncio.create_task(run_loop.drive(row, journal=self._journal, ports=self._ports))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
 
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -13,6 +15,7 @@ from django.utils import timezone
 from accounts.models import IdempotencyRecord
 from billing import services as budgets
 from billing.models import UsageKind, UsageOutcome, UsageRecord
+from storage import services as storage
 from tasks import events, queue, stream
 from tasks.models import (
     TERMINAL,
@@ -27,19 +30,24 @@ from tasks.models import (
     WaitKind,
 )
 
+log = logging.getLogger(__name__)
+
 BATCH = 200
+FILES_EVERY_S = 3600
 ABANDONED_AFTER = timedelta(minutes=1)
 """Long enough for a worker that is still there to write what it knows."""
 
 
-def sweep() -> None:
-    """One round. Each part is safe to run twice at once."""
-    start_due_runs()
-    expire_requests()
-    expire_queued_runs()
-    wake_workers()
-    settle_abandoned_calls()
-    IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - timedelta(hours=24)).delete()
+def sweep() -> list[str]:
+    """One round; answers with the names of the parts that failed. Each part is safe to run twice at once."""
+    failed = []
+    for part in PARTS:
+        try:
+            part()
+        except Exception:  # the others are due all the same
+            log.exception("%s failed; the next round tries again", part.__name__)
+            failed.append(part.__name__)
+    return failed
 
 
 def start_due_runs() -> None:
@@ -122,3 +130,25 @@ def wake_workers() -> None:
     waits = Run.objects.filter(status=RunStatus.QUEUED, queued_at__lt=late).exists() or Run.objects.stalled().exists()
     if waits:
         queue.wake_run(uuid4())
+
+
+def forget_answers() -> None:
+    """Answers that were kept to be given again for the same Idempotency-Key."""
+    IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - timedelta(hours=24)).delete()
+
+
+def delete_expired_files() -> None:
+    """Once an hour is soon enough. Without a cache it is every round, which costs one look at an index."""
+    if cache.add("swept:files", 1, timeout=FILES_EVERY_S):
+        storage.delete_expired(now=timezone.now(), limit=BATCH)
+
+
+PARTS = (
+    start_due_runs,
+    expire_requests,
+    expire_queued_runs,
+    wake_workers,
+    settle_abandoned_calls,
+    forget_answers,
+    delete_expired_files,
+)

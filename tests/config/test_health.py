@@ -37,7 +37,7 @@ def everything_runs(settings: Any) -> Iterator[redis.Redis]:
     cache.set(queue.SWEPT, time.time(), 60)
     yield valkey
     valkey.delete(key)
-    cache.delete(queue.SWEPT)
+    cache.delete_many([queue.SWEPT, queue.NOT_SWEPT])
 
 
 def ask() -> tuple[int, dict[str, Any], list[str]]:
@@ -60,7 +60,7 @@ def test_ready_when_every_part_answers(everything_runs: redis.Redis) -> None:
     assert (status, failing) == (200, [])
     assert list(checks) == [
         *("database", "migrations", "valkey", "object_store", "workers", "clock"),
-        *("sandbox", "model"),
+        *("housekeeping", "sandbox", "model"),
     ]
     assert checks["database"]["detail"] == "PostgreSQL 18 answers."
     assert checks["migrations"]["detail"] == "Every migration is applied."
@@ -123,6 +123,15 @@ def test_ready_names_a_lack_of_workers_and_a_late_clock(everything_runs: redis.R
     assert (status, failing) == (503, ["workers", "clock"])
     assert checks["workers"]["detail"].startswith("No worker is alive.")
     assert re.match(r"The clock last swept 30\d seconds ago\.", checks["clock"]["detail"])
+
+
+def test_ready_names_the_parts_of_a_sweep_that_failed(everything_runs: redis.Redis) -> None:
+    cache.set(queue.NOT_SWEPT, ["expire_requests"], 60)
+
+    status, checks, failing = ask()
+
+    assert (status, failing, checks["housekeeping"]["ok"]) == (200, [], False)
+    assert checks["housekeeping"]["detail"].startswith("The last sweep could not do all: expire_requests.")
 
 
 def test_ready_names_a_migration_that_is_missing(everything_runs: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:

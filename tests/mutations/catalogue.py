@@ -54,7 +54,7 @@ MUTATIONS = (
     _m("G2", "an idle worker looks at the table by itself", DRIVER,
        'timeout=self._config["poll_s"], return_when', "timeout=None, return_when",
        f"{HINTS}test_an_idle_worker_finds_a_run_whose_message_was_lost"),
-    _m("G2", "the clock wakes a worker when runs wait", KEEPING, "    wake_workers()\n", "",
+    _m("G2", "the clock wakes a worker when runs wait", KEEPING, "    wake_workers,\n", "",
        f"{CLOCK}test_lost_messages_and_dead_workers_wake_a_worker"),
     _m("G2", "a Valkey that is away fails no start", "tasks/queue.py",
        "except Exception as error:", "except ZeroDivisionError as error:",
@@ -247,7 +247,7 @@ MUTATIONS = (
        f"{ADMISSION}test_the_higher_priority_of_a_team_goes_first_but_not_before_another_team"),
     _m("admission", "a run waits for its time", SQL, "AND (r.start_at IS NULL OR r.start_at <= now())", "",
        f"{ADMISSION}test_a_run_that_is_not_due_waits_and_the_next_one_goes"),
-    _m("admission", "a run that nobody took expires", KEEPING, "    expire_queued_runs()\n", "",
+    _m("admission", "a run that nobody took expires", KEEPING, "    expire_queued_runs,\n", "",
        f"{CLOCK}test_a_run_that_no_worker_took_expires"),
 )  # fmt: skip
 

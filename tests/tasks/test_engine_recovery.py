@@ -17,7 +17,7 @@ from accounts.models import Team, User
 from agents.runtimes.base import ModelError
 from billing.models import Budget, Reservation, UsageRecord
 from billing.services import set_budget
-from tasks import postgres
+from tasks import postgres, stream
 from tasks.engine.driver import Driver
 from tasks.engine.journal import Journal
 from tasks.models import Artifact, HumanRequest, Run, Step
@@ -382,3 +382,29 @@ def test_an_answer_that_came_after_the_cancel_has_one_line_in_the_books(
 
     assert [(line.key, line.outcome) for line in UsageRecord.objects.all()] == [("msg_late", "free")]
     assert Step.objects.get(run=run).status == "unknown"
+
+
+def test_an_error_that_nobody_thought_of_does_not_end_the_engine(
+    scripted: Play, start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scripted([say("Done.")])
+    monkeypatch.setattr("tasks.engine.driver.AGAIN_S", 0.01)
+    claim, fails = Journal.claim, [KeyError("not thought of"), KeyError("nor this")]
+
+    async def half(self: Journal, room: int) -> Any:
+        if fails:
+            raise fails.pop()
+        return await claim(self, room)
+
+    monkeypatch.setattr(Journal, "claim", half)
+    run = start()
+
+    with engine() as running:
+        running.wake()
+        settled(run, "succeeded")
+        until(lambda: stream.valkey().publish(stream.CONTROL_CHANNEL, "7"))
+        until(lambda: "_obey broke and begins again" in caplog.text)
+        until(lambda: stream.valkey().publish(stream.CONTROL_CHANNEL, "{}"))
+
+    assert fails == []
+    assert caplog.text.count("looking for work failed") == 2

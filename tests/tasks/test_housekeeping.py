@@ -6,10 +6,15 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
+from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from accounts.models import User
-from tasks.models import HumanRequest, Run
+from accounts.models import Team, User
+from storage import services as storage
+from storage.models import StoredFile
+from tasks import jobs, queue
+from tasks.models import HumanRequest, Run, RunInput
 from tasks.services import housekeeping, runs
 from tests.factories import AgentFactory
 from tests.tasks.scripted import types
@@ -83,3 +88,44 @@ def test_lost_messages_and_dead_workers_wake_a_worker(start: Callable[..., Run],
     housekeeping.sweep()
 
     assert len(wakes) == 1
+
+
+def test_a_part_that_fails_keeps_no_other_from_its_work(
+    start: Callable[..., Run], wakes: list[object], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = start()
+    Run.objects.filter(pk=run.pk).update(queue_expires_at=NOW())
+
+    def start_due_runs() -> None:
+        raise ValueError("poison")
+
+    monkeypatch.setattr(housekeeping, "PARTS", (start_due_runs, *housekeeping.PARTS[1:]))
+    jobs.sweep()
+
+    run.refresh_from_db()
+    assert run.status == "expired"
+    assert cache.get(queue.NOT_SWEPT) == ["start_due_runs"]
+    assert "poison" in caplog.text
+    monkeypatch.undo()
+    jobs.sweep()
+    assert cache.get(queue.NOT_SWEPT) == []
+
+
+def test_files_whose_time_is_over_go_once_an_hour(team: Team, start: Callable[..., Run], wakes: list[object]) -> None:
+    def old(name: str) -> StoredFile:
+        return storage.save_file(team_id=team.pk, content=b"x", name=name, expires_at=NOW() - timedelta(days=1))
+
+    used = old("used")
+    RunInput.objects.create(run=start(), file=used, name="used")
+    gone = old("gone")
+    cache.delete("swept:files")
+
+    housekeeping.sweep()
+
+    assert not default_storage.exists(gone.key)
+    used.refresh_from_db()
+    assert used.expires_at is not None
+    assert used.expires_at > NOW()
+    later = old("later")
+    housekeeping.sweep()
+    assert default_storage.exists(later.key)
