@@ -106,12 +106,6 @@ def _body(world: World, start: Start) -> dict[str, Any]:
     return body
 
 
-def send_poison(world: World, order: str) -> bool:
-    """A run that kills each worker that drives it."""
-    threading.Thread(target=submit, args=(world, "poison", order), daemon=True).start()
-    return True
-
-
 class Submitter:
     """Starts its share of the runs, evenly over the time, each under one key until it has a definite answer."""
 

@@ -9,22 +9,25 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 import redis
 
-from tests.chaos.clients import World, send_poison
+from tests.chaos.clients import World, submit
 from tests.chaos.installation import LEASE_S, Desk
 from tests.chaos.report import Plan
 
 PAUSES_S = {"web": 3.0, "beat": 5.0, "valkey": 4.0, "postgres": 5.0, "s3": 4.0}
 SPENT_S = 4.0
+BURST, BURST_S = 50, 0.6
+"""So many runs are started at once, and at some moment of so many seconds the web process is killed."""
 MODEL = ("rate_limit", "overloaded", "server", "hang", "reset", "close", "error_event", "malformed", "drip")
 DECK = (
     *(("kill", role) for role in ("web", "worker", "worker", "workers", "beat", "valkey", "postgres", "s3")),
     *(("pause", role) for role in ("worker", "worker beyond its lease", *PAUSES_S)),
     *(("terminate", role) for role in ("web", "worker", "beat")),
+    ("burst", "with web killed in it"),
     ("flush", "valkey"),
     ("end connections", "postgres"),
     ("spend connections", "postgres"),
@@ -76,6 +79,7 @@ class Nemesis:
     def __init__(self, desk: Desk, world: World, faults: list[Fault]) -> None:
         self._desk, self._world, self._faults = desk, world, faults
         self._paused: list[int] = []
+        self._asking: list[threading.Thread] = []
 
     def run(self) -> None:
         began = time.monotonic()
@@ -88,8 +92,10 @@ class Nemesis:
                     self._world.history.faults[fault.name] += 1
 
     def calm(self) -> None:
-        """Everything that was paused goes on."""
+        """Everything that was paused goes on, and whoever asked for something has got it."""
         self._desk.send(signal.SIGCONT, self._paused)
+        for thread in self._asking:
+            thread.join(60)
 
     def _play(self, fault: Fault) -> object:
         """Whether anything was hit."""
@@ -111,10 +117,24 @@ class Nemesis:
             case "effect":
                 return self._desk.receiver.trick(fault.what)
             case "poison":
-                return send_poison(self._world, f"p{fault.at_s:.0f}")
+                return self._submit("poison", f"p{fault.at_s:.0f}")
+            case "burst":
+                return self._burst(fault)
             case "cut":
                 return self._cut_the_power()
         raise AssertionError(fault)
+
+    def _submit(self, kind: str, order: str) -> bool:
+        thread = threading.Thread(target=submit, args=(self._world, kind, order), daemon=True)
+        thread.start()
+        self._asking.append(thread)
+        return True
+
+    def _burst(self, fault: Fault) -> list[int]:
+        for n in range(BURST):
+            self._submit("plain", f"b{fault.at_s:.0f}-{n}")
+        time.sleep(BURST_S * fault.pick)
+        return self._signal(signal.SIGKILL, replace(fault, what="web"))
 
     def _victims(self, fault: Fault) -> list[int]:
         role, everyone = fault.what.split()[0], fault.what == "workers"

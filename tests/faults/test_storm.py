@@ -9,7 +9,7 @@ from tests.chaos.report import Plan, table
 from tests.chaos.storm import storm
 
 FAMILIES = (
-    ("kill", "web"),
+    ("burst", "with web killed in it"),
     ("kill", "worker"),
     ("kill", "valkey"),
     ("kill", "postgres"),
@@ -29,7 +29,7 @@ def test_a_short_storm_breaks_no_promise() -> None:
     report = storm(SHORT, print)
 
     assert report.is_clean, table(report)
-    assert report.runs.total() == SHORT.runs
+    assert report.runs.total() >= SHORT.runs
     assert report.faults.total() >= 10, table(report)
 
 
