@@ -10,7 +10,7 @@ from config.embedded import PartError
 from config.embedded.child import Child
 
 _PAUSES_S = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
-_CALM_S = 60.0  # a process that lived this long may die once more without a longer pause
+_CALM_S = 15.0  # a process that lived this long does not die of its own start: the next pause is the shortest again
 
 
 @dataclass(kw_only=True)

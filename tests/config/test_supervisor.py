@@ -1,0 +1,53 @@
+"""How long the supervisor waits before it starts again what has ended."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from config.launch.supervisor import Supervisor, Watched
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def ended(said: list[str]) -> tuple[Supervisor, Watched]:
+    """A supervisor of one process that has ended, and does so again whenever it is started."""
+    child: Any = SimpleNamespace(pid=None, process=SimpleNamespace(returncode=-9), name="worker1", log="worker1.log")
+    supervisor = Supervisor(said.append)
+    supervisor.watch("worker", child, lambda: None)
+    return supervisor, supervisor.watched[0]
+
+
+def die(supervisor: Supervisor, watched: Watched, *, after_s: float) -> None:
+    """It ends after so many seconds and is started again."""
+    watched.started_at -= after_s
+    supervisor.look()
+    assert watched.due_at is not None
+    watched.due_at = 0.0
+    supervisor.look()
+
+
+def pauses(said: list[str]) -> list[str]:
+    return [re.findall(r"again in (\S+) s", line)[0] for line in said]
+
+
+def test_what_never_comes_up_is_tried_less_and_less_often(ended: Any, said: list[str]) -> None:
+    for _ in range(7):
+        die(*ended, after_s=1)
+
+    assert pauses(said) == ["0.2", "1", "2", "5", "10", "30", "30"]
+    assert said[0].startswith("worker1 ended by signal 9;")
+
+
+def test_what_has_worked_for_a_while_comes_back_at_once(ended: Any, said: list[str]) -> None:
+    for after_s in (1, 1, 20, 20, 1):
+        die(*ended, after_s=after_s)
+
+    assert pauses(said) == ["0.2", "1", "0.2", "0.2", "1"]
