@@ -99,6 +99,7 @@ async def test_the_last_place_of_a_team_is_counted_after_the_lock(open_journal: 
     connected = await psycopg.AsyncConnection.connect(postgres.conninfo(), autocommit=True, row_factory=dict_row)
     async with connected as db, db.transaction():  # the first one's claim is not committed while the second one asks
         assert len(await first._claim(db, 1)) == 1
+        await sync_to_async(RunFactory)(agent=agent, priority=9)  # not the row that the first one holds
         claiming = asyncio.ensure_future(second.claim(4))
         await until_waiting(1, claiming)
     assert await claiming == []

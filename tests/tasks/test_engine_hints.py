@@ -113,7 +113,7 @@ def test_what_is_rolled_back_is_not_announced_and_leaves_no_gap(heard: Any) -> N
     assert heard.channel.get_message(timeout=5) is None
 
     with transaction.atomic():
-        stream.append(run, events.Log(text="undone"))
+        stream.append(run, events.Log(text="undone"), events.Log(text="undone, too"))
         transaction.set_rollback(True)
     stream.append(run, events.Log(text="kept"))
 

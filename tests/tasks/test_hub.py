@@ -100,6 +100,26 @@ async def test_a_viewer_that_reconnects_30_times_during_2000_events_has_each_onc
     assert seen == list(range(1, 2002))
 
 
+@pytest.mark.promise("G8")
+async def test_a_viewer_that_joins_others_has_nothing_twice(
+    watching: hub.Hub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "publish", lambda messages: None)
+    monkeypatch.setattr(hub, "POLL_S", 60.0)  # only one who joins looks at the table
+    await in_thread(_log, run, 1, 3)
+    first, second = watching.watch(run.pk, 0), watching.watch(run.pk, 0)
+    assert [(await anext(first)).body["seq"] for _ in range(4)] == [1, 2, 3, 3]
+    await in_thread(_log, run, 4, 2)
+
+    seen = [(await anext(second)).body["seq"] for _ in range(6)]
+    await in_thread(_finish, run)
+    await collect(watching, run, 5)
+    seen += [frame.body.get("seq") async for frame in second]
+
+    assert seen == [1, 2, 3, 4, 5, 5, 6, None]
+    assert [frame.body.get("seq") async for frame in first] == [4, 5, 6, None]
+
+
 @pytest.mark.promise("G2", "G8")
 async def test_without_hints_the_table_is_looked_at(
     watching: hub.Hub, run: Run, monkeypatch: pytest.MonkeyPatch
