@@ -16,8 +16,6 @@ import redis
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from tasks.events import Event
 from tasks.models import Run, RunEvent
@@ -39,9 +37,8 @@ def team_channel(team_id: UUID | str) -> str:
 
 @cache
 def valkey() -> redis.Redis:
-    """This process's connections for hints. A stale one is made anew; a Valkey that is away is not waited for."""
-    once_more = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-    return redis.Redis.from_url(f"{settings.REDIS_URL}/0", socket_timeout=1, socket_connect_timeout=1, retry=once_more)
+    """This process's connections for hints."""
+    return redis.Redis.from_url(f"{settings.REDIS_URL}/0", socket_timeout=1, socket_connect_timeout=1)
 
 
 PUBLISH_ALL = "for i = 1, #ARGV, 2 do redis.call('PUBLISH', ARGV[i], ARGV[i + 1]) end"
