@@ -208,7 +208,7 @@ MUTATIONS = (
        "tests/tasks/test_sse.py::test_another_team_gets_404_and_nobody_gets_401"),
     _m("G16", "the number in the inbox is the team's", "tasks/consumers.py",
        "HumanRequest.objects.filter(team_id=self.team_id).open()", "HumanRequest.objects.open()",
-       "tests/house/test_outsider_sockets.py::test_what_opens_for_an_outsider_shows_nothing_of_another_team"),
+       "tests/tasks/test_consumers.py::test_what_waits_in_another_team_is_not_counted"),
 
     _m("G17", "an object is read back before it has a row", STORAGE, "        if not whole:\n", "        if False:\n",
        f"{OBJECTS}test_an_object_that_was_not_kept_whole_gets_no_row",
@@ -220,7 +220,8 @@ MUTATIONS = (
        f"{OBJECTS}test_no_object_is_left_when_the_row_cannot_be_made"),
 
     _m("G18", "a stopping worker hands over between two steps", "tasks/engine/loop.py",
-       "if ports.draining.is_set():", "if False:", f"{LOST}test_draining_hands_a_run_over_at_a_step_boundary"),
+       "if ports.draining.is_set():", "if False:",
+       f"{STOPPING}test_a_stopping_worker_begins_no_other_turn_of_the_model"),
     _m("G18", "a run that waits for a thread is handed over", CALLING,
        "if self._ports.draining.is_set():", "if False:",
        f"{CALLS}test_a_stop_hands_over_a_run_that_waits_for_a_thread"),

@@ -19,7 +19,7 @@ from config.asgi import application
 from tasks import consumers, events, stream
 from tasks.models import Run
 from tasks.services import shares
-from tests.factories import AgentFactory, RunFactory
+from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_hub")]
 
@@ -198,6 +198,24 @@ async def test_the_feed_tells_of_status_changes_and_the_inbox(run: Run, bob: Use
     await made.disconnect()
 
 
+@pytest.mark.promise("G16")
+async def test_what_waits_in_another_team_is_not_counted(run: Run, charlie: User, other_team: Team) -> None:
+    await sync_to_async(HumanRequestFactory)(run=run)
+    mine = await sync_to_async(RunFactory)(agent=await sync_to_async(AgentFactory)(team=other_team))
+    made = await opened(await sync_to_async(socket)(f"/ws/feed/?team={other_team.slug}", user=charlie))
+
+    assert await made.receive_json_from(5) == {"kind": "inbox", "count": 0}
+    got: dict[str, Any] = {}
+    while not got:  # until the socket has subscribed
+        for changed in (run, mine):
+            await sync_to_async(stream.announce)(changed, status="running")
+        if not await made.receive_nothing(0.2):
+            got = json.loads(await made.receive_from())
+    assert got == {"kind": "run", "run": str(mine.pk), "status": "running"}
+    await made.disconnect()
+
+
+@pytest.mark.promise("G16")
 async def test_the_feed_of_another_team_is_refused(run: Run, charlie: User) -> None:
     made = await opened(await sync_to_async(socket)(f"/ws/feed/?team={run.team.slug}", user=charlie))
 

@@ -13,12 +13,36 @@ from typing import Any
 
 import pytest
 
+from agents.runtimes.base import Stop
 from tasks.models import Run
 from tests.tasks.scripted import Scripted, engine, say, settled, types, until
 
 pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")
 Play = Callable[..., Scripted]
 Start = Callable[..., Run]
+
+
+@pytest.mark.promise("G18")
+def test_a_stopping_worker_begins_no_other_turn_of_the_model(scripted: Play, start: Start) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+
+    async def hold(request: Any) -> None:
+        reached.set()
+        while not go_on.is_set():
+            await asyncio.sleep(0.01)
+
+    runtime = scripted((Stop.MAX_TOKENS, [say("One, ")]), [say("two.")], before_turn=hold)
+    run = start()
+    with engine("stops") as stopping:
+        until(reached.is_set)
+        stopping._loop.call_soon_threadsafe(stopping._draining.set)
+        go_on.set()
+        settled(run, "queued")
+    assert (len(runtime.calls), types(run)[-1]) == (1, "run.queued")
+
+    with engine("goes on"):
+        settled(run, "succeeded")
+    assert (run.output, len(runtime.calls), run.recoveries) == ("One, two.", 2, 0)
 
 
 @pytest.mark.promise("G18")
@@ -38,7 +62,7 @@ def test_a_call_that_outlasts_the_stop_is_let_go_and_taken_up_at_once(
     with engine("stops"):
         until(reached.is_set)
     with engine("goes on"):
-        settled(run, "succeeded", seconds=5)
+        settled(run, "succeeded", seconds=10)
 
     assert (run.recoveries, types(run).count("run.finished")) == (1, 1)
 
@@ -63,21 +87,21 @@ def worker() -> Iterator[subprocess.Popen[str]]:
 def test_sigterm_makes_a_worker_process_hand_its_runs_over(worker: subprocess.Popen[str], start: Start) -> None:
     runs = [start("report_progress") for _ in range(3)]
     version = runs[0].version.__class__.objects
-    version.update(options={"script": "slow", "delay_s": 1.0, "turns": 3})
+    version.update(options={"script": "slow", "delay_s": 1.0, "turns": 6})
     for run in runs:
         until(lambda run=run: run.events.filter(type="tool.finished").exists(), seconds=30)
 
     worker.send_signal(signal.SIGTERM)
-    said, _ = worker.communicate(timeout=20)
+    said, _ = worker.communicate(timeout=40)
 
     assert worker.returncode == 0, said
     for run in runs:
         run.refresh_from_db()
         assert (run.status, types(run)[-1], run.lease_expires_at) == ("queued", "run.queued", None), said
-    version.update(options={"script": "bench", "turns": 3})
+    version.update(options={"script": "bench", "turns": 6})
     with engine("next"):
         for run in runs:
             settled(run, "succeeded")
             told = types(run)
-            assert [told.count(t) for t in ("model.finished", "tool.finished", "attempt.lost")] == [3, 2, 0]
+            assert [told.count(t) for t in ("model.finished", "tool.finished", "attempt.lost")] == [6, 5, 0]
             assert (run.recoveries, run.epoch) == (0, 2)
