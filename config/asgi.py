@@ -1,8 +1,11 @@
-"""The front door: HTTP to Django, WebSockets to Channels, bodies through the guard (docs/adr/0001)."""
+"""The front door: bodies through the guard, WebSockets to Channels, pages and API to Django in threads, and what lives
+long to Django's async side (docs/adr/0001)."""
 
 from __future__ import annotations
 
+import gc
 import os
+import re
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -10,13 +13,30 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
-http = get_asgi_application()
+in_threads, in_the_loop = get_wsgi_application(), get_asgi_application()
 
 from accounts.sockets import SocketAuth
 from config.body_guard import BodyGuard
+from config.wsgi_bridge import WsgiBridge
 from tasks import hub
 from tasks.routing import websocket_urlpatterns
+
+IN_THE_LOOP = re.compile(r"/api/v1/runs/[^/]+/stream/|/health/(live|ready)/")
+"""Answers that last as long as someone looks, and those that must come when every thread is busy."""
+
+
+class Http:
+    """One hop to a thread for a request (WSGI); Django's ASGI handler takes one for each layer."""
+
+    def __init__(self) -> None:
+        self._threads = WsgiBridge(in_threads, threads=settings.WEB_THREADS)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        app = in_the_loop if IN_THE_LOOP.fullmatch(scope["path"]) else self._threads
+        await app(scope, receive, send)
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
@@ -28,8 +48,16 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 
 application = BodyGuard(
-    ProtocolTypeRouter({"http": http, "websocket": SocketAuth(URLRouter(websocket_urlpatterns)), "lifespan": lifespan}),
+    ProtocolTypeRouter(
+        {"http": Http(), "websocket": SocketAuth(URLRouter(websocket_urlpatterns)), "lifespan": lifespan}
+    ),
     limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     upload_limit=settings.UPLOAD_MAX_BYTES,
     upload_paths=settings.UPLOAD_PATHS,
 )
+
+# What is loaded now stays for ever. The collector would walk all of it again and again, a tenth of a second in which
+# nobody is answered; so the pages are loaded here too, and not by the first request.
+_ = get_resolver().url_patterns
+gc.collect()
+gc.freeze()

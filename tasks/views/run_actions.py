@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import IO, cast
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
@@ -68,7 +67,7 @@ def run_bundle(request: TeamRequest, run_id: UUID) -> HttpResponse:
     return cast(HttpResponse, response)
 
 
-async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
     with file:
-        while piece := await sync_to_async(file.read)(256 * 1024):
+        while piece := file.read(256 * 1024):
             yield piece
