@@ -7,17 +7,37 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.core.cache.backends.redis import RedisCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 REST_S = 2.0
 """After a failure nobody asks for this long: a paused Valkey costs one time-out, not one for each request."""
+COUNT = """
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return count
+"""
+
+
+class _Client(RedisCacheClient):
+    """Django's, with one client for the whole life: making one for each command costs more than the command."""
+
+    _made: Any = None
+
+    def get_client(self, key: Any = None, *, write: bool = False) -> Any:
+        if self._made is None:
+            self._made = super().get_client(key, write=True)
+        return self._made
 
 
 class ForgivingRedisCache(RedisCache):
     _rest_until = 0.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._class = _Client
 
     def _try(self, ask: Callable[[], T], otherwise: T) -> T:
         if time.monotonic() < type(self)._rest_until:
@@ -49,3 +69,8 @@ class ForgivingRedisCache(RedisCache):
 
     def incr(self, *args: Any, **kwargs: Any) -> int:
         return self._try(lambda: super(ForgivingRedisCache, self).incr(*args, **kwargs), 1)
+
+    def count(self, key: str, *, timeout: int) -> int:
+        """Count one more, in one round trip. The count begins anew `timeout` seconds after its first."""
+        name = self.make_and_validate_key(key)
+        return self._try(lambda: int(self._cache.get_client(name).eval(COUNT, 1, name, timeout)), 1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 from uuid import UUID
@@ -63,12 +63,21 @@ def append(run: Run, *events: Event) -> None:
     """Append events to the run inside the caller's transaction; viewers hear of them after the commit."""
     Run.objects.filter(pk=run.pk).update(last_seq=F("last_seq") + len(events))
     last_seq, status = Run.objects.values_list("last_seq", "status").get(pk=run.pk)
-    first = last_seq - len(events) + 1
+    _store(run, last_seq - len(events) + 1, events)
+    run.last_seq = last_seq
+    announce(run, status=status)
+
+
+def begin(run: Run, *events: Event) -> None:
+    """Append the first events of a run that this transaction has inserted with `last_seq` as their number."""
+    _store(run, 1, events)
+    announce(run, status=run.status)
+
+
+def _store(run: Run, first: int, events: Sequence[Event]) -> None:
     RunEvent.objects.bulk_create(
         RunEvent(run_id=run.pk, seq=first + i, type=event.type, data=event.data()) for i, event in enumerate(events)
     )
-    run.last_seq = last_seq
-    announce(run, status=status)
 
 
 def announce(run: Run, *, status: str) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.db.models import Model, QuerySet
-from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from accounts.api.serializers import shown
 from accounts.api.throttles import put_rate_headers
 from accounts.errors import NotFound
 from accounts.models import Team, TeamScopedQuerySet, User
@@ -67,7 +67,7 @@ class TeamViewSet(TeamAPIView, GenericViewSet[Any]):
 
     def show(self, row: Model, *, status: int = 200) -> Response:
         """The answer that shows one row."""
-        return Response(self.get_serializer(row).data, status=status)
+        return Response(shown(self.get_serializer_class(), row), status=status)
 
     def read(self, serializer: type[Any]) -> dict[str, Any]:
         """The body, checked by an input serializer."""
@@ -77,8 +77,15 @@ class TeamViewSet(TeamAPIView, GenericViewSet[Any]):
         return dict(given.validated_data)
 
 
-class ListAndShow(mixins.ListModelMixin, mixins.RetrieveModelMixin, TeamViewSet):
+class ListAndShow(TeamViewSet):
     """Lists and shows."""
+
+    def list(self, request: Request, **of: Any) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response([shown(self.get_serializer_class(), row) for row in page or ()])
+
+    def retrieve(self, request: Request, **of: Any) -> Response:
+        return self.show(self.get_object())
 
 
 def find(rows: QuerySet[M], **lookup: Any) -> M:

@@ -22,6 +22,8 @@ PAGING = {"limit", "cursor", "ordering"}
 
 class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        if not request.query_params.keys() - PAGING:
+            return queryset
         filterset = self.get_filterset(request, queryset, view)
         known = PAGING | (set(filterset.filters) if filterset is not None else set())
         for name in request.query_params:

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from rest_framework import serializers
+
+Shape = type[serializers.BaseSerializer[Any]]
+
+
+_built: dict[Shape, serializers.BaseSerializer[Any]] = {}
+
+
+def shown(shape: Shape, row: Any) -> dict[str, Any]:
+    """The row in that shape. The serializer is built once for the process: that costs more than to show a row with it,
+    and showing changes nothing in it.
+    """
+    serializer = _built.get(shape) or _built.setdefault(shape, shape())
+    return cast(dict[str, Any], serializer.to_representation(row))
 
 
 class StrictSerializer(serializers.Serializer[Any]):

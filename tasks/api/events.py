@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from accounts.api.base import TeamAPIView, find
 from accounts.api.errors import BadParameter
+from accounts.api.serializers import shown
 from tasks.api.event_schema import EVENT_LIST
 from tasks.events import EVENT_TYPES
 from tasks.models import Run, RunEvent
@@ -50,7 +51,7 @@ class RunEventsView(TeamAPIView):
         if asked.types:
             rows = rows.filter(type__in=asked.types)
         found = list(rows.order_by("seq")[: asked.limit])
-        results = EventSerializer(found, many=True).data
+        results = [shown(EventSerializer, event) for event in found]
         return Response({"results": results, "last_seq": run.last_seq, "run_status": run.status})
 
 

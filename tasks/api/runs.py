@@ -16,7 +16,7 @@ from accounts.api.filters import TimeFilter
 from accounts.api.idempotency import idempotent
 from tasks.api.inputs import EmptyInput, ForkInput, NewRun, ReasonInput, ReviewInput
 from tasks.api.receipts import ReceiptSerializer, receipt_of
-from tasks.api.shapes import RunSerializer
+from tasks.api.shapes import RunSerializer, new_run
 from tasks.models import HumanRequest, Run, RunInput, RunKind, RunStatus
 from tasks.services import answers, forks, runs
 
@@ -62,8 +62,7 @@ class RunViewSet(ListAndShow):
 
     @idempotent()
     def create(self, request: Request) -> Response:
-        given = self.read(NewRun)
-        return self.shown(start(self, given), status=201)
+        return Response(new_run(start(self, self.read(NewRun))), status=201)
 
     @extend_schema(summary="Cancel a run", request=ReasonInput, responses=RunSerializer)
     @action(detail=True, methods=["post"])

@@ -8,6 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from accounts.api.serializers import shown
 from agents.runtimes import get_runtime
 from tasks.models import TERMINAL, Artifact, HumanRequest, RequestKind, Run, RunStatus, Task, WaitKind
 from tasks.variables import TYPES
@@ -163,7 +164,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         if run.status in TERMINAL:
             return None
         if asked:
-            return WaitingOnSerializer(asked[0]).data
+            return shown(WaitingOnSerializer, asked[0])
         if run.status == RunStatus.WAITING and run.waiting_kind == WaitKind.TIMER:
             timer = HumanRequest(
                 id=None,
@@ -173,8 +174,14 @@ class RunSerializer(serializers.ModelSerializer[Run]):
                 asked_at=run.status_changed_at,
                 expires_at=run.start_at,
             )
-            return WaitingOnSerializer(timer).data
+            return shown(WaitingOnSerializer, timer)
         return None
+
+
+def new_run(run: Run) -> dict[str, Any]:
+    """A run that this transaction made: the row and what it refers to are at hand, and nobody is asked anything yet."""
+    run.open_requests = []  # type: ignore[attr-defined]
+    return shown(RunSerializer, run)
 
 
 @extend_schema_serializer(component_name="Artifact")

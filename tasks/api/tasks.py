@@ -16,8 +16,8 @@ from accounts.api.base import ListAndShow, find
 from accounts.api.conditional import conditional, require_match, with_etag
 from accounts.api.idempotency import idempotent
 from tasks.api.inputs import TaskChange, TaskInput, TaskRunInput
-from tasks.api.runs import shown_runs, start
-from tasks.api.shapes import RunSerializer, TaskSerializer
+from tasks.api.runs import start
+from tasks.api.shapes import RunSerializer, TaskSerializer, new_run
 from tasks.models import Run, Task
 from tasks.services import assignments
 
@@ -74,7 +74,7 @@ class TaskViewSet(ListAndShow):
     @idempotent()
     def runs(self, request: Request, pk: str) -> Response:
         run = start(self, {"task": self.get_object(), **self.read(TaskRunInput)})
-        return Response(RunSerializer(shown_runs().get(pk=run.pk)).data, status=201)
+        return Response(new_run(run), status=201)
 
     def _locked(self) -> Task:
         """The task, held until the change is committed, so that `If-Match` cannot be overtaken."""

@@ -86,15 +86,25 @@ def start_run(
         **{name: _limit(name, limits or {}, task, getattr(version, name)) for name in LIMITS},
     )
     _queue(run, start_at)
-    run.save(force_insert=True)
-    _attach(run, files)
-    by = actor.display_name if actor else "the system"
-    created = events.RunCreated(title=run.title, kind=run.kind, agent=agent.name, version=version.number, by=by)
-    stream.append(run, created, events.RunQueued(reason="created" if run.status == RunStatus.QUEUED else "scheduled"))
+    _store(run, files, by=actor.display_name if actor else "the system")
     audit.record(team=team, actor=actor, action="run.started", target=run)
     if run.status == RunStatus.QUEUED:
         queue.enqueue_run(run.pk)
     return run
+
+
+def _store(run: Run, files: Sequence[StoredFile], *, by: str) -> None:
+    """Insert the run with its files and first events, which nobody else can append to before the commit."""
+    agent, number = run.agent.name, run.version.number
+    reason = "created" if run.status == RunStatus.QUEUED else "scheduled"
+    first = [
+        events.RunCreated(title=run.title, kind=run.kind, agent=agent, version=number, by=by),
+        events.RunQueued(reason=reason),
+    ]
+    run.last_seq = len(first)
+    run.save(force_insert=True)
+    _attach(run, files)
+    stream.begin(run, *first)
 
 
 def _first(*options: Any) -> Any:

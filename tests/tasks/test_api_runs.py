@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Membership, Role, Team, User
 from agents.models import Agent
@@ -57,6 +58,28 @@ def ask(run: Run, kind: str = "approval", **given: Any) -> HumanRequest:
 
 def stored(team: Team, name: str = "a.csv") -> StoredFile:
     return save_file(team_id=team.pk, content=b"a;b\n1;2\n", name=name)
+
+
+def test_what_starting_answers_is_what_reading_answers(api: Api, team: Team, rita: Agent) -> None:
+    body = {"agent": str(rita.pk), "prompt": "Go", "attachments": [str(stored(team).pk)], "metadata": {"a": [1]}}
+
+    started = api.send("POST", RUNS, body | {"limits": {"max_cost_usd": "0.5"}}).json()
+    of_task = api.send("POST", f"/api/v1/tasks/{TaskFactory(team=team).pk}/runs/", {}).json()
+
+    assert started == api.get(f"{RUNS}{started['id']}/").json()
+    assert of_task == api.get(f"{RUNS}{of_task['id']}/").json()
+    assert (started["last_seq"], of_task["last_seq"]) == (2, 2)
+
+
+def test_starting_a_run_takes_few_round_trips(
+    api: Api, rita: Agent, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    body = {"agent": str(rita.pk), "prompt": "Go"}
+    api.send("POST", RUNS, body)
+
+    # key, agent, run, events, audit, inputs; two savepoints, of which the outer one is BEGIN outside a test
+    with django_assert_num_queries(10):
+        api.send("POST", RUNS, body)
 
 
 def test_a_run_of_an_agent_is_started_shown_and_listed_in_one_shape(api: Api, team: Team, rita: Agent) -> None:
