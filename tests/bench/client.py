@@ -20,8 +20,8 @@ TOOLS = ("report_progress", "list_files")
 class Api:
     """One kept connection with the demo team's key."""
 
-    def __init__(self, desk: Installation) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", desk.port, timeout=30)
+    def __init__(self, desk: Installation, port: int | None = None) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port or desk.port, timeout=60)
         self._used = time.monotonic()
         self._headers = {"Authorization": f"Bearer {desk.demo['api_key']}", "Content-Type": "application/json"}
 

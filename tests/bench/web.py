@@ -1,43 +1,110 @@
-"""What a caller of the API waits for: reads, submitting a run, and the run's first event."""
+"""What a caller of the API waits for: reads, submitting a run alone and in a crowd, and the run's first event."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
+from config.embedded.ports import answers, free_port
+from config.embedded.processes import wait_until
 from tasks.services.runs import start_run
 from tests.bench.client import Api, bench_agent, watch
 from tests.bench.figures import Figure, latency, timed
-from tests.faults.installation import Installation
+from tests.faults.installation import ROOT, Installation
+
+ROUND_S = 3.0
 
 
 def measure(desk: Installation) -> list[Figure]:
-    api = Api(desk)
-    return [*_reads(api), *_submits(desk, api)]
-
-
-def _reads(api: Api) -> list[Figure]:
-    """A list, one row, and events, in turn."""
     agent = bench_agent()
     run = start_run(team=agent.team, actor=None, agent=agent, prompt="Go")
-    paths = ("/runs/?limit=20", f"/runs/{run.pk}/", f"/runs/{run.pk}/events/?limit=50", "/agents/")
-    for path in paths:
-        api.call("GET", path)
+    work = {"agent": str(agent.pk), "prompt": "Go"}
+    return [*_reads(desk, run.pk), *_reads_each_second(desk, run.pk), *_submits(desk, work), *_first_events(desk, work)]
+
+
+def _reads(desk: Installation, run_id: Any) -> list[Figure]:
+    """A list, one row, and events, in turn."""
+    api = Api(desk)
+    paths = ("/runs/?limit=20", f"/runs/{run_id}/", f"/runs/{run_id}/events/?limit=50", "/agents/")
     taken = []
     for _ in range(75):
         for path in paths:
             taken += timed(1, lambda path=path: api.call("GET", path))
-    return latency("API read", taken, p99=200)
+    return latency("API read", taken[len(paths) :], p99=200)
 
 
-def _submits(desk: Installation, api: Api) -> list[Figure]:
-    """From sending the POST to the answer, and to the first event at a viewer who opens the run then."""
-    agent = bench_agent()
-    answered, first = [], []
-    for _ in range(40):
+def _reads_each_second(desk: Installation, run_id: Any) -> list[Figure]:
+    """One process of ours and one of Django's ASGI handler in turns, so that a busy moment hits both."""
+    path = f"/runs/{run_id}/"
+    with _server("config.asgi:application") as ours, _server("tests.bench.plain:application") as plain:
+        rounds = [(_rate(desk, ours, path), _rate(desk, plain, path)) for _ in range(3)]
+    best, of_plain = max(rate for rate, _ in rounds), max(rate for _, rate in rounds)
+    return [
+        Figure(name="API reads of one process", value=best, unit="/s"),
+        Figure(name="the same under plain Django ASGI", value=of_plain, unit="/s"),
+        Figure(name="API reads against plain Django ASGI", value=best / of_plain, unit="x", target=2, at_least=True),
+    ]
+
+
+@contextmanager
+def _server(application: str) -> Iterator[int]:
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", application, "--port", str(port), "--log-level", "error"]
+    environment = os.environ | {"DESKHAND_API_RATE": "1000000/min", "LOG_LEVEL": "ERROR"}
+    process = subprocess.Popen([*command, "--no-access-log", "--lifespan", "off"], cwd=ROOT, env=environment)
+    try:
+        if not wait_until(lambda: answers(port), 30):
+            raise RuntimeError(f"{application} does not start")
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _rate(desk: Installation, port: int, path: str) -> float:
+    """Reads a second by eight callers."""
+
+    def call_on() -> int:
+        api, done = Api(desk, port), 0
+        end = time.perf_counter() + ROUND_S
+        while time.perf_counter() < end:
+            api.call("GET", path)
+            done += 1
+        return done
+
+    return sum(_together(8, call_on)) / ROUND_S
+
+
+def _submits(desk: Installation, work: dict[str, str]) -> list[Figure]:
+    """From sending the POST to the answer."""
+
+    def submit(times: int) -> list[float]:
+        api = Api(desk)
+        return timed(times, lambda: api.call("POST", "/runs/", work))
+
+    alone = latency("submit, 1 client", submit(100)[5:], p50=5, p99=15)
+    crowd = [second for taken in _together(32, lambda: submit(10)) for second in taken]
+    return alone + latency("submit, 32 clients", crowd, p99=150)
+
+
+def _first_events(desk: Installation, work: dict[str, str]) -> list[Figure]:
+    """From sending the POST to the first event at a viewer who opens the run then."""
+    api, taken = Api(desk), []
+    for _ in range(100):
         started = time.perf_counter()
-        run = api.call("POST", "/runs/", {"agent": str(agent.pk), "prompt": "Go"})
-        answered.append(time.perf_counter() - started)
+        run = api.call("POST", "/runs/", work)
         with watch(desk, run["id"]) as socket:
             socket.recv(timeout=30)
-            first.append(time.perf_counter() - started)
-    return latency("submit", answered) + latency("submit → first event at the viewer", first, p50=150)
+            taken.append(time.perf_counter() - started)
+    return latency("submit → first event at the viewer", taken[5:], p50=25, p99=60)
+
+
+def _together(callers: int, work: Callable[[], Any]) -> list[Any]:
+    with ThreadPoolExecutor(callers) as pool:
+        return [future.result() for future in [pool.submit(work) for _ in range(callers)]]

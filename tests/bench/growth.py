@@ -1,0 +1,176 @@
+"""What grows with a team: pages and writes with 1,000, 10,000 and 100,000 runs of twenty events each.
+
+`BENCH_RUNS=500000 make bench PART=growth` goes on to ten million events.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.models import Team
+from tasks import events, stream
+from tasks.engine import sql
+from tasks.models import Run
+from tests.bench.client import Api, bench_agent
+from tests.bench.figures import Figure, latency, timed
+from tests.faults.installation import Installation
+
+SIZES = (1_000, 10_000, 100_000)
+EVENTS = 20
+CLAIMED = 20
+CHANGED = {
+    "id": "uuidv7(n * -interval '1 minute')",
+    "created_at": "now() - n * interval '1 minute'",
+    "status": "CASE WHEN n % 20 = 0 THEN 'failed' ELSE 'succeeded' END",
+    "title": "'Run ' || n",
+    "last_seq": str(EVENTS),
+}
+
+
+def measure(desk: Installation) -> list[Figure]:
+    template = _finished(bench_agent())
+    browser = _Browser(desk, template.team)
+    figures: list[Figure] = []
+    at_first: dict[str, float] = {}
+    there = 0
+    for size in sorted({*SIZES, int(os.environ.get("BENCH_RUNS", SIZES[-1]))}):
+        _grow(template, there, size)
+        there = size
+        reads = _reads(browser, Api(desk), f"{size:,} runs", is_target=size >= SIZES[-1])
+        queries = {f"queries of {name}": browser.queries(path) for name, path in browser.pages.items()}
+        at_first = at_first or queries
+        figures += reads
+        figures += [
+            Figure(name=f"{name}, {size:,} runs", value=n, unit="", target=at_first[name])
+            for name, n in queries.items()
+        ]
+        figures += _writes(template, f"{size * EVENTS:,} events", figures)
+    return figures
+
+
+def _finished(agent: Any) -> Run:
+    """A run that was driven to its end, of which the others are copies."""
+    from tasks.services.runs import start_run
+
+    run = start_run(team=agent.team, actor=None, agent=agent, prompt="Go")
+    for _ in range(600):
+        run.refresh_from_db()
+        if run.status == "succeeded":
+            return run
+        time.sleep(0.1)
+    raise RuntimeError("the run to copy does not finish")
+
+
+def _grow(template: Run, there: int, size: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute(
+            f"""
+            WITH made AS ({_copies(CHANGED)} RETURNING id, created_at)
+            INSERT INTO tasks_runevent (run_id, seq, type, at, data)
+            SELECT id, seq, 'log', created_at, '{{"text": "A line of a log, as long as lines of logs are."}}'
+            FROM made, generate_series(1, {EVENTS}) seq
+            """,  # noqa: S608
+            [there + 1, size, template.pk],
+        )
+        cursor.execute("VACUUM ANALYZE tasks_run, tasks_runevent")
+        cursor.execute("RESET statement_timeout")
+
+
+def _copies(changed: dict[str, str]) -> str:
+    """SQL that copies a run, changed, for each `n` of a range. Parameters: its ends, and the id of the run."""
+    columns = [field.attname for field in Run._meta.concrete_fields]
+    chosen = ", ".join(changed.get(name, f'r."{name}"') for name in columns)
+    names = ", ".join(f'"{name}"' for name in columns)
+    source = f"SELECT {chosen} FROM tasks_run r, generate_series(%s::int, %s::int) n WHERE r.id = %s"  # noqa: S608
+    return f"INSERT INTO tasks_run ({names}) {source}"
+
+
+class _Browser:
+    """A signed-in person of the team."""
+
+    def __init__(self, desk: Installation, team: Team) -> None:
+        self._client = Client(headers={"Host": f"127.0.0.1:{desk.port}"})
+        self._client.force_login(team.memberships.select_related("user").earliest("id").user)
+        self._connection = http.client.HTTPConnection("127.0.0.1", desk.port, timeout=60)
+        self._used = time.monotonic()
+        cookie = self._client.cookies[settings.SESSION_COOKIE_NAME]
+        self._headers = {"Cookie": f"{cookie.key}={cookie.value}"}
+        self.pages = {
+            "the dashboard": reverse("tasks:dashboard", args=[team.slug]),
+            "the list of runs": reverse("tasks:run_list", args=[team.slug]),
+        }
+
+    def open(self, path: str) -> None:
+        if time.monotonic() - self._used > 3:  # the server closes idle connections after five
+            self._connection.close()
+        self._used = time.monotonic()
+        self._connection.request("GET", path, headers=self._headers)
+        answer = self._connection.getresponse()
+        answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{path}: {answer.status}")
+
+    def queries(self, path: str) -> int:
+        with CaptureQueriesContext(connection) as found:
+            self._client.get(path)
+        return len(found)
+
+
+def _reads(browser: _Browser, api: Api, label: str, *, is_target: bool) -> list[Figure]:
+    p99 = 200.0 if is_target else None
+    last = api.call("GET", "/runs/?limit=1")["results"][0]["id"]
+    found = []
+    asked: dict[str, Callable[[], Any]] = {
+        "API list": lambda: api.call("GET", "/runs/?limit=50"),
+        "API list of what failed": lambda: api.call("GET", "/runs/?limit=50&status=failed"),
+        "API events": lambda: api.call("GET", f"/runs/{last}/events/"),
+        **{name: lambda path=path: browser.open(path) for name, path in browser.pages.items()},
+    }
+    for name, work in asked.items():
+        work()
+        found += latency(f"{name}, {label}", timed(60, work), p99=p99)
+    return found
+
+
+def _writes(template: Run, label: str, before: list[Figure]) -> list[Figure]:
+    """Appending an event, and claiming runs out of the queue. The best of many: the growth is meant, not the noise."""
+    measured = {"append an event": min(_appends(template)), "claim 20 runs": min(_claims(template))}
+    found = []
+    for name, seconds in measured.items():
+        first = next((figure.value for figure in before if figure.name.startswith(name)), None)
+        target = None if first is None else round(first * 1.2, 2)
+        found.append(Figure(name=f"{name}, {label}", value=1000 * seconds, target=target))
+    return found
+
+
+def _appends(template: Run) -> list[float]:
+    run = Run.objects.get(pk=template.pk)
+    return timed(200, lambda: stream.append(run, events.Log(text="x")))
+
+
+def _claims(template: Run) -> list[float]:
+    """In transactions that are undone, so that no worker sees the runs."""
+    fresh = {"id": "uuidv7()", "status": "'queued'", "queued_at": "now()", "finished_at": "NULL", "started_at": "NULL"}
+    values: dict[str, Any] = {"room": CLAIMED, "worker": "bench", "lease_s": 30, "team_runs": 1000, "suspect_after": 3}
+    taken = []
+    for _ in range(30):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_copies(fresh), [1, 50, template.pk])
+            started = time.perf_counter()
+            cursor.execute(sql.CLAIM, values)
+            taken.append(time.perf_counter() - started)
+            if len(cursor.fetchall()) != CLAIMED:
+                raise RuntimeError("not as many runs were claimed as there was room for")
+            transaction.set_rollback(True)
+    return taken
