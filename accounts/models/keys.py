@@ -6,23 +6,26 @@ from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.ids import uuid7
 from accounts.models.base import TeamScopedModel, TeamScopedQuerySet
-from accounts.models.people import Membership, User
+from accounts.models.people import User
 
 
 class ApiKeyQuerySet(TeamScopedQuerySet["ApiKey"]):
     def live(self) -> Self:
         """Keys that open something: neither revoked nor expired, and whoever made them still works in the team."""
-        maker = Membership.objects.filter(team=OuterRef("team"), user=OuterRef("created_by"), user__is_active=True)
         return (
             self.select_related("team", "created_by")
-            .annotate(maker_role=Subquery(maker.values("role")[:1]))
-            .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()))
-            .filter(revoked_at__isnull=True, maker_role__isnull=False)
+            .filter(
+                Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()),
+                revoked_at__isnull=True,
+                created_by__is_active=True,
+                team__memberships__user=F("created_by"),
+            )
+            .annotate(maker_role=F("team__memberships__role"))
         )
 
 
