@@ -1,10 +1,9 @@
-"""Trying a run again from its middle: forks, replays, and two runs side by side."""
+"""Trying a run again from its middle: forks and replays."""
 
 from __future__ import annotations
 
-import difflib
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -17,11 +16,46 @@ from storage.models import StoredFile
 from tasks import events, queue, stream
 from tasks.digests import digest
 from tasks.models import Artifact, Recording, Run, RunInput, RunKind, Step, StepKind, StepStatus
+from tasks.services.comparisons import StepLine, line_of
 from tasks.services.runs import LIMITS, start_run
 
 SETTLED = (StepStatus.DONE, StepStatus.FAILED)
 STEP_ENDS = ("model.finished", "tool.finished", "message")
 FILES = ("artifact.created", "file.changed")
+
+
+@dataclass(frozen=True, slots=True)
+class ForkPoint:
+    """A settled step after which a run can be continued, or its beginning."""
+
+    seq: int
+    """0 for the beginning."""
+    step: StepLine | None = None
+    has_open_calls: bool = False
+    """The agent waits for a tool result there: nobody can say something to it."""
+    tool_result: str | None = None
+    """What the agent read, when the step is a tool call."""
+
+
+def fork_points(run: Run) -> list[ForkPoint]:
+    """The beginning, and each settled step with the first event that tells of it."""
+    ends: dict[int, int] = {}
+    last = 0
+    told = run.events.filter(type__in=STEP_ENDS).order_by("seq").values_list("seq", "data")
+    for seq, data in told:
+        last = max(last, int(data.get("step", 0)))
+        ends.setdefault(last, seq)
+    settled = list(run.steps.filter(status__in=SETTLED).order_by("index"))
+    return [
+        ForkPoint(0),
+        *(_point(settled[: n + 1], ends[step.index]) for n, step in enumerate(settled) if step.index in ends),
+    ]
+
+
+def _point(kept: list[Step], seq: int) -> ForkPoint:
+    step = kept[-1]
+    result = str((step.result or {}).get("content", "")) if step.kind == StepKind.TOOL else None
+    return ForkPoint(seq, line_of(step), _has_open_calls(kept), result)
 
 
 @transaction.atomic
@@ -178,31 +212,3 @@ def _files_by_step(run: Run) -> dict[int, list[dict[str, Any]]]:
         else:
             found.setdefault(step, []).append(_stored(run, data))
     return found
-
-
-def compare_runs(left: Run, right: Run) -> dict[str, Any]:
-    """Two runs side by side: figures, tool calls, and the difference of what they answered."""
-
-    def text(run: Run) -> list[str]:
-        said = run.output if isinstance(run.output, str) else json.dumps(run.output, indent=2, ensure_ascii=False)
-        return said.splitlines()
-
-    def calls(run: Run) -> list[str]:
-        done = run.steps.filter(kind=StepKind.TOOL, status__in=SETTLED).order_by("index")
-        return [f"{s.tool} {json.dumps(s.request, sort_keys=True, ensure_ascii=False)}" for s in done]
-
-    def figures(run: Run) -> dict[str, Any]:
-        return {
-            "id": str(run.pk),
-            "status": run.status,
-            "turns": run.turns,
-            "cost_usd": f"{run.cost_usd:.6f}",
-            "active_s": round(run.active_s, 3),
-        }
-
-    return {
-        "left": figures(left),
-        "right": figures(right),
-        "output_diff": list(difflib.unified_diff(text(left), text(right), "left", "right", lineterm="")),
-        "steps_diff": list(difflib.unified_diff(calls(left), calls(right), "left", "right", lineterm="")),
-    }

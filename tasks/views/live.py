@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.tenancy import TeamRequest, team_required
+from accounts.tenancy import TeamRequest, may, team_required
 from tasks import fragments
 from tasks.models import Run
 from tasks.views.common import page_of, run_or_404, state_context
@@ -91,8 +91,9 @@ def log(request: HttpRequest, run: Run, *, is_public: bool = False) -> HttpRespo
 @require_safe
 @team_required
 def run_timeline(request: TeamRequest, run_id: UUID) -> HttpResponse:
-    return draw_timeline(request, run_or_404(request, run_id))
+    run = run_or_404(request, run_id)
+    return draw_timeline(request, run, may_fork=may(request.role, "runs:write"))
 
 
-def draw_timeline(request: HttpRequest, run: Run) -> HttpResponse:
-    return render(request, "tasks/_run_timeline.html", {"timeline": timeline(run), "run": run})
+def draw_timeline(request: HttpRequest, run: Run, *, may_fork: bool = False) -> HttpResponse:
+    return render(request, "tasks/_run_timeline.html", {"timeline": timeline(run), "run": run, "may_fork": may_fork})

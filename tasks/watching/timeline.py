@@ -14,6 +14,7 @@ from django.utils import timezone
 from tasks.fragments.lines import Argument, arguments_of
 from tasks.fragments.rows import QUIET_TOOLS, tool_icon
 from tasks.models import TERMINAL, Run, RunEvent
+from tasks.services.forks import STEP_ENDS
 
 MAX_SPANS = 400
 TICKS = 4
@@ -40,6 +41,8 @@ class Span:
     depth: int = 1
     about: list[Argument] = field(default_factory=list)
     output: str = ""
+    settled_seq: int = 0
+    """The event that settled it, from which the run can be forked; 0 for what cannot be forked from."""
     left: float = 0
     width: float = 0
 
@@ -120,6 +123,8 @@ def _close(event: RunEvent, running: dict[str, Span]) -> None:
     span.end, span.took_s = event.at, float(data.get("duration_s") or 0)
     span.cost_usd = "" if Decimal(data.get("cost_usd") or 0) == 0 else data["cost_usd"]
     span.output = data.get("preview", "")
+    if event.type in STEP_ENDS:
+        span.settled_seq = event.seq
     if data.get("is_error"):
         span.kind = "fail"
 

@@ -63,6 +63,11 @@ PAGES = [
     "/t/acme/runs/{run}/cancel/",
     "/t/acme/runs/{run}/share/",
     "/t/acme/runs/{run}/receipt/",
+    "/t/acme/runs/{run}/fork/",
+    "/t/acme/runs/{run}/replay/",
+    "/t/acme/runs/compare/",
+    "/t/acme/runs/compare/?left={run}",
+    "/t/acme/runs/compare/?left={run}&right={done}",
     "/t/acme/settings/profile/",
     "/t/acme/settings/team/",
     "/t/acme/settings/api-keys/",
@@ -76,6 +81,7 @@ def test_every_page_opens_clean_and_fits(open_page: Open, shot, alice, desk, loo
     person = open_page(alice, phone=look == "phone", dark=look == "dark")
 
     ids = {"agent": desk.pk, "run": HumanRequest.objects.get().run_id, "task": desk.tasks.earliest("pk").pk}
+    ids["done"] = desk.runs.filter(status=RunStatus.SUCCEEDED).latest("pk").pk
 
     for path in PAGES:
         page = person if path.startswith("/t/") else stranger
@@ -85,7 +91,7 @@ def test_every_page_opens_clean_and_fits(open_page: Open, shot, alice, desk, loo
         assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), path
         assert page.locator("h1").count() == 1, path
         assert page.evaluate(NAMELESS) == [], path
-        shot(page, re.sub(r"\W+", "-", path.format(agent="agent", run="run", task="task")).strip("-") + f"-{look}")
+        shot(page, re.sub(r"\W+", "-", path.format(**{name: name for name in ids})).strip("-") + f"-{look}")
 
 
 NAMELESS = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, textarea")]

@@ -1,4 +1,4 @@
-"""Forks, replays and comparisons."""
+"""Forks and replays."""
 
 from __future__ import annotations
 
@@ -92,17 +92,6 @@ def test_a_replay_calls_nothing_and_gives_the_same(scripted: Play, done: Run, al
     assert (replay.output, runtime.calls, replay.cost_usd) == ("Done.", [], 0)
     assert "tool.started" not in types(replay)
     assert sorted(Artifact.objects.filter(run=replay).values_list("path", flat=True)) == ["a.txt", "b.txt"]
-
-
-def test_two_runs_side_by_side(scripted: Play, done: Run, alice: User) -> None:
-    scripted([ONE], [say("Done differently.")])
-    fork = settled(forks.fork_run(run=done, actor=alice, reuse_tools=False), "succeeded")
-
-    told = forks.compare_runs(done, fork)
-
-    assert (told["left"]["turns"], told["right"]["turns"]) == (3, 2)
-    assert told["output_diff"][-2:] == ["-Done.", "+Done differently."]
-    assert told["steps_diff"][-1].startswith("-write_file")
 
 
 def test_a_replay_of_two_writes_to_one_file_in_one_turn(scripted: Play, start: Start, alice: User) -> None:

@@ -1,0 +1,59 @@
+"""Two runs side by side, and choosing which."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.errors import NotFound
+from accounts.tenancy import TeamRequest, team_required
+from tasks.models import Run
+from tasks.services.comparisons import compare_runs
+from tasks.views.common import run_or_404
+from tasks.watching.relatives import relatives
+
+
+@never_cache
+@require_safe
+@team_required
+def run_compare(request: TeamRequest) -> HttpResponse:
+    """`?left=ID&right=ID`; with one of them, what to compare it with. The list of runs sends `?run=ID&run=ID`."""
+    if "run" in request.GET:
+        return _of_list(request)
+    left, right = _named(request, "left"), _named(request, "right")
+    if left and right:
+        return render(request, "tasks/run_compare.html", {"told": compare_runs(left, right)})
+    known = left or right
+    context: dict[str, Any] = {"known": known, "missing": "right" if left else "left"}
+    if known:
+        context["relatives"] = relatives(known)
+    return render(request, "tasks/run_compare_choose.html", context)
+
+
+def _named(request: TeamRequest, side: str) -> Run | None:
+    """The run of that side; None when none is named. One of another team is as unknown as one that does not exist."""
+    text = request.GET.get(side, "")
+    if not text:
+        return None
+    try:
+        return run_or_404(request, UUID(text))
+    except ValueError as error:
+        raise NotFound("There is nothing here, or it belongs to another team.") from error
+
+
+def _of_list(request: TeamRequest) -> HttpResponse:
+    """The older one stands left."""
+    chosen = sorted(set(request.GET.getlist("run")))
+    if len(chosen) != 2:
+        messages.error(request, f"Choose two runs to compare; you chose {len(chosen)}.")
+        return redirect("tasks:run_list", team=request.team.slug)
+    query = urlencode({"left": chosen[0], "right": chosen[1]})
+    return redirect(f"{reverse('tasks:run_compare', args=[request.team.slug])}?{query}")

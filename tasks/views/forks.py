@@ -1,0 +1,61 @@
+"""Trying a run again from its middle, and playing it again from its records."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from accounts.errors import AppError
+from accounts.tenancy import TeamRequest, require, team_required
+from tasks.forms.forks import ForkForm
+from tasks.forms.runs import show_refusal
+from tasks.services import forks
+from tasks.services.forks import ForkPoint
+from tasks.views.common import run_or_404
+from tasks.views.live import number
+from tasks.views.run_actions import to_run
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def run_fork(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    """`?from_seq=SEQ` names the step to continue after; without it the run starts over."""
+    run = run_or_404(request, run_id)
+    require(request, "runs:write")
+    points = forks.fork_points(run)
+    given = request.POST if request.method == "POST" else request.GET
+    point = _at(points, number(given.get("from_seq"), 0))
+    form = ForkForm(request.POST or None, run=run, point=point)
+    if request.method == "POST" and form.is_valid():
+        try:
+            fork = forks.fork_run(run=run, actor=request.user, **form.changes())
+        except AppError as error:
+            show_refusal(form, error)
+        else:
+            return to_run(request, fork)
+    kept = points.index(point)
+    context = {"run": run, "form": form, "points": points, "point": point, "kept": kept}
+    return render(request, "tasks/run_fork.html", context, status=422 if form.errors else 200)
+
+
+def _at(points: list[ForkPoint], seq: int) -> ForkPoint:
+    """The newest point that was reached with that event."""
+    return next(point for point in reversed(points) if point.seq <= seq)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def run_replay(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    run = run_or_404(request, run_id)
+    require(request, "runs:write")
+    problem = ""
+    if request.method == "POST":
+        try:
+            return to_run(request, forks.replay_run(run=run, actor=request.user))
+        except AppError as error:
+            problem = error.detail
+    context = {"run": run, "problem": problem}
+    return render(request, "tasks/run_replay.html", context, status=422 if problem else 200)

@@ -1,0 +1,86 @@
+"""Forking and comparing, as a person does it in a browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from accounts.models import Team, User
+from tasks.models import Run, RunStatus
+from tasks.services import runs
+from tests.e2e.conftest import DESK, PHONE
+from tests.factories import AgentFactory
+from tests.tasks.scripted import Scripted, call, engine, say, settled
+
+Open = Callable[..., Page]
+FAST = {"lease_s": 2.0, "heartbeat_s": 0.4, "poll_s": 0.2, "drain_s": 3.0}
+REPORT = call("write_file", "toolu_1", path="report.md", content="# Refunds\n\n41% <b>are late</b>.\n")
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch, settings, transactional_db: None) -> Scripted:
+    """Says what the tool told it."""
+
+    def conclude(request) -> list[dict[str, str]]:
+        told = str(request.messages[-1]["content"][0].get("content", ""))
+        return [say("The disk is full.\nNothing was written." if "full" in told else "I wrote it.\nRead report.md.")]
+
+    settings.ENGINE = settings.ENGINE | FAST
+    made = Scripted([[REPORT], conclude])
+    monkeypatch.setattr("tasks.engine.owned.get_runtime", lambda name: made)
+    return made
+
+
+@pytest.fixture
+def agent(team: Team):
+    tools = [{"tool": "write_file", "policy": "allow"}]
+    return AgentFactory(team=team, name="Ana", version__tools=tools, version__memory_enabled=False)
+
+
+def start(agent, alice: User, title: str) -> Run:
+    return runs.start_run(team=agent.team, actor=alice, agent=agent, prompt=title)
+
+
+def look(page: Page, shot: Callable[[Page, str], None], name: str) -> None:
+    """Pictures in light, dark and on a phone, where nothing may be wider than the screen."""
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    shot(page, f"{name}-dark")
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(PHONE)
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), name
+    shot(page, f"{name}-phone")
+    page.set_viewport_size(DESK)
+    shot(page, f"{name}-light")
+
+
+def test_a_run_is_forked_from_its_middle_and_compared(
+    open_page: Open, shot, alice: User, agent, runtime: Scripted
+) -> None:
+    with engine():
+        run = settled(start(agent, alice, "Write the refund report"), RunStatus.SUCCEEDED)
+        page = open_page(alice)
+        page.goto(f"/t/acme/runs/{run.pk}/#timeline")
+        page.locator(".wf-row", has_text="Write report.md").click()
+        look(page, shot, "fork-1-timeline")
+        page.get_by_role("link", name="Fork from here").locator("visible=true").click()
+        expect(page.get_by_label("Continue after")).to_be_visible()
+        page.get_by_label("Result of the tool").fill("The disk is full.")
+        look(page, shot, "fork-2-form")
+        page.get_by_role("button", name="Start the fork").click()
+
+        expect(page.get_by_text("The steps before it were taken over")).to_be_visible()
+        expect(page.locator("#run-status")).to_contain_text("Done", timeout=15_000)
+        look(page, shot, "fork-3-run")
+        page.get_by_role("link", name="Compare", exact=True).click()
+
+    answer = page.get_by_role("region", name="Difference of the answers")
+    expect(answer.locator(".del").first).to_contain_text("I wrote it.")
+    expect(answer.locator(".add").first).to_contain_text("The disk is full.")
+    expect(page.get_by_text("same call, other result")).to_be_visible()
+    look(page, shot, "fork-4-compare")
+    page.get_by_role("link", name="Swap sides").click()
+    expect(answer.locator(".del").first).to_contain_text("The disk is full.")
+    expect(page).to_have_url(re.compile(rf"right={run.pk}"))
