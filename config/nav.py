@@ -47,7 +47,7 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
                 "g a",
             ),
             Page("Tasks", "list-checks", "tasks:task_list", ("tasks:task_",), "g t"),
-            Page("Runs", "activity", "tasks:run_list", ("tasks:run_", "tasks:artifact_"), "g r"),
+            Page("Runs", "activity", "tasks:run_list", ("tasks:run_", "tasks:runs_", "tasks:artifact_"), "g r"),
         ),
     ),
     ("Manage", (Page("Settings", "settings", "accounts:settings", ("accounts:",), "g s"),)),

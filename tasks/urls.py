@@ -6,6 +6,7 @@ from tasks.views import (
     agent_forms,
     agents,
     artifacts,
+    bulk,
     compare,
     dashboard,
     files,
@@ -69,5 +70,7 @@ urlpatterns = [
     path("runs/", runs.run_list, name="run_list"),
     path("runs/new/", runs.run_new, name="run_new"),
     path("runs/compare/", compare.run_compare, name="run_compare"),
+    path("runs/cancel/", bulk.runs_cancel, name="runs_cancel"),
+    path("runs/retry/", bulk.runs_retry, name="runs_retry"),
     path("runs/<uuid:run_id>/", include(run_patterns)),
 ]

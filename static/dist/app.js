@@ -74,7 +74,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 /* The team's feed: the inbox count everywhere, and a nudge for what shows runs. Rows are the truth, this is a hint:
-   elements with data-live are asked to refresh, at most every two seconds. */
+   elements with data-live are asked to refresh, at most every two seconds, but not while something in them is chosen. */
 const feedTeam = document.body.dataset.team;
 let feedTries = 0;
 let nudge = 0;
@@ -105,7 +105,9 @@ function showFeed(state, text) {
 function refreshLive() {
   nudge ||= setTimeout(() => {
     nudge = 0;
-    for (const part of document.querySelectorAll("[data-live]")) part.dispatchEvent(new Event("refresh"));
+    for (const part of document.querySelectorAll("[data-live]")) {
+      if (!part.querySelector("[data-pick]:checked")) part.dispatchEvent(new Event("refresh"));
+    }
   }, 2000);
 }
 
@@ -242,6 +244,24 @@ document.addEventListener("htmx:after:swap", () => {
   const input = document.querySelector("#palette[open] [data-palette-input]");
   if (input) filterPalette(input.value);
 });
+/* Choosing rows of a table: a box for all on the page, how many are chosen, and buttons that need a certain number. */
+function showPicks(form) {
+  const boxes = [...form.querySelectorAll("[data-pick]")];
+  const count = boxes.filter((box) => box.checked).length;
+  for (const all of form.querySelectorAll("[data-pick-all]")) {
+    all.checked = count > 0 && count === boxes.length;
+    all.indeterminate = count > 0 && count < boxes.length;
+  }
+  for (const words of form.querySelectorAll("[data-picked]")) words.textContent = `${count} chosen`;
+  for (const button of form.querySelectorAll("[data-needs]")) button.disabled = count !== Number(button.dataset.needs);
+}
+on("change", "[data-pick]", (event, box) => showPicks(box.form));
+on("change", "[data-pick-all]", (event, all) => {
+  for (const box of all.form.querySelectorAll("[data-pick]")) box.checked = all.checked;
+  showPicks(all.form);
+});
+for (const form of document.querySelectorAll("form.picks")) showPicks(form);
+addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form.picks")) showPicks(form); });
 /* The keys that a request shows: A allows or approves, D refuses, C asks for changes, R rejects. Never while typing. */
 document.addEventListener("keydown", (event) => {
   if (event.metaKey || event.ctrlKey || event.altKey || event.repeat || isTyping() || document.querySelector("dialog[open]")) return;

@@ -246,7 +246,10 @@ def cancel_runs(*, runs: Iterable[Run], actor: User | None, reason: str = "") ->
     done, over = [], []
     for run in runs:
         try:
-            done.append(cancel_run(run=run, actor=actor, reason=reason))
+            if run.is_terminal:
+                over.append(run)
+            else:
+                done.append(cancel_run(run=run, actor=actor, reason=reason))
         except Conflict:
             over.append(run)
     return done, over

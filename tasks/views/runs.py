@@ -17,6 +17,7 @@ from tasks.forms.files import keep, uploaded_before
 from tasks.forms.runs import RunForm, show_refusal
 from tasks.models import Run, RunStatus, Task, WaitKind
 from tasks.services import runs
+from tasks.views.bulk import BACK
 from tasks.views.common import page_context, page_of, run_or_404
 
 S = RunStatus
@@ -56,6 +57,7 @@ def run_list(request: TeamRequest) -> HttpResponse:
         "agent": agent if chosen else "",
         "of_task": of_task,
         "is_filtered": bool(state in STATES or chosen or of_task),
+        "back": {name: value for name, value in request.GET.items() if name in BACK and value},
         "may_run": may(request.role, "runs:write"),
     }
     return render(request, "tasks/run_list.html", context)

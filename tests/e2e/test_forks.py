@@ -1,4 +1,4 @@
-"""Forking and comparing, as a person does it in a browser."""
+"""Forking, comparing and cancelling many, as a person does it in a browser."""
 
 from __future__ import annotations
 
@@ -84,3 +84,27 @@ def test_a_run_is_forked_from_its_middle_and_compared(
     page.get_by_role("link", name="Swap sides").click()
     expect(answer.locator(".del").first).to_contain_text("The disk is full.")
     expect(page).to_have_url(re.compile(rf"right={run.pk}"))
+
+
+def test_many_runs_are_chosen_and_cancelled(open_page: Open, shot, alice: User, agent) -> None:
+    made = [start(agent, alice, f"Count the tickets of store {n}") for n in range(5)]
+    page = open_page(alice)
+    page.goto("/t/acme/runs/")
+    bar = page.get_by_role("region", name="Chosen runs")
+
+    expect(bar).not_to_be_visible()
+    page.get_by_role("checkbox", name="Choose Count the tickets of store 0").check()
+    expect(bar).to_contain_text("1 chosen")
+    expect(bar.get_by_role("button", name="Compare")).to_be_disabled()
+    page.get_by_role("checkbox", name="Choose all on this page").check()
+    expect(bar).to_contain_text("5 chosen")
+    look(page, shot, "bulk-1-chosen")
+    bar.get_by_role("button", name="Cancel…").click()
+
+    expect(page.get_by_role("heading", name="Cancel 5 runs?")).to_be_visible()
+    look(page, shot, "bulk-2-question")
+    runs.cancel_run(run=made[0], actor=alice)
+    page.get_by_role("button", name="Cancel 5 runs").click()
+
+    expect(page.locator("#toasts")).to_contain_text("4 cancelled, 1 was already finished.")
+    assert set(Run.objects.values_list("status", flat=True)) == {RunStatus.CANCELLED}

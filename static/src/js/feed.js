@@ -1,5 +1,5 @@
 /* The team's feed: the inbox count everywhere, and a nudge for what shows runs. Rows are the truth, this is a hint:
-   elements with data-live are asked to refresh, at most every two seconds. */
+   elements with data-live are asked to refresh, at most every two seconds, but not while something in them is chosen. */
 const feedTeam = document.body.dataset.team;
 let feedTries = 0;
 let nudge = 0;
@@ -30,7 +30,9 @@ function showFeed(state, text) {
 function refreshLive() {
   nudge ||= setTimeout(() => {
     nudge = 0;
-    for (const part of document.querySelectorAll("[data-live]")) part.dispatchEvent(new Event("refresh"));
+    for (const part of document.querySelectorAll("[data-live]")) {
+      if (!part.querySelector("[data-pick]:checked")) part.dispatchEvent(new Event("refresh"));
+    }
   }, 2000);
 }
 

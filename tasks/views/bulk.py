@@ -1,0 +1,119 @@
+"""Cancelling and repeating many runs at once. Says first what it will do, and then what it did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from accounts.errors import NotFound
+from accounts.tenancy import TeamRequest, require, team_required
+from tasks.models import LIVE, Run, RunStatus
+from tasks.services import runs
+
+MOST = 200
+BACK = ("status", "agent", "task", "before", "after")
+"""What the list of runs shows; kept, so that one comes back to where one was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The chosen runs, sorted by what can be done with them."""
+
+    live: Sequence[Run]
+    over: Sequence[Run]
+
+    @property
+    def counts(self) -> Counter[str]:
+        return Counter(run.status for run in self.live)
+
+    @property
+    def unstarted(self) -> int:
+        return self.counts[RunStatus.SCHEDULED] + self.counts[RunStatus.QUEUED]
+
+    @property
+    def working(self) -> int:
+        return self.counts[RunStatus.RUNNING]
+
+    @property
+    def waiting(self) -> int:
+        return self.counts[RunStatus.WAITING] + self.counts[RunStatus.NEEDS_REVIEW]
+
+    @property
+    def spent_usd(self) -> Decimal:
+        return sum((run.cost_usd for run in self.live), Decimal(0))
+
+    @property
+    def may_cost_usd(self) -> Decimal:
+        return sum((run.max_cost_usd for run in self.over), Decimal(0))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def runs_cancel(request: TeamRequest) -> HttpResponse:
+    require(request, "runs:write")
+    chosen = _chosen(request)
+    if request.method != "POST" or not chosen.live:
+        return _ask(request, "tasks/runs_cancel.html", chosen)
+    reason = request.POST.get("reason", "").strip()[:200]
+    done, over = runs.cancel_runs(runs=[*chosen.live, *chosen.over], actor=request.user, reason=reason)
+    return _told(request, f"{len(done)} cancelled", over, "already finished")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def runs_retry(request: TeamRequest) -> HttpResponse:
+    require(request, "runs:write")
+    chosen = _chosen(request)
+    if request.method != "POST" or not chosen.over:
+        return _ask(request, "tasks/runs_retry.html", chosen)
+    new, refused = runs.retry_runs(runs=chosen.over, actor=request.user)
+    left = [*refused, *chosen.live]
+    return _told(request, f"{len(new)} started again", left, "not finished, or their agent takes no work now")
+
+
+def _chosen(request: TeamRequest) -> Chosen:
+    """The runs that `?run=ID` names, each once, oldest first. One that is not this team's makes all of it unknown."""
+    given = request.POST if request.method == "POST" else request.GET
+    try:
+        wanted = {UUID(text) for text in given.getlist("run")}
+    except ValueError as error:
+        raise NotFound("There is no such run.") from error
+    found = list(Run.objects.for_team(request.team).with_people_words().filter(pk__in=list(wanted)[:MOST]))
+    if len(found) < len(wanted):
+        raise NotFound("There is no such run.")
+    found.sort(key=lambda run: run.pk)
+    return Chosen([run for run in found if run.status in LIVE], [run for run in found if run.status not in LIVE])
+
+
+def _ask(request: TeamRequest, template: str, chosen: Chosen) -> HttpResponse:
+    context: dict[str, Any] = {"chosen": chosen, "every": [*chosen.live, *chosen.over], "back": _back(request).dict()}
+    return render(request, template, context)
+
+
+def _told(request: TeamRequest, done: str, left: Sequence[Run], why: str) -> HttpResponse:
+    if left:
+        were = "was" if len(left) == 1 else "were"
+        messages.warning(request, f"{done}, {len(left)} {were} {why}.")
+    else:
+        messages.success(request, f"{done}.")
+    return redirect(f"{reverse('tasks:run_list', args=[request.team.slug])}?{_back(request).urlencode()}".rstrip("?"))
+
+
+def _back(request: TeamRequest) -> QueryDict:
+    """Which part of the list the person came from."""
+    given = request.POST if request.method == "POST" else request.GET
+    query = QueryDict(mutable=True)
+    for name in BACK:
+        if value := given.get(name):
+            query[name] = value
+    return query
