@@ -83,8 +83,9 @@ class Checker:
         found = []
         for event in (event for told in self.events.values() for event in told if event["type"] == "attempt.lost"):
             pid, at = int(event["data"]["worker"].rpartition(":")[2]), event["at"].timestamp()
-            died = [when for when, dead in self.history.deaths if dead == pid and when <= at]
-            found += [at - max(died)] if died else []
+            known = [(when, is_dead) for when, one, is_dead in self.history.deaths if one == pid and when <= at]
+            when, is_dead = max(known, default=(0.0, False))
+            found += [at - when] if is_dead else []
         return sorted(found)
 
     # ---- G10
@@ -176,6 +177,8 @@ class Checker:
             outcomes = sorted(row["outcome"] for row in by_call[call])
             if outcomes in (["charged"], ["unknown"], ["free", "unknown"]):
                 continue
+            if outcomes == ["free"] and self.runs[run]["status"] == "cancelled":
+                continue  # it was answered when the run had been cancelled
             after = next((e for e in told[place + 1 :] if e["type"] != "log"), None)
             was_refused = after is not None and after["type"] == "error" and after["data"]["code"] in NOT_BILLED
             if outcomes or not was_refused:

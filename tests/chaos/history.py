@@ -62,15 +62,15 @@ class History:
     """By the order: how often a person said, or may have said, that its effect should be tried again."""
     statuses: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
-    deaths: list[tuple[float, int]] = field(default_factory=list)
-    """When which worker was killed, or paused for so long that it counts as dead."""
+    deaths: list[tuple[float, int, bool]] = field(default_factory=list)
+    """When which worker was killed, or paused for so long that it counts as dead; with False, when it went on."""
     overspend: dict[str, Decimal] = field(default_factory=dict)
     """By the budget: the most that it was over its limit at any moment, reservations included."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note_deaths(self, pids: Iterable[int]) -> None:
+    def note_deaths(self, pids: Iterable[int], *, is_dead: bool = True) -> None:
         with self.lock:
-            self.deaths += [(time.time(), pid) for pid in pids]
+            self.deaths += [(time.time(), pid, is_dead) for pid in pids]
 
     @property
     def started(self) -> list[str]:

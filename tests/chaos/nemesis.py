@@ -157,8 +157,11 @@ class Nemesis:
         self._paused += hit
         if seconds > LEASE_S:
             self._world.history.note_deaths(hit)
-        threading.Timer(seconds, self._desk.send, (signal.SIGCONT, hit)).start()
+        threading.Timer(seconds, self._go_on, [hit]).start()
         return hit
+
+    def _go_on(self, pids: list[int]) -> None:
+        self._world.history.note_deaths(self._desk.send(signal.SIGCONT, pids), is_dead=False)
 
     def _spend_connections(self) -> int:
         """Take every place that the database has left, for some seconds."""

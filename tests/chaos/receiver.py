@@ -65,7 +65,12 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                length = int(self.headers["Content-Length"])
+                told = self.rfile.read(length)
+                if len(told) < length:
+                    self.close_connection = True  # the caller died in the middle of its words
+                    return
+                body = json.loads(told)
                 trick = receiver._next_trick()
                 if trick != "lose":
                     key = self.headers["Idempotency-Key"]

@@ -126,6 +126,17 @@ def paid(case: Case, **answer: Any) -> None:
     case.desk.given |= {"msg_1"}
 
 
+def answered_too_late(case: Case) -> None:
+    paid(case)
+    UsageRecord.objects.update(outcome="free")
+    case.change(cost_usd=0)
+
+
+def answered_after_cancel(case: Case) -> None:
+    answered_too_late(case)
+    cancelled(case)
+
+
 def budget(case: Case, **values: Any) -> None:
     made = {"limit_usd": 1, "spent_usd": 0, "reserved_usd": 0} | values
     Budget.objects.create(team=case.run.team, period="2026-11-01", **made)
@@ -175,6 +186,7 @@ SPOILT: list[tuple[str, Callable[[Case], Any]]] = [
     ("views wrong", lambda case: case.history.views.append(View(case.id, seen=[1, 2]))),
     ("ledger wrong", lambda case: case.change(cost_usd=Decimal("0.5"))),
     ("ledger wrong", never_booked),
+    ("ledger wrong", answered_too_late),
     ("model unaccounted", unheard),
     ("model unaccounted", lambda case: case.usage("msg_9", "free", "0")),
     ("overspend", lambda case: budget(case, spent_usd=2)),
@@ -184,7 +196,7 @@ SPOILT: list[tuple[str, Callable[[Case], Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("spare", [paid, cancelled, lambda case: effects(case, 1), budget])
+@pytest.mark.parametrize("spare", [paid, cancelled, answered_after_cancel, lambda case: effects(case, 1), budget])
 def test_what_is_right_is_not_reported(case: Case, spare: Callable[[Case], Any]) -> None:
     assert case.broken() == {}
 
