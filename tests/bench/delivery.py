@@ -1,45 +1,93 @@
-"""From the return of the commit to the frame at the viewer."""
+"""From the return of a commit to the frame at each viewer of the run, and what the viewers cost the server."""
 
 from __future__ import annotations
 
 import json
-import threading
+import subprocess
+import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from accounts.models import Membership
+from accounts.services import keys
 from tasks import events, stream
 from tasks.models import Run
-from tests.bench.client import bench_agent, watch
+from tests.bench.client import bench_agent
 from tests.bench.figures import Figure, latency
-from tests.faults.installation import Installation
+from tests.bench.processes import cpu_s, resident_mb
+from tests.faults.installation import ROOT, Installation
+
+EVENTS = 200
+PACE_S = 0.025
+MOST = 200
+SOCKETS_OF_A_KEY = 100
 
 
 def measure(desk: Installation) -> list[Figure]:
+    run = _waiting_run()
+    tokens = _tokens(run)
+    web = desk.pids("web")[0]
+    one = latency("event committed → 1 viewer", _times(desk, run, tokens[:1]), p99=100)
+    fifty = latency("event committed → 50 viewers", _times(desk, run, tokens[:50]))
+    before = resident_mb(web)
+    with _viewers(desk, run, tokens) as crowd:
+        idle = (resident_mb(web) - before) * 100 / MOST
+        used, started = cpu_s(web), time.monotonic()
+        times = _delivered(run, crowd)
+        used, seconds = cpu_s(web) - used, time.monotonic() - started
+    return [
+        *one,
+        *fifty,
+        *latency("event committed → 200 viewers", times, p50=10, p99=40),
+        Figure(name="server time per frame, 200 viewers", value=1e6 * used / len(times), unit="µs", target=40),
+        Figure(name="server load meanwhile", value=100 * used / seconds, unit="%"),
+        Figure(name="memory of 100 idle viewers", value=idle, unit="MB", target=10),
+    ]
+
+
+def _waiting_run() -> Run:
     agent = bench_agent()
-    run = Run.objects.create(
+    return Run.objects.create(
         team=agent.team, agent=agent, version=agent.version, title="Watched", prompt="-", status="waiting",
         max_cost_usd=1, max_turns=1, timeout_s=60,
     )  # fmt: skip
+
+
+def _tokens(run: Run) -> Sequence[str]:
+    """One for each viewer; no key may have more sockets than it is allowed."""
+    owner = Membership.objects.filter(team=run.team, role="owner").select_related("user").earliest("pk").user
+    made = [
+        keys.create_key(team=run.team, actor=owner, name=f"Viewers {n}", scopes=["runs:read"])[1]
+        for n in range(-(-MOST // SOCKETS_OF_A_KEY))
+    ]
+    return [made[n // SOCKETS_OF_A_KEY] for n in range(MOST)]
+
+
+@contextmanager
+def _viewers(desk: Installation, run: Run, tokens: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "tests.bench.viewers", str(desk.port), str(run.pk), str(EVENTS), *tokens]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as crowd:
+        assert crowd.stdout
+        if crowd.stdout.readline() != "ready\n":
+            raise RuntimeError("the viewers cannot look")
+        try:
+            yield crowd
+        finally:
+            crowd.terminate()
+
+
+def _times(desk: Installation, run: Run, tokens: Sequence[str]) -> list[float]:
+    with _viewers(desk, run, tokens) as crowd:
+        return _delivered(run, crowd)
+
+
+def _delivered(run: Run, crowd: subprocess.Popen[str]) -> list[float]:
+    """Seconds from each commit to each viewer."""
     committed: dict[int, float] = {}
-    shown: dict[int, float] = {}
-    ready = threading.Event()
-
-    def look() -> None:
-        with watch(desk, run.pk) as socket:
-            for text in socket:
-                frame = json.loads(text)
-                if frame["kind"] == "caught_up":
-                    ready.set()
-                if frame["kind"] == "event":
-                    shown[frame["seq"]] = time.perf_counter()
-                    if len(shown) == 300:
-                        return
-
-    viewer = threading.Thread(target=look)
-    viewer.start()
-    ready.wait(30)
-    for _ in range(300):
-        stream.append(run, events.Log(text="x"))
-        committed[run.last_seq] = time.perf_counter()
-        time.sleep(0.005)  # the pace of a busy run, not a wait for something
-    viewer.join(60)
-    return latency("event committed → viewer", [max(0.0, shown[seq] - at) for seq, at in committed.items()], p99=100)
+    for _ in range(EVENTS):
+        stream.append(run, events.Log(text="One line of a run that many people watch at the same time."))
+        committed[run.last_seq] = time.monotonic()
+        time.sleep(PACE_S)  # the pace of a busy run, not a wait for something
+    seen = json.loads(crowd.communicate(timeout=60)[0])
+    return [max(0.0, at - committed[seq]) for seq, at in seen]
