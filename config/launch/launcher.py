@@ -35,6 +35,8 @@ _WEB = (
         "--no-proxy-headers",
         "--ws-max-size",
         "1048576",
+        "--ws-per-message-deflate",
+        "false",
         "--timeout-graceful-shutdown",
         "5",
     ),
