@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -102,10 +104,23 @@ def _is_same_origin(headers: dict[bytes, bytes]) -> bool:
 
 def callers_team_ids(caller: Caller) -> list[Any]:
     """The teams that the caller may look at now; empty when it may not look at anything any more."""
-    if caller.key_id:
-        key = ApiKey.objects.live().filter(pk=caller.key_id).first()
-        return [key.team_id] if key and "runs:read" in key.scopes else []
-    user = User.objects.filter(pk=caller.user_id, is_active=True).first()
-    if user is None or password_mark(user) != caller.password_mark:
-        return []
-    return list(Membership.objects.filter(user=user).values_list("team_id", flat=True))
+    return teams_of([caller])[caller]
+
+
+def teams_of(callers: Collection[Caller]) -> dict[Caller, list[Any]]:
+    """The same for many callers, in as many queries as for one."""
+    keys_asked = {caller.key_id for caller in callers if caller.key_id}
+    users_asked = {caller.user_id for caller in callers if not caller.key_id}
+    keys = ApiKey.objects.live().filter(pk__in=keys_asked)
+    team_of_key = {key.pk: key.team_id for key in keys if "runs:read" in key.scopes}
+    marks = {user.pk: password_mark(user) for user in User.objects.filter(pk__in=users_asked, is_active=True)}
+    teams_of_user: dict[Any, list[Any]] = defaultdict(list)
+    for user_id, team_id in Membership.objects.filter(user__in=marks.keys()).values_list("user_id", "team_id"):
+        teams_of_user[user_id].append(team_id)
+
+    def teams(caller: Caller) -> list[Any]:
+        if caller.key_id:
+            return [team_of_key[caller.key_id]] if caller.key_id in team_of_key else []
+        return teams_of_user[caller.user_id] if marks.get(caller.user_id) == caller.password_mark else []
+
+    return {caller: teams(caller) for caller in callers}

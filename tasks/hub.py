@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from tasks import aio, fragments, postgres, stream
 from tasks.models import TERMINAL
+from tasks.watching.rights import Rights
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +103,7 @@ class Hub:
     """All feeds of one event loop."""
 
     def __init__(self) -> None:
+        self.rights = Rights()
         self._feeds: dict[UUID, Feed] = {}
         self._pool = postgres.make_pool(max_size=4)
         self._opening = asyncio.Lock()
@@ -124,6 +126,7 @@ class Hub:
     async def close(self) -> None:
         """Let go of the loop's connections."""
         await aio.end(list(self._tasks))
+        await self.rights.close()
         await self._channel.aclose()  # type: ignore[no-untyped-call]
         await self._valkey.aclose()
         if self._is_open:
