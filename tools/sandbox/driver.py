@@ -23,6 +23,8 @@ CODE = Path("/tmp/.code/main.py")  # noqa: S108 - the sandbox's own /tmp
 _PIECE = 1024 * 1024
 _MOST_FILES = 200
 _MOST_SIZE = 2**40
+_LONGEST_NAME = 255
+_MOST_SHOWN = 100
 _MOST_HEADER = 4 * 1024 * 1024
 
 
@@ -143,23 +145,46 @@ def _changed(before: Mapping[str, str], most_bytes: int) -> tuple[list[Path], li
     found: list[Path] = []
     left_out: list[str] = []
     total = 0
-    for path in sorted(WORK.rglob("*")):
+    for path in sorted(_seen()):
         name = str(path.relative_to(WORK))
-        if any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(WORK).parts):
-            continue
-        if path.is_symlink() or not path.is_file():
-            if path.is_symlink():
-                left_out.append(f"{name} (a link)")
-            continue
-        if before.get(name) == _sha256(path):
-            continue
-        size = path.stat().st_size
-        if len(found) >= _MOST_FILES or total + size > most_bytes:
-            left_out.append(f"{name} (too many or too large)")
-            continue
-        total += size
-        found.append(path)
+        problem = _problem(name, path)
+        if problem is None and path.is_file():
+            size = path.stat().st_size
+            if before.get(name) == _sha256(path):
+                continue
+            if len(found) < _MOST_FILES and total + size <= most_bytes:
+                total += size
+                found.append(path)
+                continue
+            problem = "too many or too large"
+        if problem:
+            left_out.append(f"{_shown(name)} ({problem})")
     return found, left_out[:50]
+
+
+def _seen() -> Iterator[Path]:
+    """What lies in the folder and does not hide. Folders too deep to be opened are passed over."""
+    for folder, folders, files in os.walk(WORK):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        yield from (Path(folder, name) for name in (*links, *files) if not name.startswith("."))
+
+
+def _problem(name: str, path: Path) -> str | None:
+    """Why the file cannot be delivered, as far as its name tells."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "its name is not UTF-8"
+    if len(name.encode()) > _LONGEST_NAME:
+        return f"its name is longer than {_LONGEST_NAME} bytes"
+    return "a link" if path.is_symlink() else None
+
+
+def _shown(name: str) -> str:
+    """The name in characters that can be written anywhere."""
+    shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}…"
 
 
 def _sha256(path: Path) -> str:

@@ -114,7 +114,7 @@ def _outcome(done: process.Finished, watch: _MemoryWatch) -> Outcome:
         try:
             parts = driver.unpack(io.BytesIO(done.streams["result"]))
             header = next(parts)
-            exit_code, left_out = int(header["exit_code"]), [str(name) for name in header["left_out"]][:50]
+            exit_code, left_out = int(header["exit_code"]), [_readable(name) for name in header["left_out"]][:50]
             is_full = bool(header["full"])
             files = {name: content.read() for name, _, content in parts}
         except (EOFError, ValueError, KeyError, TypeError, StopIteration):
@@ -131,6 +131,11 @@ def _outcome(done: process.Finished, watch: _MemoryWatch) -> Outcome:
         limit=limit,
         duration_s=done.duration_s,
     )
+
+
+def _readable(name: object) -> str:
+    """A name out of the sandbox may be forged: half characters could not be stored."""
+    return str(name)[:400].encode(errors="backslashreplace").decode()
 
 
 def _said(stderr: str) -> Limit | None:

@@ -39,6 +39,28 @@ def test_files_go_in_and_new_and_changed_ones_come_out(run: Run) -> None:
     assert (outcome.exit_code, outcome.limit) == (0, None)
 
 
+def test_names_that_cannot_be_kept_are_told_and_the_other_files_come_out(run: Run) -> None:
+    outcome = run(
+        r"""
+        import os
+        open(b"caf\xe9.txt", "w").write("x")
+        open("a" * 250 + ".txt", "w").write("just fits")
+        os.makedirs("/".join(["d" * 200] * 3))
+        open("/".join(["d" * 200] * 3) + "/long.txt", "w").write("x")
+        for _ in range(40):
+            os.mkdir("deep" * 60), os.chdir("deep" * 60)
+        open("too_deep.txt", "w").write("x")
+        os.chdir("/work")
+        open("good.txt", "w").write("kept")
+        """
+    )
+
+    assert (outcome.exit_code, outcome.limit) == (0, None)
+    assert outcome.files == {"a" * 250 + ".txt": b"just fits", "good.txt": b"kept"}
+    assert outcome.left_out[0] == "caf\\xe9.txt (its name is not UTF-8)"
+    assert outcome.left_out[1] == f"{'d' * 100}… (its name is longer than 255 bytes)"
+
+
 def test_results_are_kept_when_the_code_fails(run: Run) -> None:
     outcome = run("open('half.csv', 'w').write('a')\nraise ValueError('no')")
 
