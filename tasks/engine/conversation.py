@@ -23,6 +23,8 @@ class ToolCall:
     id: str
     tool: str
     arguments: Mapping[str, Any]
+    asked_at: int = 0
+    """The step of that answer; what belongs to the call has a later one."""
 
 
 def model_steps(run: OwnedRun) -> list[StepWrite]:
@@ -44,9 +46,11 @@ def open_calls(run: OwnedRun) -> list[ToolCall]:
     answers = model_steps(run)
     if not answers:
         return []
-    have = {s.call_id for s in run.steps.values() if s.kind == StepKind.TOOL and s.status in SETTLED_TOOL}
+    asked_at = answers[-1].index  # a model may use the id of an older turn again: that is another call
+    after = [s for s in run.steps.values() if s.kind == StepKind.TOOL and s.index > asked_at]
+    have = {s.call_id for s in after if s.status in SETTLED_TOOL}
     uses = [b for b in _blocks(answers[-1]) if b.get("type") == "tool_use"]
-    return [ToolCall(b["id"], b["name"], b.get("input") or {}) for b in uses if b["id"] not in have]
+    return [ToolCall(b["id"], b["name"], b.get("input") or {}, asked_at) for b in uses if b["id"] not in have]
 
 
 def messages(run: OwnedRun) -> Sequence[Message]:

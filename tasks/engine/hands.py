@@ -78,7 +78,7 @@ class Hands:
 
     def _step_of(self, call: ToolCall) -> StepWrite:
         for step in self._run.steps.values():
-            if step.call_id == call.id:
+            if step.call_id == call.id and step.index > call.asked_at:
                 return step
         index = self._run.next_index
         return StepWrite(
@@ -92,7 +92,7 @@ class Hands:
         )
 
     async def _ask(self, call: ToolCall, step: StepWrite) -> None:
-        asked = self._run.request_for(call.id, "question")
+        asked = self._run.request_for(call.id, "question", after=call.asked_at)
         if asked is None:
             await self._run.wait(kind=WaitKind.QUESTION, request=human.question(call, step_index=step.index))
             return
@@ -102,7 +102,7 @@ class Hands:
         self._write(step, {"content": content, "is_error": is_error, "summary": "Asked a person"})
 
     async def _decided(self, call: ToolCall, spec: ToolSpec, step: StepWrite) -> human.Decision:
-        asked = self._run.request_for(call.id, "approval")
+        asked = self._run.request_for(call.id, "approval", after=call.asked_at)
         if asked is None:
             headline = spec.headline(call.arguments) or spec.title
             self._run.tell(

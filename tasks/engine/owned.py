@@ -111,13 +111,14 @@ class OwnedRun:
         """The agent's policy for the tool, or None when it does not have the tool."""
         return next((t["policy"] for t in self.row["tools"] if t["tool"] == tool), None)
 
-    def requests_for(self, call_id: str, kind: str) -> list[DictRow]:
-        """The requests of that kind about the tool call, oldest first."""
-        return [q for q in self.requests if q["call_id"] == call_id and q["kind"] == kind]
+    def requests_for(self, call_id: str, kind: str, *, after: int) -> list[DictRow]:
+        """The requests of that kind about the tool call that was asked for at step `after`, oldest first."""
+        about = [q for q in self.requests if q["call_id"] == call_id and q["step_index"] > after]
+        return [q for q in about if q["kind"] == kind]
 
-    def request_for(self, call_id: str, kind: str) -> DictRow | None:
+    def request_for(self, call_id: str, kind: str, *, after: int) -> DictRow | None:
         """The newest request of that kind about the tool call."""
-        return next(reversed(self.requests_for(call_id, kind)), None)
+        return next(reversed(self.requests_for(call_id, kind, after=after)), None)
 
     def remaining_s(self) -> float:
         """Active time that is left."""

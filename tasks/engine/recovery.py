@@ -77,7 +77,7 @@ async def _tool_unknown(run: OwnedRun, step: StepWrite) -> None:
     """Safe to repeat: the loop repeats it with the same key. Otherwise a person says whether it happened."""
     spec = registry.get(step.tool)
     can_repeat = spec.effect != Effect.EFFECTFUL
-    asked = run.requests_for(step.call_id, "unknown_effect")
+    asked = run.requests_for(step.call_id, "unknown_effect", after=step.index - 1)
     if len(asked) < step.attempt:  # each attempt that was lost needs a word of its own
         run.tell(events.ToolUnknown(step=step.index, call_id=step.call_id, tool=step.tool, will_repeat=can_repeat))
         if not can_repeat:

@@ -56,6 +56,8 @@ WITH ops AS MATERIALIZED (
     FROM fenced f JOIN ops o ON o.run = f.id AND o.usage IS NOT NULL JOIN agents_agent a ON a.id = f.agent_id, LATERAL jsonb_to_recordset(o.usage) AS u(
         key text, outcome text, step_key text, model text, input_tokens bigint, cache_read_tokens bigint,
         cache_write_tokens bigint, output_tokens bigint, cost_usd numeric)
+    WHERE u.outcome <> 'unknown' OR NOT EXISTS (
+        SELECT FROM billing_usagerecord x WHERE x.run_id = f.id AND x.step_key = u.step_key)
     ON CONFLICT (key) DO NOTHING
 ), requests AS (
     INSERT INTO tasks_humanrequest (id, team_id, run_id, kind, status, title, prompt, choices, schema, step_index, call_id, tool,
@@ -93,20 +95,20 @@ FROM fenced f
 # A write whose answer was lost: done already when the row still has this owner and this op_no.
 WAS_APPLIED = "SELECT id, last_seq, team_id, status FROM tasks_run WHERE id = %s AND epoch = %s AND op_no = %s"
 
-# The runs for whose calls money has to be set aside.
+# The runs for whose calls money has to be set aside. Locks every budget of the group at once and in id order: run by run,
+# two workers could each hold what the other wants next.
 COVERED = """
-SELECT r.id FROM tasks_run r
-WHERE r.id = ANY(%(ids)s) AND EXISTS (
-    SELECT FROM billing_budget b WHERE b.team_id = r.team_id AND (b.agent_id IS NULL OR b.agent_id = r.agent_id))
+SELECT r.id FROM billing_budget b JOIN tasks_run r ON r.team_id = b.team_id AND (b.agent_id IS NULL OR b.agent_id = r.agent_id)
+WHERE r.id = ANY(%(ids)s) ORDER BY b.id, r.id FOR UPDATE OF b
 """
 
-# Reserve for one call in every budget that covers it, or in none. Locks in id order, so that two workers cannot deadlock.
+# Reserve for one call in every budget that covers it, or in none. COVERED has locked them in the same transaction.
 RESERVE = """
 WITH covering AS MATERIALIZED (
     SELECT b.id, b.agent_id, b.limit_usd,
         CASE WHEN b.period = date_trunc('month', now() AT TIME ZONE 'UTC')::date THEN b.spent_usd ELSE 0 END AS spent, b.reserved_usd
     FROM billing_budget b JOIN tasks_run r ON r.team_id = b.team_id AND (b.agent_id IS NULL OR b.agent_id = r.agent_id)
-    WHERE r.id = %(run)s ORDER BY b.id FOR UPDATE OF b
+    WHERE r.id = %(run)s
 ), short AS (
     SELECT * FROM covering WHERE spent + reserved_usd + %(amount)s > limit_usd
 ), reserved AS (
@@ -131,14 +133,22 @@ UPDATE billing_budget b SET reserved_usd = b.reserved_usd - t.amount
 FROM (SELECT budget_id, sum(amount_usd) AS amount FROM freed GROUP BY 1) t WHERE b.id = t.budget_id
 """
 
-# Usage of an attempt that the owner may no longer write about (cancelled, or lost its lease). Nobody pays for it.
+# Usage of an attempt that the owner may no longer write about (cancelled, or lost its lease). Nobody pays for it. Where
+# the next owner has noted the attempt as unknown, what is known takes the place of its estimate: one row an attempt.
 LATE_USAGE = """
-WITH late AS (
+WITH known AS (
+    UPDATE billing_usagerecord u SET key = %(key)s, outcome = %(outcome)s, model = %(model)s, input_tokens = %(input_tokens)s,
+        cache_read_tokens = %(cache_read_tokens)s, cache_write_tokens = %(cache_write_tokens)s,
+        output_tokens = %(output_tokens)s, cost_usd = %(cost_usd)s
+    WHERE u.run_id = %(run)s AND u.step_key = %(step_key)s AND u.outcome = 'unknown' AND %(outcome)s <> 'unknown'
+        AND NOT EXISTS (SELECT FROM billing_usagerecord x WHERE x.key = %(key)s)
+    RETURNING u.id
+), late AS (
     INSERT INTO billing_usagerecord (team_id, key, kind, outcome, at, run_id, step_key, agent_id, agent_label, task_id, model,
         input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, cost_usd)
     SELECT r.team_id, %(key)s, 'model', %(outcome)s, now(), r.id, %(step_key)s, r.agent_id, a.name, r.task_id, %(model)s,
         %(input_tokens)s, %(cache_read_tokens)s, %(cache_write_tokens)s, %(output_tokens)s, %(cost_usd)s
-    FROM tasks_run r JOIN agents_agent a ON a.id = r.agent_id WHERE r.id = %(run)s
+    FROM tasks_run r JOIN agents_agent a ON a.id = r.agent_id WHERE r.id = %(run)s AND NOT EXISTS (SELECT FROM known)
     ON CONFLICT (key) DO NOTHING
 ), freed AS (
     DELETE FROM billing_reservation WHERE key = %(step_key)s RETURNING budget_id, amount_usd

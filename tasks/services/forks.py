@@ -133,7 +133,7 @@ def _check(kept: list[Step], *, from_seq: int, prompt: str, tool_result: str | N
 def _has_open_calls(kept: list[Step]) -> bool:
     answers = [s for s in kept if s.kind == StepKind.MODEL and s.status == StepStatus.DONE]
     blocks = (answers[-1].result or {}).get("content", []) if answers else []
-    done = {s.call_id for s in kept if s.kind == StepKind.TOOL}
+    done = {s.call_id for s in kept if s.kind == StepKind.TOOL and s.index > answers[-1].index} if answers else set()
     return any(b.get("type") == "tool_use" and b["id"] not in done for b in blocks)
 
 

@@ -109,7 +109,7 @@ MUTATIONS = (
        "        await run.write_late_usage()\n", "", f"{LOST}test_a_worker_that_lost_its_lease_writes_nothing"),
 
     _m("G7", "the row of a budget is locked while it is compared", SQL,
-       "ORDER BY b.id FOR UPDATE OF b", "ORDER BY b.id", f"{CAPS}test_eight_workers_reserve_the_last_unit_once"),
+       "ORDER BY b.id, r.id FOR UPDATE OF b", "", f"{CAPS}test_eight_workers_reserve_the_last_unit_once"),
     _m("G7", "what others have reserved counts", SQL,
        "WHERE spent + reserved_usd + %(amount)s > limit_usd", "WHERE spent + %(amount)s > limit_usd",
        f"{CAPS}test_eight_workers_reserve_the_last_unit_once", f"{CAPS}test_many_runs_at_once_never_pass_the_cap"),

@@ -142,3 +142,52 @@ async def test_what_a_lost_worker_reserved_is_free_again_with_the_next_attempt(o
     budget = await Budget.objects.aget()
     assert (budget.spent_usd, budget.reserved_usd) == (0, UNIT)
     assert [r.key async for r in Reservation.objects.all()] == [f"{run.pk}:1:2"]
+
+
+@pytest.mark.promise("G7")
+async def test_a_group_locks_its_budgets_in_one_order_whatever_its_runs_are(open_journal: Open, team: Team) -> None:
+    """Else two workers could each hold the budget that the other one waits for."""
+    agents = await sync_to_async(AgentFactory.create_batch)(2, team=team)
+    budgets = [await sync_to_async(set_budget)(team=team, limit_usd=UNIT * 9, agent_id=a.pk) for a in agents]
+    first, second = sorted(budget.pk for budget in await sync_to_async(list)(Budget.objects.all()))
+    assert len(budgets) == 2
+    later_agent = (await Budget.objects.aget(pk=second)).agent_id
+    for agent in sorted(agents, key=lambda agent: agent.pk != later_agent):  # the older run is of the later budget
+        await sync_to_async(RunFactory)(agent=agent)
+    worker = await open_journal("worker")
+    owned = await worker.claim(2)
+    runs = {run.pk: run async for run in Run.objects.all()}
+
+    with other_connection() as holder, other_connection() as asker:
+        holder.execute("SELECT FROM billing_budget WHERE id = %s FOR UPDATE", [first])
+        writing = asyncio.gather(*(worker.commit(intent(runs[row["id"]], row["epoch"])) for row in owned))
+        await until_waiting(1)
+        asker.execute("SELECT FROM billing_budget WHERE id = %s FOR UPDATE NOWAIT", [second])
+        asker.rollback()
+        holder.rollback()
+        await writing
+
+    assert {budget.reserved_usd async for budget in Budget.objects.all()} == {UNIT}
+
+
+@pytest.mark.promise("G6")
+@pytest.mark.parametrize("late_first", [False, True], ids=["after the new owner's word", "before it"])
+async def test_an_attempt_has_one_row_however_late_its_answer_is(
+    open_journal: Open, team: Team, late_first: bool
+) -> None:
+    run = await sync_to_async(RunFactory)(team=team, agent=await sync_to_async(AgentFactory)(team=team))
+    worker = await open_journal("worker")
+    row = (await worker.claim(1))[0]
+    key = f"{run.pk}:1:1"
+    unknown = ops.UsageWrite(key=f"unknown:{key}", outcome="unknown", step_key=key, model="demo-1", cost_usd=UNIT)
+    known = ops.UsageWrite(key="msg_1", outcome="free", step_key=key, model="demo-1", cost_usd=UNIT, input_tokens=7)
+
+    if late_first:
+        await worker.late_usage(run_id=run.pk, usage=known)
+    await worker.commit(ops.Commit(run_id=run.pk, epoch=row["epoch"], op_no=1, usage=[unknown]))
+    if not late_first:
+        await worker.late_usage(run_id=run.pk, usage=known)
+    await worker.late_usage(run_id=run.pk, usage=known)
+
+    rows = [(u.key, u.outcome, u.input_tokens) async for u in UsageRecord.objects.all()]
+    assert rows == [("msg_1", "free", 7)]

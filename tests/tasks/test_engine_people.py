@@ -14,7 +14,7 @@ from accounts.models import User
 from tasks.models import Artifact, HumanRequest, Run, Step
 from tasks.services import answers
 from tasks.services.runs import cancel_run
-from tests.tasks.scripted import Scripted, call, last, say, settled, types
+from tests.tasks.scripted import Scripted, call, last, say, settled, types, until
 
 pytestmark = pytest.mark.usefixtures("driver")
 Play = Callable[..., Scripted]
@@ -225,3 +225,21 @@ def test_who_may_not_approve_may_not_repeat_a_call_whose_answer_was_lost(start: 
     answers.answer_request(asked=asked, actor=bob, answer={"decision": "skip"})
     asked.refresh_from_db()
     assert asked.status == "answered"
+
+
+@pytest.mark.promise("G13")
+def test_a_call_that_takes_an_old_id_again_is_another_call(scripted: Play, start: Start, alice: User) -> None:
+    """Some models number the calls of each answer anew; an approval of one turn says nothing about the next."""
+    runtime = scripted([WRITE], [WRITE], [say("Done.")])
+    run = settled(start("write_file", **ASK))
+    first = asked_of(run)
+    answers.answer_request(asked=first, actor=alice, answer={"decision": "approve", "digest": first.digest})
+
+    settled(run, "waiting")
+    second = until(lambda: HumanRequest.objects.filter(run=run, status="open").first())
+    assert types(run).count("tool.started") == 1
+    answers.answer_request(asked=second, actor=alice, answer={"decision": "reject", "digest": second.digest})
+
+    settled(run, "succeeded")
+    assert types(run).count("tool.started") == 1
+    assert len(runtime.calls) == 3

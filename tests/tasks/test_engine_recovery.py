@@ -299,7 +299,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(scripted: Play, start: Star
     run.refresh_from_db()
     assert str(run.cost_usd) == "0.010000"
     outcomes = sorted(UsageRecord.objects.filter(run_id=run.pk).values_list("outcome", flat=True))
-    assert outcomes == ["charged", "free", "unknown"]
+    assert outcomes == ["charged", "free"]  # one row for each of the two attempts
 
 
 @pytest.mark.promise("G4", "G18")
