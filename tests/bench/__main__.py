@@ -20,7 +20,7 @@ from tests.bench.figures import NO_OP, Figure
 from tests.faults.installation import ROOT, Installation
 
 # modules of this package, each with `measure(desk: Installation) -> list[Figure]`
-FIGURES = ["limits", "web", "delivery", "throughput"]
+FIGURES = ["limits", "web", "delivery", "throughput", "growth"]
 
 
 def main(wanted: list[str]) -> int:

@@ -31,7 +31,7 @@ CLAIMED = 20
 CHANGED = {
     "id": "uuidv7(n * -interval '1 minute')",
     "created_at": "now() - n * interval '1 minute'",
-    "status": "CASE WHEN n % 20 = 0 THEN 'failed' ELSE 'succeeded' END",
+    "status": "CASE WHEN mod(n, 20) = 0 THEN 'failed' ELSE 'succeeded' END",
     "title": "'Run ' || n",
     "last_seq": str(EVENTS),
 }
