@@ -16,7 +16,7 @@ from django.db.models import Count
 
 from agents.models import Agent
 from tasks import queue
-from tasks.models import LIVE, Run, RunStatus
+from tasks.models import Run, RunStatus
 from tasks.services.runs import start_run
 from tests.bench.client import bench_agent
 from tests.bench.figures import Figure
@@ -96,7 +96,11 @@ def _allow(agent: Agent, runs: int) -> None:
 
 
 def _live(agent: Agent, took: _Took) -> bool:
-    rows = Run.objects.filter(agent=agent, status__in=LIVE).values_list("status", "worker").annotate(n=Count("pk"))
+    rows = (
+        Run.objects.filter(agent=agent, status__in=(RunStatus.QUEUED, RunStatus.RUNNING))
+        .values_list("status", "worker")
+        .annotate(n=Count("pk"))
+    )
     found = list(rows)
     for status, worker, n in found:
         if status == RunStatus.RUNNING:
