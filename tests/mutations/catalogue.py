@@ -218,6 +218,9 @@ MUTATIONS = (
     _m("G17", "an object without a row is removed", STORAGE,
        "    except BaseException:\n        _forget(key)\n", "    except BaseException:\n",
        f"{OBJECTS}test_no_object_is_left_when_the_row_cannot_be_made"),
+    _m("G17", "what a tool says is committed while it works", CALLING,
+       "if self._run.gathered.events and not work.done():", "if False:",
+       "tests/tasks/test_engine_files.py::test_the_words_of_a_tool_are_kept_while_it_works"),
 
     _m("G18", "a stopping worker hands over between two steps", "tasks/engine/loop.py",
        "if ports.draining.is_set():", "if False:",

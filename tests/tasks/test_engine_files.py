@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
 from storage.models import StoredFile
-from tasks.models import Artifact, Run
+from tasks.models import Artifact, Run, RunEvent
 from tests.standins.objects import damaging_store
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
+from tools.registry import Effect, ToolContext, ToolResult
 
 pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")
 Play = Callable[..., Scripted]
@@ -37,3 +39,23 @@ def test_a_file_is_named_when_the_store_has_it_whole_and_not_before(scripted: Pl
     right = sha256(TEXT.encode()).hexdigest()
     assert (artifact.file, artifact.path, stored.sha256, stored.size) == (stored, "report.md", right, len(TEXT))
     assert (last(run, "artifact.created")["sha256"], types(run).count("artifact.created")) == (right, 1)
+
+
+@pytest.mark.promise("G17")
+def test_the_words_of_a_tool_are_kept_while_it_works(scripted: Play, start: Start, tool: Callable[..., str]) -> None:
+    """So that a worker that is killed takes no more than the last of them along."""
+
+    def probe(context: ToolContext, arguments: Any) -> ToolResult:
+        for word in ("one", "two"):
+            context.reporter.log(text=word)
+            until(RunEvent.objects.filter(run_id=context.run_id, type="log", data__text=word).exists)
+        return ToolResult(content="ok", summary="Probed")
+
+    name = tool(probe, effect=Effect.READ_ONLY)
+    scripted([call(name)], [say("Done.")])
+    with engine():
+        run = settled(start(name), "succeeded")
+
+    said = types(run)
+    assert said[said.index("tool.started") : said.index("tool.finished")] == ["tool.started", "log", "log"]
+    assert last(run, "tool.finished")["is_error"] is False
