@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.errors import Conflict
 from accounts.models import User
+from tasks import stream
 from tasks.models import HumanRequest, Run, Step
 from tasks.services import answers, housekeeping
 from tasks.services.runs import cancel_run
@@ -173,6 +174,7 @@ def test_a_cancel_stops_a_tool_in_flight(
     with engine():
         run = start(name)
         assert begun.wait(10)
+        until(lambda: stream.valkey().pubsub_numsub(stream.CONTROL_CHANNEL)[0][1])  # the worker listens
         cancel_run(run=run, actor=alice)
         assert stopped.wait(6)
 
