@@ -66,6 +66,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "django": lambda: _manage("check", "--fail-level", "WARNING"),
     "migrations": lambda: _manage("makemigrations", "--check", "--dry-run"),
     "openapi": _schema,
+    "promises": lambda: _run(sys.executable, "-m", "tests.house.promises"),
     "mutations": lambda: _run(sys.executable, "-m", "tests.mutations.catalogue"),
 }
 

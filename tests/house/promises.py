@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -59,3 +60,17 @@ def rows() -> dict[str, tuple[str, str]]:
         if line.startswith("| ") and len(cells := [cell.strip() for cell in line.strip("| ").split(" | ")]) == 3
         if cells[0] in PROMISES
     }
+
+
+def differences() -> list[str]:
+    """What the page says otherwise than the tests."""
+    there, said = marked(), documented()
+    return [
+        f"{promise}: {test} is {'not on the page' if test in there.get(promise, ()) else 'on the page only'}"
+        for promise in sorted(there.keys() | said.keys())
+        for test in sorted(there.get(promise, set()) ^ said.get(promise, set()))
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(differences()) or None)
