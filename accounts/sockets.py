@@ -12,8 +12,12 @@ from urllib.parse import urlsplit
 from channels.auth import AuthMiddlewareStack
 from channels.db import database_sync_to_async
 from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
+from django.utils import timezone
 
 from accounts.models import ApiKey, Membership, User
 from accounts.services import keys
@@ -21,10 +25,11 @@ from accounts.services import keys
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated person (`user_id`, `password_mark`) or key (`key_id`, `team_id`)."""
+    """An authenticated person (`user_id`, `password_mark`, `session_key`) or key (`key_id`, `team_id`)."""
 
     user_id: Any = None
     password_mark: str = ""
+    session_key: str = ""
     key_id: Any = None
     team_id: Any = None
 
@@ -43,11 +48,11 @@ def http_caller(request: HttpRequest) -> Caller | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return _caller_of_key(token.strip())
-    return _caller_of(request.user) if request.user.is_authenticated else None
+    return _caller_of(request.user, request.session) if request.user.is_authenticated else None
 
 
-def _caller_of(user: User) -> Caller:
-    return Caller(user_id=user.pk, password_mark=password_mark(user))
+def _caller_of(user: User, session: SessionBase) -> Caller:
+    return Caller(user_id=user.pk, password_mark=password_mark(user), session_key=session.session_key or "")
 
 
 def _caller_of_key(token: str) -> Caller | None:
@@ -84,7 +89,7 @@ class _SessionCaller:
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         user = scope["user"]
-        caller = _caller_of(user) if user.is_authenticated else None
+        caller = _caller_of(user, scope["session"]) if user.is_authenticated else None
         await self._app(scope | {"caller": caller}, receive, send)
 
 
@@ -114,6 +119,8 @@ def teams_of(callers: Collection[Caller]) -> dict[Caller, list[Any]]:
     keys = ApiKey.objects.live().filter(pk__in=keys_asked)
     team_of_key = {key.pk: key.team_id for key in keys if "runs:read" in key.scopes}
     marks = {user.pk: password_mark(user) for user in User.objects.filter(pk__in=users_asked, is_active=True)}
+    sessions = {caller.session_key for caller in callers if caller.session_key}
+    open_sessions = set(_sessions(sessions)) if sessions else set()
     teams_of_user: dict[Any, list[Any]] = defaultdict(list)
     for user_id, team_id in Membership.objects.filter(user__in=marks.keys()).values_list("user_id", "team_id"):
         teams_of_user[user_id].append(team_id)
@@ -121,6 +128,15 @@ def teams_of(callers: Collection[Caller]) -> dict[Caller, list[Any]]:
     def teams(caller: Caller) -> list[Any]:
         if caller.key_id:
             return [team_of_key[caller.key_id]] if caller.key_id in team_of_key else []
-        return teams_of_user[caller.user_id] if marks.get(caller.user_id) == caller.password_mark else []
+        has_signed_out = caller.session_key and caller.session_key not in open_sessions
+        if has_signed_out or marks.get(caller.user_id) != caller.password_mark:
+            return []
+        return teams_of_user[caller.user_id]
 
     return {caller: teams(caller) for caller in callers}
+
+
+def _sessions(session_keys: Collection[str]) -> QuerySet[Session, str]:
+    """Those of the sessions that are open: signing out removes the row."""
+    found = Session.objects.filter(session_key__in=session_keys, expire_date__gt=timezone.now())
+    return found.values_list("session_key", flat=True)

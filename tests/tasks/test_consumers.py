@@ -148,6 +148,26 @@ async def test_a_changed_password_closes_old_sockets(run: Run, bob: User, monkey
     assert await closed(made) == 4404
 
 
+async def test_signing_out_closes_the_sockets_of_that_browser_and_no_other(
+    run: Run, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "RECHECK_S", 0.1)
+    browser, made = Client(), []
+    await sync_to_async(browser.force_login)(bob)
+    cookie = f"sessionid={browser.cookies['sessionid'].value}".encode()
+    headers = [(b"host", b"localhost"), (b"origin", b"http://localhost"), (b"cookie", cookie)]
+    made.append(await opened(WebsocketCommunicator(application, f"/ws/runs/{run.pk}/?after=2", headers=headers)))
+    made.append(await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/?after=2", user=bob)))
+    for one in made:
+        assert json.loads(await one.receive_from())["kind"] == "caught_up"
+
+    await sync_to_async(browser.logout)()
+
+    assert await closed(made[0]) == 4404
+    assert await made[1].receive_nothing(0.5)
+    await made[1].disconnect()
+
+
 async def test_a_shared_run_can_be_watched_until_the_link_is_revoked(
     run: Run, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
