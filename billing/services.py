@@ -10,8 +10,9 @@ from django.db import transaction
 from django.db.models import F, Sum
 from django.utils import timezone
 
+from accounts import audit
 from accounts.errors import FieldError, InvalidInput
-from accounts.models import Team
+from accounts.models import Team, User
 from billing.models import Budget, Reservation, UsageOutcome, UsageRecord
 from billing.signals import budget_changed
 
@@ -36,6 +37,18 @@ def set_budget(*, team: Team, limit_usd: Decimal | None, agent_id: UUID | None =
         mine.update(limit_usd=limit_usd)
         budget.limit_usd = limit_usd
     budget_changed.send(sender=Budget, team=team, agent_id=agent_id)
+    return budget
+
+
+@transaction.atomic
+def limit_spending(
+    *, team: Team, actor: User | None, limit_usd: Decimal | None, agent_id: UUID | None = None
+) -> Budget | None:
+    """Set or take away a monthly limit, on the record."""
+    budget = set_budget(team=team, limit_usd=limit_usd, agent_id=agent_id)
+    about = {"agent": str(agent_id) if agent_id else None, "limit_usd": None if budget is None else str(limit_usd)}
+    action = "budget.cleared" if budget is None else "budget.set"
+    audit.record(team=team, actor=actor, action=action, target=budget or team, **about)
     return budget
 
 

@@ -153,6 +153,22 @@ def spark(values: Sequence[float], *, width: int = 120, height: int = 32) -> Saf
 LANE_KINDS = ("model", "tool", "test", "fail", "human", "group", "run")
 
 
+def budget_bar(standing: Any, label: str) -> SafeString:
+    """What is spent and what is set aside of a limit, with a mark at 80 %."""
+    limit = float(standing.limit_usd or 0)
+    spent = min(float(standing.spent_usd) / limit * 100, 100.0) if limit else 100.0
+    held = min(float(standing.reserved_usd) / limit * 100, 100.0 - spent) if limit else 0.0
+    return format_html(
+        '<svg class="budget-bar{}" role="img" aria-label="{}: {}%"><rect class="track" width="100%" height="8" y="2"/>'
+        '<rect class="spent" width="{}%" height="8" y="2"/><rect class="held" x="{}%" width="{}%" height="8" y="2"/>'
+        '<line x1="80%" x2="80%" y1="0" y2="12"/></svg>',
+        f" is-{standing.level}" if standing.level else "",
+        label,
+        standing.percent,
+        *(round(part, 2) for part in (spent, spent, held)),
+    )
+
+
 def lane(start: float, width: float, kind: str) -> SafeString:
     """One bar of a waterfall; `start` and `width` in percent of the run."""
     grid = format_html_join(

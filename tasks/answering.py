@@ -114,7 +114,7 @@ def request_context(
         "choices": asked.choices or [],
         "arguments": arguments_of(asked.arguments) if asked.kind != RequestKind.BUDGET else [],
         "edit_fields": _edit_fields(asked, said) if asked.kind == RequestKind.APPROVAL else [],
-        "suggested_limit": _suggested_limit(asked),
+        "suggested_limit": suggested_limit(asked),
         "wants_json": _wanted_json(asked),
         "given": said,
         "errors": errors,
@@ -140,7 +140,7 @@ def _wanted_json(asked: HumanRequest) -> str:
     return json.dumps(schema, ensure_ascii=False)[:600] if schema.get("type") not in TEXTUAL else ""
 
 
-def _suggested_limit(asked: HumanRequest) -> str:
+def suggested_limit(asked: HumanRequest) -> str:
     """Room for the next call and some more, in full cents."""
     if asked.kind != RequestKind.BUDGET:
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from django.utils import timezone
 from factory import post_generation
@@ -12,6 +13,7 @@ from factory.django import DjangoModelFactory, Password
 
 from accounts.models import Membership, Role, Team, User
 from agents.models import Agent, AgentVersion, Runtime
+from billing.models import UsageRecord
 from storage.models import StoredFile
 from tasks.models import Artifact, HumanRequest, RequestKind, Run, RunStatus, Task
 
@@ -133,3 +135,17 @@ class ArtifactFactory(DjangoModelFactory[Artifact]):
     team = SelfAttribute("run.team")
     path = "report.md"
     file = SubFactory(StoredFileFactory, team=SelfAttribute("..team"), name=SelfAttribute("..path"))
+
+
+def usage(agent: Agent, cost_usd: str) -> UsageRecord:
+    """A charged call of the agent, now."""
+    return UsageRecord.objects.create(
+        team=agent.team,
+        key=str(uuid4()),
+        kind="model",
+        outcome="charged",
+        run_id=uuid4(),
+        step_key="1",
+        agent_id=agent.pk,
+        cost_usd=Decimal(cost_usd),
+    )

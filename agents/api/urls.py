@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from agents.api.agents import AgentVersionViewSet, AgentViewSet
+from agents.api.budgets import AgentBudgetView, BudgetListView, TeamBudgetView
 from agents.api.memories import MemoryViewSet
 from agents.api.roles import RoleTemplateListView
 
@@ -13,6 +14,9 @@ of_agent = "agents/<uuid:agent_pk>/"
 
 urlpatterns = [
     *router.urls,
+    path("budgets/", BudgetListView.as_view(), name="budgets"),
+    path("budgets/team/", TeamBudgetView.as_view(), name="budget-team"),
+    path("budgets/agents/<uuid:agent_pk>/", AgentBudgetView.as_view(), name="budget-agent"),
     path("role-templates/", RoleTemplateListView.as_view(), name="role-templates"),
     path(f"{of_agent}versions/", AgentVersionViewSet.as_view({"get": "list"}), name="agent-versions"),
     path(

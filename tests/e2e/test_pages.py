@@ -71,6 +71,7 @@ PAGES = [
     "/t/acme/settings/profile/",
     "/t/acme/settings/team/",
     "/t/acme/settings/api-keys/",
+    "/t/acme/settings/budgets/",
 ]
 
 

@@ -1,0 +1,142 @@
+"""Monthly limits over the API: of the team, and of each agent."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema, extend_schema_serializer, inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.base import TeamAPIView, find
+from accounts.api.serializers import StrictSerializer
+from agents.models import Agent
+from billing.reports import Standing, month_start, standings
+from billing.services import MOST_USD, limit_spending
+
+
+@extend_schema_serializer(component_name="BudgetAgent")
+class BudgetAgentSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+@extend_schema_serializer(component_name="Budget")
+class BudgetSerializer(serializers.Serializer[Any]):
+    scope = serializers.ChoiceField(choices=["team", "agent"])
+    agent = BudgetAgentSerializer(allow_null=True)
+    month = serializers.DateField(help_text="Its first day, in UTC.")
+    limit_usd = serializers.DecimalField(14, 2, allow_null=True, help_text="null: no limit.")
+    spent_usd = serializers.DecimalField(14, 6)
+    reserved_usd = serializers.DecimalField(14, 6, help_text="Set aside for calls that are under way.")
+
+
+@extend_schema_serializer(component_name="BudgetInput")
+class BudgetInput(StrictSerializer):
+    limit_usd = serializers.DecimalField(14, 2, min_value=Decimal(0), max_value=MOST_USD)
+
+
+class BudgetView(TeamAPIView):
+    """What the three addresses share."""
+
+    read_scope = "billing:read"
+
+    def shown(self, agent: Agent | None, standing: Standing) -> dict[str, Any]:
+        row = {
+            "scope": "agent" if agent else "team",
+            "agent": agent,
+            "month": month_start().date(),
+            "limit_usd": standing.limit_usd,
+            "spent_usd": standing.spent_usd,
+            "reserved_usd": standing.reserved_usd,
+        }
+        return dict(BudgetSerializer(row).data)
+
+    def answer(self, agent: Agent | None = None) -> Response:
+        of_team, of_agents = standings(self.team)
+        standing = of_agents.get(agent.pk, Standing(None, Decimal(0))) if agent else of_team
+        return Response(self.shown(agent, standing))
+
+    def limit(self, agent: Agent | None = None) -> Response:
+        given = BudgetInput(data=self.request.data)
+        given.is_valid(raise_exception=True)
+        self.set_limit(agent, given.validated_data["limit_usd"])
+        return self.answer(agent)
+
+    def set_limit(self, agent: Agent | None, limit_usd: Decimal | None) -> None:
+        limit_spending(team=self.team, actor=self.actor, limit_usd=limit_usd, agent_id=agent.pk if agent else None)
+
+
+class BudgetListView(BudgetView):
+    write_scope = "team:admin"
+
+    @extend_schema(
+        operation_id="budgets_list",
+        summary="List this month's spend and limits",
+        responses=inline_serializer(
+            "BudgetList",
+            {
+                "results": BudgetSerializer(many=True),
+                "next": serializers.CharField(allow_null=True),
+                "previous": serializers.CharField(allow_null=True),
+            },
+        ),
+    )
+    def get(self, request: Request) -> Response:
+        of_team, of_agents = standings(self.team)
+        rows = [self.shown(None, of_team)]
+        for agent in Agent.objects.for_team(self.team).present().order_by("name", "pk"):
+            rows.append(self.shown(agent, of_agents.get(agent.pk, Standing(None, Decimal(0)))))
+        return Response({"results": rows, "next": None, "previous": None})
+
+
+class TeamBudgetView(BudgetView):
+    write_scope = "team:admin"
+
+    @extend_schema(operation_id="budgets_team_show", summary="Show the team's budget", responses=BudgetSerializer)
+    def get(self, request: Request) -> Response:
+        return self.answer()
+
+    @extend_schema(
+        operation_id="budgets_team_set",
+        summary="Limit what the team may spend in a month",
+        description="Runs that wait for this budget go on if it is enough.",
+        request=BudgetInput,
+        responses=BudgetSerializer,
+    )
+    def put(self, request: Request) -> Response:
+        return self.limit()
+
+    @extend_schema(operation_id="budgets_team_clear", summary="Take the team's limit away", responses={204: None})
+    def delete(self, request: Request) -> Response:
+        self.set_limit(None, None)
+        return Response(status=204)
+
+
+class AgentBudgetView(BudgetView):
+    write_scope = "agents:write"
+
+    def agent(self, pk: UUID) -> Agent:
+        return find(Agent.objects.for_team(self.team).present(), pk=pk)
+
+    @extend_schema(operation_id="budgets_agents_show", summary="Show an agent's budget", responses=BudgetSerializer)
+    def get(self, request: Request, agent_pk: UUID) -> Response:
+        return self.answer(self.agent(agent_pk))
+
+    @extend_schema(
+        operation_id="budgets_agents_set",
+        summary="Limit what an agent may spend in a month",
+        description="Runs that wait for this budget go on if it is enough.",
+        request=BudgetInput,
+        responses=BudgetSerializer,
+    )
+    def put(self, request: Request, agent_pk: UUID) -> Response:
+        return self.limit(self.agent(agent_pk))
+
+    @extend_schema(operation_id="budgets_agents_clear", summary="Take an agent's limit away", responses={204: None})
+    def delete(self, request: Request, agent_pk: UUID) -> Response:
+        self.set_limit(self.agent(agent_pk), None)
+        return Response(status=204)
