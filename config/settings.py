@@ -173,6 +173,7 @@ STORAGES = {
     "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": _S3_OPTIONS},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+LIVE_STREAMS = env.int("DESKHAND_LIVE_STREAMS", default=50)
 UPLOAD_MAX_BYTES = env.int("DESKHAND_UPLOAD_MAX_MB", default=100) * 1024 * 1024
 UPLOAD_PATHS = [
     "/api/v1/files/",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from accounts.errors import AppError, NotFound
@@ -19,11 +21,20 @@ from tasks.models import Run
 PING_S = 20.0
 RECHECK_S = 3.0
 
+_open: Counter[str] = Counter()
+"""How many streams each caller reads from this process."""
+
 
 class SignInFirst(AppError):
     status = 401
     code = "not_authenticated"
     title = "Sign in first"
+
+
+class TooManyStreams(AppError):
+    status = 429
+    code = "too_many_streams"
+    title = "Too many streams are open"
 
 
 async def run_stream(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
@@ -33,6 +44,9 @@ async def run_stream(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
         raise SignInFirst("Send an API key, or sign in.")
     if not await _may_look(caller, run_id):
         raise NotFound("There is nothing here, or it belongs to another team.")
+    if _open[caller.name] >= settings.LIVE_STREAMS:
+        said = f"You read {settings.LIVE_STREAMS} streams already. Close one, then open this one."
+        raise TooManyStreams(said, retry_after_s=5)
     given = request.headers.get("Last-Event-ID") or request.GET.get("after", "0")
     response = StreamingHttpResponse(_frames(caller, run_id, hub.cursor(given)), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
@@ -46,6 +60,19 @@ async def _may_look(caller: Caller, run_id: UUID) -> bool:
 
 
 async def _frames(caller: Caller, run_id: UUID, after: int) -> AsyncIterator[str]:
+    """The frames as text. The place is taken here, because an answer that nobody begins to read never ends."""
+    _open[caller.name] += 1
+    try:
+        async with aclosing(_followed(caller, run_id, after)) as lines:
+            async for line in lines:
+                yield line
+    finally:
+        _open[caller.name] -= 1
+        if _open[caller.name] <= 0:
+            del _open[caller.name]
+
+
+async def _followed(caller: Caller, run_id: UUID, after: int) -> AsyncGenerator[str, None]:
     frames = hub.of_this_loop().watch(run_id, after)
     pending = asyncio.ensure_future(anext(frames))
     last_ping = last_check = time.monotonic()

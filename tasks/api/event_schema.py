@@ -22,7 +22,12 @@ EVENT_LIST = {
     },
 }
 STREAM = "/api/v1/runs/{run_id}/stream/"
-STREAM_REFUSALS = {"401": "No valid key or session.", "404": "No such run in this team.", "503": "Try again later."}
+STREAM_REFUSALS = {
+    "401": "No valid key or session.",
+    "404": "No such run in this team.",
+    "429": "The caller reads too many streams already.",
+    "503": "Try again later.",
+}
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
 

@@ -12,7 +12,7 @@ from django.test import AsyncClient
 
 from accounts.models import Team, User
 from accounts.services import keys
-from tasks import events, hub, stream
+from tasks import events, hub, sse, stream
 from tasks.models import Run
 from tests.factories import AgentFactory, RunFactory
 
@@ -69,6 +69,26 @@ async def test_another_team_gets_404_and_nobody_gets_401(run: Run, charlie: User
 
     response = await get(run, "dh_nonsense")
     assert response.status_code == 401
+
+
+async def test_one_stream_too_many_is_refused_until_another_ends(
+    run: Run, alice: User, team: Team, settings: Any
+) -> None:
+    settings.LIVE_STREAMS = 1
+    token = await key(alice, team)
+    first: Any = await get(run, token)
+    parts = aiter(first.streaming_content)
+    await anext(parts)
+
+    refused = await get(run, token)
+    other: Any = await get(run, await key(alice, team))
+
+    assert (refused.status_code, refused["Content-Type"]) == (429, "application/problem+json")
+    assert json.loads(refused.content)["detail"] == "You read 1 streams already. Close one, then open this one."
+    assert other.status_code == 200
+    assert len([part async for part in parts]) > 0
+    assert (await get(run, token)).status_code == 200
+    assert sse._open == {}
 
 
 def test_a_cursor_that_is_no_number_of_ours_starts_at_the_beginning() -> None:
