@@ -57,15 +57,16 @@ class Workspace:
         self._saved: list[Saved] = []
 
     def lay(self) -> Path:
-        """Make the folder with the attachments and the artifacts so far. Leftovers of lost attempts are removed.
+        """Make the folder with the attachments and the artifacts so far. Leftovers of earlier owners are removed.
 
         Each owner has its own folder: one that was paused and wakes up late must not touch what its successor reads.
         """
         if self._is_laid:
             return self.path
         self.is_begun = True
-        for leftover in self._root.glob(f"{self._run['id']}.*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        for folder in self._root.glob(f"{self._run['id']}.*"):
+            if int(folder.suffix[1:]) <= self._run["epoch"]:
+                shutil.rmtree(folder, ignore_errors=True)
         self.path.mkdir(parents=True, mode=0o700)
         for row in self._run["inputs"]:
             self._fetch(row["name"], row)
