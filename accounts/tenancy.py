@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from accounts.errors import Forbidden, NotFound
 from accounts.models import ApiKey, Membership, Team, User
@@ -61,17 +62,17 @@ def membership_of(user: Any, slug: str) -> Membership | None:
 
 
 def team_required(
-    view: Callable[Concatenate[TeamRequest, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, str, P], HttpResponse]:
+    view: Callable[Concatenate[TeamRequest, P], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, str, P], HttpResponseBase]:
     """Give a page view `/t/<team>/…` its `request.team` and `request.role`; an outsider gets 404."""
 
     @login_required
     @functools.wraps(view)
-    def wrapped(request: HttpRequest, team: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def wrapped(request: HttpRequest, team: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         membership = membership_of(request.user, team)
         if membership is None:
             raise NotFound("There is nothing here, or it belongs to another team.")
         request.team, request.role = membership.team, membership.role  # type: ignore[attr-defined]
         return view(request, *args, **kwargs)  # type: ignore[arg-type]
 
-    return cast(Callable[Concatenate[HttpRequest, str, P], HttpResponse], wrapped)
+    return cast(Callable[Concatenate[HttpRequest, str, P], HttpResponseBase], wrapped)

@@ -169,6 +169,7 @@ _S3_OPTIONS = {
         read_timeout=20,
     ),
 }
+DOWNLOADS = env.str("DESKHAND_DOWNLOADS", default="auto")  # storage/downloads.py
 STORAGES = {
     "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": _S3_OPTIONS},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

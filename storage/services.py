@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 URL_LIVES_S = 300
 IN_USE_STAYS = timedelta(days=1)
 _PIECE = 1024 * 1024
+_STREAMED = 256 * 1024
 _DOWN = "The file store does not answer. Nothing was lost; try again in a moment."
 
 
@@ -94,11 +95,24 @@ def copy_object(*, key: str, sha256: str, path: Path) -> None:
 
 def signed_url(stored: StoredFile) -> str:
     """An address that downloads the file for the next five minutes, for whoever holds it; never shown in place."""
-    shown = content_types.inline(stored.content_type)
-    kind = content_types.BINARY if shown is None or stored.content_type == content_types.SVG else shown
-    headers = {"ResponseContentDisposition": names.content_disposition(stored.name), "ResponseContentType": kind}
+    headers = {
+        "ResponseContentDisposition": names.content_disposition(stored.name),
+        "ResponseContentType": download_type(stored),
+    }
     store: Any = default_storage  # django-storages signs; the base class knows no such parameters
     return str(store.url(stored.key, parameters=headers, expire=URL_LIVES_S))
+
+
+def pieces(stored: StoredFile) -> Iterator[bytes]:
+    """The file's bytes as they come from the store. A store or object that is away is said before the first of them."""
+    body = _answering(lambda: _opened(stored.key))
+    return _read(body)
+
+
+def download_type(stored: StoredFile) -> str:
+    """The type that a download carries: never one that a browser would run."""
+    shown = content_types.inline(stored.content_type)
+    return content_types.BINARY if shown is None or stored.content_type == content_types.SVG else shown
 
 
 def safe_inline_type(stored: StoredFile) -> str | None:
@@ -177,6 +191,23 @@ def _fetched(key: str) -> IO[bytes]:
     kept = default_storage.open(key)
     kept.file  # noqa: B018 - the property downloads
     return kept
+
+
+def _opened(key: str) -> Any:
+    """The object with only its head read, so that nothing of it is kept here."""
+    store: Any = default_storage
+    try:
+        return store.bucket.Object(key).get()["Body"]
+    except ClientError as problem:
+        if problem.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            raise FileNotFoundError(key) from problem
+        raise
+
+
+def _read(body: Any) -> Iterator[bytes]:
+    with closing(body):
+        while piece := _answering(lambda: body.read(_STREAMED)):
+            yield piece
 
 
 def _sha256(path: Path) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 
 from accounts.api.base import TeamViewSet
-from storage import services
+from storage.downloads import download
 from tasks.api.runs import OfRun
 from tasks.api.shapes import ArtifactSerializer
 from tasks.models import Artifact
@@ -34,9 +35,14 @@ class ArtifactViewSet(mixins.RetrieveModelMixin, TeamViewSet):
 
     @extend_schema(
         summary="Download an artifact",
-        responses={302: OpenApiResponse(description="To an address in the file store that works for five minutes.")},
+        responses={
+            (200, "application/octet-stream"): OpenApiResponse(
+                OpenApiTypes.BINARY, description="The bytes, where the file store is reached through this server only."
+            ),
+            302: OpenApiResponse(description="To an address in the file store that works for five minutes."),
+        },
     )
     @action(detail=True, methods=["get"])
-    def download(self, request: Request, pk: str) -> HttpResponse:
+    def download(self, request: Request, pk: str) -> HttpResponseBase:
         artifact: Any = self.get_object()
-        return HttpResponseRedirect(services.signed_url(artifact.file))
+        return download(artifact.file, request)

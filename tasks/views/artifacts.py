@@ -1,17 +1,18 @@
-"""Delivered files: looking at them, and downloading them by a signed link. Shared pages give the same answers."""
+"""Delivered files: looking at them, and downloading them. Shared pages give the same answers."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from accounts.tenancy import TeamRequest, team_required
-from storage.models import StoredFile
-from storage.services import open_file, safe_inline_type, signed_url
+from storage.downloads import download
+from storage.services import open_file, safe_inline_type
 from tasks import fragments
 from tasks.models import Artifact, Run
 from tasks.views.common import page_of, run_or_404
@@ -41,12 +42,12 @@ def show(request: HttpRequest, page: RunPage, artifact: Artifact) -> HttpRespons
     return render(request, "tasks/_artifact.html" if is_part else "tasks/artifact_detail.html", context)
 
 
-def inline(artifact: Artifact) -> HttpResponse:
+def inline(artifact: Artifact, request: HttpRequest) -> HttpResponseBase:
     """The bytes of a picture for an `<img>` of ours; anything else is downloaded."""
     stored = artifact.file
     kind = safe_inline_type(stored)
     if kind is None or not kind.startswith("image/") or stored.size > MAX_INLINE:
-        return download(stored)
+        return download(stored, request)
     with open_file(stored) as file:
         response = HttpResponse(file.read(), content_type=kind)
     response["Content-Security-Policy"] = LOCKED
@@ -54,12 +55,6 @@ def inline(artifact: Artifact) -> HttpResponse:
     response["Cross-Origin-Resource-Policy"] = "same-origin"
     response["Cache-Control"] = "private, max-age=3600"
     response["ETag"] = f'"{stored.sha256}"'
-    return response
-
-
-def download(stored: StoredFile) -> HttpResponseRedirect:
-    response = redirect(signed_url(stored))
-    response["Cache-Control"] = "no-store"
     return response
 
 
@@ -72,18 +67,18 @@ def artifact_detail(request: TeamRequest, run_id: UUID, artifact_id: UUID) -> Ht
 
 @require_safe
 @team_required
-def artifact_raw(request: TeamRequest, run_id: UUID, artifact_id: UUID) -> HttpResponse:
-    return inline(artifact_of(run_or_404(request, run_id), artifact_id))
+def artifact_raw(request: TeamRequest, run_id: UUID, artifact_id: UUID) -> HttpResponseBase:
+    return inline(artifact_of(run_or_404(request, run_id), artifact_id), request)
 
 
 @require_safe
 @team_required
-def artifact_download(request: TeamRequest, run_id: UUID, artifact_id: UUID) -> HttpResponse:
-    return download(artifact_of(run_or_404(request, run_id), artifact_id).file)
+def artifact_download(request: TeamRequest, run_id: UUID, artifact_id: UUID) -> HttpResponseBase:
+    return download(artifact_of(run_or_404(request, run_id), artifact_id).file, request)
 
 
 @require_safe
 @team_required
-def run_input(request: TeamRequest, run_id: UUID, input_id: int) -> HttpResponse:
+def run_input(request: TeamRequest, run_id: UUID, input_id: int) -> HttpResponseBase:
     given = get_object_or_404(run_or_404(request, run_id).inputs.select_related("file"), pk=input_id)
-    return download(given.file)
+    return download(given.file, request)

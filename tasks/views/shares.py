@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.errors import NotFound
 from accounts.tenancy import TeamRequest, require, team_required
+from storage.downloads import download
 from tasks.models import Run, RunShare
 from tasks.services import shares
 from tasks.views import artifacts, live
@@ -59,12 +61,12 @@ def share_revoke(request: TeamRequest, run_id: UUID, share_id: UUID) -> HttpResp
 # ---- What anyone with a link sees
 
 
-def shared(view: Callable[Concatenate[HttpRequest, Run, P], HttpResponse]) -> Callable[..., HttpResponse]:
+def shared(view: Callable[Concatenate[HttpRequest, Run, P], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Give the view the run behind the link. A link that is wrong or revoked leads nowhere; none is indexed or kept."""
 
     @require_safe
     @functools.wraps(view)
-    def wrapped(request: HttpRequest, token: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def wrapped(request: HttpRequest, token: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         run = shares.shared_run(token)
         if run is None:
             raise NotFound("This link leads nowhere. It may have been revoked; ask whoever sent it for a new one.")
@@ -119,10 +121,10 @@ def shared_artifact(request: HttpRequest, run: Run, artifact_id: UUID) -> HttpRe
 
 
 @shared
-def shared_artifact_raw(request: HttpRequest, run: Run, artifact_id: UUID) -> HttpResponse:
-    return artifacts.inline(artifacts.artifact_of(run, artifact_id))
+def shared_artifact_raw(request: HttpRequest, run: Run, artifact_id: UUID) -> HttpResponseBase:
+    return artifacts.inline(artifacts.artifact_of(run, artifact_id), request)
 
 
 @shared
-def shared_artifact_download(request: HttpRequest, run: Run, artifact_id: UUID) -> HttpResponse:
-    return artifacts.download(artifacts.artifact_of(run, artifact_id).file)
+def shared_artifact_download(request: HttpRequest, run: Run, artifact_id: UUID) -> HttpResponseBase:
+    return download(artifacts.artifact_of(run, artifact_id).file, request)

@@ -388,7 +388,9 @@ def test_events_are_read_from_any_point(api: Api, run: Run) -> None:
         assert api.get(f"{path}?{query}").status_code == 400, query
 
 
-def test_what_a_run_delivered_is_listed_and_downloaded(api: Api, team: Team, run: Run) -> None:
+@pytest.mark.parametrize("way", ["app", "store"])
+def test_what_a_run_delivered_is_listed_and_downloaded(api: Api, team: Team, run: Run, settings: Any, way: str) -> None:
+    settings.DOWNLOADS = way
     file = stored(team, "report.md")
     artifact = Artifact.objects.create(team=team, run=run, path="out/report.md", file=file)
 
@@ -410,9 +412,13 @@ def test_what_a_run_delivered_is_listed_and_downloaded(api: Api, team: Team, run
         "created_at": one["created_at"],
         "updated_at": one["updated_at"],
     }
-    assert download.status_code == 302
-    assert file.key in download["Location"]
-    assert "X-Amz-Expires=300" in download["Location"]
+    if way == "app":
+        assert (download.status_code, download["Content-Length"]) == (200, "8")
+        assert download["Content-Disposition"].startswith('attachment; filename="report.md"')
+    else:
+        assert download.status_code == 302
+        assert file.key in download["Location"]
+        assert "X-Amz-Expires=300" in download["Location"]
 
 
 def test_a_receipt_adds_up(api: Api, team: Team, run: Run) -> None:

@@ -1,0 +1,48 @@
+"""Handing out a file: by a signed address of its store, or by ourselves where a browser cannot reach that store."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from storage import names, services
+from storage.models import StoredFile
+
+LOCKED = "sandbox; default-src 'none'"
+
+
+def download(stored: StoredFile, request: HttpRequest) -> HttpResponseBase:
+    """The answer that saves the file; it is never shown in place. Whether the caller may have it was asked before."""
+    response = _streamed(stored, request) if by_app() else HttpResponseRedirect(services.signed_url(stored))
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def by_app() -> bool:
+    """Whether downloads pass through this server: as set, else where the store listens on this machine only."""
+    if settings.DOWNLOADS in ("app", "store"):
+        return bool(settings.DOWNLOADS == "app")
+    host = urlsplit(settings.S3_ENDPOINT_URL).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _streamed(stored: StoredFile, request: HttpRequest) -> HttpResponseBase:
+    kind = services.download_type(stored)
+    response: HttpResponseBase
+    if request.method == "HEAD":
+        response = HttpResponse(content_type=kind)
+    else:
+        response = StreamingHttpResponse(services.pieces(stored), content_type=kind)
+    response["Content-Length"] = str(stored.size)
+    response["Content-Disposition"] = names.content_disposition(stored.name)
+    response["Content-Security-Policy"] = LOCKED
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
