@@ -123,7 +123,7 @@ def _answer(asked: HumanRequest, *, actor: User, ask: Ask, out: TextIO) -> None:
         out.write(f"{_plain(json.dumps(asked.arguments, indent=2, ensure_ascii=False))}\n")
     while True:
         try:
-            answers.answer_request(asked=asked, actor=actor, answer=_ask_for(asked, ask))
+            answers.answer_request(asked=asked, actor=actor, answer=_ask_for(asked, ask), is_admin=True)
             return
         except AppError as error:
             out.write(f"  {error.detail}\n")

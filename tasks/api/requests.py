@@ -26,13 +26,16 @@ class RequestViewSet(ListAndShow, OfRun):
     @extend_schema(
         operation_id="runs_requests_answer",
         summary="Answer a question, decide an approval",
-        description="A second answer, an answer to an expired or void request or to another digest: 409.",
+        description="A second answer, an answer to an expired or void request or to another digest: 409. "
+        "Raising a run's limit beyond what its agent may spend on one run needs `team:admin`.",
         request=AnswerInput,
         responses=HumanRequestSerializer,
     )
     @idempotent()
     def answer(self, request: Request, run_pk: str, pk: str) -> Response:
-        asked = answers.answer_request(asked=self.get_object(), actor=self.actor, answer=self.read(AnswerInput))
+        asked, answer = self.get_object(), self.read(AnswerInput)
+        is_admin = "team:admin" in self.access.actions
+        asked = answers.answer_request(asked=asked, actor=self.actor, answer=answer, is_admin=is_admin)
         return self.show(asked)
 
 

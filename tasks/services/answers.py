@@ -32,11 +32,14 @@ MAX_ANSWER = 20_000
 
 
 @transaction.atomic
-def answer_request(*, asked: HumanRequest, actor: User, answer: Mapping[str, Any]) -> HumanRequest:
+def answer_request(
+    *, asked: HumanRequest, actor: User, answer: Mapping[str, Any], is_admin: bool = False
+) -> HumanRequest:
     """Close the request and let its run go on.
 
     A question takes {"value"}; an approval {"decision", "digest", "arguments", "comment"}; the others {"decision", …}.
     InvalidInput leaves it open; Conflict says that it is closed already or that something else was shown.
+    Only with `is_admin` a run's limit may be raised beyond what its agent may spend on one run.
     """
     run = Run.objects.select_for_update().get(pk=asked.run_id)
     asked = HumanRequest.objects.select_for_update().get(pk=asked.pk)
@@ -44,6 +47,8 @@ def answer_request(*, asked: HumanRequest, actor: User, answer: Mapping[str, Any
     if barred := why_barred(asked, run, actor):
         raise Forbidden(barred)
     checked = _check_question(asked, answer) if asked.kind == K.QUESTION else _check_decision(asked, run, answer)
+    if "max_cost_usd" in checked and not is_admin:
+        _check_cap(run, Decimal(checked["max_cost_usd"]))
     asked.status = RequestStatus.ANSWERED
     asked.answer, asked.answered_by, asked.answered_at = checked, actor, timezone.now()
     asked.save(update_fields=["status", "answer", "answered_by", "answered_at"])
@@ -149,6 +154,14 @@ def _check_raise(run: Run, asked: HumanRequest, wanted: Any) -> Decimal:
     if limit > 10_000:
         raise _invalid("max_cost_usd", "too_high", "At most $10,000 for one run.")
     return limit
+
+
+def _check_cap(run: Run, limit: Decimal) -> None:
+    cap = run.version.max_cost_usd
+    if limit > cap:
+        raise Forbidden(
+            f"{run.agent.name} may spend up to ${cap:,.2f} on one run. An owner or admin of the team can allow more."
+        )
 
 
 def _raised_limit(asked: HumanRequest, checked: Mapping[str, Any]) -> dict[str, Any]:

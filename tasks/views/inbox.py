@@ -106,7 +106,8 @@ def request_answer(request: TeamRequest, request_id: UUID) -> HttpResponse:
     require(request, "runs:write")
     refused: AppError | None = None
     try:
-        answers.answer_request(asked=asked, actor=request.user, answer=read_answer(asked, request.POST))
+        answer, is_admin = read_answer(asked, request.POST), may(request.role, "team:admin")
+        answers.answer_request(asked=asked, actor=request.user, answer=answer, is_admin=is_admin)
     except AppError as error:
         refused = error
     asked = _asked_or_404(request, request_id)

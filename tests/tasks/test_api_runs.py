@@ -311,6 +311,24 @@ def test_an_approval_is_answered_once_with_what_was_shown(api: Api, run: Run) ->
     assert api.get("/api/v1/inbox/").json()["results"] == []
 
 
+def test_a_key_without_the_admin_scope_raises_a_run_up_to_the_cap_of_its_agent(
+    api: Api, team: Team, alice: User, run: Run
+) -> None:
+    asked = ask(run, "budget", arguments={"scope": "run", "needed_usd": "0.50"})
+    path = f"{RUNS}{run.pk}/requests/{asked.pk}/answer/"
+    more = {"decision": "raise", "max_cost_usd": str(run.version.max_cost_usd + 1)}
+
+    refused = api_of(alice, team, "runs:write").send("POST", path, more)
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert "An owner or admin of the team can allow more." in refused.json()["detail"]
+    run.refresh_from_db()
+    assert (run.status, run.max_cost_usd) == ("waiting", run.version.max_cost_usd)
+    assert api.send("POST", path, more).status_code == 200
+    run.refresh_from_db()
+    assert (run.status, run.max_cost_usd) == ("queued", run.version.max_cost_usd + 1)
+
+
 def test_an_approval_of_one_run_is_not_answered_through_another(api: Api, team: Team, run: Run) -> None:
     asked, other = ask(run), RunFactory(team=team)
 

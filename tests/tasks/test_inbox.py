@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -213,6 +214,27 @@ def test_a_budget_is_raised_to_what_is_needed_or_more(as_alice, waiting):
     answer(as_alice, asked, decision="raise", max_cost_usd="$2.50")
     waiting.refresh_from_db()
     assert (waiting.status, str(waiting.max_cost_usd)) == (RunStatus.QUEUED, "2.50")
+
+
+def test_a_member_raises_a_run_up_to_the_cap_of_its_agent(client, waiting, bob, alice):
+    waiting.version.max_cost_usd = Decimal("3.00")
+    waiting.version.save()
+    asked = ask(waiting, "budget", arguments={"scope": "run", "needed_usd": "0.50"})
+
+    client.force_login(bob)
+    refused = answer(client, asked, decision="raise", max_cost_usd="3.01")
+    before = Run.objects.values_list("status", "max_cost_usd").get()
+    answer(client, asked, decision="raise", max_cost_usd="3.00")
+
+    assert refused.status_code == 403
+    assert "Ana may spend up to $3.00 on one run. An owner or admin of the team can allow more." in refused.text
+    assert before == (RunStatus.WAITING, waiting.max_cost_usd)
+    assert Run.objects.values_list("status", "max_cost_usd").get() == (RunStatus.QUEUED, Decimal("3.00"))
+
+    asked = ask(waiting, "budget", arguments={"scope": "run", "needed_usd": "0.50"})
+    client.force_login(alice)
+    answer(client, asked, decision="raise", max_cost_usd="40.00")
+    assert Run.objects.get().max_cost_usd == 40
 
 
 def test_changes_need_a_word_and_a_review_ends_the_run(as_alice, waiting):
