@@ -65,8 +65,13 @@ class AgentForm(forms.Form):
         help_text="Empty for no limit of its own. You hear of it at 80%, at 100% runs wait.",
     )
 
-    def __init__(self, *args: Any, present: AgentVersion | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, present: AgentVersion | None = None, may_set_budget: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        if not may_set_budget:
+            budget = self.fields["budget_monthly_usd"]
+            budget.disabled, budget.help_text = True, "An owner or admin of the team can change it."
         field = cast(forms.ChoiceField, self.fields["model"])
         field.choices = model_choices(present)
         field.initial = default_model()
@@ -87,7 +92,7 @@ class AgentForm(forms.Form):
         runtime, _, model = data["model"].partition(":")
         plain = ("name", "role", "description", "hue", "icon", "instructions", "memory_enabled", "max_cost_usd")
         limits = ("max_turns", "max_concurrent_runs", "budget_monthly_usd")
-        return {name: data[name] for name in (*plain, *limits)} | {
+        return {name: data[name] for name in (*plain, *limits) if not self.fields[name].disabled} | {
             "runtime": runtime,
             "model": model,
             "tools": [row for row in policies if row["policy"] != Policy.DENY.value],

@@ -27,7 +27,12 @@ class TeamPermission(BasePermission):
         if not isinstance(access, Access):
             return False
         scope = view.required_scope()
-        if scope is not None and scope not in access.actions:
-            whose = "This key" if access.key else "Your role in this team"
-            raise InsufficientScope(f"{whose} does not include {scope}.", extra={"required_scope": scope})
+        if scope is not None:
+            require_scope(access, scope)
         return True
+
+
+def require_scope(access: Access, scope: str) -> None:
+    if scope not in access.actions:
+        whose = "This key" if access.key else "Your role in this team"
+        raise InsufficientScope(f"{whose} does not include {scope}.", extra={"required_scope": scope})

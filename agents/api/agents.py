@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from accounts.api.base import ListAndShow, TeamViewSet, find
 from accounts.api.conditional import conditional, require_match, with_etag
 from accounts.api.idempotency import idempotent
+from accounts.api.permissions import require_scope
 from accounts.errors import FieldError, InvalidInput
 from agents.api.serializers import AgentChange, AgentSerializer, AgentVersionSerializer, NewAgent
 from agents.models import Agent, AgentStatus, AgentVersion
@@ -27,7 +28,12 @@ STATUS_CHANGES = {AgentStatus.PAUSED: agents.pause_agent, AgentStatus.ACTIVE: ag
     list=extend_schema(summary="List agents"),
     retrieve=extend_schema(summary="Show an agent"),
     create=extend_schema(summary="Make an agent", request=NewAgent, responses={201: AgentSerializer}),
-    partial_update=extend_schema(summary="Change an agent", request=AgentChange, responses=AgentSerializer),
+    partial_update=extend_schema(
+        summary="Change an agent",
+        description="Its monthly budget needs `team:admin`.",
+        request=AgentChange,
+        responses=AgentSerializer,
+    ),
     destroy=extend_schema(
         summary="Delete an agent", description="Its live runs are cancelled and its tasks deleted; what it did stays."
     ),
@@ -61,6 +67,8 @@ class AgentViewSet(ListAndShow):
     def partial_update(self, request: Request, pk: str) -> Response:
         agent = self._locked()
         changes = self.read(AgentChange)
+        if agents.BUDGET in changes:
+            require_scope(self.access, "team:admin")
         status = changes.pop("status", None)
         if "options" in changes and agent.version is not None:
             changes["options"] = {**agent.version.options, **changes["options"]}

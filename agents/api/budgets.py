@@ -117,7 +117,7 @@ class TeamBudgetView(BudgetView):
 
 
 class AgentBudgetView(BudgetView):
-    write_scope = "agents:write"
+    write_scope = "team:admin"
 
     def agent(self, pk: UUID) -> Agent:
         return find(Agent.objects.for_team(self.team).present(), pk=pk)

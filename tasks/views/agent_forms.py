@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.errors import AppError, InvalidInput
 from accounts.forms import add_refusal
-from accounts.tenancy import TeamRequest, require, team_required
+from accounts.tenancy import TeamRequest, may, require, team_required
 from agents import roles
 from agents.forms import AgentForm
 from agents.models import Agent, AgentVersion, Memory
@@ -50,7 +50,8 @@ def agent_edit(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     version = cast(AgentVersion, agent.version)
     budget = reports.agent_budgets(request.team).get(agent.pk)
     initial = AgentForm.initial_of(agent, version, budget.limit_usd if budget else None)
-    form = AgentForm(request.POST or None, present=version, initial=initial)
+    is_admin = may(request.role, "team:admin")
+    form = AgentForm(request.POST or None, present=version, may_set_budget=is_admin, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             agent = agents.update_agent(agent=agent, actor=request.user, changes=form.configuration())

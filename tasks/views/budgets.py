@@ -23,7 +23,7 @@ from tasks.forms.budgets import BudgetForm
 from tasks.models import HumanRequest, RequestKind
 
 MOST_WAITING = 100
-MAY_RAISE = {"team": "team:admin", "agent": "agents:write", "run": "runs:write"}
+MAY_RAISE = {"team": "team:admin", "agent": "team:admin", "run": "runs:write"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,15 +90,17 @@ def test_an_unknown_field_is_refused(api: Api) -> None:
     assert Budget.objects.count() == 0
 
 
-def test_a_member_limits_agents_but_not_the_team(team: Team, bob: User, agent: Agent) -> None:
-    api = api_of(bob, team)
+def test_a_member_sets_no_budget_by_any_way(team: Team, bob: User, agent: Agent) -> None:
+    set_budget(team=team, agent_id=agent.pk, limit_usd=Decimal(3))
+    api, profile = api_of(bob, team), f"/api/v1/agents/{agent.pk}/"
 
-    refused = api.send("PUT", TEAM, {"limit_usd": "5"})
+    refused = [api.send("PUT", path, {"limit_usd": "5"}) for path in (TEAM, of(agent))]
+    refused += [api.send("DELETE", path) for path in (TEAM, of(agent))]
+    refused += [api.send("PATCH", profile, {"budget_monthly_usd": usd, "name": "Rich"}) for usd in ("5", None)]
 
-    assert (refused.status_code, refused.json()["required_scope"]) == (403, "team:admin")
-    assert api.send("DELETE", TEAM).status_code == 403
-    assert api.send("PUT", of(agent), {"limit_usd": "5"}).status_code == 200
-    assert list(Budget.objects.values_list("agent_id", flat=True)) == [agent.pk]
+    assert [(one.status_code, one.json()["required_scope"]) for one in refused] == [(403, "team:admin")] * 6
+    assert Budget.objects.get().limit_usd == 3
+    assert api.send("PATCH", profile, {"name": "Poor"}).json()["name"] == "Poor"
 
 
 def test_a_key_needs_the_scopes(team: Team, alice: User, agent: Agent) -> None:

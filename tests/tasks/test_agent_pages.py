@@ -159,9 +159,22 @@ class TestForm:
         assert form["tool_query_table"].value() == "ask"
         assert form["tool_fetch_url"].value() == "deny"
 
-        as_bob.post(page("agent_edit", agent_id=agent.pk), filled(budget_monthly_usd="25"))
+        as_bob.post(page("agent_edit", agent_id=agent.pk), filled())
         agent.refresh_from_db()
         assert (agent.name, agent.version.number) == ("Ana", 2)
+
+    def test_its_budget_is_changed_by_an_admin(self, as_bob, client, team, alice):
+        agent = AgentFactory(team=team)
+        Budget.objects.create(team=team, agent_id=agent.pk, limit_usd=5, period="2026-01-01")
+        edit = page("agent_edit", agent_id=agent.pk)
+        assert "An owner or admin of the team can change it." in text(as_bob.get(edit))
+
+        as_bob.post(edit, filled(budget_monthly_usd="25", role="Bookkeeper"))
+        agent.refresh_from_db()
+        assert (agent.role, Budget.objects.get(agent_id=agent.pk).limit_usd) == ("Bookkeeper", 5)
+
+        client.force_login(alice)
+        client.post(edit, filled(budget_monthly_usd="25"))
         assert Budget.objects.get(agent_id=agent.pk).limit_usd == 25
 
     def test_a_model_that_is_not_offered_any_more_can_stay(self, as_bob, team):
