@@ -124,6 +124,12 @@ ERRORS = (
         "Some of the input does not fit; nothing was changed.",
         "`errors` names each field and what is wrong with it.",
     ),
+    ErrorDoc(
+        "too_many_streams",
+        429,
+        "You read as many event streams at once as you may.",
+        "Close one, or read the events in pages.",
+    ),
     ErrorDoc("throttled", 429, "Too many calls or tries.", "Wait for the seconds in `Retry-After`."),
     ErrorDoc(
         "internal",
