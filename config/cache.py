@@ -21,15 +21,18 @@ return count
 """
 
 
-class _Client(RedisCacheClient):
-    """Django's, with one client for the whole life: making one for each command costs more than the command."""
+_clients: dict[str, Any] = {}
 
-    _made: Any = None
+
+class _Client(RedisCacheClient):
+    """Django's, with one client for the process: Django makes a cache for each request, and a connection costs ten
+    times what a command does."""
 
     def get_client(self, key: Any = None, *, write: bool = False) -> Any:
-        if self._made is None:
-            self._made = super().get_client(key, write=True)
-        return self._made
+        server = self._servers[0]  # type: ignore[attr-defined]
+        if server not in _clients:
+            _clients[server] = super().get_client(key, write=True)
+        return _clients[server]
 
 
 class ForgivingRedisCache(RedisCache):
