@@ -9,11 +9,11 @@ from uuid import UUID
 
 
 def uuid7() -> UUID:
-    """48 bits of milliseconds, then 74 random bits."""
-    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return UUID(int=value)
+    """48 bits of milliseconds, 12 bits of the fraction (a quarter of a microsecond), then 62 random bits: what one
+    process makes one after the other sorts so, within a millisecond too (RFC 9562, method 3)."""
+    milliseconds, rest_ns = divmod(time.time_ns(), 1_000_000)
+    value = milliseconds << 80 | 0x7 << 76 | (rest_ns * 4096 // 1_000_000) << 64
+    return UUID(int=value | 0b10 << 62 | int.from_bytes(os.urandom(8), "big") >> 2)
 
 
 def first_id_at(moment: datetime) -> UUID:
