@@ -117,7 +117,7 @@ def system_prompt(run: OwnedRun) -> str:
 
 def tool_definitions(run: OwnedRun) -> Sequence[ToolDefinition]:
     """The tools that the model may call."""
-    usable = [t["tool"] for t in run.row["tools"] if t["policy"] != registry.Policy.DENY]
+    usable = [tool for tool, policy in run.policies.items() if policy != registry.Policy.DENY]
     if not run.row["memory_enabled"]:
         usable = [name for name in usable if name not in ("remember", "recall")]
     return [_definition(name) for name in usable if name in registry.BUILTIN]

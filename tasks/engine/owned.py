@@ -30,6 +30,7 @@ from tasks.engine.ops import (
 )
 from tasks.engine.recordings import Recordings
 from tasks.models import ErrorCode, StepStatus
+from tools.registry import Policy
 
 
 class Released(Exception):
@@ -109,7 +110,19 @@ class OwnedRun:
 
     def policy_of(self, tool: str) -> str | None:
         """The agent's policy for the tool, or None when it does not have the tool."""
-        return next((t["policy"] for t in self.row["tools"] if t["tool"] == tool), None)
+        return self.policies.get(tool)
+
+    @cached_property
+    def policies(self) -> dict[str, str]:
+        """The policy for each tool. A fork takes the agent's present one where that is stricter than its version's."""
+        pinned = {t["tool"]: t["policy"] for t in self.row["tools"]}
+        if self.row["tools_now"] is None:
+            return pinned
+        present = {t["tool"]: t["policy"] for t in self.row["tools_now"]}
+        strictness = [Policy.ALLOW, Policy.ASK, Policy.DENY]
+        return {
+            tool: max(policy, present.get(tool, Policy.DENY), key=strictness.index) for tool, policy in pinned.items()
+        }
 
     def requests_for(self, call_id: str, kind: str, *, after: int) -> list[DictRow]:
         """The requests of that kind about the tool call that was asked for at step `after`, oldest first."""

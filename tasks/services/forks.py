@@ -107,6 +107,7 @@ def replay_run(*, run: Run, actor: User) -> Run:
     replay = _copy(run, actor, prompt="", kind=RunKind.REPLAY, model="")
     Run.objects.filter(pk=replay.pk).update(forked_from=run, forked_at_step=0, review=False)
     _record(run, replay, after=0, with_models=True)
+    audit.record(team=run.team, actor=actor, action="run.replayed", target=replay, source=str(run.pk))
     queue.enqueue_run(replay.pk)
     replay.refresh_from_db()
     return replay
@@ -152,7 +153,12 @@ def _copy(run: Run, actor: User, *, prompt: str, kind: str, model: str) -> Run:
     for given in run.inputs.all():
         RunInput.objects.create(run=copy, file_id=given.file_id, name=given.name)
     Run.objects.filter(pk=copy.pk).update(
-        kind=kind, version=run.version, model_override=model or run.model_override, title=run.title
+        kind=kind,
+        version=run.version,
+        model_override=model or run.model_override,
+        title=run.title,
+        task=run.task,
+        variables=run.variables,
     )
     stream.append(copy, events.Log(text=f"Made from the run {run.pk}."))
     return copy

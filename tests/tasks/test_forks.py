@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from accounts.errors import InvalidInput
-from accounts.models import User
+from accounts.models import AuditEntry, Team, User
+from agents.services import agents
 from tasks.models import Artifact, Run, RunEvent
-from tasks.services import forks
+from tasks.services import forks, runs
+from tests.factories import AgentFactory, TaskFactory
 from tests.tasks.scripted import Scripted, call, last, say, settled, types
 
 pytestmark = pytest.mark.usefixtures("driver")
@@ -104,3 +106,53 @@ def test_a_replay_of_two_writes_to_one_file_in_one_turn(scripted: Play, start: S
     assert (replay.status, replay.error_detail) == ("succeeded", "")
     kept, copy = Artifact.objects.get(run=run), Artifact.objects.get(run=replay)
     assert (copy.file.sha256, copy.version) == (kept.file.sha256, 2)
+
+
+@pytest.mark.parametrize(("pinned", "present"), [("allow", "ask"), ("ask", "allow")])
+def test_a_fork_asks_where_its_version_or_the_agent_of_today_does(
+    scripted: Play, start: Start, alice: User, pinned: str, present: str
+) -> None:
+    scripted([say("Done.")])
+    run = settled(start("write_file", policies={"write_file": pinned}), "succeeded")
+    tools = [{"tool": "write_file", "policy": present}]
+    agents.update_agent(agent=run.agent, actor=alice, changes={"tools": tools})
+    scripted([ONE], [say("Done.")])
+
+    fork = settled(forks.fork_run(run=run, actor=alice))
+
+    assert (fork.version, fork.status, fork.waiting_kind) == (run.version, "waiting", "approval")
+    assert "tool.started" not in types(fork)
+
+
+@pytest.mark.parametrize("tools", [[], [{"tool": "write_file", "policy": "deny"}]])
+def test_a_fork_has_no_tool_that_was_taken_from_the_agent_but_a_replay_shows_its_results(
+    scripted: Play, done: Run, alice: User, tools: list[dict[str, str]]
+) -> None:
+    agents.update_agent(agent=done.agent, actor=alice, changes={"tools": tools})
+    runtime = scripted([ONE], [say("Done without.")])
+
+    fork = settled(forks.fork_run(run=done, actor=alice, reuse_tools=False), "succeeded")
+    replay = settled(forks.replay_run(run=done, actor=alice), "succeeded")
+
+    assert (runtime.calls[0].tools, Artifact.objects.filter(run=fork).count()) == ([], 0)
+    assert "tool.started" not in types(fork)
+    assert (replay.output, Artifact.objects.filter(run=replay).count()) == ("Done.", 2)
+
+
+def test_forks_and_replays_belong_to_the_task_and_are_on_the_record(scripted: Play, team: Team, alice: User) -> None:
+    scripted([say("Done.")])
+    agent = AgentFactory(team=team, version__memory_enabled=False)
+    named = [{"name": "month", "label": "Month", "type": "text", "required": True}]
+    task = TaskFactory(team=team, agent=agent, prompt="Look at {{month}}.", variables=named)
+    run = settled(runs.start_run(team=team, actor=alice, task=task, values={"month": "May"}), "succeeded")
+
+    made = [forks.fork_run(run=run, actor=alice), forks.replay_run(run=run, actor=alice)]
+
+    assert [(one.task, one.variables, one.prompt) for one in made] == [(task, {"month": "May"}, "Look at May.")] * 2
+    entries = AuditEntry.objects.filter(subject_id__in=[str(one.pk) for one in made]).exclude(action="run.started")
+    assert list(entries.order_by("pk").values_list("action", "actor")) == [
+        ("run.forked", alice.pk),
+        ("run.replayed", alice.pk),
+    ]
+    for one in made:
+        settled(one, "succeeded")
