@@ -390,6 +390,8 @@ function followTail(grown) {
 if (runPage) {
   const head = runPage.querySelector(".run-head");
   new ResizeObserver(() => root.style.setProperty("--run-head-h", `${head.offsetHeight}px`)).observe(head);
+  const dock = document.getElementById("run-dock");
+  new ResizeObserver(() => root.style.setProperty("--run-dock-h", `${dock.offsetHeight}px`)).observe(dock);
   document.addEventListener("tab:shown", (event) => {
     if (event.target.id === "activity" && wantsFollow() && !runHasEnded) toEnd();
     else window.scrollTo({ top: 0 });

@@ -120,11 +120,11 @@ def open_page(chromium: Browser, server: str, transactional_db: None) -> Iterato
 
 
 @pytest.fixture
-def shot() -> Callable[[Page, str], None]:
+def shot() -> Callable[..., None]:
     """Keep a picture of the page for people who look at the run of the tests."""
     OUTPUT.mkdir(exist_ok=True)
 
-    def take(page: Page, name: str) -> None:
-        page.screenshot(path=OUTPUT / f"{name}.png", full_page=True)
+    def take(page: Page, name: str, *, whole: bool = True) -> None:
+        page.screenshot(path=OUTPUT / f"{name}.png", full_page=whole)
 
     return take

@@ -207,6 +207,28 @@ def test_a_person_who_scrolled_up_is_left_alone(open_page: Open, alice, run):
     assert page.evaluate("() => innerHeight + scrollY >= document.documentElement.scrollHeight - 130")
 
 
+@pytest.mark.parametrize("look", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])
+def test_the_pill_stands_above_what_waits_for_a_person(open_page: Open, shot, alice, run, look, request):
+    say(run, *range(1, 60))
+    page = open_page(alice, **look)
+    page.goto(path(run))
+    expect(page.locator("#run-connection")).to_have_attribute("data-state", "live")
+    page.evaluate("() => scrollTo(0, 0)")
+    page.wait_for_function("() => scrollY === 0")
+
+    ask(run, "Which column should I measure?", choices=["refunded", "refund_usd"])
+    question = page.locator("#run-dock .approval")
+    expect(question).to_be_visible()
+    pill = page.locator("#run-pill button")
+    expect(pill).to_be_visible()
+    question.evaluate("one => Promise.all(one.getAnimations({ subtree: true }).map((each) => each.finished))")
+
+    above, below = pill.bounding_box(), question.bounding_box()
+    assert above["y"] + above["height"] <= below["y"]
+    assert below["y"] - above["y"] - above["height"] < 32
+    shot(page, f"pill-{request.node.callspec.id}", whole=False)
+
+
 def test_without_javascript_the_page_shows_and_answers(open_page: Open, alice, run):
     say(run, 1)
     asked = ask(run, "Which column?", choices=["refunded", "refund_usd"])
