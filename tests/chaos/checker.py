@@ -168,7 +168,8 @@ class Checker:
             yield from self._calls_of(run, by_call)
 
     def _calls_of(self, run: str, by_call: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
-        """Each call that was sent has one row: charged when its answer was kept, unknown when there was none."""
+        """Each call that was sent has one row: charged when its answer was kept, unknown when there was none, free when
+        it came to an owner that could not keep it any more."""
         told = self.events[run]
         for place, event in enumerate(told):
             if event["type"] != "model.started":
@@ -177,9 +178,10 @@ class Checker:
             outcomes = sorted(row["outcome"] for row in by_call[call])
             if outcomes in (["charged"], ["unknown"], ["free", "unknown"]):
                 continue
-            if outcomes == ["free"] and self.runs[run]["status"] == "cancelled":
-                continue  # it was answered when the run had been cancelled
             after = next((e for e in told[place + 1 :] if e["type"] != "log"), None)
+            was_lost = after is not None and after["type"] == "attempt.lost"
+            if outcomes == ["free"] and (was_lost or self.runs[run]["status"] == "cancelled"):
+                continue
             was_refused = after is not None and after["type"] == "error" and after["data"]["code"] in NOT_BILLED
             if outcomes or not was_refused:
                 yield f"call {call} has {outcomes or 'no'} rows (then {after and after['type']})"

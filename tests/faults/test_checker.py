@@ -137,6 +137,11 @@ def answered_after_cancel(case: Case) -> None:
     cancelled(case)
 
 
+def answered_after_the_owner_was_lost(case: Case) -> None:
+    answered_too_late(case)
+    case.event("attempt.lost", worker="one", recoveries=1, reason="lease")
+
+
 def budget(case: Case, **values: Any) -> None:
     made = {"limit_usd": 1, "spent_usd": 0, "reserved_usd": 0} | values
     Budget.objects.create(team=case.run.team, period="2026-11-01", **made)
@@ -196,7 +201,10 @@ SPOILT: list[tuple[str, Callable[[Case], Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("spare", [paid, cancelled, answered_after_cancel, lambda case: effects(case, 1), budget])
+@pytest.mark.parametrize(
+    "spare",
+    [paid, cancelled, answered_after_cancel, answered_after_the_owner_was_lost, lambda case: effects(case, 1), budget],
+)
 def test_what_is_right_is_not_reported(case: Case, spare: Callable[[Case], Any]) -> None:
     assert case.broken() == {}
 
