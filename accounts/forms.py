@@ -25,6 +25,10 @@ class ProfileForm(forms.Form):
     hue = forms.CharField(widget=forms.HiddenInput, required=False)
 
 
+class TeamForm(forms.Form):
+    name = forms.CharField(max_length=120, help_text="What the team is called. Addresses of pages stay as they are.")
+
+
 SCOPE_WORDS = {
     "runs:read": "See runs, events and files",
     "runs:write": "Start, answer and cancel runs",

@@ -8,16 +8,18 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from accounts import audit
+from accounts.errors import FieldError, InvalidInput
 from accounts.models import Membership, Role, Team, User
 from accounts.signals import team_created
 
 SLUG_TRIES = 5
+NAME_MAX = 120
 
 
 @transaction.atomic
 def create_team(*, owner: User, name: str, is_personal: bool = False) -> Team:
     """Make a team with its first owner. Whoever must know hears `team_created` inside the same transaction."""
-    team = _insert_with_free_slug(name=name[:120], email=owner.email, is_personal=is_personal)
+    team = _insert_with_free_slug(name=name[:NAME_MAX], email=owner.email, is_personal=is_personal)
     Membership.objects.create(team=team, user=owner, role=Role.OWNER)
     team_created.send(sender=Team, team=team, owner=owner)
     audit.record(team=team, actor=owner, action="team.created", target=team)
@@ -27,6 +29,26 @@ def create_team(*, owner: User, name: str, is_personal: bool = False) -> Team:
 def create_personal_team(*, owner: User) -> Team:
     """The team that every person has from the start."""
     return create_team(owner=owner, name=f"{owner.display_name}'s team", is_personal=True)
+
+
+@transaction.atomic
+def rename_team(*, team: Team, actor: User, name: str) -> Team:
+    """Call the team something else. Its slug stays, so that no address changes."""
+    name = " ".join(name.split())
+    if not any(char.isprintable() and char != " " for char in name):
+        raise _misnamed("required", "A team needs a name.")
+    if len(name) > NAME_MAX:
+        raise _misnamed("max_length", f"At most {NAME_MAX} characters.")
+    kept = Team.objects.select_for_update().get(pk=team.pk)
+    if kept.name != name:
+        before, kept.name = kept.name, name
+        kept.save(update_fields=["name"])
+        audit.record(team=kept, actor=actor, action="team.renamed", target=kept, before=before, after=name)
+    return kept
+
+
+def _misnamed(code: str, message: str) -> InvalidInput:
+    return InvalidInput(message, fields=[FieldError("name", code, message)])
 
 
 def default_team(user: User) -> Team | None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from accounts.errors import InvalidInput
 from accounts.models import AuditEntry, Membership, Role, Team
 from accounts.services import teams
 from accounts.signals import team_created
@@ -34,6 +35,19 @@ def test_create_team_makes_its_owner_and_its_plan() -> None:
 @pytest.mark.parametrize(("name", "slug"), [("Müller & Söhne", "muller-sohne"), ("北京", "team"), ("--", "team")])
 def test_create_team_finds_a_slug_for_any_name(name: str, slug: str) -> None:
     assert teams.create_team(owner=UserFactory(), name=name).slug == slug
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "code"), [("", "required"), (" ", "required"), ("x" * 121, "max_length")])
+def test_rename_team_refuses_a_name_that_does_not_fit(name: str, code: str) -> None:
+    team = TeamFactory(name="Acme")
+
+    with pytest.raises(InvalidInput) as refused:
+        teams.rename_team(team=team, actor=UserFactory(), name=name)
+
+    team.refresh_from_db()
+    assert [(wrong.field, wrong.code) for wrong in refused.value.fields] == [("name", code)]
+    assert team.name == "Acme"
 
 
 @pytest.mark.django_db

@@ -136,6 +136,72 @@ def test_a_viewer_sees_people_and_roles(as_viewer, alice):
     assert "What each role may do" in shown
 
 
+# ---- The team's name
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.ADMIN])
+def test_an_owner_or_admin_renames_the_team(client, team, role):
+    user = MembershipFactory(team=team, role=role).user
+    client.force_login(user)
+
+    answer = client.post(page("team_settings"), {"name": "  Acme   Research "}, follow=True)
+
+    team.refresh_from_db()
+    entry = AuditEntry.objects.get()
+    assert (team.name, team.slug) == ("Acme Research", "acme")
+    assert "The team is called Acme Research." in answer.text
+    assert (entry.team, entry.actor, entry.action) == (team, user, "team.renamed")
+    assert entry.data == {"before": "Acme", "after": "Acme Research"}
+
+
+def test_the_same_name_again_changes_nothing(as_alice, team):
+    assert as_alice.post(page("team_settings"), {"name": "Acme"}).status_code == 302
+
+    assert not AuditEntry.objects.exists()
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.VIEWER])
+def test_others_see_the_name_and_why_they_cannot_change_it(client, team, role):
+    client.force_login(MembershipFactory(team=team, role=role).user)
+
+    shown = client.get(page("team_settings")).text
+    answer = client.post(page("team_settings"), {"name": "Mine"})
+
+    team.refresh_from_db()
+    assert "Only an owner or admin can rename the team." in shown
+    assert re.search(r'<input[^>]*name="name"[^>]*disabled', shown)
+    assert (answer.status_code, team.name) == (403, "Acme")
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_person_of_another_team_renames_nothing(client, team, charlie):
+    client.force_login(charlie)
+
+    answer = client.post(page("team_settings"), {"name": "Mine"})
+
+    team.refresh_from_db()
+    assert (answer.status_code, team.name) == (404, "Acme")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("", "This field is required."),
+        (" \t ", "This field is required."),
+        ("\u200b", "A team needs a name."),
+        ("x" * 121, "at most 120 characters"),
+    ],
+)
+def test_a_name_that_does_not_fit_is_refused_at_its_field(as_alice, team, name, words):
+    answer = as_alice.post(page("team_settings"), {"name": name})
+
+    team.refresh_from_db()
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert team.name == "Acme"
+    assert not AuditEntry.objects.exists()
+
+
 @pytest.mark.parametrize("name", ["settings", "profile", "team_settings", "api_keys"])
 def test_an_outsider_gets_404_and_a_stranger_signs_in(client, team, charlie, name):
     assert client.get(page(name)).headers["Location"].startswith("/accounts/login/")
