@@ -108,6 +108,14 @@ class ReasonInput(StrictSerializer):
     reason = serializers.CharField(max_length=300, required=False, allow_blank=True)
 
 
+class ManyRunsInput(StrictSerializer):
+    runs = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=200)
+
+
+class ManyRunsReasonInput(ManyRunsInput):
+    reason = serializers.CharField(max_length=300, required=False, allow_blank=True)
+
+
 class EmptyInput(StrictSerializer):
     """No fields."""
 

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import ListAndShow, TeamViewSet, find
+from accounts.api.base import NOTHING_HERE, ListAndShow, TeamViewSet, find
 from accounts.api.filters import TimeFilter
 from accounts.api.idempotency import idempotent
-from tasks.api.inputs import EmptyInput, ForkInput, NewRun, ReasonInput, ReviewInput
+from accounts.errors import NotFound
+from tasks.api.comparisons import ComparisonSerializer, read_with
+from tasks.api.inputs import (
+    EmptyInput,
+    ForkInput,
+    ManyRunsInput,
+    ManyRunsReasonInput,
+    NewRun,
+    ReasonInput,
+    ReviewInput,
+)
 from tasks.api.receipts import ReceiptSerializer, receipt_of
-from tasks.api.shapes import RunSerializer, new_run
+from tasks.api.shapes import BulkResultsSerializer, RunSerializer, new_run
 from tasks.models import HumanRequest, Run, RunInput, RunKind, RunStatus
 from tasks.services import answers, forks, runs
+from tasks.services.comparisons import compare_runs
 
 WORDS = {"variables": "values"}
 """Names of the contract that the service calls otherwise."""
@@ -115,9 +128,66 @@ class RunViewSet(ListAndShow):
     def receipt(self, request: Request, pk: str) -> Response:
         return Response(ReceiptSerializer(receipt_of(self.get_object())).data)
 
+    @extend_schema(
+        summary="Compare a run with another one",
+        parameters=[OpenApiParameter("with", UUID, required=True, description="The other run, which stands right.")],
+        responses=ComparisonSerializer,
+    )
+    @action(detail=True, methods=["get"])
+    def compare(self, request: Request, pk: str) -> Response:
+        mine = self.get_queryset()  # get_object() would read `with` as a filter of the list
+        left = find(mine, pk=pk)
+        right = find(mine, pk=read_with(request.query_params.get("with")))
+        return Response(ComparisonSerializer(compare_runs(left, right)).data)
+
+    @extend_schema(
+        summary="Cancel many runs",
+        description="Up to 200. If one of them is not in this team, none is touched: 404.",
+        request=ManyRunsReasonInput,
+        responses=BulkResultsSerializer,
+    )
+    @action(detail=False, methods=["post"], url_path="bulk-cancel")
+    @idempotent()
+    def bulk_cancel(self, request: Request) -> Response:
+        given = self.read(ManyRunsReasonInput)
+        done, over = runs.cancel_runs(runs=self._many(given["runs"]), actor=self.actor, reason=given.get("reason", ""))
+        found = {run.pk: {"outcome": "cancelled"} for run in done} | {
+            run.pk: {"outcome": "already_ended"} for run in over
+        }
+        return _per_id(given["runs"], found)
+
+    @extend_schema(
+        summary="Repeat many runs that have ended",
+        description="Up to 200. If one of them is not in this team, none is touched: 404.",
+        request=ManyRunsInput,
+        responses=BulkResultsSerializer,
+    )
+    @action(detail=False, methods=["post"], url_path="bulk-retry")
+    @idempotent()
+    def bulk_retry(self, request: Request) -> Response:
+        wanted = self.read(ManyRunsInput)["runs"]
+        new, refused = runs.retry_runs(runs=self._many(wanted), actor=self.actor)
+        found: dict[Any, dict[str, Any]] = {run.pk: {"outcome": "refused"} for run in refused}
+        found |= {run.retry_of_id: {"outcome": "started", "new_run": run.pk} for run in new}
+        return _per_id(wanted, found)
+
+    def _many(self, wanted: Collection[UUID]) -> list[Run]:
+        """Oldest first, so that two callers lock them in one order."""
+        rows = Run.objects.for_team(self.team).with_people_words().select_related("team")
+        found = list(rows.filter(pk__in=wanted).order_by("pk"))
+        if len(found) < len(set(wanted)):
+            raise NotFound(NOTHING_HERE)
+        return found
+
     def shown(self, run: Run, *, status: int = 200) -> Response:
         """The run as it is now."""
         return self.show(self.get_queryset().get(pk=run.pk), status=status)
+
+
+def _per_id(wanted: Collection[UUID], found: dict[Any, dict[str, Any]]) -> Response:
+    """What became of each, in the order of the question."""
+    results = [{"run": pk, "new_run": None} | found[pk] for pk in dict.fromkeys(wanted)]
+    return Response(BulkResultsSerializer({"results": results}).data)
 
 
 class OfRun(TeamViewSet):

@@ -178,6 +178,21 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         return None
 
 
+@extend_schema_serializer(component_name="BulkResult")
+class BulkResultSerializer(serializers.Serializer[Any]):
+    run = serializers.UUIDField()
+    outcome = serializers.ChoiceField(
+        choices=["cancelled", "already_ended", "started", "refused"],
+        help_text="refused: not ended yet, or its agent takes no work now.",
+    )
+    new_run = serializers.UUIDField(allow_null=True, default=None)
+
+
+@extend_schema_serializer(component_name="BulkResults")
+class BulkResultsSerializer(serializers.Serializer[Any]):
+    results = BulkResultSerializer(many=True)
+
+
 def new_run(run: Run) -> dict[str, Any]:
     """A run that this transaction made: the row and what it refers to are at hand, and nobody is asked anything yet."""
     run.open_requests = []  # type: ignore[attr-defined]

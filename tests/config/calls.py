@@ -81,6 +81,8 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "tasks/runs": {**_START, "variables": {}},
     "cancel": {"reason": "No"},
+    "bulk-cancel": {"runs": [Run], "reason": "No"},
+    "bulk-retry": {"runs": [Run]},
     "fork": {"from_seq": 0, "prompt": "Again", "model": "demo-1", "reuse_tools": True},
     "review": {"decision": "revise", "comment": "More"},
     "answer": {"value": "yes", "comment": "c"},
@@ -188,7 +190,12 @@ class Operation:
         body = GOOD.get("/".join(words[-2:])) or GOOD.get(words[-1])
         if body is None or "requestBody" not in self.described:
             return None
-        return {name: self._id(value) if isinstance(value, type) else value for name, value in body.items()}
+        return {name: self._with_ids(value) for name, value in body.items()}
+
+    def _with_ids(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._with_ids(one) for one in value]
+        return self._id(value) if isinstance(value, type) else value
 
 
 def _examples(operation: Any, mode: GenerationMode) -> list[Any]:

@@ -511,6 +511,7 @@ def routes(run: Run) -> list[tuple[str, str, Any]]:
         ("GET", "shares/", None),
         ("POST", "shares/", None),
         ("GET", "receipt/", None),
+        ("GET", f"compare/?with={run.pk}", None),
         ("GET", "events/", None),
         ("GET", "requests/", None),
         ("GET", "artifacts/", None),
