@@ -219,3 +219,12 @@ def test_the_sidebar_lists_the_persons_teams_only(as_alice, alice, other_team):
 
     assert "Second desk" in shown
     assert "Elsewhere" not in shown
+
+
+def test_a_member_is_told_their_own_role_on_the_keys_page(bob, team):
+    client = Client()
+    client.force_login(bob)
+
+    shown = client.get("/t/acme/settings/api-keys/").content.decode()
+
+    assert "You are a member in this team, so you can look but not make or revoke API keys." in shown
