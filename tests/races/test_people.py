@@ -68,7 +68,17 @@ def test_two_clocks_at_once_start_each_scheduled_run_once(alice: User, monkeypat
     made = [running.start_run(team=agent.team, actor=alice, agent=agent, prompt="Go", start_at=soon) for _ in range(60)]
     Run.objects.update(start_at=timezone.now())
 
-    said = at_once(2, lambda _: housekeeping.start_due_runs())
+    meeting, has_met, move_to = threading.Barrier(2), threading.local(), Run.move_to
+
+    def move_together(run: Run, *args: Any, **more: Any) -> None:
+        """Neither clock moves its first run before both have one in hand."""
+        if not hasattr(has_met, "other"):
+            has_met.other = meeting.wait(10)
+        move_to(run, *args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "move_to", move_together)
+        said = at_once(2, lambda _: housekeeping.start_due_runs())
     housekeeping.start_due_runs()
 
     assert said == [None, None]
