@@ -4,7 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from accounts.views import ResetFromLink
+from accounts.views.sign_in import ResetFromLink
 from config import api_docs, error_docs, health, operators, views
 
 RESET_LINK = r"^accounts/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$"
