@@ -97,6 +97,20 @@ class Checker:
             if len(set(start.runs)) > 1:
                 yield f"{start.key} was told {start.runs}"
 
+    # ---- G11
+
+    def doubled_starts(self) -> Iterator[str]:
+        """A run that was to start later starts then and once, whatever the number of schedulers."""
+        for run, row in self.runs.items():
+            if _kind(row) != "later":
+                continue
+            begun = [event["at"] for event in self.events[run] if event["type"] == "run.started"]
+            due = [event for event in self.events[run] if event["data"].get("reason") == "scheduled"]
+            if len(due) > 2:  # when it was made, and when its time came
+                yield f"{run} was queued at its time {len(due) - 1} times"
+            if row["start_at"] and begun and begun[0] < row["start_at"]:
+                yield f"{run} began {(row['start_at'] - begun[0]).total_seconds():.1f} s early"
+
     # ---- G4, G5
 
     def doubled_steps(self) -> Iterator[str]:
@@ -256,6 +270,7 @@ CHECKS: dict[str, Check] = {
     "lost": Checker.lost,
     "poison not stopped": Checker.poison,
     "doubled runs": Checker.doubled_runs,
+    "doubled starts": Checker.doubled_starts,
     "doubled steps": Checker.doubled_steps,
     "doubled effects": Checker.doubled_effects,
     "effects lost": Checker.lost_effects,

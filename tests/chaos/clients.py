@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.chaos.receiver import Receiver
 
 KINDS = {
     "plain": 18, "steps": 18, "files": 12, "deliver": 12, "approve": 7, "ask": 8, "chatter": 6, "slow": 7, "long": 4,
-    "costly": 5, "review": 3,
+    "costly": 5, "review": 3, "later": 4,
 }  # fmt: skip
 CANCELLED = 0.04
 IMPATIENT = 0.05
@@ -75,9 +76,10 @@ def submit(world: World, kind: str, order: str) -> Start:
         world.history.starts.append(start)
     chance = random.Random(start.key)  # noqa: S311
     is_impatient = chance.random() < IMPATIENT
+    body = _body(world, start, chance)  # once: the same key must come with the same body
     while not world.is_over.is_set():
         try:
-            status, answer = world.api.call("POST", "/runs/", _body(world, start), idempotency_key=start.key)
+            status, answer = world.api.call("POST", "/runs/", body, idempotency_key=start.key)
         except Lost:
             start.lost += 1
             world.is_over.wait(chance.uniform(0.1, 1.0))
@@ -94,7 +96,7 @@ def submit(world: World, kind: str, order: str) -> Start:
     return start
 
 
-def _body(world: World, start: Start) -> dict[str, Any]:
+def _body(world: World, start: Start, chance: random.Random) -> dict[str, Any]:
     agent = {"approve": "careful", "costly": "tight"}.get(start.kind, "free")
     body: dict[str, Any] = {
         "agent": world.agents[agent],
@@ -103,6 +105,8 @@ def _body(world: World, start: Start) -> dict[str, Any]:
     }
     if start.kind == "review":
         body |= {"review": True, "limits": {"max_cost_usd": "0.02"}}
+    if start.kind == "later":
+        body["start_at"] = (datetime.now(UTC) + timedelta(seconds=chance.uniform(1, 8))).isoformat()
     return body
 
 

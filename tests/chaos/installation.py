@@ -87,6 +87,16 @@ class Desk(Installation):
     def valkey(self) -> redis.Redis:
         return redis.Redis.from_url(self.addresses["REDIS_URL"], socket_timeout=5)
 
+    def limit_valkey(self, most_bytes: int) -> None:
+        """How much it may hold; 0 is no limit."""
+        self.valkey().config_set("maxmemory", most_bytes)
+
+    def second_beat(self) -> subprocess.Popen[bytes]:
+        """One more scheduler on the same database and broker. Whoever starts it ends it."""
+        command = [sys.executable, "-m", "celery", "-A", "config", "beat", "-l", "WARNING", "--pidfile="]
+        environment = {"DESKHAND_VAR": str(self.home), "PATH": os.environ["PATH"]}
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+
     def end_connections(self) -> bool:
         self.admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'deskhand'")
         return True

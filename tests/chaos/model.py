@@ -36,6 +36,7 @@ SCRIPTS: Mapping[str, Script] = {
     "costly": lambda order: _progress(order, 3),
     "poison": lambda order: [[("crash", {})]],
     "review": lambda order: _progress(order, 1),
+    "later": lambda order: _progress(order, 1),
 }
 DELAYS_S = {"slow": 2.5, "steps": 0.2, "long": 0.5, "costly": 0.2}
 

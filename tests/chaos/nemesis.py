@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import random
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from tests.chaos.report import Plan
 
 PAUSES_S = {"web": 3.0, "beat": 5.0, "valkey": 4.0, "postgres": 5.0, "s3": 4.0}
 SPENT_S = 4.0
+FULL_S = 4.0
+DOUBLE_S = 12.0
 BURST, BURST_S = 50, 0.6
 """So many runs are started at once, and at some moment of so many seconds the web process is killed."""
 MODEL = ("rate_limit", "overloaded", "server", "hang", "reset", "close", "error_event", "malformed", "drip")
@@ -29,6 +32,8 @@ DECK = (
     *(("terminate", role) for role in ("web", "worker", "beat")),
     ("burst", "with web killed in it"),
     ("flush", "valkey"),
+    ("fill", "valkey"),
+    ("double", "beat"),
     ("end connections", "postgres"),
     ("spend connections", "postgres"),
     *(("model", how) for how in (*MODEL, "away")),
@@ -80,6 +85,7 @@ class Nemesis:
         self._desk, self._world, self._faults = desk, world, faults
         self._paused: list[int] = []
         self._asking: list[threading.Thread] = []
+        self._second_beats: list[subprocess.Popen[bytes]] = []
 
     def run(self) -> None:
         began = time.monotonic()
@@ -96,6 +102,10 @@ class Nemesis:
         self._desk.send(signal.SIGCONT, self._paused)
         for thread in self._asking:
             thread.join(60)
+        for beat in self._second_beats:
+            beat.kill()
+            beat.wait()
+        self._empty_valkey()
 
     def _play(self, fault: Fault) -> object:
         """Whether anything was hit."""
@@ -108,6 +118,10 @@ class Nemesis:
                 return self._pause(fault)
             case "flush":
                 return self._desk.valkey().flushall()
+            case "fill":
+                return self._fill_valkey()
+            case "double":
+                return self._double_beat()
             case "end connections":
                 return self._desk.end_connections()
             case "spend connections":
@@ -169,6 +183,26 @@ class Nemesis:
         for connection in held:
             threading.Timer(SPENT_S, connection.close).start()
         return len(held)
+
+    def _fill_valkey(self) -> bool:
+        """It refuses every write, for some seconds. One that is started anew meanwhile has room again."""
+        self._desk.limit_valkey(1)
+        threading.Timer(FULL_S, self._empty_valkey).start()
+        return True
+
+    def _empty_valkey(self) -> None:
+        while not self._world.is_over.is_set():
+            try:
+                return self._desk.limit_valkey(0)
+            except redis.RedisError:  # killed or paused: it must not stay full
+                self._world.is_over.wait(0.5)
+
+    def _double_beat(self) -> bool:
+        """A second scheduler beside the first, as after a careless deployment."""
+        second = self._desk.second_beat()
+        self._second_beats.append(second)
+        threading.Timer(DOUBLE_S, second.terminate).start()
+        return True
 
     def _spoil_model(self, fault: Fault) -> bool:
         if fault.what == "away":

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -172,6 +173,14 @@ def unheard(case: Case) -> None:
     case.desk.given |= {"msg_2"}
 
 
+def later(case: Case, *due: str, begins_in_s: float) -> None:
+    for reason in due:
+        case.event("run.queued", reason=reason)
+    case.event("run.started", worker="one", attempt=1)
+    case.history.views.clear()
+    case.change(title="chaos later s1", start_at=timezone.now() - timedelta(seconds=begins_in_s))
+
+
 SPOILT: list[tuple[str, Callable[[Case], Any]]] = [
     ("lost", lambda case: case.change(status="queued", finished_at=None)),
     ("lost", lambda case: case.change(status="cancelled")),
@@ -180,6 +189,8 @@ SPOILT: list[tuple[str, Callable[[Case], Any]]] = [
     ("lost", lambda case: case.history.starts.append(Start("k2", "plain", "s2"))),
     ("poison not stopped", lambda case: case.change(title="chaos poison s1")),
     ("doubled runs", lambda case: RunFactory(agent=case.run.agent, title="chaos deliver s1", metadata={"key": "k1"})),
+    ("doubled starts", lambda case: later(case, "scheduled", "scheduled", "scheduled", begins_in_s=1)),
+    ("doubled starts", lambda case: later(case, "scheduled", "scheduled", begins_in_s=-5)),
     ("doubled steps", twice),
     ("doubled effects", lambda case: effects(case, 2)),
     ("effects lost", delivered),
