@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.db.models import Model, QuerySet
@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from accounts.api.errors import BadParameter
 from accounts.api.serializers import shown
 from accounts.api.throttles import put_rate_headers
 from accounts.errors import NotFound
@@ -18,8 +19,19 @@ from accounts.models import Team, TeamScopedQuerySet, User
 from accounts.tenancy import Access
 
 M = TypeVar("M", bound=Model)
+F = TypeVar("F", bound=Callable[..., Any])
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 NOTHING_HERE = "There is nothing here, or it belongs to another team."
+
+
+def takes(*names: str) -> Callable[[F], F]:
+    """Name the query parameters that a handler reads. Any other is refused, in a list those that no filter knows."""
+
+    def mark(handler: F) -> F:
+        handler.takes = frozenset(names)  # type: ignore[attr-defined]
+        return handler
+
+    return mark
 
 
 class TeamAPIView(APIView):
@@ -48,6 +60,16 @@ class TeamAPIView(APIView):
             return self.action_scopes[action]
         return self.read_scope if self.request.method in SAFE_METHODS else self.write_scope
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        name = getattr(self, "action", None) or str(request.method).lower()
+        handler = getattr(self, name, None)
+        if handler is None or name == "list":  # a list asks its filters
+            return
+        for given in request.query_params:
+            if given not in getattr(handler, "takes", ()):
+                raise BadParameter(given[:60], "There is no such parameter here.")
+
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         finished = super().finalize_response(request, response, *args, **kwargs)
         put_rate_headers(request, finished)
@@ -64,6 +86,11 @@ class TeamViewSet(TeamAPIView, GenericViewSet[Any]):
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset().none()
         return cast(TeamScopedQuerySet[Any], super().get_queryset()).for_team(self.team)
+
+    def get_object(self) -> Any:
+        """The row that the address names. Filters belong to lists."""
+        name = self.lookup_url_kwarg or self.lookup_field
+        return find(self.get_queryset(), **{self.lookup_field: self.kwargs[name]})
 
     def show(self, row: Model, *, status: int = 200) -> Response:
         """The answer that shows one row."""

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import TeamAPIView, find
+from accounts.api.base import TeamAPIView, find, takes
 from accounts.api.errors import BadParameter
 from accounts.api.serializers import shown
 from tasks.api.event_schema import EVENT_LIST
@@ -44,6 +44,7 @@ class RunEventsView(TeamAPIView):
         ],
         responses={200: EVENT_LIST},
     )
+    @takes("after", "limit", "types")
     def get(self, request: Request, run_pk: str) -> Response:
         asked = _Asked(request)
         run = find(Run.objects.for_team(self.team), pk=run_pk)
@@ -60,9 +61,6 @@ class _Asked:
 
     def __init__(self, request: Request) -> None:
         given: Any = request.query_params
-        for name in given:
-            if name not in {"after", "limit", "types"}:
-                raise BadParameter(name[:60], "There is no such parameter here.")
         self.after = _number("after", given.get("after", "0"), 0, MAX_SEQ)
         self.limit = _number("limit", given.get("limit", str(DEFAULT_LIMIT)), 1, MAX_LIMIT)
         self.types = [name for name in given.get("types", "").split(",") if name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.api.fields import TeamRow, TeamRows
@@ -60,6 +61,17 @@ class LimitsInput(StrictSerializer):
     timeout_s = serializers.IntegerField(required=False, allow_null=True, min_value=10, max_value=24 * 3600)
 
 
+class NotYetField(serializers.Field[Any, Any, Any, Any]):
+    """A field of the contract that does nothing here yet: what is not carried out is refused, never ignored."""
+
+    default_error_messages = {"not_supported": "Outgoing webhooks are not built yet: read /runs/ID/events/ or stream/."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if data:
+            self.fail("not_supported")
+        return ""
+
+
 class StartInput(StrictSerializer):
     """What both ways of starting a run take."""
 
@@ -73,6 +85,9 @@ class StartInput(StrictSerializer):
     start_at = serializers.DateTimeField(required=False, allow_null=True)
     priority = serializers.IntegerField(required=False, min_value=-10, max_value=10)
     metadata = JSONObject(required=False)
+    webhook_url = extend_schema_field({"type": "string", "maxLength": 0})(NotYetField)(
+        required=False, help_text="Refused until there are outgoing webhooks."
+    )
 
 
 class VariablesField(serializers.DictField):

@@ -7,13 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
+from django.http.response import HttpResponseBase
 from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import NOTHING_HERE, ListAndShow, TeamViewSet, find
+from accounts.api.base import NOTHING_HERE, ListAndShow, TeamViewSet, find, takes
 from accounts.api.filters import TimeFilter
 from accounts.api.idempotency import idempotent
 from accounts.errors import NotFound
@@ -32,6 +34,7 @@ from tasks.api.shapes import BulkResultsSerializer, RunSerializer, new_run
 from tasks.models import HumanRequest, Run, RunInput, RunKind, RunStatus
 from tasks.services import answers, forks, runs
 from tasks.services.comparisons import compare_runs
+from tasks.watching.bundle import bundle_download
 
 WORDS = {"variables": "values"}
 """Names of the contract that the service calls otherwise."""
@@ -129,15 +132,24 @@ class RunViewSet(ListAndShow):
         return Response(ReceiptSerializer(receipt_of(self.get_object())).data)
 
     @extend_schema(
+        summary="Download everything about a run",
+        description="One tar.gz: run.json, events.ndjson, receipt.json and the delivered files under files/.",
+        responses={(200, "application/gzip"): OpenApiTypes.BINARY},
+    )
+    @action(detail=True, methods=["get"])
+    def bundle(self, request: Request, pk: str) -> HttpResponseBase:
+        return bundle_download(self.get_object())
+
+    @extend_schema(
         summary="Compare a run with another one",
         parameters=[OpenApiParameter("with", UUID, required=True, description="The other run, which stands right.")],
         responses=ComparisonSerializer,
     )
     @action(detail=True, methods=["get"])
+    @takes("with")
     def compare(self, request: Request, pk: str) -> Response:
-        mine = self.get_queryset()  # get_object() would read `with` as a filter of the list
-        left = find(mine, pk=pk)
-        right = find(mine, pk=read_with(request.query_params.get("with")))
+        left = self.get_object()
+        right = find(self.get_queryset(), pk=read_with(request.query_params.get("with")))
         return Response(ComparisonSerializer(compare_runs(left, right)).data)
 
     @extend_schema(

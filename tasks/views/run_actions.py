@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from typing import IO, cast
+from typing import cast
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -16,7 +14,7 @@ from accounts.tenancy import TeamRequest, require, team_required
 from tasks.models import Run
 from tasks.services import runs
 from tasks.views.common import page_of, run_or_404
-from tasks.watching.bundle import write_bundle
+from tasks.watching.bundle import bundle_download
 from tasks.watching.receipt import receipt
 
 
@@ -57,17 +55,5 @@ def run_receipt(request: TeamRequest, run_id: UUID) -> HttpResponse:
 @require_safe
 @team_required
 def run_bundle(request: TeamRequest, run_id: UUID) -> HttpResponse:
-    """Everything about the run as one download. It lies on disk while it is made, not in memory."""
-    run = run_or_404(request, run_id)
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
-    write_bundle(run, file)
-    file.seek(0)
-    response = StreamingHttpResponse(_pieces(file), content_type="application/gzip")
-    response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.tar.gz"'
-    return cast(HttpResponse, response)
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while piece := file.read(256 * 1024):
-            yield piece
+    """Everything about the run as one download."""
+    return cast(HttpResponse, bundle_download(run_or_404(request, run_id)))

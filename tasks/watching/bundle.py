@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import IO, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.http import StreamingHttpResponse
 
 from storage.services import open_file
 from tasks.models import Run
@@ -22,12 +24,38 @@ RUN_FIELDS = (
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost_usd", "last_seq", "metadata"),
 )
 
+IN_MEMORY = 4 * 1024 * 1024
+"""Whatever is larger lies on disk while the archive is made and sent."""
+_PIECE = 256 * 1024
+
+
+def bundle_download(run: Run) -> StreamingHttpResponse:
+    """The archive as a download. It is whole before its first byte is sent: a file store that is away says so."""
+    file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the response closes it
+    write_bundle(run, file)
+    response = StreamingHttpResponse(_pieces(file), content_type="application/gzip")
+    response["Content-Length"] = str(file.tell())
+    response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.tar.gz"'
+    file.seek(0)
+    return response
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece
+
 
 def write_bundle(run: Run, target: IO[bytes]) -> None:
     """Write the archive to an open binary file."""
     with tarfile.open(fileobj=target, mode="w:gz") as archive:
         _add(archive, "run.json", _json(_about(run)))
-        _add(archive, "events.ndjson", b"".join(_events(run)))
+        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as events:
+            events.writelines(_events(run))
+            entry = tarfile.TarInfo("events.ndjson")
+            entry.size = events.tell()
+            events.seek(0)
+            archive.addfile(entry, events)
         _add(archive, "receipt.json", _json(asdict(receipt(run))))
         for artifact in run.artifacts.select_related("file").order_by("path"):
             entry = tarfile.TarInfo(f"files/{artifact.path}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -566,3 +568,38 @@ def test_a_start_beyond_what_a_calendar_holds_is_refused(api: Api, rita: Agent) 
 
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "start_at")
     assert not Run.objects.exists()
+
+
+def test_a_webhook_address_is_refused_in_words_and_starts_nothing(api: Api, rita: Agent) -> None:
+    body = {"agent": str(rita.pk), "prompt": "Go"}
+
+    refused = api.send("POST", RUNS, body | {"webhook_url": "https://example.com/hook"})
+    empty = api.send("POST", RUNS, body | {"webhook_url": ""})
+
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "webhook_url")
+    assert "Outgoing webhooks are not built yet" in refused.json()["detail"]
+    assert empty.status_code == 201
+    assert Run.objects.count() == 1
+
+
+def test_everything_about_a_run_is_one_download(api: Api, run: Run, other_team: Team) -> None:
+    answer = api.get(f"{RUNS}{run.pk}/bundle/")
+
+    archive = b"".join(answer.streaming_content)
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/gzip")
+    assert int(answer["Content-Length"]) == len(archive)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        assert opened.getnames() == ["run.json", "events.ndjson", "receipt.json"]
+    assert api.get(f"{RUNS}{RunFactory(team=other_team).pk}/bundle/").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["", "receipt/", "bundle/", "events/", "compare/"])
+def test_a_parameter_that_nobody_reads_is_refused_on_every_address(api: Api, run: Run, path: str) -> None:
+    for query in ("status=failed", "user_id=1"):
+        answer = api.get(f"{RUNS}{run.pk}/{path}?{query}")
+
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter")
+        assert answer.json()["errors"][0]["field"] == query.partition("=")[0]
+    assert api.send("POST", f"{RUNS}{run.pk}/cancel/?force=1", {}).status_code == 400
+    run.refresh_from_db()
+    assert run.status == RunStatus.QUEUED
