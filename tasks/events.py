@@ -124,7 +124,10 @@ class RunFinished(Event):
 
 @_event("attempt.lost")
 class AttemptLost(Event):
-    """The worker that drove the run is gone; another one continues."""
+    """The worker that drove the run is gone; another one continues.
+
+    `reason`: lease expired, or let go by a worker that was told to stop and could not wait for the end of the step.
+    """
 
     worker: str
     recoveries: int

@@ -206,7 +206,7 @@ class Journal:
     # ---- Owning
 
     async def claim(self, room: int) -> list[DictRow]:
-        """Take up to `room` runs; each row has all that is needed to drive it, `old_status` and `old_worker`."""
+        """Take up to `room` runs; each row has all that is needed to drive it, and what the owner before left."""
         rows: list[DictRow] = await self._with_retry(lambda db, _: self._claim(db, room))
         return rows
 
@@ -248,7 +248,7 @@ class Journal:
         return {row["id"] for row in rows}
 
     async def let_go(self, owned: Iterable[tuple[UUID, int]]) -> None:
-        """Give up runs in the middle of a step; the next owner recovers them at once."""
+        """Give up runs in the middle of a step; the next owner recovers them at once and counts it as no loss."""
         ids, epochs = zip(*owned, strict=True)
         async with self._pool.connection() as db:
             await db.execute(sql.LET_GO, {"ids": list(ids), "epochs": list(epochs)})

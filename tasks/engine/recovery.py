@@ -24,7 +24,8 @@ async def take_up(run: OwnedRun, ports: Ports) -> None:
     row = run.row
     was_lost = row["old_status"] == RunStatus.RUNNING
     if was_lost:
-        run.tell(events.AttemptLost(worker=row["old_worker"], recoveries=row["recoveries"], reason="lease expired"))
+        reason = "let go" if row["was_let_go"] else "lease expired"
+        run.tell(events.AttemptLost(worker=row["old_worker"], recoveries=row["recoveries"], reason=reason))
     if row["agent_status"] == "removed":
         await run.fail(ErrorCode.AGENT_REMOVED, "The agent was deleted.")
     if was_lost and _is_poison(row, ports.max_recoveries):

@@ -190,15 +190,15 @@ WITH RECURSIVE teams AS (
 ), picked AS (
     SELECT id FROM ranked WHERE agent_place <= max_concurrent_runs ORDER BY turn, priority DESC, queued_at LIMIT %(room)s
 ), queued AS (
-    SELECT id, status, worker FROM tasks_run WHERE id = ANY(ARRAY(SELECT id FROM picked)) AND status = 'queued'
+    SELECT id, status, worker, false AS was_let_go FROM tasks_run WHERE id = ANY(ARRAY(SELECT id FROM picked)) AND status = 'queued'
     FOR NO KEY UPDATE SKIP LOCKED
 ), lost AS (
-    SELECT id, status, worker FROM tasks_run r
+    SELECT id, status, worker, lease_expires_at = to_timestamp(0) AS was_let_go FROM tasks_run r
     WHERE status = 'running' AND lease_expires_at < now() AND (recoveries < %(suspect_after)s OR EXISTS (
         SELECT FROM tasks_step s WHERE s.run_id = r.id AND s.epoch = r.epoch AND s.status <> 'intent'))
     ORDER BY lease_expires_at LIMIT %(room)s FOR NO KEY UPDATE SKIP LOCKED
 ), suspect AS (
-    SELECT id, status, worker FROM tasks_run r
+    SELECT id, status, worker, lease_expires_at = to_timestamp(0) AS was_let_go FROM tasks_run r
     WHERE status = 'running' AND lease_expires_at < now() AND recoveries >= %(suspect_after)s AND NOT EXISTS (
         SELECT FROM tasks_step s WHERE s.run_id = r.id AND s.epoch = r.epoch AND s.status <> 'intent'
     ) AND NOT EXISTS (
@@ -212,9 +212,9 @@ WITH RECURSIVE teams AS (
 UPDATE tasks_run r SET
     status = 'running', status_changed_at = now(), worker = %(worker)s, epoch = r.epoch + 1, op_no = 0, waiting_kind = '',
     lease_expires_at = now() + make_interval(secs => %(lease_s)s), started_at = COALESCE(r.started_at, now()),
-    recoveries = r.recoveries + (mine.status = 'running')::int
+    recoveries = r.recoveries + (mine.status = 'running' AND NOT mine.was_let_go)::int
 FROM mine WHERE r.id = mine.id
-RETURNING r.id, mine.status AS old_status, mine.worker AS old_worker
+RETURNING r.id, mine.status AS old_status, mine.worker AS old_worker, mine.was_let_go
 """
 
 OWNED = """
@@ -266,9 +266,10 @@ WITH ours AS (
 SELECT ours.id, renewed.id IS NOT NULL AS is_renewed FROM ours LEFT JOIN renewed ON renewed.id = ours.id
 """
 
-# A worker that stops without having reached a step boundary lets go: the next owner recovers the run at once.
+# A worker that stops without having reached a step boundary lets go: the next owner recovers the run at once. A lease that
+# ended at the beginning of time says so, and CLAIM does not count it: a rolling restart makes no run a suspect.
 LET_GO = """
-UPDATE tasks_run r SET lease_expires_at = now() - interval '1 second'
+UPDATE tasks_run r SET lease_expires_at = to_timestamp(0), status_changed_at = now()
 FROM unnest(%(ids)s::uuid[], %(epochs)s::int[]) AS o(id, epoch)
 WHERE r.id = o.id AND r.epoch = o.epoch AND r.status = 'running'
 """

@@ -93,7 +93,8 @@ def _finished(event: events.RunFinished) -> Row:
 
 @row_of.register
 def _lost(event: events.AttemptLost) -> Row:
-    return Row(icon="refresh-cw", lead="Lost its worker", text="Another one goes on after the last finished step.")
+    lead = "Its worker was stopped" if event.reason == "let go" else "Lost its worker"
+    return Row(icon="refresh-cw", lead=lead, text="Another one goes on after the last finished step.")
 
 
 # ---- What the agent tells about its work

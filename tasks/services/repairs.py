@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -23,6 +23,8 @@ UNCLAIMED_AFTER = timedelta(seconds=60)
 OVERDUE_AFTER = timedelta(seconds=60)
 SILENT_AFTER = timedelta(minutes=20)
 MANY_RECOVERIES = 3
+LET_GO = datetime.fromtimestamp(0, UTC)
+"""The end of a lease that its worker gave up in the middle of a step (`tasks/engine/sql.py`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +69,14 @@ def _of(**state: object) -> QuerySet[Run]:
 
 def _lost(now: datetime) -> Iterator[Stuck]:
     late = now - timedelta(seconds=settings.ENGINE["lease_s"] / 2)
-    for run in _of(status=RunStatus.RUNNING, lease_expires_at__lt=late)[:100]:
-        since = _since(run.lease_expires_at, now)
+    just_let_go = Q(lease_expires_at=LET_GO, status_changed_at__gte=late)
+    for run in _of(status=RunStatus.RUNNING, lease_expires_at__lt=late).exclude(just_let_go)[:100]:
+        ended = run.lease_expires_at
+        was_let_go = ended == LET_GO
+        since = _since(run.status_changed_at if was_let_go else ended, now)
+        gone = f"was stopped {since} ago" if was_let_go else f"stopped renewing the lease {since} ago"
         often = f" It was recovered {run.recoveries} times before." if run.recoveries >= MANY_RECOVERIES else ""
-        why = f"Its worker {run.worker} stopped renewing the lease {since} ago, and no other has taken over.{often}"
+        why = f"Its worker {run.worker} {gone}, and no other has taken over.{often}"
         yield Stuck(run=run, why=why, repair="Hand it to another worker")
 
 

@@ -231,6 +231,9 @@ MUTATIONS = (
     _m("G18", "a run in the middle of a call is let go", DRIVER,
        "await self._journal.let_go([(run_id, held.epoch) for run_id, held in left.items()])", "pass",
        f"{STOPPING}test_a_call_that_outlasts_the_stop_is_let_go_and_taken_up_at_once"),
+    _m("G18", "a run that was let go is not counted as lost", "tasks/engine/sql.py",
+       "(mine.status = 'running' AND NOT mine.was_let_go)::int", "(mine.status = 'running')::int",
+       f"{STOPPING}test_rolling_restarts_in_the_middle_of_a_call_make_no_run_a_suspect"),
     _m("G18", "SIGTERM reaches the driver", "tasks/jobs.py", "@worker_shutting_down.connect\n", "",
        f"{STOPPING}test_sigterm_makes_a_worker_process_hand_its_runs_over"),
 

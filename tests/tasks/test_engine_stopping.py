@@ -64,7 +64,31 @@ def test_a_call_that_outlasts_the_stop_is_let_go_and_taken_up_at_once(
     with engine("goes on"):
         settled(run, "succeeded", seconds=10)
 
-    assert (run.recoveries, types(run).count("run.finished")) == (1, 1)
+    assert (run.recoveries, types(run).count("run.finished")) == (0, 1)
+    assert run.events.get(type="attempt.lost").data["reason"] == "let go"
+
+
+@pytest.mark.promise("G18")
+def test_rolling_restarts_in_the_middle_of_a_call_make_no_run_a_suspect(
+    scripted: Play, start: Start, settings: Any
+) -> None:
+    settings.ENGINE = settings.ENGINE | {"lease_s": 3600.0, "drain_s": 0.1, "max_recoveries": 1}
+    calls: list[str] = []
+
+    async def hold(request: Any) -> None:
+        calls.append(request.step_key)
+        if len(calls) <= 4:
+            await asyncio.sleep(60)
+
+    scripted([say("Done.")], before_turn=hold)
+    run = start()
+    for n in range(4):
+        with engine(f"stops {n}"):
+            until(lambda n=n: len(calls) == n + 1)
+    with engine("goes on"):
+        settled(run, "succeeded", seconds=10)
+
+    assert (run.recoveries, types(run).count("attempt.lost"), run.epoch) == (0, 4, 5)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -45,6 +45,16 @@ def test_runs_that_get_on_are_not_shown(team: Team, run: Run) -> None:
     Run.objects.filter(pk=later.pk).update(status=RunStatus.SCHEDULED, start_at=minutes_ago(-60))
 
     assert found() == []
+
+
+def test_a_run_that_its_worker_let_go_is_shown_when_no_other_took_it(run: Run) -> None:
+    work_on(run, lease_min=1)
+    Run.objects.update(lease_expires_at=datetime.fromtimestamp(0, UTC))
+    assert found() == []
+
+    Run.objects.update(status_changed_at=minutes_ago(3))
+    why = "Its worker desk:1 was stopped 3\xa0minutes ago, and no other has taken over."
+    assert found() == [(why, "Hand it to another worker")]
 
 
 def test_a_run_whose_worker_is_gone_is_handed_on(run: Run, alice: User) -> None:
