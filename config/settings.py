@@ -10,6 +10,8 @@ from botocore.config import Config as BotoConfig
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from config import sign_in
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 # A terminal beside a running `make up` finds the same parts; what the environment says wins.
@@ -47,6 +49,9 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.google",
+    "allauth.socialaccount.providers.github",
     "channels",
     "csp",
     "django_celery_beat",
@@ -245,6 +250,13 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
 ACCOUNT_RATE_LIMITS = {"login_failed": env.str("DESKHAND_SIGN_IN_RATE", default="5/m/ip,5/m/key")}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed password or way to sign in is told to the person
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+SOCIALACCOUNT_ADAPTER = "accounts.social.SocialAccountAdapter"
+SOCIALACCOUNT_PROVIDERS = sign_in.providers(env)
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an identity is its provider and uid, never an address
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 
 # ---- Mail: to files under var/mail unless a server is named
@@ -319,7 +331,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
         "manifest-src": ["'self'"],
-        "form-action": ["'self'"],
+        "form-action": ["'self'", *sign_in.form_targets(SOCIALACCOUNT_PROVIDERS)],
         "base-uri": ["'none'"],
         "object-src": ["'none'"],
         "frame-ancestors": ["'none'"],

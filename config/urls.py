@@ -26,6 +26,7 @@ urlpatterns = [
     path("admin/health/", admin.site.admin_view(operators.health_page), name="operators_health"),
     path("admin/", admin.site.urls),
     re_path(RESET_LINK, ResetFromLink.as_view(), name="account_reset_password_from_key"),
+    path("accounts/google/login/token/", views.not_offered),  # allauth's; it signs in without a state
     path("accounts/", include("allauth.urls")),
     path("favicon.ico", views.favicon),
     path("api/v1/", include("config.api_urls")),

@@ -13,6 +13,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.errors import NotFound
@@ -33,6 +34,12 @@ def landing(request: HttpRequest) -> HttpResponse:
 def favicon(request: HttpRequest) -> HttpResponse:
     """For pages that name no icon, such as the admin's."""
     return redirect(static("logo.svg"))
+
+
+@csrf_exempt
+def not_offered(request: HttpRequest) -> HttpResponse:
+    """In place of a page that a library brings along and that we do not want."""
+    raise NotFound("There is nothing here.")
 
 
 @login_required

@@ -10,8 +10,12 @@ import pytest
 
 from tests import services
 from tests.browser import find_chromium
+from tests.standins.oauth import OAuthStandIn
 
 services.provide()
+# The addresses of sign-in providers are read with the settings, so their stand-in is up before them.
+PROVIDER = OAuthStandIn()
+os.environ |= PROVIDER.environment
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 django.setup()
 # Not left behind: pytest-xdist's workers inherit it, and there pytest-django would read the settings before us.
@@ -25,6 +29,13 @@ from tests.factories import MembershipFactory, TeamFactory
 @pytest.fixture(scope="session")
 def django_db_setup() -> None:
     """Nothing to make: DATABASE_URL already names this process's own copy of the migrated template."""
+
+
+@pytest.fixture
+def provider() -> OAuthStandIn:
+    """Google and GitHub, on loopback; `provider.identity` is who signs in there."""
+    PROVIDER.reset()
+    return PROVIDER
 
 
 @pytest.fixture

@@ -1,0 +1,66 @@
+"""Signing in with Google or GitHub. An identity is (provider, uid); an address that it brings along opens nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialApp, SocialLogin
+from allauth.socialaccount.providers.base import AuthProcess, Provider
+from django.db import IntegrityError, transaction
+from django.http import Http404, HttpRequest
+
+from accounts.errors import Conflict
+from accounts.models import User
+from accounts.services import sign_in, teams
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
+    error_messages = DefaultSocialAccountAdapter.error_messages | {
+        "connected_other": "This identity belongs to another account.",
+        "email_taken": "There is an account with this address. Sign in to it, then connect your %s account.",
+        "no_password": "This is your only way to sign in. Set a password first.",
+        "no_verified_email": "This is your only way to sign in. Confirm your address first.",
+    }
+
+    def get_provider(self, request: HttpRequest, provider: str, client_id: str | None = None) -> Provider:
+        try:
+            return super().get_provider(request, provider, client_id=client_id)
+        except SocialApp.DoesNotExist:
+            raise Http404(f"This installation does not offer {provider}.") from None
+
+    def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> User:
+        """Name and address as the provider says them; of its addresses the verified ones, if it has verified any."""
+        user: User = sociallogin.user
+        whole = " ".join(data.get(part) or "" for part in ("first_name", "last_name"))
+        user.name = " ".join((data.get("name") or whole).split())[:120]
+        found: list[EmailAddress] = sociallogin.email_addresses
+        found[:] = ([address for address in found if address.verified] or found)[:1]
+        user.email = found[0].email if found else ""
+        return user
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Somebody registered this address and never proved it; its owner comes now and takes the account over."""
+        is_signing_in = sociallogin.state.get("process") == AuthProcess.LOGIN
+        if sociallogin.is_existing or not is_signing_in:
+            return
+        with transaction.atomic():
+            for address in sociallogin.email_addresses:
+                owner = sign_in.claim_account(address.email) if address.verified else None
+                if owner is not None:
+                    sociallogin.connect(request, owner)
+                    return
+
+    def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
+        """A new person with their personal team and identity, in one transaction."""
+        try:
+            with transaction.atomic():
+                user: User = super().save_user(request, sociallogin, form)
+                if form is None:
+                    teams.create_personal_team(owner=user)
+        except IntegrityError:
+            if not User.objects.filter(email=sociallogin.user.email).exists():
+                raise
+            raise Conflict("This sign-in is already on its way. Try once more.") from None
+        return user
