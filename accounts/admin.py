@@ -14,8 +14,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from accounts.errors import AppError
-from accounts.models import ApiKey, AuditEntry, IdempotencyRecord, Membership, Team, User
-from accounts.services import keys, teams
+from accounts.models import ApiKey, AuditEntry, IdempotencyRecord, Membership, Team, TokenFamily, User
+from accounts.services import keys, teams, tokens
 
 M = TypeVar("M", bound=Model)
 
@@ -130,6 +130,20 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         operator: Any = request.user
         each(request, queryset, lambda key: keys.revoke_key(key=key, actor=operator), "revoked")
+
+
+@admin.register(TokenFamily)
+class TokenFamilyAdmin(ReadOnlyAdmin):
+    list_display = ["user", "user_agent", "created_at", "last_used_at", "expires_at", "revoked_at"]
+    list_filter = ["revoked_at", "created_at"]
+    list_select_related = ["user"]
+    search_fields = ["user__email", "user_agent"]
+    exclude = ["current", "session_hash"]
+    actions = ["revoke"]
+
+    @admin.action(description="Revoke")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[TokenFamily]) -> None:
+        each(request, queryset, lambda family: tokens.revoke_family(family_id=family.pk), "revoked")
 
 
 @admin.register(AuditEntry)

@@ -1,4 +1,4 @@
-"""Who opens a WebSocket: a signed-in person's browser from our own pages, or an API key."""
+"""Who opens a WebSocket: a signed-in person's browser from our own pages, an API key, or a person's access token."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
-from accounts.models import ApiKey, Membership, User
-from accounts.services import keys
+from accounts.models import ApiKey, Membership, TokenFamily, User
+from accounts.services import keys, tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated person (`user_id`, `password_mark`, `session_key`) or key (`key_id`, `team_id`)."""
+    """An authenticated person (`user_id`, `password_mark`, and `session_key` or `family_id`) or key (`key_id`,
+    `team_id`)."""
 
     user_id: Any = None
     password_mark: str = ""
     session_key: str = ""
+    family_id: Any = None
     key_id: Any = None
     team_id: Any = None
 
@@ -44,15 +46,25 @@ def password_mark(user: User) -> str:
 
 
 def http_caller(request: HttpRequest) -> Caller | None:
-    """The caller of a plain request: an API key, else the browser's session."""
+    """The caller of a plain request: an API key or access token, else the browser's session."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return _caller_of_key(token.strip())
+        return _caller_of_token(token.strip())
     return _caller_of(request.user, request.session) if request.user.is_authenticated else None
 
 
 def _caller_of(user: User, session: SessionBase) -> Caller:
     return Caller(user_id=user.pk, password_mark=password_mark(user), session_key=session.session_key or "")
+
+
+def _caller_of_token(token: str) -> Caller | None:
+    """An API key, or the access token of a person. The token may end while the socket is open; its family may not."""
+    if not tokens.is_token(token):
+        return _caller_of_key(token)
+    family = tokens.family_of_access(token)
+    if family is None:
+        return None
+    return Caller(user_id=family.user_id, password_mark=password_mark(family.user), family_id=family.pk)
 
 
 def _caller_of_key(token: str) -> Caller | None:
@@ -75,7 +87,7 @@ class SocketAuth:
             await send({"type": "websocket.close", "code": 4403})
         elif len(protocols) == 2 and protocols[0] == "bearer":
             await self._app(
-                scope | {"caller": await database_sync_to_async(_caller_of_key)(protocols[1])}, receive, send
+                scope | {"caller": await database_sync_to_async(_caller_of_token)(protocols[1])}, receive, send
             )
         elif not _is_same_origin(headers):
             await send({"type": "websocket.close", "code": 4403})
@@ -121,6 +133,10 @@ def teams_of(callers: Collection[Caller]) -> dict[Caller, list[Any]]:
     marks = {user.pk: password_mark(user) for user in User.objects.filter(pk__in=users_asked, is_active=True)}
     sessions = {caller.session_key for caller in callers if caller.session_key}
     open_sessions = set(_sessions(sessions)) if sessions else set()
+    families = {caller.family_id for caller in callers if caller.family_id}
+    live_families = (
+        set(TokenFamily.objects.live().filter(pk__in=families).values_list("pk", flat=True)) if families else ()
+    )
     teams_of_user: dict[Any, list[Any]] = defaultdict(list)
     for user_id, team_id in Membership.objects.filter(user__in=marks.keys()).values_list("user_id", "team_id"):
         teams_of_user[user_id].append(team_id)
@@ -129,6 +145,7 @@ def teams_of(callers: Collection[Caller]) -> dict[Caller, list[Any]]:
         if caller.key_id:
             return [team_of_key[caller.key_id]] if caller.key_id in team_of_key else []
         has_signed_out = caller.session_key and caller.session_key not in open_sessions
+        has_signed_out = has_signed_out or (caller.family_id and caller.family_id not in live_families)
         if has_signed_out or marks.get(caller.user_id) != caller.password_mark:
             return []
         return teams_of_user[caller.user_id]

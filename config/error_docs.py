@@ -43,6 +43,18 @@ ERRORS = (
         "The key is mistyped, revoked or expired.",
         "Make a new key under Settings, API keys. Do not retry.",
     ),
+    ErrorDoc(
+        "invalid_credentials",
+        401,
+        "The address and the password, or the code, do not go together.",
+        "Ask the person again; a few wrong tries in a minute are refused with 429.",
+    ),
+    ErrorDoc(
+        "second_factor_required",
+        401,
+        "The password is right and the person has a second factor.",
+        "Send the same again with `code`: of the authenticator app, or a recovery code.",
+    ),
     ErrorDoc("authentication_failed", 401, "The key or session is not valid.", "Sign in again or make a new key."),
     ErrorDoc(
         "plan_limit_reached",
@@ -50,6 +62,13 @@ ERRORS = (
         "The team's plan does not allow one more.",
         "Free a place or choose a larger plan; the answer has the numbers.",
     ),
+    ErrorDoc(
+        "email_not_verified",
+        403,
+        "The person has not confirmed their address yet; we have sent the link again.",
+        "Open the link in the mail, then sign in.",
+    ),
+    ErrorDoc("account_inactive", 403, "The account is switched off.", "Ask the operator of this installation."),
     ErrorDoc("forbidden", 403, "You may see this but may not do it.", "Ask an owner or admin of the team."),
     ErrorDoc(
         "insufficient_scope",

@@ -16,6 +16,7 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html
 from rest_framework import exceptions as drf
 
+from accounts.api.authentication import BEARER
 from accounts.api.errors import TooLarge
 from accounts.errors import AppError, FieldError, Forbidden, NotFound, Unavailable
 from accounts.tracing import current_request_id
@@ -52,6 +53,8 @@ def _problem_response(error: AppError) -> HttpResponse:
     response = HttpResponse(json.dumps(problem(error)), status=error.status, content_type=PROBLEM)
     if error.retry_after_s is not None:
         response["Retry-After"] = str(error.retry_after_s)
+    if error.status == 401:
+        response["WWW-Authenticate"] = BEARER
     return response
 
 
@@ -172,9 +175,6 @@ def api_exception_handler(exc: Exception, context: dict[str, Any]) -> HttpRespon
     wait = getattr(exc, "wait", None)
     if wait is not None:
         response["Retry-After"] = str(math.ceil(wait))
-    challenge = getattr(exc, "auth_header", None)
-    if challenge:
-        response["WWW-Authenticate"] = challenge
     return response
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -249,6 +250,8 @@ ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
 ACCOUNT_RATE_LIMITS = {"login_failed": env.str("DESKHAND_SIGN_IN_RATE", default="5/m/ip,5/m/key")}
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("DESKHAND_ACCESS_TOKEN_MINUTES", default=10))
+REFRESH_TOKEN_LIFETIME = timedelta(days=env.int("DESKHAND_REFRESH_TOKEN_DAYS", default=14))
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed password or way to sign in is told to the person
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
@@ -269,6 +272,7 @@ if env.str("EMAIL_URL", default=""):
 # ---- API
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.api.authentication.TokenAuthentication",
         "accounts.api.authentication.ApiKeyAuthentication",
         "accounts.api.authentication.SessionAuthentication",
     ],
@@ -279,7 +283,10 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["accounts.api.filters.StrictFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "accounts.api.schema.DeskhandSchema",
     "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttles.KeyThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"key": env.str("DESKHAND_API_RATE", default="100/min")},
+    "DEFAULT_THROTTLE_RATES": {
+        "key": env.str("DESKHAND_API_RATE", default="100/min"),
+        "address": env.str("DESKHAND_ADDRESS_RATE", default="60/min"),
+    },
     "EXCEPTION_HANDLER": "config.errors.api_exception_handler",
     "DEFAULT_METADATA_CLASS": None,
     "URL_FORMAT_OVERRIDE": None,

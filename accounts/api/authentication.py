@@ -10,10 +10,11 @@ from rest_framework.request import Request
 
 from accounts.errors import Forbidden, NotFound
 from accounts.models import Membership, User
-from accounts.services import keys
+from accounts.services import keys, tokens
 from accounts.tenancy import Access, access_of_key, access_of_member
 from accounts.tracing import current_key_label
 
+BEARER = 'Bearer realm="deskhand"'
 NO_SUCH_TEAM = "You are in no team of that name (header X-Team)."
 
 
@@ -22,8 +23,24 @@ class CsrfFailed(Forbidden):
     title = "The request did not come from our pages"
 
 
+class TokenAuthentication(authentication.BaseAuthentication):
+    """`Authorization: Bearer <JWT>` of a person who signed in at `/auth/token/`. The team as with a session."""
+
+    def authenticate(self, request: Request) -> tuple[User, Access] | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not tokens.is_token(token.strip()):
+            return None
+        family = tokens.family_of_access(token.strip())
+        if family is None:
+            raise AuthenticationFailed("This access token is mistyped, revoked or expired.", code="invalid_token")
+        return family.user, _access_of(family.user, request)
+
+    def authenticate_header(self, request: Request) -> str:
+        return BEARER
+
+
 class ApiKeyAuthentication(authentication.BaseAuthentication):
-    """`Authorization: Bearer dh_…`. First in the list, so that a caller with nothing is told how to sign in."""
+    """`Authorization: Bearer dh_…`. What is in that header and is no key is refused."""
 
     def authenticate(self, request: Request) -> tuple[User, Access] | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -40,7 +57,7 @@ class ApiKeyAuthentication(authentication.BaseAuthentication):
         return key.created_by, access_of_key(key, key.maker_role)
 
     def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="deskhand"'
+        return BEARER
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
@@ -51,15 +68,20 @@ class SessionAuthentication(authentication.SessionAuthentication):
         if found is None:
             return None
         user = cast(User, found[0])
-        memberships = Membership.objects.select_related("team").filter(user=user).order_by("id")
-        wanted = request.headers.get("X-Team")
-        membership = (memberships.filter(team__slug=wanted) if wanted is not None else memberships).first()
-        if membership is None:
-            raise NotFound(NO_SUCH_TEAM)
-        return user, access_of_member(membership)
+        return user, _access_of(user, request)
 
     def enforce_csrf(self, request: Request) -> None:
         try:
             super().enforce_csrf(request)
         except PermissionDenied:
             raise CsrfFailed("Send the page's CSRF token in the header X-CSRFToken, from the same site.") from None
+
+
+def _access_of(user: User, request: Request) -> Access:
+    """In the team that `X-Team` names, else in the person's first one."""
+    memberships = Membership.objects.select_related("team").filter(user=user).order_by("id")
+    wanted = request.headers.get("X-Team")
+    membership = (memberships.filter(team__slug=wanted) if wanted is not None else memberships).first()
+    if membership is None:
+        raise NotFound(NO_SUCH_TEAM)
+    return access_of_member(membership)

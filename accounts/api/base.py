@@ -13,7 +13,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.api.errors import BadParameter
 from accounts.api.serializers import shown
-from accounts.api.throttles import put_rate_headers
+from accounts.api.throttles import AddressThrottle, put_rate_headers
 from accounts.errors import NotFound
 from accounts.models import Team, TeamScopedQuerySet, User
 from accounts.tenancy import Access
@@ -34,7 +34,36 @@ def takes(*names: str) -> Callable[[F], F]:
     return mark
 
 
-class TeamAPIView(APIView):
+class RatedAPIView(APIView):
+    """Every answer says what is left of the caller's limit, and nobody keeps it; unknown parameters are refused."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        name = getattr(self, "action", None) or str(request.method).lower()
+        handler = getattr(self, name, None)
+        if handler is None or name == "list":  # a list asks its filters
+            return
+        for given in request.query_params:
+            if given not in getattr(handler, "takes", ()):
+                raise BadParameter(given[:60], "There is no such parameter here.")
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        finished = super().finalize_response(request, response, *args, **kwargs)
+        put_rate_headers(request, finished)
+        finished.setdefault("Cache-Control", "no-store")
+        return finished
+
+
+class OpenAPIView(RatedAPIView):
+    """A view for callers who are not signed in yet; counted by address."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = (AddressThrottle,)
+    http_method_names = ["post"]
+
+
+class TeamAPIView(RatedAPIView):
     """A view inside the caller's team. `None` as a scope lets in everyone who is in the team."""
 
     read_scope: ClassVar[str | None]
@@ -59,22 +88,6 @@ class TeamAPIView(APIView):
         if action is not None and action in self.action_scopes:
             return self.action_scopes[action]
         return self.read_scope if self.request.method in SAFE_METHODS else self.write_scope
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        name = getattr(self, "action", None) or str(request.method).lower()
-        handler = getattr(self, name, None)
-        if handler is None or name == "list":  # a list asks its filters
-            return
-        for given in request.query_params:
-            if given not in getattr(handler, "takes", ()):
-                raise BadParameter(given[:60], "There is no such parameter here.")
-
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        finished = super().finalize_response(request, response, *args, **kwargs)
-        put_rate_headers(request, finished)
-        finished.setdefault("Cache-Control", "no-store")
-        return finished
 
 
 class TeamViewSet(TeamAPIView, GenericViewSet[Any]):

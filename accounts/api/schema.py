@@ -36,7 +36,10 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     description="The same key with the same body has one effect and one answer, for 24 hours.",
 )
 X_TEAM = OpenApiParameter(
-    "X-Team", str, OpenApiParameter.HEADER, description="With a session: the team's slug. A key has one team already."
+    "X-Team",
+    str,
+    OpenApiParameter.HEADER,
+    description="With a session or a JWT: the team's slug. A key has one team already.",
 )
 IF_MATCH = OpenApiParameter(
     "If-Match",
@@ -54,7 +57,7 @@ class DeskhandSchema(AutoSchema):
         return ""
 
     def get_override_parameters(self) -> list[Any]:
-        extra = [*super().get_override_parameters(), X_TEAM]
+        extra = [*super().get_override_parameters(), *([X_TEAM] if self.view.authentication_classes else [])]
         if self._handler_is("is_idempotent"):
             extra.append(IDEMPOTENCY_KEY)
         if self._handler_is("is_conditional"):
@@ -86,6 +89,14 @@ class DeskhandSchema(AutoSchema):
     def _handler_is(self, mark: str) -> bool:
         name = getattr(self.view, "action", None) or self.method.lower()
         return bool(getattr(getattr(self.view, name, None), mark, False))
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "accounts.api.authentication.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from allauth.core.internal.ratelimit import get_ip
 from django.core.cache import cache
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -58,6 +59,12 @@ class KeyThrottle(RateThrottle):
     scope = "key"
 
 
+class AddressThrottle(RateThrottle):
+    """The limit on calls of nobody known."""
+
+    scope = "address"
+
+
 def put_rate_headers(request: Request, response: Response) -> None:
     """Tell the caller what is left of the limit that this call counted against."""
     usage: Usage | None = getattr(request, "rate_usage", None)
@@ -79,4 +86,6 @@ def _caller(request: Request) -> str:
     access = request.auth
     if isinstance(access, Access) and access.key:
         return f"key:{access.key.pk}"
-    return f"user:{request.user.pk}"
+    if request.user.is_authenticated:
+        return f"user:{request.user.pk}"
+    return f"address:{get_ip(request._request)}"

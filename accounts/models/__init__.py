@@ -4,6 +4,7 @@ from accounts.models.audit import AuditEntry
 from accounts.models.base import TeamScopedModel, TeamScopedQuerySet
 from accounts.models.keys import ApiKey, IdempotencyRecord
 from accounts.models.people import Membership, Role, Team, User
+from accounts.models.tokens import TokenFamily
 
 __all__ = [
     "ApiKey",
@@ -14,5 +15,6 @@ __all__ = [
     "Team",
     "TeamScopedModel",
     "TeamScopedQuerySet",
+    "TokenFamily",
     "User",
 ]

@@ -33,6 +33,7 @@ PUBLIC = {
     "health/": "for load balancers",
     "api/schema/": "describes the API, holds no data",
     "api/docs/": "shows the schema",
+    "api/v1/auth/": "takes a password or a refresh token, which is the proof",
     "docs/": "the documentation",
     "styleguide/": "components with sample content; refuses who is not staff by itself",
     "share/": "a token that was handed out is the right to look",

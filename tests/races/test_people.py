@@ -12,7 +12,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.errors import Conflict
-from accounts.models import Team, User
+from accounts.models import Team, TokenFamily, User
+from accounts.services import tokens
 from tasks import events, stream
 from tasks.models import HumanRequest, Run
 from tasks.services import answers, housekeeping
@@ -234,3 +235,16 @@ def test_many_who_append_to_one_run_at_once_leave_no_gap(team: Team) -> None:
     assert (run.last_seq, seqs(run)) == (400, list(range(1, 401)))
     texts = list(run.events.order_by("seq").values_list("data__text", flat=True))
     assert texts[1::2] == [f"{text} again" for text in texts[::2]]
+
+
+# ---- Tokens
+
+
+def test_of_two_refreshes_with_one_token_one_is_answered_and_the_family_ends(alice: User) -> None:
+    pair = tokens.issue_pair(user=alice)
+
+    said = at_once(8, lambda _: tokens.rotate(pair.refresh))
+
+    assert [type(answer) for answer in said].count(tokens.Pair) == 1
+    assert sum(isinstance(answer, tokens.InvalidToken) for answer in said) == 7
+    assert TokenFamily.objects.live().exists() is False

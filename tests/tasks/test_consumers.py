@@ -11,10 +11,10 @@ from asgiref.sync import sync_to_async
 from channels.consumer import AsyncConsumer
 from channels.testing import WebsocketCommunicator
 from django.db import OperationalError
-from django.test import Client
+from django.test import AsyncClient, Client
 
 from accounts.models import Membership, Team, User
-from accounts.services import keys
+from accounts.services import keys, tokens
 from config.asgi import application
 from tasks import consumers, events, stream
 from tasks.models import Run
@@ -272,3 +272,37 @@ async def test_the_viewers_of_one_link_take_no_place_from_those_of_another(
     assert await closed(third) == consumers.TOO_MANY
     for made in (first, second):
         await made.disconnect()
+
+
+@pytest.mark.parametrize("end", ["revoked", "password"])
+async def test_an_access_token_opens_a_socket_until_its_sign_in_ends(
+    end: str, run: Run, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "RECHECK_S", 0.1)
+    pair = await sync_to_async(tokens.issue_pair)(user=bob)
+    made = await opened(socket(f"/ws/runs/{run.pk}/", key=pair.access, origin=None))
+    assert json.loads(await made.receive_from())["data"]["text"] == "one"
+
+    if end == "revoked":
+        await sync_to_async(tokens.revoke_tokens)(user=bob)
+    else:
+        bob.set_password("a brand new secret")
+        await bob.asave()
+
+    assert await closed(made) == 4404
+
+
+@pytest.mark.parametrize("name", ["token", "access_token", "key", "bearer"])
+async def test_a_token_in_the_address_of_a_socket_or_stream_opens_nothing(
+    name: str, run: Run, alice: User, team: Team
+) -> None:
+    """Attack case 18."""
+    _, key = await sync_to_async(keys.create_key)(team=team, actor=alice, name="k", scopes=["runs:read"])
+    pair = await sync_to_async(tokens.issue_pair)(user=alice)
+
+    for secret in (key, pair.access):
+        made = await opened(socket(f"/ws/runs/{run.pk}/?{name}={secret}"))
+        streamed = await AsyncClient().get(f"/api/v1/runs/{run.pk}/stream/?{name}={secret}")
+
+        assert await made.receive_output(10) == {"type": "websocket.close", "code": 4401}
+        assert streamed.status_code == 401

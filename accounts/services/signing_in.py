@@ -1,0 +1,95 @@
+"""Signing in without a page: the same proofs, limits and words as on the web, by allauth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account import app_settings
+from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.email_verification import send_verification_email_for_user
+from allauth.account.models import EmailAddress
+from allauth.core import ratelimit
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+
+from accounts.errors import AppError, Forbidden
+from accounts.models import User
+
+WAIT_S = 60
+
+
+class TooManyTries(AppError):
+    status = 429
+    code = "throttled"
+    title = "Too many tries"
+
+
+class WrongCredentials(AppError):
+    status = 401
+    code = "invalid_credentials"
+    title = "Not signed in"
+
+
+class SecondFactorRequired(AppError):
+    status = 401
+    code = "second_factor_required"
+    title = "A code is needed"
+
+
+class EmailNotVerified(Forbidden):
+    code = "email_not_verified"
+    title = "Check your mail"
+
+
+class AccountInactive(Forbidden):
+    code = "account_inactive"
+    title = "This account is switched off"
+
+
+def person_of(*, request: HttpRequest, email: str, password: str, code: str) -> User:
+    """Who that is. What is wrong is said only to somebody who knows the password."""
+    adapter = get_adapter()
+    if not ratelimit.consume(request, action="login"):
+        raise _too_many(adapter)
+    try:
+        user = adapter.authenticate(request, email=email, password=password)
+    except ValidationError:
+        raise _too_many(adapter) from None
+    if user is None:
+        raise WrongCredentials(adapter.error_messages["email_password_mismatch"])
+    if not user.is_active:
+        raise AccountInactive(adapter.error_messages["account_inactive"])
+    if not _is_verified(user):
+        send_verification_email_for_user(request, user)
+        raise EmailNotVerified("We sent you a link. Open it to finish.")
+    _prove_second_factor(user, code)
+    found: User = user
+    return found
+
+
+def _is_verified(user: User) -> bool:
+    if app_settings.EMAIL_VERIFICATION != app_settings.EmailVerificationMethod.MANDATORY:
+        return True
+    return bool(EmailAddress.objects.filter(user=user, verified=True).exists())
+
+
+def _prove_second_factor(user: User, code: str) -> None:
+    """A code of the authenticator app, or a recovery code: allauth checks it, counts the wrong ones, uses it up."""
+    if not apps.is_installed("allauth.mfa"):
+        return
+    from allauth.mfa.base.forms import AuthenticateForm
+    from allauth.mfa.utils import is_mfa_enabled
+
+    if not is_mfa_enabled(user):
+        return
+    if not code:
+        raise SecondFactorRequired("Send `code` too: six digits of the authenticator app, or a recovery code.")
+    form = AuthenticateForm({"code": code}, user=user)
+    if not form.is_valid():
+        raise WrongCredentials(str(form.errors["code"][0]))
+    form.authenticator.record_usage()
+
+
+def _too_many(adapter: Any) -> TooManyTries:
+    return TooManyTries(str(adapter.error_messages["too_many_login_attempts"]), retry_after_s=WAIT_S)

@@ -1,0 +1,135 @@
+"""The JWT pair of people who call the API: a short access token, and a refresh token that is good for one use.
+
+The row of the family decides, the signature only finds it: one that is revoked, expired, of a disabled person or of
+before a changed password opens nothing, from the next request on.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from hmac import compare_digest
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+from django.conf import settings
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from accounts.errors import AppError
+from accounts.models import TokenFamily, User
+
+log = logging.getLogger(__name__)
+ALGORITHM = "HS256"
+ACCESS, REFRESH = "access", "refresh"
+
+
+class InvalidToken(AppError):
+    status = 401
+    code = "invalid_token"
+    title = "The key or session is not valid"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    access: str
+    refresh: str
+    expires_in: int
+    """Seconds that the access token is good for."""
+
+
+def issue_pair(*, user: User, user_agent: str = "") -> Pair:
+    """A new family for a person who has just proved who they are. Their families that have run out go."""
+    now = timezone.now()
+    TokenFamily.objects.filter(user=user, expires_at__lt=now).delete()
+    family = TokenFamily.objects.create(
+        user=user,
+        session_hash=user.get_session_auth_hash(),
+        user_agent=user_agent[:200],
+        expires_at=now + settings.REFRESH_TOKEN_LIFETIME,
+    )
+    return _pair(family)
+
+
+def rotate(refresh: str) -> Pair:
+    """The next pair for a refresh token, which is then used up. One that comes a second time ends its whole family:
+    either the thief or the owner is late, and nobody can tell which.
+    """
+    claims = _claims(refresh, REFRESH)
+    family = _live(claims.get("fam")) if claims else None
+    if claims is None or family is None:
+        raise InvalidToken("This refresh token is mistyped, used, revoked or expired. Sign in again.")
+    used, fresh, now = _uuid(claims.get("jti")), uuid4(), timezone.now()
+    end = now + settings.REFRESH_TOKEN_LIFETIME
+    still_good = TokenFamily.objects.filter(pk=family.pk, current=used, revoked_at__isnull=True)
+    if not still_good.update(current=fresh, last_used_at=now, expires_at=end):
+        revoke_family(family_id=family.pk)
+        log.warning("A used refresh token of %s came again; its family is revoked.", family.user_id)
+        raise InvalidToken("This refresh token was used before, so all tokens of its sign-in are void. Sign in again.")
+    family.current = fresh
+    return _pair(family)
+
+
+def family_of_access(token: str) -> TokenFamily | None:
+    """The live family of an access token with its person, or None whatever is wrong with it."""
+    claims = _claims(token, ACCESS)
+    return _live(claims.get("fam")) if claims else None
+
+
+def revoke_family(*, family_id: UUID) -> None:
+    TokenFamily.objects.filter(pk=family_id, revoked_at__isnull=True).update(revoked_at=timezone.now())
+
+
+def revoke_tokens(*, user: User) -> int:
+    """Sign a person out of every API client."""
+    return TokenFamily.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=timezone.now())
+
+
+def is_token(text: str) -> bool:
+    """Whether it has the form of our tokens; an API key never has."""
+    return text.count(".") == 2 and not text.startswith("dh_")
+
+
+def _live(family_id: Any) -> TokenFamily | None:
+    family = TokenFamily.objects.live().select_related("user").filter(pk=_uuid(family_id)).first()
+    if family is None or not compare_digest(family.session_hash, family.user.get_session_auth_hash()):
+        return None
+    return family
+
+
+def _uuid(text: Any) -> UUID:
+    """The id in a claim; one that is none is nobody's."""
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return UUID(int=0)
+
+
+def _pair(family: TokenFamily) -> Pair:
+    short: timedelta = settings.ACCESS_TOKEN_LIFETIME
+    access = _signed(family, typ=ACCESS, jti=str(uuid4()), exp=timezone.now() + short)
+    refresh = _signed(
+        family, typ=REFRESH, jti=str(family.current), exp=timezone.now() + settings.REFRESH_TOKEN_LIFETIME
+    )
+    return Pair(access=access, refresh=refresh, expires_in=int(short.total_seconds()))
+
+
+def _signed(family: TokenFamily, **claims: Any) -> str:
+    body = {"sub": str(family.user_id), "fam": str(family.pk), "iat": timezone.now(), **claims}
+    return jwt.encode(body, _secret(), algorithm=ALGORITHM)
+
+
+def _claims(token: str, kind: str) -> dict[str, Any] | None:
+    required = ["exp", "sub", "fam", "jti", "typ"]
+    try:
+        claims: dict[str, Any] = jwt.decode(token, _secret(), algorithms=[ALGORITHM], options={"require": required})
+    except jwt.InvalidTokenError:
+        return None
+    return claims if claims["typ"] == kind else None
+
+
+def _secret() -> bytes:
+    """A key of its own: what signs cookies and links signs no token."""
+    return salted_hmac("deskhand.tokens", "", algorithm="sha256").digest()
