@@ -115,7 +115,7 @@ class _Body:
     def _too_large(self) -> _Refused:
         return _Refused(
             413,
-            "body_too_large",
+            "too_large",
             "The request is too large",
             f"At most {self._limit / MIB:.0f} MB fit here: send a smaller one, or upload a file first and refer to it.",
         )

@@ -120,16 +120,10 @@ ERRORS = (
         "Read it again, merge, and send the new `ETag`.",
     ),
     ErrorDoc(
-        "body_too_large",
-        413,
-        "The request is larger than this address takes.",
-        "Upload the file first and refer to it by its id.",
-    ),
-    ErrorDoc(
         "too_large",
         413,
         "The body or file is larger than this address takes.",
-        "Send a smaller one, or use a signed upload.",
+        "Upload large things as files and refer to them by their id.",
     ),
     ErrorDoc(
         "unsupported_media_type",

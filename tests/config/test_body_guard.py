@@ -122,7 +122,7 @@ def test_the_refusal_reaches_a_client_that_sends_first_and_reads_later(server):
 
     problem = json.loads(body)
     assert status == 413
-    assert (problem["code"], problem["status"], problem["request_id"]) == ("body_too_large", 413, "trace-12345678")
+    assert (problem["code"], problem["status"], problem["request_id"]) == ("too_large", 413, "trace-12345678")
 
 
 def test_a_body_within_the_limit_passes_untouched(server):

@@ -8,15 +8,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from accounts.models import User
+from agents.models import Agent
+from tasks.models import HumanRequest, RunStatus
+from tasks.services.onboarding import hire_role
 from tests.browser import ARGUMENTS, find_chromium
+from tests.factories import RunFactory
 
 OUTPUT = Path(__file__).parent / "output"
 PHONE = {"width": 390, "height": 844}
@@ -128,3 +134,24 @@ def shot() -> Callable[..., None]:
         page.screenshot(path=OUTPUT / f"{name}.png", full_page=whole)
 
     return take
+
+
+@pytest.fixture
+def desk(team, alice) -> Agent:
+    """A team with an agent that works, asks and has worked."""
+    agent = hire_role(team=team, actor=alice, role="data-analyst", name="Ana")
+    now = timezone.now()
+    for n in range(12):
+        RunFactory(
+            agent=agent,
+            status=RunStatus.SUCCEEDED,
+            finished_at=now,
+            active_s=60 + n,
+            created_at=now - timedelta(days=n),
+        )
+    RunFactory(
+        agent=agent, status="running", lease_expires_at=now + timedelta(hours=1), title="Counting <b>tickets</b>"
+    )
+    asking = RunFactory(agent=agent, status="waiting", waiting_kind="question", title="Stock report")
+    HumanRequest.objects.create(team=team, run=asking, kind="question", title="Which month?")
+    return agent

@@ -2,41 +2,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
-from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from agents.models import Agent
 from tasks.models import HumanRequest, RunStatus
 from tasks.services import answers
-from tasks.services.onboarding import hire_role
-from tests.factories import RunFactory
 
 Open = Callable[..., Page]
-
-
-@pytest.fixture
-def desk(team, alice) -> Agent:
-    """A team with an agent that works, asks and has worked."""
-    agent = hire_role(team=team, actor=alice, role="data-analyst", name="Ana")
-    now = timezone.now()
-    for n in range(12):
-        RunFactory(
-            agent=agent,
-            status=RunStatus.SUCCEEDED,
-            finished_at=now,
-            active_s=60 + n,
-            created_at=now - timedelta(days=n),
-        )
-    RunFactory(
-        agent=agent, status="running", lease_expires_at=now + timedelta(hours=1), title="Counting <b>tickets</b>"
-    )
-    asking = RunFactory(agent=agent, status="waiting", waiting_kind="question", title="Stock report")
-    HumanRequest.objects.create(team=team, run=asking, kind="question", title="Which month?")
-    return agent
 
 
 PAGES = [

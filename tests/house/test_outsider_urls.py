@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import itertools
 import logging
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.settings import api_settings
 
 from tests.house.rows import CANARY, Rows
-from tests.house.walk import values_for
+from tests.house.walk import ADDRESSES, Address, paths
 
 pytestmark = pytest.mark.django_db
 
-_KINDS = {"UUIDConverter": "uuid", "IntConverter": "int"}
 METHODS = ("get", "post", "put", "patch", "delete")
 REFUSED = {301, 302, 401, 403, 404, 405, 410}
 # Addresses that anyone may open, by the beginning of their route.
@@ -42,36 +37,8 @@ PUBLIC = {
 }
 
 
-@dataclass(frozen=True)
-class Address:
-    route: str
-    name: str
-    arguments: tuple[tuple[str, str], ...]
-    model: Any = None
-
-    @property
-    def is_public(self) -> bool:
-        return self.route == "" or any(self.route.startswith(start) for start in PUBLIC if start)
-
-    @property
-    def names_a_row(self) -> bool:
-        return bool(self.arguments)
-
-
-def _walk(patterns: list[Any], before: str = "", converters: dict[str, Any] | None = None) -> Iterator[Address]:
-    for entry in patterns:
-        route = before + str(entry.pattern).lstrip("^").rstrip("$")
-        known = {**(converters or {}), **getattr(entry.pattern, "converters", {})}
-        if isinstance(entry, URLResolver):
-            yield from _walk(entry.url_patterns, route, known)
-        elif isinstance(entry, URLPattern) and not route.startswith("admin/"):
-            by_regex = dict.fromkeys(getattr(getattr(entry.pattern, "regex", None), "groupindex", {}), "")
-            kinds = tuple((name, _KINDS.get(type(of).__name__, "str")) for name, of in {**by_regex, **known}.items())
-            queryset = getattr(getattr(entry.callback, "cls", None), "queryset", None)
-            yield Address(route, entry.name or "", kinds, getattr(queryset, "model", None))
-
-
-ADDRESSES = list(_walk(get_resolver().url_patterns))
+def is_public(address: Address) -> bool:
+    return address.route == "" or any(address.route.startswith(start) for start in PUBLIC if start)
 
 
 @pytest.fixture(autouse=True)
@@ -98,15 +65,6 @@ def outsider(charlie) -> Client:
     return client
 
 
-def _paths(address: Address, rows: Rows | None) -> Iterator[str]:
-    """The address filled with the ids of every kind of row that its part could name, so the right one is among them."""
-    for values in itertools.product(*(values_for(name, kind, rows, address.model) for name, kind in address.arguments)):
-        filled = address.route
-        for (name, _), value in zip(address.arguments, values, strict=True):
-            filled = re.sub(rf"<(\w+:)?{name}>|\(\?P<{name}>[^)]*\)", value, filled)
-        yield "/" + filled.replace("\\", "")
-
-
 def _as_json(method: str, path: str) -> dict[str, str]:
     """The API looks at the media type first, and would refuse anybody's form."""
     is_json = path.startswith("/api/") and method in ("post", "put", "patch")
@@ -124,11 +82,11 @@ def test_an_outsider_gets_nothing_of_another_team(rows, outsider, charlie):
     leaks = []
     for address in ADDRESSES:
         outsider.force_login(charlie)  # one of the addresses signs out
-        for path, method in itertools.product(_paths(address, rows), METHODS):
+        for path, method in itertools.product(paths(address, rows), METHODS):
             response = getattr(outsider, method)(path, **_as_json(method, path))
             body = b"".join(response.streaming_content) if response.streaming else response.content
             refused = response.status_code in REFUSED or (not address.names_a_row and response.status_code != 500)
-            refused = refused or (address.is_public and response.status_code != 500)
+            refused = refused or (is_public(address) and response.status_code != 500)
             if not refused or CANARY.encode() in body.replace(path.encode(), b""):
                 leaks.append(f"{method} {path} ({address.name}): {response.status_code}")
 
@@ -139,9 +97,9 @@ def test_nobody_gets_nothing_unless_the_address_is_public(client):
     client.raise_request_exception = False
     open_to_all = []
     for address in ADDRESSES:
-        if address.is_public:
+        if is_public(address):
             continue
-        for path, method in itertools.product(_paths(address, None), METHODS):
+        for path, method in itertools.product(paths(address, None), METHODS):
             status = getattr(client, method)(path, **_as_json(method, path)).status_code
             if status not in REFUSED:
                 open_to_all.append(f"{method} {path} ({address.name}): {status}")
@@ -153,12 +111,12 @@ def test_the_same_rows_are_there_for_their_own_team(rows, alice):
     """The walk would prove nothing if its addresses were wrong: their owner must find something behind most of them."""
     owner = Client(raise_request_exception=False)
     owner.force_login(alice)
-    named = [address for address in ADDRESSES if address.names_a_row and not address.is_public]
+    named = [address for address in ADDRESSES if address.names_a_row and not is_public(address)]
 
     found = {
         address
         for address in named
-        if any(owner.get(path, headers={"X-Team": "acme"}).status_code == 200 for path in _paths(address, rows))
+        if any(owner.get(path, headers={"X-Team": "acme"}).status_code == 200 for path in paths(address, rows))
     }
 
     assert len(found) >= len(named) / 3
@@ -168,9 +126,9 @@ def test_the_same_rows_are_there_for_their_own_team(rows, alice):
 def test_unknown_and_foreign_ids_get_the_same_answer(rows, outsider):
     """Down to the words, or the answer would tell which ids exist."""
     different = []
-    for address in (address for address in ADDRESSES if address.names_a_row and not address.is_public):
-        unknown = _shape(outsider.get(next(_paths(address, None))))
-        different += [path for path in _paths(address, rows) if _shape(outsider.get(path)) != unknown]
+    for address in (address for address in ADDRESSES if address.names_a_row and not is_public(address)):
+        unknown = _shape(outsider.get(next(paths(address, None))))
+        different += [path for path in paths(address, rows) if _shape(outsider.get(path)) != unknown]
 
     assert different == []
 
