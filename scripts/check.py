@@ -67,6 +67,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "migrations": lambda: _manage("makemigrations", "--check", "--dry-run"),
     "openapi": _schema,
     "promises": lambda: _run(sys.executable, "-m", "tests.house.promises"),
+    "attacks": lambda: _run(sys.executable, "-m", "tests.house.attacks"),
     "mutations": lambda: _run(sys.executable, "-m", "tests.mutations.catalogue"),
 }
 

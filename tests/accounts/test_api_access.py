@@ -30,6 +30,7 @@ def test_without_a_key_the_answer_says_how_to_sign_in(db: None) -> None:
     }
 
 
+@pytest.mark.attack(46)
 @pytest.mark.parametrize(
     "header",
     [
@@ -48,6 +49,7 @@ def test_a_key_that_is_none_is_refused(db: None, header: str) -> None:
     assert answer.json()["code"] == "invalid_token"
 
 
+@pytest.mark.attack(46)
 def test_a_revoked_key_is_refused_at_once(team: Team, alice: User) -> None:
     api = api_of(alice, team)
     assert api.get(ME).status_code == 200
@@ -57,6 +59,7 @@ def test_a_revoked_key_is_refused_at_once(team: Team, alice: User) -> None:
     assert api.get(ME).status_code == 401
 
 
+@pytest.mark.attack(11)
 def test_a_key_acts_in_its_own_team_only(team: Team, other_team: Team, alice: User, charlie: User) -> None:
     Membership.objects.create(team=other_team, user=alice, role=Role.MEMBER)
     api = api_of(alice, team, "runs:read")
@@ -94,6 +97,7 @@ def test_a_session_of_a_disabled_person_is_none(team: Team, alice: User) -> None
     assert browser.get(ME).status_code == 401
 
 
+@pytest.mark.attack(48)
 def test_a_cross_site_form_with_the_cookie_changes_nothing(team: Team, alice: User) -> None:
     browser = signed_in(alice)
 
@@ -146,5 +150,6 @@ def test_calls_are_counted_for_each_key(team: Team, alice: User, settings) -> No
     assert other.get(ME).status_code == 200
 
 
+@pytest.mark.attack(48)
 def test_an_evil_host_is_refused(db: None) -> None:
     assert Client(headers={"Host": "evil.test"}).get("/accounts/password/reset/").status_code == 400

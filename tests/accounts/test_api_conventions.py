@@ -71,6 +71,7 @@ def test_an_empty_list_has_no_other_pages(team: Team, other_team: Team, alice: U
     }
 
 
+@pytest.mark.attack(57)
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -95,6 +96,7 @@ def test_a_parameter_that_does_not_fit_is_refused(team: Team, alice: User, query
     assert answer.json()["errors"][0]["field"] == field
 
 
+@pytest.mark.attack(1, 9)
 @pytest.mark.promise("G16")
 def test_a_list_shows_the_callers_team_only(team: Team, other_team: Team, alice: User, charlie: User) -> None:
     theirs, _ = keys.create_key(team=other_team, actor=charlie, name="Theirs", scopes=["runs:read"])
@@ -121,6 +123,7 @@ def test_a_list_costs_the_same_whatever_its_length(team: Team, alice: User, djan
         api.get(KEYS)
 
 
+@pytest.mark.attack(10)
 @pytest.mark.parametrize("field", ["team_id", "team", "plan", "price", "is_published", "role", "id", "secret_sha256"])
 def test_a_field_that_nobody_may_set_is_refused(team: Team, other_team: Team, alice: User, field: str) -> None:
     body = {"name": "Mine", "scopes": ["runs:read"], field: str(other_team.pk)}

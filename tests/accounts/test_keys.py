@@ -10,6 +10,7 @@ from accounts.models import ApiKey, AuditEntry, Membership, Role, Team, User
 from accounts.services import keys
 
 
+@pytest.mark.attack(46)
 def test_create_key_keeps_only_the_hash_of_the_secret(team: Team, alice: User) -> None:
     key, token = keys.create_key(team=team, actor=alice, name=" CI ", scopes=["runs:read", "runs:write"])
 
@@ -24,6 +25,7 @@ def test_create_key_keeps_only_the_hash_of_the_secret(team: Team, alice: User) -
     assert secret not in str(list(AuditEntry.objects.values()))
 
 
+@pytest.mark.attack(46)
 def test_find_key_opens_with_the_token_and_nothing_else(team: Team, alice: User) -> None:
     key, token = keys.create_key(team=team, actor=alice, name="CI", scopes=["runs:read"])
 

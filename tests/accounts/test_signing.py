@@ -86,6 +86,7 @@ def test_signing_up_leaves_nobody_without_a_team(monkeypatch: pytest.MonkeyPatch
     assert mail.outbox == []
 
 
+@pytest.mark.attack(45)
 @pytest.mark.django_db
 def test_signing_up_with_a_known_address_looks_the_same() -> None:
     verified(email="grace@example.com", password="another good one")
@@ -98,6 +99,7 @@ def test_signing_up_with_a_known_address_looks_the_same() -> None:
     assert User.objects.get(email="grace@example.com").check_password("another good one")
 
 
+@pytest.mark.attack(45)
 @pytest.mark.django_db
 def test_asking_for_a_reset_looks_the_same_for_any_address() -> None:
     verified(email="grace@example.com")
@@ -111,6 +113,7 @@ def test_asking_for_a_reset_looks_the_same_for_any_address() -> None:
     ] * 2
 
 
+@pytest.mark.attack(44)
 @pytest.mark.django_db
 def test_a_reset_link_works_once() -> None:
     user = verified(email="grace@example.com")
@@ -144,6 +147,7 @@ def test_asking_for_a_reset_of_nonsense_sends_nothing(email: str) -> None:
     assert mail.outbox == []
 
 
+@pytest.mark.attack(45)
 @pytest.mark.django_db
 def test_guessing_passwords_is_stopped_whatever_the_headers_say() -> None:
     verified(email="grace@example.com")

@@ -100,6 +100,7 @@ def flood(connection: socket.socket, size: int, *, chunked: bool) -> int:
     return sent
 
 
+@pytest.mark.attack(54)
 @pytest.mark.parametrize("path", ["/", "/api/v1/runs/", "/nowhere/at/all/"])
 @pytest.mark.parametrize("chunked", [True, False])
 def test_a_huge_body_is_cut_after_a_few_megabytes_on_any_path(server, path, chunked):
@@ -140,6 +141,7 @@ def test_an_upload_has_its_own_limit(server):
         assert answer(connection)[0] == 413
 
 
+@pytest.mark.attack(54)
 @pytest.mark.parametrize("first", [b"", b"x" * 10])
 def test_a_body_that_stalls_ends_with_408(server, first):
     started = time.monotonic()

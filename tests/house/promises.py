@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
-from collections import defaultdict
-from collections.abc import Iterator
 
+from tests.house import marks
 from tests.house.code import ROOT
 
 PAGE = ROOT / "docs" / "guarantees.md"
@@ -16,27 +14,8 @@ PROMISES = [*(f"G{n}" for n in (*range(1, 14), 16, 17, 18)), "admission"]
 
 
 def marked() -> dict[str, set[str]]:
-    """Promise → node ids of the tests that name it, without parameters."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        tree = ast.parse(path.read_text())
-        everywhere = [name for node in tree.body for name in _of_module(node)]
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                for name in (*everywhere, *(n for d in node.decorator_list for n in _named(d))):
-                    found[name].add(f"{path.relative_to(ROOT)}::{node.name}")
-    return dict(found)
-
-
-def _of_module(node: ast.stmt) -> Iterator[str]:
-    if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "pytestmark" for t in node.targets):
-        for part in ast.walk(node.value):
-            yield from _named(part)
-
-
-def _named(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "promise":
-        yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str))
+    """Promise → node ids of the tests that name it."""
+    return marks.marked("promise")
 
 
 def documented() -> dict[str, set[str]]:

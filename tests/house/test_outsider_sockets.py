@@ -63,6 +63,7 @@ async def first_words(made: WebsocketCommunicator) -> dict[str, Any]:
     return await made.receive_output(10)
 
 
+@pytest.mark.attack(6)
 @pytest.mark.promise("G16")
 @pytest.mark.parametrize("who", ["charlie", "nobody"])
 async def test_every_socket_is_closed_to_an_outsider(rows, charlie, who):

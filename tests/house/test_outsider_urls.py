@@ -76,6 +76,7 @@ def test_the_walk_sees_the_product():
     assert any(address.names_a_row for address in ADDRESSES)
 
 
+@pytest.mark.attack(1)
 @pytest.mark.promise("G16")
 def test_an_outsider_gets_nothing_of_another_team(rows, outsider, charlie):
     """Every address, every row it could name, every method: refused, or an answer without a trace of that team."""
@@ -93,6 +94,7 @@ def test_an_outsider_gets_nothing_of_another_team(rows, outsider, charlie):
     assert "\n".join(leaks) == ""
 
 
+@pytest.mark.attack(13)
 def test_nobody_gets_nothing_unless_the_address_is_public(client):
     client.raise_request_exception = False
     open_to_all = []
@@ -122,6 +124,7 @@ def test_the_same_rows_are_there_for_their_own_team(rows, alice):
     assert len(found) >= len(named) / 3
 
 
+@pytest.mark.attack(1)
 @pytest.mark.promise("G16")
 def test_unknown_and_foreign_ids_get_the_same_answer(rows, outsider):
     """Down to the words, or the answer would tell which ids exist."""

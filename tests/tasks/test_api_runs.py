@@ -189,6 +189,7 @@ def test_a_start_that_does_not_fit_is_refused_at_its_field(api: Api, rita: Agent
     assert Run.objects.count() == 0
 
 
+@pytest.mark.attack(3)
 @pytest.mark.promise("G16")
 def test_ids_of_another_team_are_wrong_and_nothing_is_read(api: Api, other_team: Team, rita: Agent) -> None:
     theirs, file, task = AgentFactory(team=other_team), stored(other_team), TaskFactory(agent__team=other_team)
@@ -331,6 +332,7 @@ def test_a_key_without_the_admin_scope_raises_a_run_up_to_the_cap_of_its_agent(
     assert (run.status, run.max_cost_usd) == ("queued", run.version.max_cost_usd + 1)
 
 
+@pytest.mark.attack(2)
 def test_an_approval_of_one_run_is_not_answered_through_another(api: Api, team: Team, run: Run) -> None:
     asked, other = ask(run), RunFactory(team=team)
 
@@ -545,6 +547,7 @@ def test_an_outsider_meets_nothing(team: Team, other_team: Team, charlie: User, 
     assert asked.status == RequestStatus.OPEN
 
 
+@pytest.mark.attack(5)
 def test_a_viewer_looks_and_touches_nothing(team: Team, bob: User, run: Run) -> None:
     asked = ask(run)
     Membership.objects.filter(user=bob).update(role=Role.VIEWER)

@@ -97,6 +97,7 @@ async def test_a_viewer_that_leaves_in_the_middle_is_no_error(
     assert caplog.records == []
 
 
+@pytest.mark.attack(14)
 @pytest.mark.parametrize(
     "origin", ["http://evil.test", "null", None, "http://localhost.evil.test", "http://localhost:1"]
 )
@@ -106,6 +107,7 @@ async def test_another_origin_is_turned_away_before_the_handshake(run: Run, bob:
     assert await made.connect() == (False, 4403)
 
 
+@pytest.mark.attack(6)
 @pytest.mark.promise("G16")
 async def test_an_outsider_and_nobody_see_nothing(run: Run, charlie: User) -> None:
     made = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/", user=charlie))
@@ -126,6 +128,7 @@ async def test_a_key_of_the_team_may_look_and_a_revoked_one_may_not(run: Run, al
     assert await closed(made) == 4401
 
 
+@pytest.mark.attack(7)
 @pytest.mark.promise("G16")
 async def test_a_person_who_leaves_the_team_is_closed_out(run: Run, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumers, "RECHECK_S", 0.1)
@@ -181,6 +184,7 @@ async def test_a_shared_run_can_be_watched_until_the_link_is_revoked(
     assert await closed(made) == 4404
 
 
+@pytest.mark.attack(8, 17)
 @pytest.mark.parametrize("text", ["null", "[]", '{"kind": "cancel"}', "[" * 100_000])
 async def test_a_socket_only_sends(run: Run, bob: User, text: str) -> None:
     made = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/?after=2", user=bob))

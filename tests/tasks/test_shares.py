@@ -204,6 +204,7 @@ def test_files_of_a_team_are_its_own(client, run, charlie, name):
     assert client.get(address(name, run, artifact_id=artifact.pk)).status_code == 404
 
 
+@pytest.mark.attack(2)
 def test_a_file_is_only_found_through_its_own_run(as_alice, run):
     artifact = deliver(run, "report.md", b"# Hello")
     other = RunFactory(agent=run.agent)

@@ -62,6 +62,7 @@ async def test_the_same_frames_as_the_socket_with_ids_to_continue_from(run: Run,
     ]
 
 
+@pytest.mark.attack(6)
 @pytest.mark.promise("G16")
 async def test_another_team_gets_404_and_nobody_gets_401(run: Run, charlie: User, other_team: Team) -> None:
     response = await get(run, await key(charlie, other_team))
