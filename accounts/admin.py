@@ -14,7 +14,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from accounts.errors import AppError
-from accounts.models import ApiKey, AuditEntry, IdempotencyRecord, Membership, Team, TokenFamily, User
+from accounts.models import ApiKey, AuditEntry, IdempotencyRecord, Invitation, Membership, Team, TokenFamily, User
 from accounts.services import keys, teams, tokens
 
 M = TypeVar("M", bound=Model)
@@ -115,6 +115,15 @@ class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ["user", "team"]
     search_fields = ["user__email", "team__name", "team__slug"]
     autocomplete_fields = ["user", "team"]
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    list_display = ["email", "team", "role", "status", "invited_by", "sent_at", "expires_at"]
+    list_filter = ["role", "sent_at"]
+    list_select_related = ["team", "invited_by"]
+    search_fields = ["email", "team__name", "team__slug"]
+    exclude = ["token_sha256"]
 
 
 @admin.register(ApiKey)

@@ -20,7 +20,11 @@ from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
 from accounts.models import ApiKey, Membership, TokenFamily, User
+from accounts.models.roles import ACTIONS
 from accounts.services import keys, tokens
+
+READERS = frozenset(role for role, actions in ACTIONS.items() if "runs:read" in actions)
+"""The roles that see runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ def teams_of(callers: Collection[Caller]) -> dict[Caller, list[Any]]:
     keys_asked = {caller.key_id for caller in callers if caller.key_id}
     users_asked = {caller.user_id for caller in callers if not caller.key_id}
     keys = ApiKey.objects.live().filter(pk__in=keys_asked)
-    team_of_key = {key.pk: key.team_id for key in keys if "runs:read" in key.scopes}
+    team_of_key = {key.pk: key.team_id for key in keys if "runs:read" in key.scopes and key.maker_role in READERS}
     marks = {user.pk: password_mark(user) for user in User.objects.filter(pk__in=users_asked, is_active=True)}
     sessions = {caller.session_key for caller in callers if caller.session_key}
     open_sessions = set(_sessions(sessions)) if sessions else set()
@@ -138,7 +142,8 @@ def teams_of(callers: Collection[Caller]) -> dict[Caller, list[Any]]:
         set(TokenFamily.objects.live().filter(pk__in=families).values_list("pk", flat=True)) if families else ()
     )
     teams_of_user: dict[Any, list[Any]] = defaultdict(list)
-    for user_id, team_id in Membership.objects.filter(user__in=marks.keys()).values_list("user_id", "team_id"):
+    memberships = Membership.objects.filter(user__in=marks.keys(), role__in=READERS)
+    for user_id, team_id in memberships.values_list("user_id", "team_id"):
         teams_of_user[user_id].append(team_id)
 
     def teams(caller: Caller) -> list[Any]:

@@ -26,15 +26,20 @@ class Access:
     team: Team
     actions: frozenset[str]
     key: ApiKey | None = None
+    role: str = ""
+    """What the person, or the key's maker, is in the team."""
+    user_id: Any = None
 
 
 def access_of_member(membership: Membership) -> Access:
-    return Access(team=membership.team, actions=ACTIONS.get(membership.role, frozenset()))
+    role = membership.role
+    return Access(team=membership.team, actions=ACTIONS.get(role, frozenset()), role=role, user_id=membership.user_id)
 
 
 def access_of_key(key: ApiKey, role: str) -> Access:
     """A key can never do more than the person who made it can do today."""
-    return Access(team=key.team, actions=ACTIONS.get(role, frozenset()) & frozenset(key.scopes), key=key)
+    actions = ACTIONS.get(role, frozenset()) & frozenset(key.scopes)
+    return Access(team=key.team, actions=actions, key=key, role=role, user_id=key.created_by_id)
 
 
 class TeamRequest(HttpRequest):
@@ -43,6 +48,7 @@ class TeamRequest(HttpRequest):
     user: User
     team: Team
     role: str
+    access: Access
 
 
 def may(role: str, action: str) -> bool:
@@ -61,10 +67,12 @@ def membership_of(user: Any, slug: str) -> Membership | None:
     return Membership.objects.select_related("team").filter(user=user, team__slug=slug, user__is_active=True).first()
 
 
-def team_required(
-    view: Callable[Concatenate[TeamRequest, P], HttpResponseBase],
-) -> Callable[Concatenate[HttpRequest, str, P], HttpResponseBase]:
-    """Give a page view `/t/<team>/…` its `request.team` and `request.role`; an outsider gets 404."""
+View = Callable[Concatenate[TeamRequest, P], HttpResponseBase]
+Wrapped = Callable[Concatenate[HttpRequest, str, P], HttpResponseBase]
+
+
+def membership_required(view: View[P]) -> Wrapped[P]:
+    """Give a page view `/t/<team>/…` its `request.team`, `request.role` and `request.access`; an outsider gets 404."""
 
     @login_required
     @functools.wraps(view)
@@ -73,6 +81,18 @@ def team_required(
         if membership is None:
             raise NotFound("There is nothing here, or it belongs to another team.")
         request.team, request.role = membership.team, membership.role  # type: ignore[attr-defined]
+        request.access = access_of_member(membership)  # type: ignore[attr-defined]
         return view(request, *args, **kwargs)  # type: ignore[arg-type]
 
-    return cast(Callable[Concatenate[HttpRequest, str, P], HttpResponseBase], wrapped)
+    return cast(Wrapped[P], wrapped)
+
+
+def team_required(view: View[P]) -> Wrapped[P]:
+    """The same for pages that show agents, tasks or runs: a role that sees none of them is refused."""
+
+    @functools.wraps(view)
+    def wrapped(request: TeamRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        require(request, "runs:read")
+        return view(request, *args, **kwargs)
+
+    return membership_required(cast(View[P], wrapped))

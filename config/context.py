@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from accounts.tenancy import may
 from accounts.tracing import current_request_id
 from config import nav
 from tasks.models import HumanRequest, Run, RunStatus
@@ -23,12 +24,13 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     }
     team = found["team"]
     if team is not None:
-        match = request.resolver_match
+        match, role = request.resolver_match, getattr(request, "role", "")
         found["nav"] = [
-            {"label": label, "pages": nav.links(pages, team.slug, match.view_name if match else "")}
+            {"label": label, "pages": nav.links(pages, team.slug, role, match.view_name if match else "")}
             for label, pages in nav.GROUPS
         ]
-        found["actions"] = nav.links(nav.ACTIONS, team.slug)
+        found["may_read"] = may(role, "runs:read")
+        found["actions"] = nav.links(nav.ACTIONS, team.slug, role)
         found["inbox_count"] = cache(HumanRequest.objects.for_team(team).open().count)
         found["has_running"] = cache(Run.objects.for_team(team).filter(status=RunStatus.RUNNING).exists)
     return found

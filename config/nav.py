@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
+from accounts.tenancy import may
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -16,6 +18,8 @@ class Page:
     """Beginnings of the URL names that belong to this page, so that it stays lit on its sub-pages."""
     keys: str = ""
     """The keyboard shortcut, as static/src/js/shortcuts.js knows it."""
+    needs: str = "runs:read"
+    """What a role must include to be shown the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
             Page("Runs", "activity", "tasks:run_list", ("tasks:run_", "tasks:runs_", "tasks:artifact_"), "g r"),
         ),
     ),
-    ("Manage", (Page("Settings", "settings", "accounts:settings", ("accounts:", "tasks:budgets"), "g s"),)),
+    ("Manage", (Page("Settings", "settings", "accounts:settings", ("accounts:", "tasks:budgets"), "g s", ""),)),
 )
 ACTIONS: tuple[Page, ...] = (
     Page("Hand over a task…", "play", "tasks:run_new", keys="r"),
@@ -60,8 +64,8 @@ ACTIONS: tuple[Page, ...] = (
 )
 
 
-def links(pages: tuple[Page, ...], team: str, current: str = "") -> list[Link]:
-    """The pages as links for the team; the one that `current` belongs to is lit."""
+def links(pages: tuple[Page, ...], team: str, role: str, current: str = "") -> list[Link]:
+    """The pages that the role may see, as links for the team; the one that `current` belongs to is lit."""
     return [
         Link(
             label=page.label,
@@ -72,4 +76,5 @@ def links(pages: tuple[Page, ...], team: str, current: str = "") -> list[Link]:
             url_name=page.url_name,
         )
         for page in pages
+        if not page.needs or may(role, page.needs)
     ]

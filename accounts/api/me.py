@@ -69,6 +69,6 @@ class MeView(TeamAPIView):
             "hue": self.actor.hue,
             "team": self.team.slug,
             "teams": list(memberships),
-            "scopes": sorted(self.access.actions),
+            "scopes": sorted(self.access.actions.intersection(SCOPES)),
         }
         return Response(MeSerializer(me).data)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from accounts.models.audit import AuditEntry
 from accounts.models.base import TeamScopedModel, TeamScopedQuerySet
+from accounts.models.invitations import Invitation
 from accounts.models.keys import ApiKey, IdempotencyRecord
 from accounts.models.people import Membership, Role, Team, User
 from accounts.models.tokens import TokenFamily
@@ -10,6 +11,7 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "IdempotencyRecord",
+    "Invitation",
     "Membership",
     "Role",
     "Team",

@@ -60,6 +60,7 @@ class Role(models.TextChoices):
     ADMIN = "admin"
     MEMBER = "member"
     VIEWER = "viewer"
+    BILLING = "billing"
 
 
 class Team(models.Model):
@@ -71,6 +72,9 @@ class Team(models.Model):
     email = models.EmailField(blank=True)
     is_personal = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+    """When an owner deleted it. Nobody is in it any more; its ledger and its audit log stay (docs/adr/0011)."""
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
 
     def __str__(self) -> str:
@@ -84,6 +88,7 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
     created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["team", "user"], name="membership_once_per_team")]

@@ -8,8 +8,17 @@ READ = frozenset({"runs:read", "agents:read", "tools:read", "billing:read"})
 WORK = READ | {"runs:write", "agents:write", "tools:write"}
 ACTIONS: dict[str, frozenset[str]] = {
     Role.VIEWER: READ,
+    Role.BILLING: frozenset({"billing:read", "billing:write"}),
     Role.MEMBER: WORK,
-    Role.ADMIN: WORK | {"team:admin"},
-    Role.OWNER: WORK | {"team:admin"},
+    Role.ADMIN: WORK | {"team:admin", "billing:write"},
+    Role.OWNER: WORK | {"team:admin", "billing:write", "team:own"},
 }
 SCOPES = tuple(sorted(WORK | {"team:admin"}))
+"""What a key can be allowed. `billing:write` (the plan) and `team:own` (delete, transfer) are for people only."""
+SEES_EVERY_AGENT = frozenset({Role.OWNER.value, Role.ADMIN.value})
+_RANK = {Role.OWNER.value: 2, Role.ADMIN.value: 1}
+
+
+def may_manage(own: str, other: str) -> bool:
+    """Whether a person with the role `own` may give the role `other`, or take it from somebody."""
+    return "team:admin" in ACTIONS.get(own, frozenset()) and _RANK.get(own, 0) >= _RANK.get(other, 0)

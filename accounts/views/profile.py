@@ -10,17 +10,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.errors import AppError
 from accounts.forms import ProfileForm, add_refusal
 from accounts.services import people
-from accounts.tenancy import TeamRequest, team_required
+from accounts.tenancy import TeamRequest, membership_required
 
 
 @require_safe
-@team_required
+@membership_required
 def settings_home(request: TeamRequest) -> HttpResponse:
     return redirect("accounts:profile", team=request.team.slug)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@team_required
+@membership_required
 def profile(request: TeamRequest) -> HttpResponse:
     user = request.user
     form = ProfileForm(request.POST or None, initial={"name": user.name, "hue": user.hue})

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.errors import NotFound
-from accounts.tenancy import TeamRequest, may, require, team_required
+from accounts.tenancy import TeamRequest, may, membership_required, require
 from agents.models import Agent
 from billing.reports import Standing, standings
 from billing.services import limit_spending
@@ -48,8 +48,9 @@ class Waiting:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@team_required
+@membership_required
 def budgets(request: TeamRequest) -> HttpResponse:
+    require(request, "billing:read")
     agents = list(Agent.objects.for_team(request.team).present().order_by("name", "pk"))
     wrong: tuple[Agent | None, BudgetForm] | None = None
     if request.method == "POST":
@@ -102,7 +103,9 @@ def _rows(request: TeamRequest, agents: Sequence[Agent], wrong: tuple[Agent | No
 
 
 def _waiting(request: TeamRequest) -> list[Waiting]:
-    """Runs that wait for money, the longest wait first."""
+    """Runs that wait for money, the longest wait first; none for who sees no runs."""
+    if not may(request.role, "runs:read"):
+        return []
     asked = HumanRequest.objects.for_team(request.team).open().filter(kind=RequestKind.BUDGET)
     found = []
     for one in asked.select_related("run__agent").order_by("pk")[:MOST_WAITING]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from accounts.tenancy import TeamRequest, may, team_required
+from accounts.tenancy import TeamRequest, may, membership_required, team_required
 from agents.models import Agent
 from tasks import reports
 
@@ -20,11 +20,13 @@ SERIES = [
 
 
 @require_safe
-@team_required
+@membership_required
 def dashboard(request: TeamRequest) -> HttpResponse:
     team = request.team
     if request.session.get("last_team") != team.slug:
         request.session["last_team"] = team.slug
+    if not may(request.role, "runs:read"):
+        return redirect("tasks:budgets", team=team.slug)
     agents = {agent.pk: agent for agent in Agent.objects.for_team(team).select_related("version")}
     if not any(agent.status != "removed" for agent in agents.values()):
         return render(request, "tasks/dashboard_empty.html", {"may_start": may(request.role, "agents:write")})

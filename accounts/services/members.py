@@ -1,0 +1,121 @@
+"""The people in a team: joining, roles, leaving.
+
+Every change holds the team's row first, so that of two at once the second sees what the first did.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit
+from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
+from accounts.models import ApiKey, Invitation, Membership, Role, Team, User
+from accounts.models.roles import may_manage
+from accounts.signals import member_joining
+
+NO_SUCH_MEMBER = "There is no such person in this team."
+
+
+class LastOwner(Conflict):
+    """The team would have nobody left who owns it."""
+
+    code = "last_owner"
+    title = "A team needs an owner"
+
+
+def hold(team: Team) -> Team:
+    """The team as it is now, until the transaction ends. One that was deleted is not there."""
+    held = Team.objects.select_for_update(no_key=True).filter(pk=team.pk, removed_at__isnull=True).first()
+    if held is None:
+        raise NotFound("This team was deleted.")
+    return held
+
+
+@transaction.atomic
+def add_member(*, team: Team, user: User, role: str, actor: User | None) -> Membership:
+    """Let a person in. Who is in already stays what they are."""
+    team = hold(team)
+    there = Membership.objects.filter(team=team, user=user).first()
+    if there is not None:
+        return there
+    member_joining.send(sender=Membership, team=team)
+    membership = Membership.objects.create(team=team, user=user, role=role)
+    audit.record(team=team, actor=actor, action="member.joined", target=user, role=role)
+    return membership
+
+
+@transaction.atomic
+def change_role(*, team: Team, actor: User, user: User, role: str) -> Membership:
+    """Make a member something else. Nobody gives or takes more than they have."""
+    if role not in Role.values:
+        raise InvalidInput("There is no such role.", fields=[FieldError("role", "invalid_choice", "Choose a role.")])
+    team = hold(team)
+    membership = _member(team, user)
+    _require_rank(team, actor, membership.role, role)
+    if membership.role == role:
+        return membership
+    if membership.role == Role.OWNER:
+        _require_another_owner(team, membership)
+    before, membership.role = membership.role, role
+    membership.save(update_fields=["role", "updated_at"])
+    audit.record(team=team, actor=actor, action="member.role_changed", target=user, before=before, after=role)
+    return membership
+
+
+@transaction.atomic
+def remove_member(*, team: Team, actor: User, user: User) -> None:
+    """End a membership: somebody else's, or one's own by leaving. Keys and invitations that the person made end with
+    it; agents and runs stay. Sockets ask for the membership every few seconds and close themselves.
+    """
+    team = hold(team)
+    membership = _member(team, user)
+    is_leaving = actor.pk == user.pk
+    if not is_leaving:
+        _require_rank(team, actor, membership.role)
+    if membership.role == Role.OWNER:
+        _require_another_owner(team, membership)
+    now = timezone.now()
+    keys = ApiKey.objects.for_team(team).filter(created_by=user, revoked_at=None).update(revoked_at=now)
+    Invitation.objects.for_team(team).open().filter(invited_by=user).update(revoked_at=now)
+    role = membership.role
+    membership.delete()
+    action = "member.left" if is_leaving else "member.removed"
+    audit.record(team=team, actor=actor, action=action, target=user, role=role, keys_revoked=keys)
+
+
+@transaction.atomic
+def transfer_ownership(*, team: Team, actor: User, user: User) -> Membership:
+    """Hand the team to another member. Who owned it stays as an admin."""
+    team = hold(team)
+    mine, theirs = _member(team, actor), _member(team, user)
+    if mine.role != Role.OWNER:
+        raise Forbidden("Only an owner can hand the team to somebody else.")
+    if actor.pk == user.pk:
+        wrong = FieldError("user", "invalid_choice", "Choose somebody else.")
+        raise InvalidInput("The team is yours already.", fields=[wrong])
+    theirs.role, mine.role = Role.OWNER, Role.ADMIN
+    for membership in (theirs, mine):
+        membership.save(update_fields=["role", "updated_at"])
+    audit.record(team=team, actor=actor, action="team.transferred", target=team, to=user.email)
+    return theirs
+
+
+def _member(team: Team, user: User) -> Membership:
+    membership = Membership.objects.filter(team=team, user=user).first()
+    if membership is None:
+        raise NotFound(NO_SUCH_MEMBER)
+    return membership
+
+
+def _require_rank(team: Team, actor: User, *roles: str) -> None:
+    """Asked again under the lock: who was demoted a moment ago changes nobody any more."""
+    mine = Membership.objects.filter(team=team, user=actor).values_list("role", flat=True).first()
+    if mine is None or not all(may_manage(mine, role) for role in roles):
+        raise Forbidden("Your role in this team does not allow that. Only an owner can change owners.")
+
+
+def _require_another_owner(team: Team, membership: Membership) -> None:
+    others = Membership.objects.filter(team=team, role=Role.OWNER, user__is_active=True).exclude(pk=membership.pk)
+    if not others.exists():
+        raise LastOwner("A team needs an owner. Make somebody else an owner first, or delete the team.")
