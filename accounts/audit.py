@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models
 
 from accounts.models import AuditEntry, Team, User
+from accounts.models.kept import insert
 from accounts.tracing import current_key_label, current_request_id
 
 
@@ -14,7 +15,7 @@ def record(*, team: Team, actor: User | None, action: str, target: models.Model,
     """Append one entry. An actor of None is the system itself; an API key is named beside the person who made it."""
     key = current_key_label.get()
     label = actor.email if actor else "system"
-    AuditEntry.objects.create(
+    entry = AuditEntry(
         team=team,
         actor=actor,
         actor_label=f"{label} by key {key}"[:160] if key else label[:160],
@@ -25,3 +26,4 @@ def record(*, team: Team, actor: User | None, action: str, target: models.Model,
         data=data,
         request_id=current_request_id.get(),
     )
+    insert(entry)

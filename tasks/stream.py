@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from accounts.models.kept import insert
 from tasks.events import Event
 from tasks.models import Run, RunEvent
 
@@ -63,21 +64,22 @@ def append(run: Run, *events: Event) -> None:
     """Append events to the run inside the caller's transaction; viewers hear of them after the commit."""
     Run.objects.filter(pk=run.pk).update(last_seq=F("last_seq") + len(events))
     last_seq, status = Run.objects.values_list("last_seq", "status").get(pk=run.pk)
-    _store(run, last_seq - len(events) + 1, events)
+    insert(*_rows(run, last_seq - len(events) + 1, events))
     run.last_seq = last_seq
     announce(run, status=status)
 
 
 def begin(run: Run, *events: Event) -> None:
-    """Append the first events of a run that this transaction has inserted with `last_seq` as their number."""
-    _store(run, 1, events)
+    """Insert a run with its first events, which nobody else can append to before the commit."""
+    run.last_seq = len(events)
+    insert(run, *_rows(run, 1, events))
     announce(run, status=run.status)
 
 
-def _store(run: Run, first: int, events: Sequence[Event]) -> None:
-    RunEvent.objects.bulk_create(
+def _rows(run: Run, first: int, events: Sequence[Event]) -> list[RunEvent]:
+    return [
         RunEvent(run_id=run.pk, seq=first + i, type=event.type, data=event.data()) for i, event in enumerate(events)
-    )
+    ]
 
 
 def announce(run: Run, *, status: str) -> None:

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.api.errors import BadParameter
-from accounts.api.serializers import shown
+from accounts.api.serializers import StrictSerializer, checked, shown
 from accounts.api.throttles import AddressThrottle, put_rate_headers
 from accounts.errors import NotFound
 from accounts.models import Team, TeamScopedQuerySet, User
@@ -109,12 +109,10 @@ class TeamViewSet(TeamAPIView, GenericViewSet[Any]):
         """The answer that shows one row."""
         return Response(shown(self.get_serializer_class(), row), status=status)
 
-    def read(self, serializer: type[Any]) -> dict[str, Any]:
+    def read(self, serializer: type[StrictSerializer]) -> dict[str, Any]:
         """The body, checked by an input serializer."""
         is_partial = self.request.method == "PATCH"
-        given = serializer(data=self.request.data, context=self.get_serializer_context(), partial=is_partial)
-        given.is_valid(raise_exception=True)
-        return dict(given.validated_data)
+        return checked(serializer, self.request.data, context=self.get_serializer_context(), partial=is_partial)
 
 
 class ListAndShow(TeamViewSet):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import TeamScopedQuerySet
+from accounts.models.kept import Given, KeptQuery
 
 NOT_FOUND = "There is no such thing in this team."
 
@@ -21,11 +24,11 @@ class TeamRow(serializers.UUIDField):
 
     def __init__(self, *, rows: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.rows = rows
+        self.rows = _kept(rows)
 
     def to_internal_value(self, data: Any) -> Any:
         pk = super().to_internal_value(data)
-        found = _of_team(self, self.rows()).filter(pk=pk).first()
+        found = self.rows.first(team=self.context["view"].team.pk, pk=pk)
         if found is None:
             self.fail("not_found")
         return found
@@ -49,6 +52,11 @@ class TeamRows(serializers.ListField):
         if missing:
             raise serializers.ValidationError(missing)
         return [found[pk] for pk in pks]
+
+
+@cache
+def _kept(rows: Callable[[], TeamScopedQuerySet[Any]]) -> KeptQuery[Any]:
+    return KeptQuery(lambda: rows().filter(team=Given("team"), pk=Given("pk")))
 
 
 def _of_team(field: serializers.Field[Any, Any, Any, Any], rows: TeamScopedQuerySet[Any]) -> TeamScopedQuerySet[Any]:

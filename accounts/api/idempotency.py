@@ -23,9 +23,11 @@ from rest_framework.response import Response
 
 from accounts.api.errors import BadParameter, IdempotencyInProgress, IdempotencyKeyReused
 from accounts.models import IdempotencyRecord, Team
+from accounts.models.kept import Given, KeptQuery, insert
 
 F = TypeVar("F", bound=Callable[..., Any])
 KEPT_FOR = timedelta(hours=24)
+_RECORD = KeptQuery(lambda: IdempotencyRecord.objects.filter(team=Given("team"), key=Given("key")))
 
 
 def idempotent(*, hide: Collection[str] = ()) -> Callable[[F], F]:
@@ -93,7 +95,7 @@ def _lock(team: Team, key: str) -> None:
 
 
 def _record_of(team: Team, key: str) -> IdempotencyRecord | None:
-    record = IdempotencyRecord.objects.for_team(team).filter(key=key).first()
+    record = _RECORD.first(team=team.pk, key=key)
     if record is not None and record.created_at < timezone.now() - KEPT_FOR:
         record.delete()
         return None
@@ -110,10 +112,6 @@ def _replay(record: IdempotencyRecord, fingerprint: str) -> HttpResponse:
 
 def _keep(team: Team, key: str, fingerprint: str, response: Response, hide: Collection[str]) -> None:
     shown = {name: None if name in hide else value for name, value in response.data.items()}
-    IdempotencyRecord.objects.create(
-        team=team,
-        key=key,
-        fingerprint=fingerprint,
-        status=response.status_code,
-        body=JSONRenderer().render(shown).decode(),
-    )
+    body = JSONRenderer().render(shown).decode()
+    status = response.status_code
+    insert(IdempotencyRecord(team=team, key=key, fingerprint=fingerprint, status=status, body=body))

@@ -7,6 +7,7 @@ from typing import Self
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.ids import uuid7
@@ -20,7 +21,7 @@ class ApiKeyQuerySet(TeamScopedQuerySet["ApiKey"]):
         return (
             self.select_related("team", "created_by")
             .filter(
-                Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()),
+                Q(expires_at__isnull=True) | Q(expires_at__gt=Now()),
                 revoked_at__isnull=True,
                 created_by__is_active=True,
                 team__memberships__user=F("created_by"),

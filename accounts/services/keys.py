@@ -16,10 +16,12 @@ from django.utils import timezone
 from accounts import audit
 from accounts.errors import FieldError, Forbidden, InvalidInput
 from accounts.models import ApiKey, Membership, Team, User
+from accounts.models.kept import Given, KeptQuery
 from accounts.models.roles import ACTIONS, SCOPES
 
 _TOKEN = re.compile(r"dh_(?P<prefix>[0-9a-f]{10})_(?P<secret>[A-Za-z0-9_-]{43})")
 TOUCH_EVERY = timedelta(minutes=1)
+_LIVE_KEY = KeptQuery(lambda: ApiKey.objects.live().filter(prefix=Given("prefix")))
 
 
 @transaction.atomic
@@ -71,7 +73,7 @@ def find_key(token: str) -> ApiKey | None:
     parts = _TOKEN.fullmatch(token)
     if parts is None:
         return None
-    key = ApiKey.objects.live().filter(prefix=parts["prefix"]).first()
+    key = _LIVE_KEY.first(prefix=parts["prefix"])
     if key is None or not hmac.compare_digest(key.secret_sha256, _digest(parts["secret"])):
         return None
     return key

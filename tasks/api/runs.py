@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet, prefetch_related_objects
 from django.http.response import HttpResponseBase
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
@@ -19,6 +19,8 @@ from accounts.api.base import NOTHING_HERE, ListAndShow, TeamViewSet, find, take
 from accounts.api.filters import TimeFilter
 from accounts.api.idempotency import idempotent
 from accounts.errors import NotFound
+from accounts.models import Team
+from accounts.models.kept import Given, KeptQuery, know_all
 from tasks.api.comparisons import ComparisonSerializer, read_with
 from tasks.api.inputs import (
     EmptyInput,
@@ -40,13 +42,39 @@ WORDS = {"variables": "values"}
 """Names of the contract that the service calls otherwise."""
 
 
+PARTS = (
+    Prefetch("requests", queryset=HumanRequest.objects.open().select_related("answered_by"), to_attr="open_requests"),
+    Prefetch("inputs", queryset=RunInput.objects.select_related("file")),
+)
+
+
 def shown_runs() -> QuerySet[Run]:
     """Runs with all that their shape needs, in a fixed number of queries."""
-    asked = HumanRequest.objects.open().select_related("answered_by")
-    return Run.objects.with_people_words().prefetch_related(
-        Prefetch("requests", queryset=asked, to_attr="open_requests"),
-        Prefetch("inputs", queryset=RunInput.objects.select_related("file")),
-    )
+    return Run.objects.with_people_words().prefetch_related(*PARTS)
+
+
+def _one_run() -> QuerySet[Run]:
+    """Most runs have neither files nor an open request, and then nobody asks for them."""
+    asked = HumanRequest.objects.open().filter(run=OuterRef("pk"))
+    given = RunInput.objects.filter(run=OuterRef("pk"))
+    rows = Run.objects.with_people_words().annotate(has_requests=Exists(asked), has_inputs=Exists(given))
+    return rows.filter(team=Given("team"), pk=Given("pk"))
+
+
+_RUN = KeptQuery(_one_run)
+
+
+def shown_run(team: Team, pk: Any) -> Run:
+    """A run with all that its shape needs, or 404."""
+    run: Any = _RUN.first(team=team.pk, pk=pk)
+    if run is None:
+        raise NotFound(NOTHING_HERE)
+    if run.has_requests or run.has_inputs:
+        prefetch_related_objects([run], *PARTS)
+    else:
+        know_all(run, "inputs", [])
+        run.open_requests = []
+    return cast(Run, run)
 
 
 class StatusFilter(filters.BaseInFilter, filters.ChoiceFilter):  # type: ignore[misc]
@@ -75,6 +103,9 @@ class RunViewSet(ListAndShow):
     filterset_class = RunFilter
     lookup_value_converter = "uuid"
     read_scope, write_scope = "runs:read", "runs:write"
+
+    def get_object(self) -> Run:
+        return shown_run(self.team, self.kwargs["pk"])
 
     @idempotent()
     def create(self, request: Request) -> Response:
@@ -193,7 +224,7 @@ class RunViewSet(ListAndShow):
 
     def shown(self, run: Run, *, status: int = 200) -> Response:
         """The run as it is now."""
-        return self.show(self.get_queryset().get(pk=run.pk), status=status)
+        return self.show(shown_run(self.team, run.pk), status=status)
 
 
 def _per_id(wanted: Collection[UUID], found: dict[Any, dict[str, Any]]) -> Response:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.errors import AppError, Conflict, FieldError, InvalidInput
 from accounts.models import Team, User
+from accounts.models.kept import insert, know_all
 from agents.models import Agent, AgentStatus, AgentVersion
 from storage.models import StoredFile
 from tasks import events, queue, schemas, stream, variables
@@ -34,7 +35,7 @@ LATEST_START = timedelta(days=3650)
 LIMITS = ("max_cost_usd", "max_turns", "timeout_s")
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def start_run(
     *,
     team: Team,
@@ -94,17 +95,15 @@ def start_run(
 
 
 def _store(run: Run, files: Sequence[StoredFile], *, by: str) -> None:
-    """Insert the run with its files and first events, which nobody else can append to before the commit."""
+    """Insert the run with its first events and its files."""
     agent, number = run.agent.name, run.version.number
     reason = "created" if run.status == RunStatus.QUEUED else "scheduled"
     first = [
         events.RunCreated(title=run.title, kind=run.kind, agent=agent, version=number, by=by),
         events.RunQueued(reason=reason),
     ]
-    run.last_seq = len(first)
-    run.save(force_insert=True)
-    _attach(run, files)
     stream.begin(run, *first)
+    _attach(run, files)
 
 
 def _first(*options: Any) -> Any:
@@ -187,6 +186,7 @@ def _queue(run: Run, start_at: datetime | None) -> None:
 
 def _attach(run: Run, files: Sequence[StoredFile]) -> None:
     taken: set[str] = set()
+    inputs = []
     for stored in dict.fromkeys(files):
         name, n = stored.name, 1
         while name.casefold() in taken:
@@ -194,7 +194,10 @@ def _attach(run: Run, files: Sequence[StoredFile]) -> None:
             stem, dot, suffix = stored.name.rpartition(".")
             name = f"{stem} {n}{dot}{suffix}" if dot else f"{stored.name} {n}"
         taken.add(name.casefold())
-        RunInput.objects.create(run=run, file=stored, name=name)
+        inputs.append(RunInput(run=run, file=stored, name=name))
+    if inputs:
+        insert(*inputs)
+    know_all(run, "inputs", inputs)
 
 
 @transaction.atomic

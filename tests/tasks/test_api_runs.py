@@ -79,9 +79,22 @@ def test_starting_a_run_takes_few_round_trips(
     body = {"agent": str(rita.pk), "prompt": "Go"}
     api.send("POST", RUNS, body)
 
-    # key, agent, run, events, audit, inputs; two savepoints, of which the outer one is BEGIN outside a test
-    with django_assert_num_queries(10):
-        api.send("POST", RUNS, body)
+    # key; BEGIN and COMMIT, which are a savepoint in a test; agent with version; run with its events; audit
+    with django_assert_num_queries(6):
+        run = api.send("POST", RUNS, body).json()
+    # key; run with all that it shows
+    with django_assert_num_queries(2):
+        api.get(f"{RUNS}{run['id']}/")
+
+
+def test_an_idempotency_key_costs_three_statements(
+    api: Api, rita: Agent, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    body = {"agent": str(rita.pk), "prompt": "Go"}
+    api.send("POST", RUNS, body)
+
+    with django_assert_num_queries(6 + 3):
+        api.send("POST", RUNS, body, Idempotency_Key="k")
 
 
 def test_a_run_of_an_agent_is_started_shown_and_listed_in_one_shape(api: Api, team: Team, rita: Agent) -> None:

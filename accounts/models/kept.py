@@ -1,0 +1,126 @@
+"""SQL that is made once for the process: only its values change from call to call.
+
+To put a queryset or an insert into SQL takes Django longer than PostgreSQL takes to carry it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache
+from itertools import chain, groupby
+from typing import Any, Generic, TypeVar
+
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.models import Expression, Field, Model, QuerySet, prefetch_related_objects
+from django.db.models.query import get_related_populators
+
+M = TypeVar("M", bound=Model)
+
+
+class Given(Expression):
+    """Stands in a kept queryset for a value that each call names."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return "%s", (self,)
+
+
+class KeptQuery(Generic[M]):
+    """A queryset of one shape. `build` is called once and puts `Given("name")` where the values of a call go."""
+
+    def __init__(self, build: Callable[[], QuerySet[M]]) -> None:
+        self._build = build
+        self._plan: _Plan[M] | None = None
+
+    def all(self, **given: Any) -> list[M]:
+        plan = self._plan = self._plan or _Plan(self._build())
+        return plan.rows(given)
+
+    def first(self, **given: Any) -> M | None:
+        return next(iter(self.all(**given)), None)
+
+
+class _Plan(Generic[M]):
+    """What Django works out anew for each query of that shape, as `ModelIterable` does."""
+
+    def __init__(self, queryset: QuerySet[M]) -> None:
+        compiler = queryset.query.get_compiler(using=DEFAULT_DB_ALIAS)
+        self._sql, self._parameters = compiler.as_sql()
+        select: Any = compiler.select
+        shape: Any = compiler.klass_info
+        self._model: type[M] = shape["model"]
+        self._end = shape["select_fields"][-1] + 1
+        self._names = [column[0].target.attname for column in select[: self._end]]
+        self._related = get_related_populators(shape, select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
+        self._more: dict[str, int] = compiler.annotation_col_map or {}
+        self._converters = compiler.get_converters([column[0] for column in select])
+        self._prefetched: Sequence[Any] = queryset._prefetch_related_lookups  # type: ignore[attr-defined]
+
+    def rows(self, given: dict[str, Any]) -> list[M]:
+        values = [given[part.name] if isinstance(part, Given) else part for part in self._parameters]
+        with connection.cursor() as cursor:
+            cursor.execute(self._sql, values)
+            found = [self._row(list(columns)) for columns in cursor.fetchall()]
+        if self._prefetched:
+            prefetch_related_objects(found, *self._prefetched)
+        return found
+
+    def _row(self, columns: list[Any]) -> M:
+        for place, (converters, expression) in self._converters.items():
+            for convert in converters:
+                columns[place] = convert(columns[place], expression, connection)
+        row = self._model.from_db(DEFAULT_DB_ALIAS, self._names, columns[: self._end])
+        for related in self._related:
+            related.populate(columns, row)
+        for name, place in self._more.items():
+            setattr(row, name, columns[place])
+        return row
+
+
+def insert(*rows: Model) -> None:
+    """Insert the rows, all kinds in one statement; a foreign key may name a row of the same statement.
+
+    Keys that the database gives out are not read back, and no signal is sent.
+    """
+    of_kind = [(model, list(same)) for model, same in groupby(rows, key=type)]
+    shape = tuple((model, len(same)) for model, same in of_kind)
+    values = chain.from_iterable(_values(_columns(model), same) for model, same in of_kind)
+    with connection.cursor() as cursor:
+        cursor.execute(_insert_sql(shape), list(values))
+    for row in rows:
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
+@cache
+def _columns(model: type[Model]) -> list[Field[Any, Any]]:
+    return [field for field in model._meta.local_concrete_fields if not field.db_returning]
+
+
+def _values(columns: Iterable[Field[Any, Any]], rows: Iterable[Model]) -> Iterable[Any]:
+    for row in rows:
+        for field in columns:
+            yield field.get_db_prep_save(field.pre_save(row, True), connection)
+
+
+@lru_cache(maxsize=100)
+def _insert_sql(shape: tuple[tuple[type[Model], int], ...]) -> str:
+    *before, last = (_insert_of(model, n) for model, n in shape)
+    named = ", ".join(f"part{number} AS ({sql})" for number, sql in enumerate(before))
+    return f"WITH {named} {last}" if named else last
+
+
+def _insert_of(model: type[Model], n: int) -> str:
+    quote = connection.ops.quote_name
+    names = ", ".join(quote(str(field.column)) for field in _columns(model))
+    row = f"({', '.join(['%s'] * len(_columns(model)))})"
+    return f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {', '.join([row] * n)}"  # noqa: S608
+
+
+def know_all(row: Model, name: str, rows: list[Any]) -> None:
+    """Say what stands behind a reverse relation of a row, as after a prefetch, so that nobody asks."""
+    known = getattr(row, name).all()
+    known._result_cache, known._prefetch_done = rows, True
+    row.__dict__.setdefault("_prefetched_objects_cache", {})[name] = known

@@ -1,0 +1,130 @@
+"""Kept SQL finds and writes what Django's own would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, QuerySet, Value
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import AuditEntry, Team, User
+from accounts.models.kept import Given, KeptQuery, insert, know_all
+from tasks.models import Run, RunEvent
+from tests.factories import AgentFactory, RunFactory, TaskFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def runs_of_team() -> QuerySet[Run]:
+    rows = Run.objects.select_related("agent", "task", "created_by").annotate(turns_left=F("max_turns") - F("turns"))
+    return rows.filter(team=Given("team"), status="queued").order_by("pk")
+
+
+def test_a_kept_query_finds_whole_rows_of_what_each_call_names(team: Team, other_team: Team, alice: User) -> None:
+    plain = RunFactory(team=team, metadata={"a": [1, None]}, turns=2)
+    full = RunFactory(team=team, task=TaskFactory(team=team), created_by=alice)
+    elsewhere = RunFactory(team=other_team)
+    kept = KeptQuery(runs_of_team)
+
+    first, second = kept.all(team=team.pk)
+
+    assert (first, second, kept.first(team=other_team.pk)) == (plain, full, elsewhere)
+    with CaptureQueriesContext(connection) as asked:
+        assert (first.metadata, first.task, first.created_by, first.agent) == (
+            {"a": [1, None]},
+            None,
+            None,
+            plain.agent,
+        )
+        assert (second.task, second.created_by, second.agent.name) == (full.task, alice, full.agent.name)
+    assert len(asked) == 0
+    assert (first.turns_left, first.created_at) == (plain.max_turns - 2, plain.created_at)  # type: ignore[attr-defined]
+    first.title = "Changed"
+    first.save()
+    assert Run.objects.get(pk=plain.pk).title == "Changed"
+
+
+def test_a_kept_query_is_built_once_and_asks_once_for_what_it_prefetches(team: Team) -> None:
+    built = []
+
+    def build() -> QuerySet[Run]:
+        built.append(1)
+        return Run.objects.filter(team=Given("team")).prefetch_related("events")
+
+    kept = KeptQuery(build)
+    run = RunFactory(team=team)
+    RunEvent.objects.create(run=run, seq=1, type="log")
+
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as asked:
+            assert [event.seq for found in kept.all(team=team.pk) for event in found.events.all()] == [1]
+        assert len(asked) == 2
+
+    assert built == [1]
+
+
+def test_nothing_found_is_none(team: Team) -> None:
+    assert KeptQuery(runs_of_team).first(team=team.pk) is None
+
+
+def test_a_value_is_never_read_as_sql(team: Team) -> None:
+    kept = KeptQuery(lambda: Team.objects.filter(slug=Given("slug")).annotate(one=Value(1)))
+
+    assert kept.first(slug="acme' OR '1'='1") is None
+    assert kept.first(slug="acme") == team
+
+
+def test_rows_of_several_kinds_are_inserted_in_one_statement(team: Team, alice: User) -> None:
+    agent = AgentFactory(team=team)
+    run = Run(
+        team=team, agent=agent, version=agent.version, created_by=alice, title="Kept", prompt="-", metadata={"a": "'"},
+        max_cost_usd="0.50", max_turns=3, timeout_s=60,
+    )  # fmt: skip
+    lines = [RunEvent(run_id=run.pk, seq=n, type="log", data={"text": "%s"}) for n in (1, 2)]
+    entry = AuditEntry(team=team, actor=None, actor_label="system", action="run.started", subject_type="run")
+
+    with CaptureQueriesContext(connection) as asked:
+        insert(run, *lines, entry)
+
+    assert len(asked) == 1
+    there = Run.objects.get(pk=run.pk)
+    changed: dict[str, Any] = {"max_cost_usd": there.max_cost_usd}
+    assert values(there) == values(run) | changed
+    assert [(event.seq, event.data, event.at) for event in there.events.order_by("seq")] == [
+        (line.seq, line.data, line.at) for line in lines
+    ]
+    assert AuditEntry.objects.get(action="run.started", data={}).team == team
+    run.title = "Saved as a row that exists"
+    run.save()
+    assert Run.objects.count() == 1
+
+
+def test_a_row_that_the_database_refuses_leaves_nothing_of_its_statement(team: Team) -> None:
+    run = RunFactory(team=team)
+    twice = [RunEvent(run_id=run.pk, seq=1, type="log") for _ in range(2)]
+    entry = AuditEntry(team=team, actor_label="system", action="x", subject_type="run")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert(entry, *twice)
+
+    assert RunEvent.objects.filter(run=run).count() == 0
+    assert AuditEntry.objects.filter(action="x").count() == 0
+
+
+def test_what_is_known_is_not_asked(team: Team) -> None:
+    run = RunFactory(team=team)
+    event = RunEvent(run=run, seq=1, type="log")
+
+    know_all(run, "events", [event])
+
+    with CaptureQueriesContext(connection) as asked:
+        assert list(run.events.all()) == [event]
+    assert len(asked) == 0
+    run.refresh_from_db()
+    assert list(run.events.all()) == []
+
+
+def values(run: Run) -> dict[str, Any]:
+    return {field.attname: getattr(run, field.attname) for field in Run._meta.concrete_fields}
