@@ -216,7 +216,7 @@ class ModelFinished(Event):
 
 @_event("message")
 class Message(Event):
-    """Text that the agent (`role` agent) or a person (`role` person) wrote."""
+    """Text that the agent (`role` agent) or a person (`role` person) wrote. Step 0: said to a live run."""
 
     step: int
     role: str

@@ -14,6 +14,7 @@ from agents.models import Agent
 from storage.models import StoredFile
 from tasks.models import Task
 from tasks.services.runs import MAX_ATTACHMENTS, MAX_PROMPT
+from tasks.services.steering import MAX_MESSAGE
 from tasks.variables import MAX_TEXT, TYPES
 
 MAX_METADATA = 10_000
@@ -149,6 +150,10 @@ class ForkInput(StrictSerializer):
     reuse_tools = serializers.BooleanField(
         required=False, help_text="Recorded tool results stand in until the first call that differs. The default."
     )
+
+
+class MessageInput(StrictSerializer):
+    text = serializers.CharField(max_length=MAX_MESSAGE)
 
 
 class ReviewInput(StrictSerializer):

@@ -27,6 +27,7 @@ from tasks.api.inputs import (
     ForkInput,
     ManyRunsInput,
     ManyRunsReasonInput,
+    MessageInput,
     NewRun,
     ReasonInput,
     ReviewInput,
@@ -34,7 +35,7 @@ from tasks.api.inputs import (
 from tasks.api.receipts import ReceiptSerializer, receipt_of
 from tasks.api.shapes import BulkResultsSerializer, RunSerializer, new_run
 from tasks.models import HumanRequest, Run, RunInput, RunKind, RunStatus
-from tasks.services import answers, forks, runs
+from tasks.services import answers, forks, runs, steering
 from tasks.services.comparisons import compare_runs
 from tasks.watching.bundle import bundle_download
 
@@ -132,6 +133,18 @@ class RunViewSet(ListAndShow):
         run = self.get_object()
         answers.review_run(run=run, actor=self.actor, **self.read(ReviewInput))
         return self.shown(run)
+
+    @extend_schema(
+        summary="Tell a live run something",
+        description="The model reads it with its next turn; the run does not end before. 409 when it has ended.",
+        request=MessageInput,
+        responses={202: RunSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    @idempotent()
+    def message(self, request: Request, pk: str) -> Response:
+        run = self.get_object()
+        return self.shown(steering.steer_run(run=run, actor=self.actor, **self.read(MessageInput)), status=202)
 
     @extend_schema(
         summary="Try a run again from its middle",

@@ -23,7 +23,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from tasks import aio
 from tasks.engine import lease, sql
 from tasks.engine.encoding import encode, fields_of
-from tasks.engine.ops import BudgetRefused, Commit, Committed, LeaseLost, UsageWrite
+from tasks.engine.ops import BudgetRefused, Commit, Committed, LeaseLost, Unheard, UsageWrite
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,8 @@ class _Waiting:
             self.done.set_exception(answer)
             return
         warnings = [(s, Decimal(spent), Decimal(limit)) for s, spent, limit in answer.get("warnings") or ()]
-        self.done.set_result(Committed(last_seq=answer["last_seq"], warnings=warnings))
+        committed = Committed(last_seq=answer["last_seq"], said_seq=answer["said_seq"], warnings=warnings)
+        self.done.set_result(committed)
 
 
 def _reserves(op: Commit) -> bool:
@@ -146,9 +147,20 @@ class Journal:
         payload = f"[{','.join(item.payload for item in sent)}]"
         rows = await (await db.execute(sql.APPLY, {"ops": payload})).fetchall()
         answers: dict[UUID, DictRow | Exception] = {row["id"]: row for row in rows}
+        unheard = await self._unheard(db, [item.op for item in sent if item.op.run_id not in answers])
         for item in sent:
-            answers.setdefault(item.op.run_id, LeaseLost(f"run {item.op.run_id} has another owner"))
+            run_id = item.op.run_id
+            answers.setdefault(run_id, Unheard() if run_id in unheard else LeaseLost(f"run {run_id} has another owner"))
         return answers
+
+    async def _unheard(self, db: psycopg.AsyncConnection[DictRow], refused: list[Commit]) -> set[UUID]:
+        """Of the refused writes, those that a person's message stopped."""
+        last = [(op.run_id, op.epoch, op.heard_seq) for op in refused if op.heard_seq is not None]
+        if not last:
+            return set()
+        ids, epochs, heard = zip(*last, strict=True)
+        cursor = await db.execute(sql.UNHEARD, {"ids": list(ids), "epochs": list(epochs), "heard": list(heard)})
+        return {row["id"] for row in await cursor.fetchall()}
 
     async def _done_already(
         self, db: psycopg.AsyncConnection[DictRow], group: dict[UUID, _Waiting]
@@ -202,6 +214,12 @@ class Journal:
         values = {"run": run_id, **fields_of(usage)}
         with suppress(PoolClosed):  # the next owner books what it finds unanswered as unknown
             await self._with_retry(lambda db, _: db.execute(sql.LATE_USAGE, values))
+
+    async def said(self, *, run_id: UUID, after: int) -> list[DictRow]:
+        """What people said to the run after that event."""
+        cursor = await self._with_retry(lambda db, _: db.execute(sql.SAID, (run_id, after)))
+        rows: list[DictRow] = await cursor.fetchall()
+        return rows
 
     # ---- Owning
 

@@ -63,7 +63,9 @@ async def _next_move(run: OwnedRun, hands: Hands, ports: Ports) -> None:
     if calls:
         await hands.carry_out(calls[0])
         await breaker.check(run)
-    elif _has_final_answer(run):
+        return
+    await run.hear()
+    if _has_final_answer(run):
         await outcome.finish(run)
     else:
         await model.next_turn(run, ports)

@@ -16,6 +16,10 @@ class LeaseLost(Exception):
     """Another owner, a cancel or a deletion came first: this worker may write nothing more about the run."""
 
 
+class Unheard(Exception):
+    """A person said something before the run could end; nothing was written."""
+
+
 class BudgetRefused(Exception):
     """The worst case of the next call does not fit into a budget; nothing was written."""
 
@@ -123,6 +127,8 @@ class Commit:
     progress: dict[str, Any] | None = None
     turns: int = 0
     active_s: float = 0.0
+    heard_seq: int | None = None
+    """Write this only while nobody has said anything after that event."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -130,5 +136,6 @@ class Committed:
     """What the database said to a Commit."""
 
     last_seq: int
+    said_seq: int = 0
     warnings: Sequence[tuple[str, Decimal, Decimal]] = ()
     """(scope, spent, limit) of budgets that passed 80 % with this commit."""

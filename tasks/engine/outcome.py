@@ -24,7 +24,8 @@ async def finish(run: OwnedRun) -> None:
     if problem is None:
         if run.row["review"]:
             await run.submit_for_review(output, human.review(title=run.row["title"]))
-        await run.succeed(output, summary=text[:300])
+        else:
+            await run.succeed(output, summary=text[:300])
         return
     corrections = sum(
         1 for s in run.steps.values() if s.kind == StepKind.INPUT and s.request["text"].startswith(CORRECTION)

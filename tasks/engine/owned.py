@@ -26,11 +26,15 @@ from tasks.engine.ops import (
     Reserve,
     Settle,
     StepWrite,
+    Unheard,
     UsageWrite,
 )
 from tasks.engine.recordings import Recordings
-from tasks.models import ErrorCode, StepStatus
+from tasks.models import ErrorCode, StepKind, StepStatus
 from tools.registry import Policy
+
+NEWS_S = 1.0
+"""Each commit answers whether somebody spoke. After so long without one the table is asked."""
 
 
 class Released(Exception):
@@ -42,6 +46,7 @@ class Journal(Protocol):
 
     def commit(self, op: Commit) -> Coroutine[Any, Any, Committed]: ...
     async def late_usage(self, *, run_id: UUID, usage: UsageWrite) -> None: ...
+    async def said(self, *, run_id: UUID, after: int) -> list[DictRow]: ...
 
 
 @dataclass(slots=True)
@@ -87,6 +92,8 @@ class OwnedRun:
         self.artifacts: dict[str, DictRow] = {a["path"]: a for a in row["artifacts"]}
         self.cost_usd: Decimal = row["cost_usd"]
         self.turns: int = row["turns"]
+        self.said_seq: int = row["said_seq"]
+        self.heard_seq: int = max((s.request.get("said_seq", 0) for s in self.steps.values()), default=0)
         self.gathered = Gathered()
         self._journal = journal
         self._op_no = 0
@@ -138,6 +145,17 @@ class OwnedRun:
         used = float(self.row["active_s"]) + self._clock() - self._counted_until
         return max(0.0, float(self.row["timeout_s"]) - used)
 
+    async def hear(self) -> None:
+        """Take in what people have said since, so that the model reads it next. News is a second old at most."""
+        if self.said_seq <= self.heard_seq and self._clock() - self._counted_until < NEWS_S:
+            return
+        for said in await self._journal.said(run_id=self.id, after=self.heard_seq):
+            text = f"A message from {said['by'] or 'a person'}: {said['text']}"
+            request = {"text": text, "said_seq": said["seq"]}
+            step = StepWrite(index=self.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request=request)
+            self.write_step(step)
+            self.said_seq = self.heard_seq = said["seq"]
+
     # ---- Gathering
 
     def tell(self, *what: events.Event) -> None:
@@ -184,6 +202,7 @@ class OwnedRun:
         self._op_no += 1
         self.row["active_s"] += now - self._counted_until
         self._counted_until = now
+        self.said_seq = max(self.said_seq, committed.said_seq)
         for scope, spent, limit in committed.warnings:
             self.tell(events.BudgetWarning(scope=scope, spent_usd=f"{spent:.6f}", limit_usd=f"{limit:.6f}"))
         if was_cancelled:
@@ -237,14 +256,22 @@ class OwnedRun:
         raise Released
 
     async def succeed(self, output: Any, summary: str) -> None:
-        self.tell(self._end("succeeded", summary=summary))
-        await self.flush(status="succeeded", output=output)
-        raise Released
+        await self._conclude(self._end("succeeded", summary=summary), status="succeeded", output=output)
 
     async def submit_for_review(self, output: Any, request: RequestWrite) -> None:
-        self.gathered.requests.append(request)
-        self.tell(events.RunNeedsReview(request=str(request.id)))
-        await self.flush(status="needs_review", output=output)
+        told = events.RunNeedsReview(request=str(request.id))
+        await self._conclude(told, request, status="needs_review", output=output)
+
+    async def _conclude(self, told: events.Event, request: RequestWrite | None = None, **changes: Any) -> None:
+        """The last write, unless a person has said something that the model has not read. Then the run goes on."""
+        before = self.gathered
+        self.gathered = before.followed_by(Gathered(events=[told], requests=[request] if request else []))
+        try:
+            await self.flush(heard_seq=self.heard_seq, **changes)
+        except Unheard:
+            self.gathered = before
+            self.said_seq = self.heard_seq + 1
+            return
         raise Released
 
     def _end(self, status: str, **also: str) -> events.RunFinished:

@@ -9,7 +9,8 @@ WITH ops AS MATERIALIZED (
         run uuid, epoch int, op_no int, events jsonb, n_events int, steps jsonb, usage jsonb, requests jsonb,
         artifacts jsonb, settle jsonb, status text, is_terminal bool, waiting_kind text, start_at timestamptz, output jsonb,
         error_code text, error_detail text, progress jsonb, turns int, active_s float,
-        input_tokens bigint, output_tokens bigint, cache_read_tokens bigint, cache_write_tokens bigint, cost_usd numeric)
+        input_tokens bigint, output_tokens bigint, cache_read_tokens bigint, cache_write_tokens bigint, cost_usd numeric,
+        heard_seq int)
 ), fenced AS (
     UPDATE tasks_run r SET
         op_no = o.op_no,
@@ -34,7 +35,9 @@ WITH ops AS MATERIALIZED (
         cost_usd = r.cost_usd + COALESCE(o.cost_usd, 0)
     FROM ops o
     WHERE r.id = o.run AND r.epoch = o.epoch AND r.op_no = o.op_no - 1 AND r.status = 'running'
-    RETURNING r.id, r.team_id, r.agent_id, r.task_id, r.last_seq, r.last_seq - COALESCE(o.n_events, 0) AS base, r.epoch, r.status
+        AND r.said_seq <= COALESCE(o.heard_seq, r.said_seq)
+    RETURNING r.id, r.team_id, r.agent_id, r.task_id, r.last_seq, r.last_seq - COALESCE(o.n_events, 0) AS base, r.epoch, r.status,
+        r.said_seq
 ), events AS (
     INSERT INTO tasks_runevent (run_id, seq, type, at, data)
     SELECT f.id, f.base + e.ord, e.v ->> 'type', now(), e.v -> 'data'
@@ -86,14 +89,28 @@ WITH ops AS MATERIALIZED (
     WHERE b.id = t.budget_id
     RETURNING t.run, b.agent_id, b.spent_usd, b.limit_usd, b.warned_at = now() AS is_warning
 )
-SELECT f.id, f.last_seq, f.team_id, f.status,
+SELECT f.id, f.last_seq, f.team_id, f.status, f.said_seq,
     (SELECT jsonb_agg(jsonb_build_array(CASE WHEN b.agent_id IS NULL THEN 'team' ELSE 'agent' END, b.spent_usd::text, b.limit_usd::text))
      FROM budgets b WHERE b.run = f.id AND b.is_warning) AS warnings
 FROM fenced f
 """
 
 # A write whose answer was lost: done already when the row still has this owner and this op_no.
-WAS_APPLIED = "SELECT id, last_seq, team_id, status FROM tasks_run WHERE id = %s AND epoch = %s AND op_no = %s"
+WAS_APPLIED = (
+    "SELECT id, last_seq, team_id, status, said_seq FROM tasks_run WHERE id = %s AND epoch = %s AND op_no = %s"
+)
+
+# Of the last writes of runs, those that only a message stopped that came before them.
+UNHEARD = """
+SELECT r.id FROM tasks_run r JOIN unnest(%(ids)s::uuid[], %(epochs)s::int[], %(heard)s::int[]) AS o(id, epoch, heard) ON r.id = o.id
+WHERE r.epoch = o.epoch AND r.status = 'running' AND r.said_seq > o.heard
+"""
+
+# What people said to a run after an event. Their messages belong to no step until the run takes them in.
+SAID = """
+SELECT seq, data ->> 'text' AS text, data ->> 'by' AS by FROM tasks_runevent
+WHERE run_id = %s AND seq > %s AND type = 'message' AND data ->> 'role' = 'person' AND data -> 'step' = '0' ORDER BY seq
+"""
 
 # The runs for whose calls money has to be set aside. Locks every budget of the group at once and in id order: run by run,
 # two workers could each hold what the other wants next.
@@ -218,7 +235,7 @@ RETURNING r.id, mine.status AS old_status, mine.worker AS old_worker, mine.was_l
 """
 
 OWNED = """
-SELECT r.id, r.team_id, r.agent_id, r.kind, r.title, r.prompt, r.epoch, r.recoveries, r.turns, r.active_s, r.cost_usd, r.last_seq,
+SELECT r.id, r.team_id, r.agent_id, r.kind, r.title, r.prompt, r.epoch, r.recoveries, r.turns, r.active_s, r.cost_usd, r.last_seq, r.said_seq,
     r.max_cost_usd, r.max_turns, r.timeout_s, r.review, r.output_schema, r.required_artifacts, r.metadata, r.started_at,
     a.name AS agent_name, a.role AS agent_role, a.status AS agent_status, t.name AS team_name, t.slug AS team_slug, u.email AS person,
     v.instructions, v.runtime, COALESCE(NULLIF(r.model_override, ''), v.model) AS model, r.forked_at_step, v.tools, p.tools AS tools_now, v.memory_enabled, v.options, v.number AS version,

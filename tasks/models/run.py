@@ -127,6 +127,8 @@ class Run(TeamScopedModel):
     error_detail = models.TextField(blank=True)
     progress = models.JSONField(null=True, blank=True)
     last_seq = models.PositiveIntegerField(default=0)
+    said_seq = models.PositiveIntegerField(default=0)
+    """The event of the newest message that a person sent to the live run; 0: nobody did."""
     attempt = models.PositiveIntegerField(default=1)
     turns = models.PositiveIntegerField(default=0)
     retry_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries")

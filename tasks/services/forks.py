@@ -167,6 +167,8 @@ def _copy(run: Run, actor: User, *, prompt: str, kind: str, model: str) -> Run:
 def _copy_step(step: Step, fork: Run, result: dict[str, Any]) -> None:
     """A step that is taken over, without its cost: that was paid once."""
     step.pk, step.run, step.result = None, fork, result
+    if step.kind == StepKind.INPUT:
+        step.request = {"text": step.request["text"]}  # the numbers of the other run's events mean nothing here
     step._state.adding = True
     step.save(force_insert=True)
 

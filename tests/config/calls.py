@@ -81,6 +81,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "tasks/runs": {**_START, "variables": {}},
     "cancel": {"reason": "No"},
+    "message": {"text": "Only this year."},
     "bulk-cancel": {"runs": [Run], "reason": "No"},
     "bulk-retry": {"runs": [Run]},
     "fork": {"from_seq": 0, "prompt": "Again", "model": "demo-1", "reuse_tools": True},

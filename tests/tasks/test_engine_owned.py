@@ -31,6 +31,9 @@ class SlowJournal:
         self.written.append(op)
         return Committed(last_seq=len(self.written))
 
+    async def said(self, **_: Any) -> list[Any]:
+        return []
+
     async def late_usage(self, **_: Any) -> None:
         raise AssertionError("nothing was late")
 
@@ -38,8 +41,10 @@ class SlowJournal:
 def owned(journal: SlowJournal) -> OwnedRun:
     lists: dict[str, Any] = {name: [] for name in ("steps", "requests", "artifacts", "inputs", "recordings")}
     row = {"id": uuid7(), "epoch": 1, "lease": Lease(float("inf")), "runtime": "demo", "kind": "direct"} | lists
+    row |= {"said_seq": 0}
     return OwnedRun(
-        row | {"cost_usd": Decimal(0), "turns": 0, "active_s": 0.0, "timeout_s": 60, "forked_at_step": None}, journal
+        row | {"cost_usd": Decimal(0), "turns": 0, "active_s": 0.0, "timeout_s": 60, "forked_at_step": None},
+        journal,
     )
 
 

@@ -1,0 +1,33 @@
+"""A word to a run that is on its way."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.errors import Conflict, FieldError, InvalidInput
+from accounts.models import User
+from tasks import events, stream
+from tasks.models import Run, RunKind, RunStatus
+
+MAX_MESSAGE = 20_000
+
+
+@transaction.atomic
+def steer_run(*, run: Run, actor: User, text: str) -> Run:
+    """Tell a live run something. The model reads it with its next turn, and a run does not end before it has."""
+    text = text.strip()
+    if not text or len(text) > MAX_MESSAGE:
+        message = f"Write 1 to {MAX_MESSAGE:,} characters."
+        raise InvalidInput(message, fields=[FieldError("text", "invalid", message)])
+    run = Run.objects.select_for_update(of=("self",)).select_related("team").get(pk=run.pk)
+    if run.is_terminal:
+        raise Conflict(f"The run has already ended ({run.status}). Start or fork another one.")
+    if run.status == RunStatus.NEEDS_REVIEW:
+        raise Conflict("The result is in review. Send it back with what should change: review, decision “revise”.")
+    if run.kind == RunKind.REPLAY:
+        raise Conflict("A replay follows its records and hears nobody.")
+    stream.append(run, events.Message(step=0, role="person", text=text, by=actor.display_name))
+    Run.objects.filter(pk=run.pk).update(said_seq=run.last_seq)
+    audit.record(team=run.team, actor=actor, action="run.steered", target=run, seq=run.last_seq)
+    return run
