@@ -12,6 +12,7 @@ import json
 import re
 import time
 from collections.abc import Iterable
+from string import Template
 from uuid import uuid4
 
 from asgiref.typing import (
@@ -20,6 +21,7 @@ from asgiref.typing import (
     ASGIReceiveEvent,
     ASGISendCallable,
     ASGISendEvent,
+    HTTPScope,
     Scope,
 )
 
@@ -27,7 +29,23 @@ MIB = 1024 * 1024
 _FORM_OVERHEAD = MIB  # boundaries and part headers around an upload of exactly the allowed size
 _SLOWEST_PER_S = 16 * 1024  # a body may take the stall time, and a second more for each of these
 _DRAIN_BYTES, _DRAIN_S = 4 * MIB, 1.0
-_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_POLICY = b"default-src 'none'; style-src 'self'; font-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+# Like templates/errors/, without Django: what is refused here never reaches it.
+_FRAGMENT = Template("""<div class="banner banner-bad" role="alert"><div><strong>$title.</strong> $detail \
+<span class="fine">Request $request_id</span></div></div>
+""")
+_PAGE = Template("""<!doctype html>
+<html lang="en" data-theme="system">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title · Deskhand</title><link rel="stylesheet" href="/static/app.css"></head>
+<body><div class="bare"><main class="page page-narrow"><div class="card"><div class="empty py-20">
+<h1 class="text-xl tracking-tight">$title</h1><p>$detail</p>
+<div class="btn-row"><a class="btn" href="/">Go to the start page</a></div>
+<p class="fine mt-4">$status, request $request_id</p>
+</div></div></main></div></body>
+</html>
+""")
 
 
 class _Refused(Exception):
@@ -73,7 +91,7 @@ class BodyGuard:
         except _Refused as refused:
             if started:
                 raise
-            await _answer(refused, dict(scope["headers"]), receive, send)
+            await _answer(refused, scope, receive, send)
 
 
 class _Body:
@@ -121,33 +139,37 @@ class _Body:
         )
 
 
-async def _answer(
-    refused: _Refused, headers: dict[bytes, bytes], receive: ASGIReceiveCallable, send: ASGISendCallable
-) -> None:
-    """Problem+json, and the end of the connection. A little more is read first: most clients look for an answer
+async def _answer(refused: _Refused, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """The refusal, and the end of the connection. A little more is read first: most clients look for an answer
     only after they have sent, and closing on unread bytes would take the answer away from them."""
-    given = headers.get(b"x-request-id", b"")
-    request_id = given if _SANE_ID.fullmatch(given) else uuid4().hex.encode()
-    document = {
-        "type": f"/docs/errors/#{refused.code}",
-        "title": refused.title,
-        "status": refused.status,
-        "detail": refused.detail,
-        "code": refused.code,
-        "request_id": request_id.decode(),
-        "errors": [],
-    }
-    body = json.dumps(document).encode()
+    headers = dict(scope["headers"])
+    given = headers.get(b"x-request-id", b"").decode("latin-1")
+    request_id = given if _SANE_ID.fullmatch(given) else uuid4().hex
+    content_type, body = _document(refused, request_id, scope["path"], headers)
     answer_headers = [
-        (b"content-type", b"application/problem+json"),
+        (b"content-type", content_type),
         (b"content-length", str(len(body)).encode()),
-        (b"x-request-id", request_id),
+        (b"content-security-policy", _POLICY),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-request-id", request_id.encode()),
         (b"connection", b"close"),
     ]
     await send({"type": "http.response.start", "status": refused.status, "headers": answer_headers, "trailers": False})
     await send({"type": "http.response.body", "body": body, "more_body": True})
     await _drain(receive)
     await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _document(refused: _Refused, request_id: str, path: str, headers: dict[bytes, bytes]) -> tuple[bytes, bytes]:
+    """In the form that the caller reads: a fragment for htmx, a page for a browser, else problem+json."""
+    is_api = path.startswith("/api/")
+    words = {"title": refused.title, "detail": refused.detail, "status": refused.status, "request_id": request_id}
+    if not is_api and b"hx-request" in headers:
+        return b"text/html; charset=utf-8", _FRAGMENT.substitute(words).encode()
+    if not is_api and b"text/html" in headers.get(b"accept", b""):
+        return b"text/html; charset=utf-8", _PAGE.substitute(words).encode()
+    problem = {"type": f"/docs/errors/#{refused.code}", "code": refused.code, "errors": [], **words}
+    return b"application/problem+json", json.dumps(problem).encode()
 
 
 async def _drain(receive: ASGIReceiveCallable) -> None:

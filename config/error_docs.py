@@ -89,7 +89,7 @@ ERRORS = (
         "There is no such thing, or it belongs to another team.",
         "Check the id. The two cases are never told apart.",
     ),
-    ErrorDoc("method_not_allowed", 405, "The resource has no such method.", "The `Allow` header lists those it has."),
+    ErrorDoc("method_not_allowed", 405, "There is no such method here.", "The `Allow` header lists those it has."),
     ErrorDoc("not_acceptable", 406, "Only JSON can be sent back.", "Accept `application/json`."),
     ErrorDoc(
         "request_timeout", 408, "The body stopped coming.", "Send the request again, with the same Idempotency-Key."

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from rest_framework import exceptions as drf
@@ -26,7 +26,7 @@ PROBLEM = "application/problem+json"
 TITLES: dict[type[Exception], str] = {
     drf.AuthenticationFailed: "The key or session is not valid",
     drf.NotAuthenticated: "Sign in or send a key",
-    drf.MethodNotAllowed: "The resource has no such method",
+    drf.MethodNotAllowed: "There is no such method here",
     drf.NotAcceptable: "Only JSON can be sent back",
     drf.ParseError: "The body cannot be read",
     drf.UnsupportedMediaType: "The body has a type that is not read here",
@@ -86,13 +86,16 @@ def _error_page(request: HttpRequest, error: AppError) -> str:
 
 
 class AppErrorMiddleware:
-    """Turns an AppError that a page or a plain view raised into its answer."""
+    """Turns an AppError that a page or a plain view raised into its answer, and Django's empty 405 into a page."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed):
+            return _not_allowed(request, response["Allow"])
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         error = as_app_error(exception) if isinstance(exception, (AppError, *DATABASE_AWAY)) else None
@@ -186,6 +189,8 @@ def _page(request: HttpRequest, *, status: int, code: str, title: str, detail: s
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig) and (known := as_app_error(exception)):
+        return error_response(request, known)
     return _page(request, status=400, code="bad_request", title="Bad request", detail="The request could not be read.")
 
 
@@ -195,6 +200,13 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return error_response(request, NotFound("There is nothing here, or it belongs to another team."))
+
+
+def _not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
+    detail = f"This address does not take {request.method}, only {allowed}."
+    response = _page(request, status=405, code="method_not_allowed", title=TITLES[drf.MethodNotAllowed], detail=detail)
+    response["Allow"] = allowed
+    return response
 
 
 def too_many(request: HttpRequest) -> HttpResponse:

@@ -18,7 +18,7 @@ WORDS = {
     402: "The plan of the team does not allow one more.",
     403: "The key or the role does not include the scope.",
     404: "No such thing in this team.",
-    405: "The resource has no such method.",
+    405: "There is no such method here.",
     406: "Only application/json can be sent back.",
     409: "It has changed meanwhile, or the Idempotency-Key is in use.",
     412: "If-Match names an older state.",

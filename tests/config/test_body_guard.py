@@ -126,6 +126,26 @@ def test_the_refusal_reaches_a_client_that_sends_first_and_reads_later(server):
     assert (problem["code"], problem["status"], problem["request_id"]) == ("too_large", 413, "trace-12345678")
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "begins"),
+    [
+        ("/t/acme/", ("Accept: text/html",), "<!doctype html>"),
+        ("/t/acme/", ("Accept: text/html", "HX-Request: true"), '<div class="banner banner-bad" role="alert">'),
+        ("/t/acme/", ("Accept: */*",), '{"type": "/docs/errors/#too_large"'),
+        ("/api/v1/runs/", ("Accept: text/html", "HX-Request: true"), '{"type": "/docs/errors/#too_large"'),
+    ],
+)
+def test_a_refusal_has_the_form_that_the_caller_reads(server, path, headers, begins):
+    with server.connect() as connection:
+        connection.sendall(head(path, f"Content-Length: {3 * MIB}", "X-Request-Id: trace-12345678", *headers))
+        status, body = answer(connection)
+
+    assert status == 413
+    assert body.decode().startswith(begins)
+    assert "At most 2 MB fit here" in body.decode()
+    assert "trace-12345678" in body.decode()
+
+
 def test_a_body_within_the_limit_passes_untouched(server):
     for path, size, expected in (("/", 2 * MIB, 200), ("/nowhere/", 1000, 404), ("/api/v1/files/", 8 * MIB, 200)):
         with server.connect() as connection:
