@@ -13,8 +13,20 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from accounts import mail
 from accounts.errors import AppError
-from accounts.models import ApiKey, AuditEntry, IdempotencyRecord, Invitation, Membership, Team, TokenFamily, User
+from accounts.models import (
+    ApiKey,
+    AuditEntry,
+    IdempotencyRecord,
+    Invitation,
+    MailStatus,
+    Membership,
+    OutgoingMail,
+    Team,
+    TokenFamily,
+    User,
+)
 from accounts.services import keys, teams, tokens
 
 M = TypeVar("M", bound=Model)
@@ -73,6 +85,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     list_filter = ["is_active", "is_staff", "date_joined"]
     search_fields = ["email", "name"]
     filter_horizontal = []
+    actions = ["send_test_mail"]
     fieldsets = [
         (None, {"fields": ["email", "password", "name", "hue"]}),
         ("Access", {"fields": ["is_active", "is_staff", "is_superuser"]}),
@@ -91,6 +104,16 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
             if not change:
                 EmailAddress.objects.create(user=obj, email=obj.email, verified=True, primary=True)
                 teams.create_personal_team(owner=obj)
+
+    @admin.action(description="Send a test mail")
+    def send_test_mail(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        sender = {"sender": str(request.user)}
+        each(
+            request,
+            queryset,
+            lambda person: mail.send_mail_later(to=person.email, template="test", context=sender),
+            "test mails on their way",
+        )
 
 
 @admin.register(Team)
@@ -169,3 +192,18 @@ class IdempotencyRecordAdmin(ReadOnlyAdmin):
     list_select_related = ["team"]
     search_fields = ["key", "team__slug"]
     exclude = ["body"]
+
+
+@admin.register(OutgoingMail)
+class OutgoingMailAdmin(ReadOnlyAdmin):
+    """Its words are not shown: they may hold a link that lets its reader in."""
+
+    list_display = ["to", "template", "status", "attempts", "next_try_at", "ended_at", "error"]
+    list_filter = ["status", "template", "created_at"]
+    search_fields = ["to"]
+    exclude = ["context", "headers"]
+    actions = ["send_again"]
+
+    @admin.action(description="Send again")
+    def send_again(self, request: HttpRequest, queryset: QuerySet[OutgoingMail]) -> None:
+        each(request, queryset.filter(status=MailStatus.FAILED), lambda one: mail.send_again(mail=one), "on their way")

@@ -4,6 +4,7 @@ from accounts.models.audit import AuditEntry
 from accounts.models.base import TeamScopedModel, TeamScopedQuerySet
 from accounts.models.invitations import Invitation
 from accounts.models.keys import ApiKey, IdempotencyRecord
+from accounts.models.mail import MailStatus, OutgoingMail
 from accounts.models.people import Membership, Role, Team, User
 from accounts.models.tokens import TokenFamily
 
@@ -12,7 +13,9 @@ __all__ = [
     "AuditEntry",
     "IdempotencyRecord",
     "Invitation",
+    "MailStatus",
     "Membership",
+    "OutgoingMail",
     "Role",
     "Team",
     "TeamScopedModel",

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts import mail
 from accounts.models import IdempotencyRecord
 from billing import services as budgets
 from billing.models import UsageKind, UsageOutcome, UsageRecord
@@ -137,6 +138,11 @@ def forget_answers() -> None:
     IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - timedelta(hours=24)).delete()
 
 
+def forget_mails() -> None:
+    if cache.add("swept:mails", 1, timeout=FILES_EVERY_S):
+        mail.forget_old()
+
+
 def delete_expired_files() -> None:
     """Once an hour is soon enough. Without a cache it is every round, which costs one look at an index."""
     if cache.add("swept:files", 1, timeout=FILES_EVERY_S):
@@ -149,6 +155,8 @@ PARTS = (
     expire_queued_runs,
     wake_workers,
     settle_abandoned_calls,
+    mail.wake_if_due,
     forget_answers,
+    forget_mails,
     delete_expired_files,
 )

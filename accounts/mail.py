@@ -1,0 +1,150 @@
+"""Mail: written down in the transaction of what causes it, sent after it, tried again for a day.
+
+Nothing of a request waits for a mail server. A try first moves `next_try_at` behind a lease, so two workers do not send
+one mail; a process that dies while it sends leaves a row that is tried again, with the same Message-ID.
+"""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+from collections.abc import Mapping
+from datetime import timedelta
+from email.utils import parseaddr
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMultiAlternatives
+from django.core.validators import validate_email
+from django.db import transaction
+from django.db.models.functions import Now
+from django.template import Context
+from django.template.loader import get_template, render_to_string
+from django.utils import timezone
+
+from accounts import queue
+from accounts.errors import InvalidInput
+from accounts.models import MailStatus, OutgoingMail
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=5)
+"""Much longer than a try takes (EMAIL_TIMEOUT for each word to the server)."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 30, 3600
+GIVE_UP_AFTER = timedelta(hours=24)
+KEEP_SENT, KEEP_FAILED = timedelta(days=7), timedelta(days=30)
+
+
+def send_mail_later(
+    *, to: str, template: str, context: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> OutgoingMail:
+    """Send `templates/mail/<template>_subject.txt`, `.txt` and `.html` to the address once the transaction commits.
+
+    The context is kept as JSON until the mail is sent; every template also gets `base_url`.
+    """
+    try:
+        validate_email(to)
+    except ValidationError as error:
+        raise InvalidInput("This is not an e-mail address.") from error
+    for name in _names(template):
+        get_template(name)
+    mail = OutgoingMail.objects.create(to=to, template=template, context=dict(context), headers=dict(headers or {}))
+    transaction.on_commit(queue.wake_mailer)
+    return mail
+
+
+def _names(template: str) -> tuple[str, str, str]:
+    return f"mail/{template}_subject.txt", f"mail/{template}.txt", f"mail/{template}.html"
+
+
+def send_next() -> bool:
+    """Try the mail that is due longest; False when there is none."""
+    mail = OutgoingMail.objects.take(lease=LEASE)
+    if mail is None:
+        return False
+    try:
+        message_of(mail).send()
+    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError) as error:
+        if _is_final(error):
+            _end(mail, MailStatus.FAILED, error=f"The mail server refused it: {error}")
+        else:
+            _try_again(mail, error)
+    except Exception as error:  # whatever it is: the other mails are due all the same, and this one again
+        _try_again(mail, error)
+    else:
+        _end(mail, MailStatus.SENT)
+    return True
+
+
+def message_of(mail: OutgoingMail) -> EmailMultiAlternatives:
+    subject, text, html = _names(mail.template)
+    context = {"base_url": settings.BASE_URL, **mail.context}
+    message = EmailMultiAlternatives(
+        subject=" ".join(_plain(subject, context).split())[:200],  # a line break in a name starts no header
+        body=_plain(text, context).strip() + "\n",
+        to=[mail.to],
+        headers={"Message-ID": _message_id(mail), "Auto-Submitted": "auto-generated", **mail.headers},
+    )
+    message.attach_alternative(render_to_string(html, context), "text/html")
+    return message
+
+
+def _plain(name: str, context: Mapping[str, Any]) -> str:
+    """A template of plain text: nothing in it is HTML, so nothing is escaped."""
+    template: Any = get_template(name)
+    return str(template.template.render(Context(dict(context), autoescape=False)))
+
+
+def _message_id(mail: OutgoingMail) -> str:
+    """The same for every try, so that a server or reader can drop the second."""
+    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+    return f"<{mail.pk}@{domain}>"
+
+
+def _is_final(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPDataError) -> bool:
+    """Whether the server will never take it (5xx), as against not now (4xx)."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in error.recipients.values())
+    return error.smtp_code >= 500
+
+
+def _end(mail: OutgoingMail, status: MailStatus, error: str = "") -> None:
+    """What was in it may be a link that opens something: it is not kept."""
+    OutgoingMail.objects.filter(pk=mail.pk, status=MailStatus.WAITING).update(
+        status=status, error=error[:300], ended_at=timezone.now(), context={}
+    )
+
+
+def _try_again(mail: OutgoingMail, error: Exception) -> None:
+    said = f"{type(error).__name__}: {error}"[:300]
+    log.warning("mail %s was not sent at try %s: %s", mail.pk, mail.attempts, said)
+    if mail.created_at < timezone.now() - GIVE_UP_AFTER:
+        OutgoingMail.objects.filter(pk=mail.pk).update(status=MailStatus.FAILED, error=said, ended_at=timezone.now())
+        return
+    pause = timedelta(seconds=min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (mail.attempts - 1)))
+    OutgoingMail.objects.filter(pk=mail.pk).update(error=said, next_try_at=Now() + pause)
+
+
+def send_again(*, mail: OutgoingMail) -> None:
+    """An operator's word: a mail that was given up is due now, for another day."""
+    if not mail.context:
+        raise InvalidInput("The mail server refused this mail for good, and its words are no longer kept.")
+    OutgoingMail.objects.filter(pk=mail.pk, status=MailStatus.FAILED).update(
+        status=MailStatus.WAITING, attempts=0, created_at=Now(), next_try_at=Now(), ended_at=None
+    )
+    transaction.on_commit(queue.wake_mailer)
+
+
+def wake_if_due() -> None:
+    """The sweep's part: messages get lost."""
+    if OutgoingMail.objects.due().exists():
+        queue.wake_mailer()
+
+
+def forget_old() -> None:
+    """Also the sweep's part."""
+    now = timezone.now()
+    ended = OutgoingMail.objects.exclude(status=MailStatus.WAITING)
+    ended.filter(ended_at__lt=now - KEEP_FAILED).delete()
+    ended.exclude(status=MailStatus.FAILED).filter(ended_at__lt=now - KEEP_SENT).delete()

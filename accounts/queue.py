@@ -1,0 +1,20 @@
+"""Jobs of accounts by name. A message is a hint and may come twice, late or never."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import current_app
+
+log = logging.getLogger(__name__)
+
+SEND_MAILS = "accounts.send_mails"
+EXPIRES_S = 30
+
+
+def wake_mailer() -> None:
+    """Have the mails sent that are due. A broker that is down costs seconds: the sweep looks at the table too."""
+    try:
+        current_app.send_task(SEND_MAILS, ignore_result=True, expires=EXPIRES_S)
+    except Exception as error:  # kombu raises many kinds; none of them may fail a committed change
+        log.warning("could not wake the mailer: %s", error)
