@@ -50,6 +50,12 @@ ERRORS = (
         "Ask the person again; a few wrong tries in a minute are refused with 429.",
     ),
     ErrorDoc(
+        "sign_up_closed",
+        403,
+        "The operator of this installation makes the accounts.",
+        "Ask the operator for an account, or an owner of a team for an invitation.",
+    ),
+    ErrorDoc(
         "second_factor_required",
         401,
         "The password is right and the person has a second factor.",

@@ -16,7 +16,7 @@ from tasks.events import EVENT_TYPES
 METHODS = ("get", "post", "put", "patch", "delete")
 STREAM = "runs_stream"
 """Answers with one endless body; it is not made by the framework."""
-SIGN_IN = {"auth_token", "auth_token_refresh"}
+SIGN_IN = {"auth_sign_up", "auth_verify_email", "auth_token", "auth_token_refresh"}
 FREE_TO_REPEAT: set[str] = SIGN_IN
 """POST operations that create and spend nothing."""
 

@@ -1,0 +1,62 @@
+"""Signing up without a page: the same form, limits and mails as on the web, by allauth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account import signals
+from allauth.account.adapter import get_adapter
+from allauth.account.forms import SignupForm
+from allauth.account.internal.flows.email_verification import send_verification_email_to_address
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
+from allauth.core import ratelimit
+from django.http import HttpRequest
+
+from accounts.errors import FieldError, Forbidden, InvalidInput
+from accounts.services.signing_in import WAIT_S, TooManyTries
+
+FIELDS = {"password1": "password"}
+"""Names of the form that the API calls otherwise."""
+
+
+class SignUpClosed(Forbidden):
+    code = "sign_up_closed"
+    title = "Nobody can sign up here"
+
+
+def sign_up(*, request: HttpRequest, email: str, password: str) -> None:
+    """Make the person and their team, and mail the link. Who has an account gets a mail that says so instead."""
+    adapter = get_adapter()
+    if not adapter.is_open_for_signup(request):
+        raise SignUpClosed("The operator of this installation makes the accounts.")
+    if not ratelimit.consume(request, action="signup"):
+        raise TooManyTries(str(adapter.error_messages["rate_limited"]), retry_after_s=WAIT_S)
+    form = SignupForm({"email": email, "password1": password})
+    if not form.is_valid():
+        raise InvalidInput("This is no account yet.", fields=_wrong(form))
+    if form.account_already_exists:
+        address = EmailAddress(email=form.cleaned_data["email"])
+    else:
+        user = form.save(request)
+        signals.user_signed_up.send(sender=user.__class__, request=request, user=user)
+        address = EmailAddress.objects.get_primary(user) or EmailAddress.objects.add_email(request, user, user.email)
+    send_verification_email_to_address(request, address, signup=True)
+
+
+def verify_email(*, request: HttpRequest, key: str) -> str:
+    """Take an address as its owner's, by the key in the mailed link; answers with the address."""
+    confirmation = EmailConfirmationHMAC.from_key(key)
+    address = confirmation.confirm(request) if confirmation else None
+    if address is None:
+        message = "This key is mistyped, used or expired. Sign in, and another one is mailed."
+        raise InvalidInput(message, fields=[FieldError("key", "invalid", message)])
+    return str(address.email)
+
+
+def _wrong(form: Any) -> list[FieldError]:
+    return [
+        FieldError(FIELDS.get(name, name), str(error.code or "invalid"), str(message))
+        for name, errors in form.errors.as_data().items()
+        for error in errors
+        for message in error.messages
+    ]
