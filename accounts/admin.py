@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from allauth.account.admin import EmailAddressAdmin
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.admin import SocialAccountAdmin
+from allauth.socialaccount.models import SocialAccount
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
@@ -13,11 +16,12 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from accounts import mail
+from accounts import audit, mail
 from accounts.errors import AppError
 from accounts.models import (
     ApiKey,
     AuditEntry,
+    AuditHead,
     IdempotencyRecord,
     Invitation,
     MailStatus,
@@ -61,6 +65,37 @@ def each(request: HttpRequest, rows: Iterable[M], act: Callable[[M], object], do
         messages.success(request, f"{count} {done}.")
 
 
+class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """What an operator adds, changes or deletes by a form is in the audit log of each team that it touches, in the same
+    transaction. Actions are recorded by the services that they call.
+    """
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        record_desk(request, obj, "added", message)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        record_desk(request, obj, "changed", message)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for obj in queryset:
+            record_desk(request, obj, "deleted", [])
+        return super().log_deletions(request, queryset)
+
+
+def record_desk(request: HttpRequest, obj: Model, what: str, message: Any) -> None:
+    """One entry in each team that the row belongs to; what belongs to no team is only in Django's own admin log."""
+    operator: Any = request.user
+    name = f"operator.{what}_{obj._meta.model_name}"
+    if isinstance(obj, User):
+        audit.record_person(person=obj, actor=operator, action=name, changes=message)
+    elif team := obj if isinstance(obj, Team) else getattr(obj, "team", None):
+        audit.record(team=team, actor=operator, action=name, target=obj, changes=message)
+    elif isinstance(person := getattr(obj, "user", None), User):
+        audit.record_person(person=person, actor=operator, action=name, changes=message, row=str(obj))
+
+
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
     model = Membership
     extra = 0
@@ -78,7 +113,7 @@ class PersonForm(AdminUserCreationForm):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     add_form = PersonForm
     ordering = ["email"]
     list_display = ["email", "name", "is_active", "is_staff", "date_joined", "last_login"]
@@ -116,8 +151,21 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         )
 
 
+admin.site.unregister([EmailAddress, SocialAccount])
+
+
+@admin.register(EmailAddress)
+class PersonsAddressAdmin(AuditedAdmin, EmailAddressAdmin):  # type: ignore[misc]
+    """As allauth has it, on the record."""
+
+
+@admin.register(SocialAccount)
+class PersonsIdentityAdmin(AuditedAdmin, SocialAccountAdmin):  # type: ignore[misc]
+    """As allauth has it, on the record."""
+
+
 @admin.register(Team)
-class TeamAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class TeamAdmin(AuditedAdmin):
     list_display = ["name", "slug", "is_personal", "created_at"]
     list_filter = ["is_personal", "created_at"]
     search_fields = ["name", "slug", "email"]
@@ -132,7 +180,7 @@ class TeamAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Membership)
-class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class MembershipAdmin(AuditedAdmin):
     list_display = ["user", "team", "role", "created_at"]
     list_filter = ["role"]
     list_select_related = ["user", "team"]
@@ -180,10 +228,22 @@ class TokenFamilyAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ["at", "team", "actor_label", "action", "subject_label", "request_id"]
+    """Entries outlive their team, so they are shown with its id."""
+
+    list_display = ["at", "team_id", "seq", "actor_label", "action", "subject_label", "address", "request_id"]
     list_filter = ["action", "at"]
-    list_select_related = ["team"]
     search_fields = ["actor_label", "subject_id", "subject_label", "request_id", "team__slug"]
+    fields = [
+        *("team_id", "seq", "at", "actor_id", "actor_label", "action", "subject_type", "subject_id", "subject_label"),
+        *("data", "request_id", "address", "prev_hash", "hash"),
+    ]
+
+
+@admin.register(AuditHead)
+class AuditHeadAdmin(ReadOnlyAdmin):
+    list_display = ["team_id", "seq", "hash"]
+    search_fields = ["hash"]
+    fields = ["team_id", "seq", "hash"]
 
 
 @admin.register(IdempotencyRecord)

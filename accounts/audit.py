@@ -1,29 +1,54 @@
-"""Writing the audit log. Called inside the transaction of the change that it records."""
+"""Writing the audit log. Called inside the transaction of the change that it records; takes no lock and one statement.
+
+`accounts/services/chain.py` seals what is written here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
 
 from accounts.models import AuditEntry, Team, User
 from accounts.models.kept import insert
-from accounts.tracing import current_key_label, current_request_id
+from accounts.tracing import current_address, current_key_label, current_request_id, is_at_the_desk
 
 
 def record(*, team: Team, actor: User | None, action: str, target: models.Model, **data: Any) -> None:
-    """Append one entry. An actor of None is the system itself; an API key is named beside the person who made it."""
-    key = current_key_label.get()
-    label = actor.email if actor else "system"
-    entry = AuditEntry(
+    """Append one entry. An actor of None is the system itself; an API key is named beside the person who made it, and
+    an operator is called one.
+    """
+    insert(entry(team=team, actor=actor, action=action, target=target, data=data))
+
+
+def record_person(*, person: User, actor: User | None, action: str, **data: Any) -> None:
+    """Append what happened to a person: one entry in each of their teams."""
+    teams: Iterable[Team] = Team.objects.filter(memberships__user=person)
+    AuditEntry.objects.bulk_create(
+        [entry(team=team, actor=actor, action=action, target=person, data=data) for team in teams]
+    )
+
+
+def entry(*, team: Team, actor: User | None, action: str, target: models.Model, data: dict[str, Any]) -> AuditEntry:
+    """The row as it will be written."""
+    return AuditEntry(
         team=team,
         actor=actor,
-        actor_label=f"{label} by key {key}"[:160] if key else label[:160],
+        actor_label=_label(actor),
         action=action,
         subject_type=target._meta.model_name or "",
         subject_id=str(target.pk),
         subject_label=str(target)[:200],
         data=data,
         request_id=current_request_id.get(),
+        address=current_address.get(),
     )
-    insert(entry)
+
+
+def _label(actor: User | None) -> str:
+    label = actor.email if actor else "system"
+    if is_at_the_desk.get():
+        label = f"{label} (operator)"
+    key = current_key_label.get()
+    return f"{label} by key {key}"[:160] if key else label[:160]

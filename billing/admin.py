@@ -7,13 +7,13 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from accounts.admin import ReadOnlyAdmin
+from accounts.admin import AuditedAdmin, ReadOnlyAdmin
 from billing import services
 from billing.models import Budget, Price, Reservation, TeamPlan, UsageRecord
 
 
 @admin.register(TeamPlan)
-class TeamPlanAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class TeamPlanAdmin(AuditedAdmin):
     list_display = ["team", "plan", "updated_at"]
     list_filter = ["plan"]
     list_select_related = ["team"]
@@ -44,7 +44,7 @@ class UsageRecordAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Budget)
-class BudgetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class BudgetAdmin(AuditedAdmin):
     """A new limit goes through the service: runs that waited for it go on."""
 
     list_display = ["team", "agent_id", "limit_usd", "spent_usd", "reserved_usd", "period"]
@@ -56,7 +56,8 @@ class BudgetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
     def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:
-        services.set_budget(team=obj.team, limit_usd=obj.limit_usd, agent_id=obj.agent_id)
+        operator: Any = request.user
+        services.limit_spending(team=obj.team, actor=operator, limit_usd=obj.limit_usd, agent_id=obj.agent_id)
 
 
 @admin.register(Reservation)

@@ -1,15 +1,20 @@
-"""The request id: taken from the caller when it is a sane one, in every answer, log line and problem document."""
+"""What the code below may ask about its request. Its id is taken from the caller when it is a sane one, and is in every
+answer, log line and problem document.
+"""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
 from uuid import uuid4
 
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 
-from accounts.tracing import current_key_label, current_request_id
+from accounts.tracing import current_address, current_key_label, current_request_id, is_at_the_desk
 
 _SANE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -21,14 +26,30 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-Id", "")
         request_id = given if _SANE.fullmatch(given) else uuid4().hex
-        token, key_token = current_request_id.set(request_id), current_key_label.set("")
+        values: dict[ContextVar[Any], Any] = {
+            current_request_id: request_id,
+            current_key_label: "",
+            current_address: _address(request),
+            is_at_the_desk: request.path.startswith("/admin/"),
+        }
+        tokens = [(variable, variable.set(value)) for variable, value in values.items()]
         try:
             response = self.get_response(request)
         finally:
-            current_request_id.reset(token)
-            current_key_label.reset(key_token)
+            for variable, token in tokens:
+                variable.reset(token)
         response["X-Request-Id"] = request_id
         return response
+
+
+def _address(request: HttpRequest) -> str:
+    """The caller's address, as far as the proxies that we trust say it."""
+    from allauth.core.internal.httpkit import get_client_ip  # logging needs this module before the apps are loaded
+
+    try:
+        return str(get_client_ip(request) or "")[:45]
+    except ImproperlyConfigured:  # the request did not come through the proxies that the settings speak of
+        return str(request.META.get("REMOTE_ADDR", ""))
 
 
 class RequestIdFilter(logging.Filter):

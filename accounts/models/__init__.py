@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from accounts.models.audit import AuditEntry
+from accounts.models.audit import AuditEntry, AuditHead
 from accounts.models.base import TeamScopedModel, TeamScopedQuerySet
 from accounts.models.invitations import Invitation
 from accounts.models.keys import ApiKey, IdempotencyRecord
@@ -11,6 +11,7 @@ from accounts.models.tokens import TokenFamily
 __all__ = [
     "ApiKey",
     "AuditEntry",
+    "AuditHead",
     "IdempotencyRecord",
     "Invitation",
     "MailStatus",

@@ -1,17 +1,36 @@
-"""Who did what. Append-only; subjects are named by type, id and label, so that the entry outlives them."""
+"""Who did what. Append-only, and sealed into one chain for each team; entries outlive the team and what they name."""
 
 from __future__ import annotations
+
+from typing import Self
 
 from django.db import models
 from django.utils import timezone
 
 from accounts.models.base import TeamScopedModel, TeamScopedQuerySet
-from accounts.models.people import User
+from accounts.models.people import Team, User
+
+
+class AuditEntryQuerySet(TeamScopedQuerySet["AuditEntry"]):
+    def sealed(self) -> Self:
+        return self.filter(seq__isnull=False)
+
+    def unsealed(self) -> Self:
+        return self.filter(seq__isnull=True)
 
 
 class AuditEntry(TeamScopedModel):
+    """One entry. `accounts/audit.py` writes it; `accounts/services/chain.py` gives it seq, prev_hash and hash later.
+
+    A trigger in the database refuses every other change. There are no foreign keys in the database:
+    neither a removed person nor a deleted team takes an entry along.
+    """
+
+    team = models.ForeignKey(Team, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
     at = models.DateTimeField(default=timezone.now)
-    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor = models.ForeignKey(
+        User, null=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
     actor_label = models.CharField(max_length=160)
     action = models.CharField(max_length=60)
     subject_type = models.CharField(max_length=40)
@@ -19,12 +38,36 @@ class AuditEntry(TeamScopedModel):
     subject_label = models.CharField(max_length=200, blank=True)
     data = models.JSONField(default=dict)
     request_id = models.CharField(max_length=64, blank=True)
+    address = models.CharField(max_length=45, blank=True, default="")
+    """From where; empty for the system itself."""
+    seq = models.BigIntegerField(null=True, editable=False)
+    """1, 2, 3, … in its team."""
+    prev_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
+    hash = models.CharField(max_length=64, blank=True, default="", editable=False)
 
-    objects = TeamScopedQuerySet["AuditEntry"].as_manager()
+    objects = AuditEntryQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "audit entries"
-        indexes = [models.Index(fields=["team", "-id"])]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["team", "seq"], condition=models.Q(seq__isnull=False), name="audit_seq_once_per_team"
+            )
+        ]
+        indexes = [models.Index(fields=["team", "id"], condition=models.Q(seq__isnull=True), name="audit_unsealed")]
 
     def __str__(self) -> str:
         return f"{self.actor_label}: {self.action} {self.subject_label}"
+
+
+class AuditHead(models.Model):
+    """Where the chain of a team ends. Its row lock lets one process at a time seal."""
+
+    team = models.OneToOneField(
+        Team, on_delete=models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="+"
+    )
+    seq = models.BigIntegerField(default=0)
+    hash = models.CharField(max_length=64, blank=True, default="")
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.hash[:12]}"

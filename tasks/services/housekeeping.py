@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts import mail
 from accounts.models import IdempotencyRecord
+from accounts.services import chain
 from billing import services as budgets
 from billing.models import UsageKind, UsageOutcome, UsageRecord
 from storage import services as storage
@@ -149,6 +150,11 @@ def delete_expired_files() -> None:
         storage.delete_expired(now=timezone.now(), limit=BATCH)
 
 
+def seal_audit_log() -> None:
+    """Entries get their place in the chain of their team."""
+    chain.seal_some()
+
+
 PARTS = (
     start_due_runs,
     expire_requests,
@@ -159,4 +165,5 @@ PARTS = (
     forget_answers,
     forget_mails,
     delete_expired_files,
+    seal_audit_log,
 )

@@ -14,7 +14,7 @@ from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
-from accounts.admin import ReadOnlyAdmin
+from accounts.admin import AuditedAdmin, ReadOnlyAdmin
 from accounts.models import ApiKey, AuditEntry, Membership, Team, User
 from accounts.services import keys
 from agents.models import Agent
@@ -30,6 +30,7 @@ from tests.factories import PASSWORD, RunFactory, TaskFactory, UserFactory
 
 OUR_APPS = {"accounts", "billing", "storage", "tools", "agents", "tasks", "marketplace"}
 OURS = [model for model in apps.get_models() if model._meta.app_label in OUR_APPS]
+OF_NO_TEAM = {"auth.Group", "billing.Price", "socialaccount.SocialApp", "socialaccount.SocialToken"}
 CHANGEABLE = {"User", "Team", "Membership", "TeamPlan", "Price", "Budget"}
 
 
@@ -143,6 +144,44 @@ def test_a_raised_budget_goes_through_the_service(desk: Client, run: Run) -> Non
 
     budget.refresh_from_db()
     assert budget.limit_usd == 50
+
+
+def test_what_operators_do_is_in_the_audit_log_of_each_team_that_it_touches(
+    desk: Client, run: Run, other_team: Team, alice: User, bob: User
+) -> None:
+    Membership.objects.create(team=other_team, user=alice, role="viewer")
+    plan, team = TeamPlan.objects.get(team=run.team), run.team
+
+    desk.post(url_of(TeamPlan, "change", plan.pk), {"plan": "pro"})
+    desk.post(url_of(Budget, "change", Budget.objects.get().pk), {"limit_usd": "50"})
+    desk.post(url_of(User, "change", alice.pk), {"name": "Alice B.", "hue": "teal", "is_active": "on"})
+    desk.post(url_of(Membership, "delete", Membership.objects.get(user=bob).pk), {"post": "yes"})
+    act(desk, Agent, "pause", run.agent)
+
+    found = AuditEntry.objects.filter(actor__email="ops@example.com").order_by("id")
+    assert [(entry.action, entry.team) for entry in found] == [
+        ("operator.changed_teamplan", team),
+        ("budget.set", team),
+        ("operator.changed_budget", team),
+        ("operator.changed_user", team),
+        ("operator.changed_user", other_team),
+        ("operator.deleted_membership", team),
+        ("agent.paused", team),
+    ]
+    assert {entry.actor_label for entry in found} == {"ops@example.com (operator)"}
+    assert {entry.address for entry in found} == {"127.0.0.1"}
+    assert found[0].data == {"changes": [{"changed": {"fields": ["Plan"]}}]}
+
+
+def test_no_form_of_the_admin_changes_a_teams_rows_unseen() -> None:
+    """Whoever registers a model chooses: read only, or on the record. What is left belongs to no team."""
+    unseen = {
+        model._meta.label
+        for model, desk in admin.site._registry.items()
+        if not isinstance(desk, ReadOnlyAdmin | AuditedAdmin)
+    }
+
+    assert {label for label in unseen if not label.startswith("django_celery_beat.")} <= OF_NO_TEAM
 
 
 def test_prices_are_added(desk: Client) -> None:

@@ -1,0 +1,64 @@
+"""The audit log from the terminal: verify, export, remove."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.errors import AppError
+from accounts.models import AuditHead, Team
+from accounts.services import chain
+
+
+class Command(BaseCommand):
+    help = "Verify the audit log or an export of it, write an export, or remove the log of a team that is gone."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("what", choices=["verify", "export", "remove"])
+        parser.add_argument("--team", help="the team's slug, or its id, which is all that is left of a deleted team")
+        parser.add_argument("--file", help="verify this export instead of the database")
+
+    def handle(self, *args: Any, what: str, team: str | None, file: str | None, **options: Any) -> None:
+        try:
+            getattr(self, f"_{what}")(_team_id(team) if team else None, file)
+        except AppError as error:
+            raise CommandError(error.detail) from None
+
+    def _verify(self, team_id: UUID | None, file: str | None) -> None:
+        """Exit code 1 when a chain is broken."""
+        if file:
+            with Path(file).open(encoding="utf-8") as lines:
+                found = {Path(file).name: chain.verify_lines(json.loads(text) for text in lines if text.strip())}
+        else:
+            of = [team_id] if team_id else list(AuditHead.objects.order_by("pk").values_list("pk", flat=True))
+            found = {str(one): chain.verify(one) for one in of}
+        for name, verdict in found.items():
+            self.stdout.write(f"{name}: {verdict}")
+        if not all(verdict.is_unbroken for verdict in found.values()):
+            raise CommandError("The audit log is not as it was written.")
+
+    def _export(self, team_id: UUID | None, file: str | None) -> None:
+        for text in chain.export(_named(team_id)):
+            self.stdout.write(text, ending="")
+
+    def _remove(self, team_id: UUID | None, file: str | None) -> None:
+        self.stdout.write(f"{chain.remove_chain(_named(team_id))} entries are removed.")
+
+
+def _named(team_id: UUID | None) -> UUID:
+    if team_id is None:
+        raise CommandError("Say which team: --team SLUG or --team ID.")
+    return team_id
+
+
+def _team_id(text: str) -> UUID:
+    if (team := Team.objects.filter(slug=text).first()) is not None:
+        return team.pk
+    try:
+        return UUID(text)
+    except ValueError:
+        raise CommandError(f"There is no team {text}.") from None

@@ -1,0 +1,248 @@
+"""The audit log: what an entry says, the chain, and what the database refuses."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+
+from accounts import audit
+from accounts.errors import Conflict
+from accounts.models import AuditEntry, AuditHead, Team, User
+from accounts.services import chain
+from tests.calling import api_of
+from tests.factories import TeamFactory, UserFactory
+
+
+def write(team: Team, actor: User | None, *names: str) -> None:
+    for name in names:
+        audit.record(team=team, actor=actor, action=name, target=team, note=f"é {name}")
+
+
+def tamper(sql: str, *values: Any) -> None:
+    """What somebody with the rights of the database's owner could do."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE accounts_auditentry DISABLE TRIGGER accounts_audit_keep")
+        cursor.execute(sql, values)
+        cursor.execute("ALTER TABLE accounts_auditentry ENABLE TRIGGER accounts_audit_keep")
+
+
+def test_recording_is_one_statement(team: Team, alice: User, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(1):
+        write(team, alice, "a.one")
+
+
+def test_an_entry_says_who_by_which_key_from_where(team: Team, alice: User) -> None:
+    api = api_of(alice, team)
+
+    answer = api.send("PATCH", "/api/v1/me/", {"name": "Alice B."}, X_Request_Id="trace-1234")
+    made = api.send("POST", "/api/v1/api-keys/", {"name": "CI", "scopes": ["runs:read"]}, X_Request_Id="trace-1235")
+
+    assert (answer.status_code, made.status_code) == (200, 201)
+    entry = AuditEntry.objects.get(request_id="trace-1235")
+    assert entry.actor == alice
+    assert entry.actor_label.startswith("alice@example.com by key Tests (dh_")
+    assert (entry.action, entry.subject_id, entry.address) == ("api_key.created", made.json()["id"], "127.0.0.1")
+
+
+def test_entries_are_sealed_into_one_chain(team: Team, other_team: Team, alice: User) -> None:
+    write(team, alice, "a.one", "a.two")
+    write(other_team, None, "b.one")
+    assert chain.seal(team.pk) == 2
+    write(team, alice, "a.three")
+    assert chain.seal(team.pk) == 1
+    assert chain.seal(team.pk) == 0
+
+    one, two, three = AuditEntry.objects.for_team(team).order_by("seq")
+    assert [e.seq for e in (one, two, three)] == [1, 2, 3]
+    assert one.prev_hash == chain.GENESIS
+    assert (two.prev_hash, three.prev_hash) == (one.hash, two.hash)
+    assert AuditHead.objects.get(team=team).hash == three.hash
+    assert AuditEntry.objects.for_team(other_team).get().seq is None
+    assert str(chain.verify(team.pk)) == f"3 entries, unbroken, head {three.hash}"
+    assert str(chain.verify(uuid4())) == f"0 entries, unbroken, head {chain.GENESIS}"
+
+
+def test_many_are_sealed_in_batches(team: Team, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "BATCH", 3)
+    write(team, alice, *(f"a.{n}" for n in range(7)))
+
+    assert chain.seal_some() == 3
+    assert chain.seal(team.pk) == 4
+    assert chain.verify(team.pk).entries == 7
+
+
+@pytest.mark.parametrize(
+    ("sql", "at", "words"),
+    [
+        ("UPDATE accounts_auditentry SET action = 'a.nothing' WHERE seq = 2", 2, "was altered"),
+        ("UPDATE accounts_auditentry SET data = '{}' WHERE seq = 3", 3, "was altered"),
+        ("UPDATE accounts_auditentry SET at = at + interval '1 us' WHERE seq = 1", 1, "was altered"),
+        ("DELETE FROM accounts_auditentry WHERE seq = 2", 2, "is missing"),
+        ("DELETE FROM accounts_auditentry WHERE seq = 4", 4, "is missing"),
+        ("DELETE FROM accounts_auditentry", 1, "is missing"),
+        (
+            "UPDATE accounts_auditentry SET seq = 9 - seq WHERE seq IN (2, 3); "
+            "UPDATE accounts_auditentry SET seq = seq - 4 WHERE seq > 4",
+            2,
+            "was altered",
+        ),
+    ],
+)
+def test_verify_names_the_first_entry_that_is_not_as_it_was(
+    team: Team, alice: User, sql: str, at: int, words: str
+) -> None:
+    write(team, alice, "a.one", "a.two", "a.three", "a.four")
+    assert chain.verify(team.pk).is_unbroken
+
+    tamper(sql)
+
+    found = chain.verify(team.pk)
+    assert (found.broken_at, found.entries) == (at, at - 1)
+    assert words in found.problem
+
+
+def test_an_entry_that_was_written_anew_with_its_hash_is_found_at_the_next_one(team: Team, alice: User) -> None:
+    write(team, alice, "a.one", "a.two", "a.three")
+    chain.seal(team.pk)
+    two = AuditEntry.objects.get(seq=2)
+    two.actor_label = "mallory@example.com"
+
+    tamper(
+        "UPDATE accounts_auditentry SET actor_label = %s, hash = %s WHERE seq = 2",
+        two.actor_label,
+        chain.hash_of(two.prev_hash, chain.content(two, 2)),
+    )
+
+    found = chain.verify(team.pk)
+    assert (found.broken_at, found.problem[:30]) == (3, "is not the one that followed: ")
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE accounts_auditentry SET action = 'a.nothing'",
+        "UPDATE accounts_auditentry SET seq = 7, action = 'a.nothing'",
+        "UPDATE accounts_auditentry SET seq = NULL",
+        "DELETE FROM accounts_auditentry",
+    ],
+)
+def test_the_database_refuses_to_change_or_delete_an_entry(team: Team, alice: User, is_sealed: bool, sql: str) -> None:
+    write(team, alice, "a.one")
+    if is_sealed:
+        chain.seal(team.pk)
+    before = AuditEntry.objects.values().get()
+
+    with pytest.raises(IntegrityError, match="audit log cannot be"), transaction.atomic():
+        connection.cursor().execute(sql)
+
+    assert AuditEntry.objects.values().get() == before
+
+
+def test_the_log_outlives_its_people_and_its_team_until_it_is_removed(team: Team) -> None:
+    person = UserFactory()
+    write(team, person, "a.one", "a.two")
+    chain.seal(team.pk)
+    with pytest.raises(Conflict):
+        chain.remove_chain(team.pk)
+    team_id = team.pk
+
+    person.delete()
+    team.delete()
+
+    assert chain.verify(team_id).entries == 2
+    assert AuditEntry.objects.filter(team_id=team_id).first().actor_label == person.email
+    assert chain.remove_chain(team_id) == 2
+    assert AuditHead.objects.filter(team_id=team_id).exists() is False
+
+
+def test_an_export_is_verified_without_the_database(team: Team, alice: User) -> None:
+    write(team, alice, "a.one", "a.two")
+
+    lines = [json.loads(text) for text in chain.export(team.pk)]
+
+    assert chain.verify_lines(lines) == chain.verify(team.pk)
+    assert chain.verify_lines(lines[1:]).problem == "is missing"
+    assert chain.verify_lines([lines[0], lines[0]]).problem == "is there twice"
+    assert chain.verify_lines([lines[0] | {"actor_label": "mallory"}, lines[1]]).problem == "was altered"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_entry_that_commits_late_gets_the_next_place() -> None:
+    team, alice = TeamFactory(), UserFactory()
+    written, sealed = threading.Event(), threading.Event()
+
+    def late() -> None:
+        try:
+            with transaction.atomic():
+                write(team, alice, "a.late")
+                written.set()
+                assert sealed.wait(10)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=late)
+    thread.start()
+    assert written.wait(10)
+    write(team, alice, "a.early")
+    assert chain.seal(team.pk) == 1
+    sealed.set()
+    thread.join(10)
+
+    assert chain.verify(team.pk).entries == 2
+    rows = AuditEntry.objects.for_team(team).order_by("seq")
+    assert [row.action for row in rows] == ["a.early", "a.late"]
+    assert rows[0].pk > rows[1].pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_that_seal_at_once_make_one_chain() -> None:
+    team, alice = TeamFactory(), UserFactory()
+    start = threading.Barrier(4)
+
+    def work() -> None:
+        try:
+            start.wait(10)
+            for n in range(20):
+                write(team, alice, f"a.{n}")
+                chain.seal(team.pk)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert chain.verify(team.pk).entries == 80
+
+
+def test_the_command_verifies_exports_and_removes(
+    team: Team, alice: User, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(team, alice, "a.one", "a.two")
+
+    call_command("audit", "export", "--team", "acme")
+    lines = capsys.readouterr().out
+    (tmp_path / "log.ndjson").write_text(lines)
+    (tmp_path / "changed.ndjson").write_text(lines.replace("a.two", "a.too"))
+    call_command("audit", "verify")
+    call_command("audit", "verify", "--file", str(tmp_path / "log.ndjson"))
+
+    verdict = chain.verify(team.pk)
+    assert capsys.readouterr().out.splitlines() == [f"{team.pk}: {verdict}", f"log.ndjson: {verdict}"]
+    with pytest.raises(CommandError, match="not as it was written"):
+        call_command("audit", "verify", "--file", str(tmp_path / "changed.ndjson"))
+    assert "entry 2 was altered; 1 entries before it are in order" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="still exists"):
+        call_command("audit", "remove", "--team", "acme")
+    with pytest.raises(CommandError, match="Say which team"):
+        call_command("audit", "remove")
