@@ -8,7 +8,9 @@ from uuid import UUID
 from django.db import transaction
 from django.dispatch import receiver
 
+from accounts import removal as team_removal
 from accounts.models import Team, User
+from accounts.signals import team_removed
 from agents import removal
 from agents.models import Agent
 from agents.signals import agent_removed
@@ -16,11 +18,17 @@ from billing.signals import budget_changed
 from tasks.services import answers, removals
 
 removal.witness(removals.work_of)
+team_removal.witness(removals.team_work)
 
 
 @receiver(agent_removed)
 def stop_work(*, agent: Agent, actor: User | None, **_: Any) -> None:
     removals.stop_work_of(agent=agent, actor=actor)
+
+
+@receiver(team_removed)
+def stop_all_work(*, team: Team, actor: User | None, **_: Any) -> None:
+    removals.stop_work_of_team(team=team, actor=actor)
 
 
 @receiver(budget_changed)

@@ -15,7 +15,6 @@ from accounts.tenancy import Access, access_of_key, access_of_member
 from accounts.tracing import current_key_label
 
 BEARER = 'Bearer realm="deskhand"'
-NO_SUCH_TEAM = "You are in no team of that name (header X-Team)."
 
 
 class CsrfFailed(Forbidden):
@@ -26,7 +25,7 @@ class CsrfFailed(Forbidden):
 class TokenAuthentication(authentication.BaseAuthentication):
     """`Authorization: Bearer <JWT>` of a person who signed in at `/auth/token/`. The team as with a session."""
 
-    def authenticate(self, request: Request) -> tuple[User, Access] | None:
+    def authenticate(self, request: Request) -> tuple[User, Access | None] | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not tokens.is_token(token.strip()):
             return None
@@ -77,11 +76,9 @@ class SessionAuthentication(authentication.SessionAuthentication):
             raise CsrfFailed("Send the page's CSRF token in the header X-CSRFToken, from the same site.") from None
 
 
-def _access_of(user: User, request: Request) -> Access:
-    """In the team that `X-Team` names, else in the person's first one."""
+def _access_of(user: User, request: Request) -> Access | None:
+    """In the team that `X-Team` names, else in the person's first one; None for who is in no such team."""
     memberships = Membership.objects.select_related("team").filter(user=user).order_by("id")
     wanted = request.headers.get("X-Team")
     membership = (memberships.filter(team__slug=wanted) if wanted is not None else memberships).first()
-    if membership is None:
-        raise NotFound(NO_SUCH_TEAM)
-    return access_of_member(membership)
+    return access_of_member(membership) if membership else None

@@ -34,6 +34,16 @@ def takes(*names: str) -> Callable[[F], F]:
     return mark
 
 
+def refuses(*statuses: int) -> Callable[[F], F]:
+    """Name refusals of a handler that its method does not tell, for the OpenAPI document."""
+
+    def mark(handler: F) -> F:
+        handler.refuses = frozenset(statuses)  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
 class RatedAPIView(APIView):
     """Every answer says what is left of the caller's limit, and nobody keeps it; unknown parameters are refused."""
 
@@ -69,6 +79,8 @@ class TeamAPIView(RatedAPIView):
     read_scope: ClassVar[str | None]
     write_scope: ClassVar[str | None]
     action_scopes: ClassVar[Mapping[str, str | None]] = {}
+    needs_team: ClassVar[bool] = True
+    """Whether a person who is in no team gets nothing here."""
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
 
     @property

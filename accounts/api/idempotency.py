@@ -44,13 +44,15 @@ def idempotent(*, hide: Collection[str] = ()) -> Callable[[F], F]:
                 with transaction.atomic():
                     return cast(HttpResponse, handler(view, request, *args, **kwargs))
             fingerprint = _fingerprint(request)
+            # Who is in no team makes or joins one with this call, and asks again as a member of it.
+            team: Team | None = view.team if request.auth else None
             with transaction.atomic():
-                _lock(view.team, key)
-                record = _record_of(view.team, key)
+                _lock(team or request.user, key)
+                record = _record_of(team, key) if team else None
                 if record is not None:
                     return _replay(record, fingerprint)
                 response: Response = handler(view, request, *args, **kwargs)
-                _keep(view.team, key, fingerprint, response, hide)
+                _keep(team or view.team, key, fingerprint, response, hide)
                 return response
 
         wrapped.is_idempotent = True  # type: ignore[attr-defined]
@@ -85,8 +87,8 @@ def _plain(value: Any) -> Any:
     return [value.name, value.content_type, digest.hexdigest()]
 
 
-def _lock(team: Team, key: str) -> None:
-    number = int.from_bytes(hashlib.sha256(f"idempotency:{team.pk}:{key}".encode()).digest()[:8], signed=True)
+def _lock(owner: Any, key: str) -> None:
+    number = int.from_bytes(hashlib.sha256(f"idempotency:{owner.pk}:{key}".encode()).digest()[:8], signed=True)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
         (is_ours,) = cursor.fetchone()

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from accounts.errors import Forbidden
+from accounts.errors import Forbidden, NotFound
 from accounts.tenancy import Access
 
 if TYPE_CHECKING:
     from accounts.api.base import TeamAPIView
+
+NO_SUCH_TEAM = "You are in no team of that name (header X-Team)."
 
 
 class InsufficientScope(Forbidden):
@@ -25,7 +27,9 @@ class TeamPermission(BasePermission):
     def has_permission(self, request: Request, view: TeamAPIView) -> bool:  # type: ignore[override]
         access = request.auth
         if not isinstance(access, Access):
-            return False
+            if view.needs_team and request.user.is_authenticated:
+                raise NotFound(NO_SUCH_TEAM)
+            return not view.needs_team and request.user.is_authenticated
         scope = view.required_scope()
         if scope is not None:
             require_scope(access, scope)

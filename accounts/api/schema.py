@@ -84,11 +84,14 @@ class DeskhandSchema(AutoSchema):
             statuses.add(409)
         if self._handler_is("is_conditional"):
             statuses.add(412)
-        return sorted(statuses)
+        return sorted(statuses | set(self._mark("refuses") or ()))
 
     def _handler_is(self, mark: str) -> bool:
+        return bool(self._mark(mark))
+
+    def _mark(self, mark: str) -> Any:
         name = getattr(self.view, "action", None) or self.method.lower()
-        return bool(getattr(getattr(self.view, name, None), mark, False))
+        return getattr(getattr(self.view, name, None), mark, None)
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

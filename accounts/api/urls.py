@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from accounts.api.keys import ApiKeyViewSet
 from accounts.api.me import MeView
 from accounts.api.signing_up import SignUpView, VerifyEmailView
+from accounts.api.teams import MemberViewSet, TeamListViewSet, TeamOneViewSet
 from accounts.api.tokens import RefreshView, TokenView
 
 router = SimpleRouter(use_regex_path=False)
@@ -17,5 +18,20 @@ urlpatterns = [
     path("auth/token/", TokenView.as_view(), name="token"),
     path("auth/token/refresh/", RefreshView.as_view(), name="token_refresh"),
     path("me/", MeView.as_view(), name="me"),
+    path("teams/", TeamListViewSet.as_view({"get": "list", "post": "create"}), name="team-list"),
+    path(
+        "teams/<slug:slug>/",
+        TeamOneViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="team-detail",
+    ),
+    path("teams/<slug:slug>/dependents/", TeamOneViewSet.as_view({"get": "dependents"}), name="team-dependents"),
+    path("teams/<slug:slug>/transfer/", TeamOneViewSet.as_view({"post": "transfer"}), name="team-transfer"),
+    path("teams/<slug:slug>/leave/", TeamOneViewSet.as_view({"post": "leave"}), name="team-leave"),
+    path("teams/<slug:slug>/members/", MemberViewSet.as_view({"get": "list"}), name="member-list"),
+    path(
+        "teams/<slug:slug>/members/<uuid:user_pk>/",
+        MemberViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="member-detail",
+    ),
     *router.urls,
 ]

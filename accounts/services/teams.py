@@ -19,7 +19,7 @@ NAME_MAX = 120
 @transaction.atomic
 def create_team(*, owner: User, name: str, is_personal: bool = False) -> Team:
     """Make a team with its first owner. Whoever must know hears `team_created` inside the same transaction."""
-    team = _insert_with_free_slug(name=name[:NAME_MAX], email=owner.email, is_personal=is_personal)
+    team = _insert_with_free_slug(name=_checked(name), email=owner.email, is_personal=is_personal)
     Membership.objects.create(team=team, user=owner, role=Role.OWNER)
     team_created.send(sender=Team, team=team, owner=owner)
     audit.record(team=team, actor=owner, action="team.created", target=team)
@@ -28,23 +28,28 @@ def create_team(*, owner: User, name: str, is_personal: bool = False) -> Team:
 
 def create_personal_team(*, owner: User) -> Team:
     """The team that every person has from the start."""
-    return create_team(owner=owner, name=f"{owner.display_name}'s team", is_personal=True)
+    return create_team(owner=owner, name=f"{owner.display_name[:100]}'s team", is_personal=True)
 
 
 @transaction.atomic
 def rename_team(*, team: Team, actor: User, name: str) -> Team:
     """Call the team something else. Its slug stays, so that no address changes."""
+    name = _checked(name)
+    kept = Team.objects.select_for_update(no_key=True).get(pk=team.pk)
+    if kept.name != name:
+        before, kept.name = kept.name, name
+        kept.save(update_fields=["name", "updated_at"])
+        audit.record(team=kept, actor=actor, action="team.renamed", target=kept, before=before, after=name)
+    return kept
+
+
+def _checked(name: str) -> str:
     name = " ".join(name.split())
     if not any(char.isprintable() and char != " " for char in name):
         raise _misnamed("required", "A team needs a name.")
     if len(name) > NAME_MAX:
         raise _misnamed("max_length", f"At most {NAME_MAX} characters.")
-    kept = Team.objects.select_for_update().get(pk=team.pk)
-    if kept.name != name:
-        before, kept.name = kept.name, name
-        kept.save(update_fields=["name"])
-        audit.record(team=kept, actor=actor, action="team.renamed", target=kept, before=before, after=name)
-    return kept
+    return name
 
 
 def _misnamed(code: str, message: str) -> InvalidInput:

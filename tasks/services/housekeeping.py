@@ -31,6 +31,7 @@ from tasks.models import (
     StepStatus,
     WaitKind,
 )
+from tasks.services.removals import stop_late_runs
 
 log = logging.getLogger(__name__)
 
@@ -156,6 +157,7 @@ def seal_audit_log() -> None:
 
 
 PARTS = (
+    stop_late_runs,
     start_due_runs,
     expire_requests,
     expire_queued_runs,

@@ -1,25 +1,29 @@
-"""What happens to work when the agent that does it is deleted."""
+"""What happens to work when the agent that does it, or the whole team, is deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
-from accounts.models import User
+from accounts.errors import Conflict
+from accounts.models import Team, User
 from agents.models import Agent
-from tasks.models import Run, Task
+from storage.models import StoredFile
+from tasks.models import Run, RunShare, Task
+from tasks.models.run import RunQuerySet
 from tasks.services.runs import cancel_run
+
+BATCH = 200
 
 
 @transaction.atomic
 def stop_work_of(*, agent: Agent, actor: User | None) -> None:
     """Cancel the agent's live runs and take its tasks away. The runs are locked first: none ends meanwhile."""
-    live = Run.objects.live().filter(agent=agent).select_for_update(of=("self",))
-    for run in live.order_by("pk").select_related("team"):
-        cancel_run(run=run, actor=actor, reason=f"{agent.name} was deleted.")
+    _cancel(Run.objects.live().filter(agent=agent), actor, f"{agent.name} was deleted.")
     for task in Task.objects.filter(agent=agent).present():
         Task.objects.filter(pk=task.pk).update(removed_at=timezone.now())
         audit.record(team=agent.team, actor=actor, action="task.removed", target=task)
@@ -33,3 +37,34 @@ def work_of(agent: Agent) -> Iterator[str]:
         yield f"{live} live {'run is' if live == 1 else 'runs are'} cancelled; work so far is kept and paid."
     if tasks:
         yield f"{tasks} {'task goes' if tasks == 1 else 'tasks go'} away; finished runs stay."
+
+
+@transaction.atomic
+def stop_work_of_team(*, team: Team, actor: User | None) -> None:
+    """Cancel the team's live runs and close the links to its finished ones. Runs and their records stay."""
+    _cancel(Run.objects.for_team(team).live(), actor, "The team was deleted.")
+    RunShare.objects.for_team(team).filter(revoked_at=None).update(revoked_at=timezone.now())
+
+
+def stop_late_runs() -> None:
+    """Runs that were just being started while their team was deleted: the start did not see the end, nor the end it."""
+    closed = Team.objects.filter(removed_at__isnull=False)
+    for run in Run.objects.live().filter(team__in=closed).select_related("team")[:BATCH]:
+        with suppress(Conflict):  # it has ended by itself
+            cancel_run(run=run, actor=None, reason="The team was deleted.")
+
+
+def team_work(team: Team) -> dict[str, int]:
+    """What the team has, for the page that asks whether to delete it."""
+    return {
+        "agents": Agent.objects.for_team(team).present().count(),
+        "tasks": Task.objects.for_team(team).present().count(),
+        "live_runs": Run.objects.for_team(team).live().count(),
+        "files": StoredFile.objects.for_team(team).count(),
+    }
+
+
+def _cancel(live: RunQuerySet, actor: User | None, reason: str) -> None:
+    """The runs are locked first: none ends meanwhile."""
+    for run in live.select_for_update(of=("self",)).order_by("pk").select_related("team"):
+        cancel_run(run=run, actor=actor, reason=reason)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.core import NotSet
 from schemathesis.generation import GenerationMode
 
-from accounts.models import ApiKey
+from accounts.models import ApiKey, Team, User
 from agents.models import Agent, Memory
 from storage.models import StoredFile
 from tasks.models import Artifact, HumanRequest, Run, RunShare, Task
@@ -56,7 +56,7 @@ NASTY: list[Any] = [
 
 OF_PATH: Mapping[str, type[Model]] = {
     **{"agents": Agent, "memories": Memory, "runs": Run, "tasks": Task, "artifacts": Artifact, "files": StoredFile},
-    **{"requests": HumanRequest, "shares": RunShare, "api-keys": ApiKey},
+    **{"requests": HumanRequest, "shares": RunShare, "api-keys": ApiKey, "teams": Team, "members": User},
 }
 """What the id after that part of a path is of."""
 OF_BODY: Mapping[str, type[Model]] = {"agent": Agent, "task": Task, "attachments": StoredFile}
@@ -90,6 +90,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "memories": {"text": "Remember"},
     "api-keys": {"name": "K", "scopes": ["runs:read"], "expires_at": "2027-01-01T00:00:00Z"},
     "me": {"name": "N", "hue": "teal"},
+    "teams": {"name": "T"},
+    "members": {"role": "viewer"},
+    "transfer": {"user": User},
 }
 """By the last words of the path: a body that is taken, with every field; a model stands for the id of its row."""
 
@@ -180,7 +183,8 @@ class Operation:
         )
 
     def _id(self, model: type[Model]) -> str:
-        return str(self.rows[model].pk)
+        row = self.rows[model]
+        return str(row.slug if isinstance(row, Team) else row.pk)
 
     def _id_for(self, name: str, other: Any) -> Any:
         before = re.search(rf"([a-z-]+)/\{{{name}\}}", self.made.path)
