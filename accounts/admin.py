@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any, TypeVar
 
 from allauth.account.admin import EmailAddressAdmin
 from allauth.account.models import EmailAddress
-from allauth.socialaccount.admin import SocialAccountAdmin
-from allauth.socialaccount.models import SocialAccount
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
@@ -31,7 +33,7 @@ from accounts.models import (
     TokenFamily,
     User,
 )
-from accounts.services import keys, teams, tokens
+from accounts.services import credentials, keys, teams, tokens
 
 M = TypeVar("M", bound=Model)
 
@@ -136,6 +138,9 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         """Whom an operator adds comes in like anyone else: with a team, and an address that counts as verified."""
         with transaction.atomic():
             super().save_model(request, obj, form, change)
+            if not obj.is_active:
+                operator: Any = request.user
+                credentials.end_access(obj, actor=operator)
             if not change:
                 EmailAddress.objects.create(user=obj, email=obj.email, verified=True, primary=True)
                 teams.create_personal_team(owner=obj)
@@ -151,7 +156,10 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         )
 
 
-admin.site.unregister([EmailAddress, SocialAccount])
+# Allauth's own lists show secrets, or would let apps be set up beside the settings. They must be there to be removed.
+for app in ("mfa", "socialaccount", "usersessions"):
+    import_module(f"allauth.{app}.admin")
+admin.site.unregister([Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, UserSession])
 
 
 @admin.register(EmailAddress)
@@ -159,9 +167,37 @@ class PersonsAddressAdmin(AuditedAdmin, EmailAddressAdmin):  # type: ignore[misc
     """As allauth has it, on the record."""
 
 
+@admin.register(Authenticator)
+class PersonsFactorAdmin(AuditedAdmin, ReadOnlyAdmin):
+    """Second factors. Who lost all of theirs, and has proved who they are, is helped by deleting the rows."""
+
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_filter = ["type"]
+    list_select_related = ["user"]
+    search_fields = ["user__email"]
+    exclude = ["data"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+
 @admin.register(SocialAccount)
-class PersonsIdentityAdmin(AuditedAdmin, SocialAccountAdmin):  # type: ignore[misc]
-    """As allauth has it, on the record."""
+class PersonsIdentityAdmin(AuditedAdmin, ReadOnlyAdmin):
+    list_display = ["user", "provider", "uid", "date_joined", "last_login"]
+    list_filter = ["provider"]
+    list_select_related = ["user"]
+    search_fields = ["user__email", "uid"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+
+@admin.register(UserSession)
+class PersonsSessionAdmin(ReadOnlyAdmin):
+    list_display = ["user", "ip", "user_agent", "created_at", "last_seen_at"]
+    list_select_related = ["user"]
+    search_fields = ["user__email", "ip"]
+    exclude = ["session_key", "data"]
 
 
 @admin.register(Team)

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest
 
 from accounts.errors import Conflict
 from accounts.models import User
-from accounts.services import sign_in, teams
+from accounts.services import credentials, teams
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
@@ -47,7 +47,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
             return
         with transaction.atomic():
             for address in sociallogin.email_addresses:
-                owner = sign_in.claim_account(address.email) if address.verified else None
+                owner = credentials.claim_account(address.email) if address.verified else None
                 if owner is not None:
                     sociallogin.connect(request, owner)
                     return

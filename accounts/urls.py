@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.views import keys, profile, team
+from accounts.views import keys, profile, security, team
 
 app_name = "accounts"
 urlpatterns = [
     path("settings/", profile.settings_home, name="settings"),
     path("settings/profile/", profile.profile, name="profile"),
+    path("settings/security/", security.security, name="security"),
+    path("settings/security/sessions/end-others/", security.sessions_end_others, name="sessions_end_others"),
+    path("settings/security/sessions/<int:session_id>/end/", security.session_end, name="session_end"),
     path("settings/team/", team.team_settings, name="team_settings"),
     path("settings/api-keys/", keys.api_keys, name="api_keys"),
     path("settings/api-keys/<uuid:key_id>/revoke/", keys.api_key_revoke, name="api_key_revoke"),

@@ -50,9 +50,11 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.google",
     "allauth.socialaccount.providers.github",
+    "allauth.usersessions",
     "channels",
     "csp",
     "django_celery_beat",
@@ -74,6 +76,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.sessions.SessionSeenMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "config.errors.AppErrorMiddleware",
 ]
@@ -260,6 +263,14 @@ SOCIALACCOUNT_ADAPTER = "accounts.social.SocialAccountAdapter"
 SOCIALACCOUNT_PROVIDERS = sign_in.providers(env)
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an identity is its provider and uid, never an address
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
+MFA_ADAPTER = "accounts.second_factor.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = sign_in.PASSKEY_FORMS
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_RECOVERY_CODE_DIGITS = 10
+# The first encrypts, all decrypt; without any, one that follows from SECRET_KEY does.
+ENCRYPTION_KEYS = env.list("DESKHAND_ENCRYPTION_KEYS", default=[])
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 
 # ---- Mail: to files under var/mail unless a server is named

@@ -7,6 +7,14 @@ from urllib.parse import urlsplit
 
 import environ
 
+PASSKEY_FORMS = {
+    "add_webauthn": "accounts.passkeys.AddPasskeyForm",
+    "authenticate_webauthn": "accounts.passkeys.AuthenticatePasskeyForm",
+    "login_webauthn": "accounts.passkeys.SignInPasskeyForm",
+    "reauthenticate_webauthn": "accounts.passkeys.ReauthenticatePasskeyForm",
+    "edit_webauthn": "accounts.passkeys.RenamePasskeyForm",
+}
+
 
 def providers(env: environ.Env) -> dict[str, dict[str, Any]]:
     """What allauth reads as SOCIALACCOUNT_PROVIDERS."""

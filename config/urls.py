@@ -4,6 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path, re_path
 
+from accounts.views.security import Connections, to_security
 from accounts.views.sign_in import ResetFromLink
 from config import api_docs, error_docs, health, operators, views
 
@@ -27,6 +28,10 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     re_path(RESET_LINK, ResetFromLink.as_view(), name="account_reset_password_from_key"),
     path("accounts/google/login/token/", views.not_offered),  # allauth's; it signs in without a state
+    path("accounts/2fa/", to_security),
+    path("accounts/2fa/webauthn/", to_security),
+    path("accounts/sessions/", to_security),
+    path("accounts/3rdparty/", Connections.as_view()),
     path("accounts/", include("allauth.urls")),
     path("favicon.ico", views.favicon),
     path("api/v1/", include("config.api_urls")),

@@ -104,10 +104,10 @@ def test_the_provider_is_asked_with_a_challenge_a_state_and_nothing_too_much(pro
     assert asked["redirect_uri"] == "http://testserver/accounts/google/login/callback/"
 
 
+@pytest.mark.attack(41)
 @both
 @pytest.mark.parametrize("known", ["verified", "unverified"])
 def test_an_unverified_address_of_a_provider_opens_no_account(provider: OAuthStandIn, name: str, known: str) -> None:
-    """Attack case 41."""
     victim = person("grace@example.com", verified=known == "verified")
     provider.identity = Identity(uid="666", is_verified=False, name="Mallory")
     client = Client()
@@ -121,9 +121,10 @@ def test_an_unverified_address_of_a_provider_opens_no_account(provider: OAuthSta
     assert victim.check_password(PASSWORD)
 
 
+@pytest.mark.attack(41)
 @both
 def test_a_verified_address_does_not_open_the_account_of_who_proved_it_here(provider: OAuthStandIn, name: str) -> None:
-    """Attack case 41: found by provider and uid, never by an address. The mailbox is told how to go on."""
+    """Found by provider and uid, never by an address. The mailbox is told how to go on."""
     person("grace@example.com", verified=True)
     client = Client()
 
@@ -148,9 +149,10 @@ def test_an_unverified_new_address_must_be_confirmed_first(provider: OAuthStandI
     assert [message.to for message in mail.outbox] == [["grace@example.com"]]
 
 
+@pytest.mark.attack(42)
 @both
 def test_whoever_registered_the_address_before_its_owner_keeps_nothing(provider: OAuthStandIn, name: str) -> None:
-    """Attack case 42: password, session, identity, second address and key of the attacker are void."""
+    """Password, session, identity, second address and key of the attacker are void."""
     squatted = person("grace@example.com", verified=False)
     EmailAddress.objects.create(user=squatted, email="mallory@example.com")
     SocialAccount.objects.create(user=squatted, provider="github", uid="666")
@@ -191,10 +193,11 @@ def test_an_operators_account_is_never_taken_over(provider: OAuthStandIn) -> Non
     assert operator.check_password(PASSWORD)
 
 
+@pytest.mark.attack(43)
 @both
 @pytest.mark.parametrize("state", ["", "made-up-by-mallory"])
 def test_a_callback_without_our_state_is_refused(provider: OAuthStandIn, name: str, state: str) -> None:
-    """Attack case 43: missing and invented."""
+    """Missing and invented."""
     client = Client()
     back = urlsplit(go(to_provider(client, name)))
     code = parse_qs(back.query)["code"][0]
@@ -206,9 +209,10 @@ def test_a_callback_without_our_state_is_refused(provider: OAuthStandIn, name: s
     assert code in provider.codes  # it was not even asked for
 
 
+@pytest.mark.attack(43)
 @both
 def test_a_callback_that_began_in_another_browser_is_refused(provider: OAuthStandIn, name: str) -> None:
-    """Attack case 43: Mallory sends the victim the end of Mallory's own sign-in."""
+    """Mallory sends the victim the end of Mallory's own sign-in."""
     back = go(to_provider(Client(), name))
     victim = Client()
     to_provider(victim, name)
@@ -220,9 +224,10 @@ def test_a_callback_that_began_in_another_browser_is_refused(provider: OAuthStan
     assert User.objects.count() == 0
 
 
+@pytest.mark.attack(43)
 @both
 def test_a_callback_works_once(provider: OAuthStandIn, name: str) -> None:
-    """Attack case 43: replayed, in the same browser and in another one."""
+    """Replayed, in the same browser and in another one."""
     client = Client()
     back = go(to_provider(client, name))
     client.get(back)
@@ -234,9 +239,10 @@ def test_a_callback_works_once(provider: OAuthStandIn, name: str) -> None:
     assert is_signed_in(client) is False
 
 
+@pytest.mark.attack(43)
 @both
 def test_connecting_cannot_be_finished_in_another_persons_session(provider: OAuthStandIn, name: str) -> None:
-    """Attack case 43: Mallory begins to connect her identity and has the victim open its end."""
+    """Mallory begins to connect her identity and has the victim open its end."""
     mallory, victim = Client(), Client()
     mallory.force_login(person("mallory@example.com", verified=True), backend=BACKEND)
     victim.force_login(person("grace@example.com", verified=True), backend=BACKEND)
@@ -272,9 +278,9 @@ def test_a_code_that_another_browser_asked_for_fails_at_the_provider(provider: O
     assert User.objects.count() == 0
 
 
+@pytest.mark.attack(43)
 @pytest.mark.parametrize("target", ["//evil.test/", "https://evil.test/", "/\\evil.test", "javascript:alert(1)"])
 def test_the_way_back_never_leads_elsewhere(provider: OAuthStandIn, target: str) -> None:
-    """Attack case 43."""
     answer = sign_in(Client(), "google", query=f"&next={target}")
 
     assert answer["Location"] == "/home/"

@@ -1,0 +1,58 @@
+"""What follows when a person changes how they sign in: other sessions end, and their teams' audit logs say so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.signals import password_changed, password_reset, password_set
+from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
+from allauth.socialaccount.signals import social_account_added, social_account_removed
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from accounts import audit
+from accounts.models import User
+from accounts.services import credentials
+
+
+@receiver([password_changed, password_set, password_reset])
+def end_other_sessions(request: HttpRequest, user: User, **_: Any) -> None:
+    credentials.end_sessions(user, keep=request.session.session_key or "")
+    audit.record_person(person=user, actor=user, action="person.password_changed")
+
+
+@receiver(password_reset)
+def forget_who_came_before(user: User, **_: Any) -> None:
+    """The link went to the mailbox: what was added before anybody proved to own it, is not its owner's."""
+    if not credentials.has_proved_an_address(user):
+        credentials.forget_identities(user)
+
+
+@receiver([authenticator_added, authenticator_reset])
+def record_added_factor(user: User, authenticator: Any, **_: Any) -> None:
+    audit.record_person(person=user, actor=user, action="person.factor_added", factor=authenticator.type)
+
+
+@receiver(authenticator_removed)
+def record_removed_factor(user: User, authenticator: Any, **_: Any) -> None:
+    audit.record_person(person=user, actor=user, action="person.factor_removed", factor=authenticator.type)
+
+
+@receiver(social_account_added)
+def record_added_identity(sociallogin: Any, **_: Any) -> None:
+    audit.record_person(
+        person=sociallogin.user,
+        actor=sociallogin.user,
+        action="person.identity_added",
+        provider=sociallogin.account.provider,
+    )
+
+
+@receiver(social_account_removed)
+def record_removed_identity(socialaccount: Any, **_: Any) -> None:
+    audit.record_person(
+        person=socialaccount.user,
+        actor=socialaccount.user,
+        action="person.identity_removed",
+        provider=socialaccount.provider,
+    )

@@ -1,0 +1,73 @@
+"""What a person signs in with: passwords, identities, second factors and sessions, and how all of them end."""
+
+from __future__ import annotations
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
+from django.db import transaction
+
+from accounts import audit
+from accounts.models import ApiKey, User
+from accounts.services import keys
+
+
+@transaction.atomic
+def claim_account(email: str) -> User | None:
+    """Give the account with this address to who has just proved to own it, if nobody ever did; else None.
+
+    Whoever registered it keeps nothing: password, sessions, identities and keys are void. An operator's account is
+    never taken over this way.
+    """
+    user = User.objects.select_for_update().filter(email__iexact=email, is_active=True, is_staff=False).first()
+    if user is None or has_proved_an_address(user):
+        return None
+    user.set_unusable_password()  # ends sessions and sockets too: they carry a mark of the password
+    user.save(update_fields=["password"])
+    forget_identities(user)
+    end_access(user, actor=user)
+    address, _ = EmailAddress.objects.update_or_create(
+        user=user, email=user.email, defaults={"verified": True, "primary": True}
+    )
+    EmailAddress.objects.filter(user=user).exclude(pk=address.pk).delete()
+    audit.record_person(person=user, actor=user, action="person.claimed")
+    return user
+
+
+def has_proved_an_address(user: User) -> bool:
+    return bool(EmailAddress.objects.filter(user=user, verified=True).exists())
+
+
+def forget_identities(user: User) -> None:
+    SocialAccount.objects.filter(user=user).delete()
+    Authenticator.objects.filter(user=user).delete()
+
+
+def end_access(user: User, *, actor: User) -> None:
+    """End every session, with its sockets, and every API key of the person."""
+    end_sessions(user)
+    for key in ApiKey.objects.filter(created_by=user, revoked_at=None):
+        keys.revoke_key(key=key, actor=actor)
+
+
+def sessions_of(user: User) -> list[UserSession]:
+    """The open ones, the one that was seen last first."""
+    found: list[UserSession] = UserSession.objects.purge_and_list(user)
+    return sorted(found, key=lambda session: session.last_seen_at, reverse=True)
+
+
+def end_sessions(user: User, *, keep: str = "") -> int:
+    """Sign the person out everywhere but in the session with the key `keep`; sockets follow within seconds."""
+    ended = list(UserSession.objects.filter(user=user).exclude(session_key=keep))
+    for session in ended:
+        session.end()
+    return len(ended)
+
+
+def end_session(user: User, session_id: int) -> bool:
+    """Sign the person out in one of their sessions; False if it is no session of theirs."""
+    session = UserSession.objects.filter(user=user, pk=session_id).first()
+    if session is not None:
+        session.end()
+    return session is not None

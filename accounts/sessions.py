@@ -1,0 +1,28 @@
+"""Notes from where and when each session was used last; people see it in their settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from allauth.usersessions.models import UserSession
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+
+SEEN_EVERY_S = 60
+
+
+class SessionSeenMiddleware:
+    """A session is noted at most once a minute."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        # A request that did not ask who it is costs nothing here; one that failed has other worries.
+        session: Any = request.session
+        has_session = session.accessed and session.session_key and response.status_code < 500
+        if has_session and request.user.is_authenticated and cache.add(f"seen:{session.session_key}", 1, SEEN_EVERY_S):
+            UserSession.objects.create_from_request(request)
+        return response
