@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.views import keys, profile, security, team
+from accounts.views import audit, keys, profile, security, team
 
 app_name = "accounts"
 urlpatterns = [
@@ -14,4 +14,6 @@ urlpatterns = [
     path("settings/team/", team.team_settings, name="team_settings"),
     path("settings/api-keys/", keys.api_keys, name="api_keys"),
     path("settings/api-keys/<uuid:key_id>/revoke/", keys.api_key_revoke, name="api_key_revoke"),
+    path("settings/audit/", audit.audit_log, name="audit_log"),
+    path("settings/audit/export/", audit.audit_export, name="audit_export"),
 ]

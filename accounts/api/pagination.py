@@ -29,18 +29,21 @@ ORDERINGS = {"-created_at": True, "created_at": False}
 class CursorPagination(BasePagination):
     """`?limit=50&cursor=…&ordering=-created_at` → {"results", "next", "previous"}."""
 
+    key = "pk"
+    """The field that rows are ordered by: unique, and growing with the time."""
+
     def paginate_queryset(  # type: ignore[override]
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
     ) -> list[Any]:
         self.request = request
         self.limit = _limit(request.query_params.get("limit"))
         self.is_descending = _ordering(request.query_params.get("ordering"))
-        backwards, after = _decode(request.query_params.get("cursor"), queryset.model)
+        backwards, after = _decode(request.query_params.get("cursor"), queryset.model, self.key)
 
         going_down = self.is_descending is not backwards
         if after is not None:
-            queryset = queryset.filter(**{"pk__lt" if going_down else "pk__gt": after})
-        rows = list(queryset.order_by("-pk" if going_down else "pk")[: self.limit + 1])
+            queryset = queryset.filter(**{f"{self.key}__lt" if going_down else f"{self.key}__gt": after})
+        rows = list(queryset.order_by(f"-{self.key}" if going_down else self.key)[: self.limit + 1])
         has_more, rows = len(rows) > self.limit, rows[: self.limit]
         if backwards:
             rows.reverse()
@@ -75,7 +78,7 @@ class CursorPagination(BasePagination):
 
     def _link(self, direction: str, row: models.Model) -> str:
         parts = urlsplit(self.request.build_absolute_uri())
-        query = {**self.request.query_params.dict(), "cursor": _encode(direction, row.pk)}
+        query = {**self.request.query_params.dict(), "cursor": _encode(direction, getattr(row, self.key))}
         return urlunsplit(parts._replace(query=urlencode(query)))
 
 
@@ -103,14 +106,14 @@ def _encode(direction: str, pk: UUID | int) -> str:
     return base64.urlsafe_b64encode(f"{direction}:{pk}".encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str | None, model: type[models.Model]) -> tuple[bool, UUID | int | None]:
+def _decode(cursor: str | None, model: type[models.Model], key: str) -> tuple[bool, UUID | int | None]:
     """(backwards?, the row's key) of a cursor that we made."""
     if cursor is None:
         return False, None
     try:
         text = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode("ascii")
         direction, _, raw = text.partition(":")
-        pk = UUID(raw) if isinstance(model._meta.pk, models.UUIDField) else int(raw)
+        pk = UUID(raw) if key == "pk" and isinstance(model._meta.pk, models.UUIDField) else int(raw)
         if direction not in {"n", "p"} or _encode(direction, pk) != cursor:
             raise ValueError
     except (ValueError, binascii.Error):

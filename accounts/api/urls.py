@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from accounts.api.audit import AuditViewSet
 from accounts.api.keys import ApiKeyViewSet
 from accounts.api.me import MeView
 from accounts.api.signing_up import SignUpView, VerifyEmailView
@@ -10,6 +11,7 @@ from accounts.api.teams import MemberViewSet, TeamListViewSet, TeamOneViewSet
 from accounts.api.tokens import RefreshView, TokenView
 
 router = SimpleRouter(use_regex_path=False)
+router.register("audit", AuditViewSet, basename="audit")
 router.register("api-keys", ApiKeyViewSet, basename="api-key")
 
 urlpatterns = [

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Self
+from uuid import UUID
 
 from django.db import models
 from django.utils import timezone
@@ -17,6 +20,22 @@ class AuditEntryQuerySet(TeamScopedQuerySet["AuditEntry"]):
 
     def unsealed(self) -> Self:
         return self.filter(seq__isnull=True)
+
+    def by_actor(self, text: str) -> Self:
+        """What a person did, by their id or by words of their label."""
+        try:
+            return self.filter(actor_id=UUID(text))
+        except ValueError:
+            return self.filter(actor_label__icontains=text)
+
+    def of_action(self, text: str) -> Self:
+        """`run.started`, or `run` for everything that is done to runs."""
+        return self.filter(action=text) if "." in text else self.filter(action__startswith=f"{text}.")
+
+    def saying(self, text: str) -> Self:
+        """What a search of the log means: a person, a thing, an address or an id."""
+        places = ("actor_label", "subject_label", "action", "address", "subject_id", "request_id")
+        return self.filter(reduce(or_, (models.Q(**{f"{place}__icontains": text}) for place in places)))
 
 
 class AuditEntry(TeamScopedModel):

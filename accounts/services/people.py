@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from django.db import transaction
+
+from accounts import audit
 from accounts.errors import FieldError, InvalidInput
 from accounts.models import User
 
@@ -9,6 +12,7 @@ HUES = ("blue", "teal", "moss", "amber", "coral", "rose", "plum", "slate")
 """The identity colours of the design; people and agents have one each."""
 
 
+@transaction.atomic
 def update_profile(*, user: User, name: str | None = None, hue: str | None = None) -> User:
     if hue is not None and hue not in HUES:
         wrong = FieldError("hue", "invalid_choice", f"Choose one of {', '.join(HUES)}.")
@@ -18,4 +22,5 @@ def update_profile(*, user: User, name: str | None = None, hue: str | None = Non
     if hue is not None:
         user.hue = hue
     user.save(update_fields=["name", "hue"])
+    audit.record_person(person=user, actor=user, action="person.changed")
     return user

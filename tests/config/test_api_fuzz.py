@@ -93,6 +93,7 @@ def _wrong_with(answer: Any, operation: Operation, who: str) -> str:
         return f"{status} is not documented, {answer.content[:300]!r}"
     if status >= "400" and answer["Content-Type"] != PROBLEM:
         return f"{status} is {answer['Content-Type']}"
-    if who in ("outsider", "anonymous") and CANARY.encode() in answer.content:
+    body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    if who in ("outsider", "anonymous") and CANARY.encode() in body:
         return f"{status} shows what another team has"
     return ""

@@ -46,6 +46,7 @@ PAGES = [
     "/t/acme/settings/team/",
     "/t/acme/settings/api-keys/",
     "/t/acme/settings/budgets/",
+    "/t/acme/settings/audit/",
 ]
 
 

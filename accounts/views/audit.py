@@ -1,0 +1,111 @@
+"""The settings page of the audit log: search, export, verify."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.downloads import audit_download
+from accounts.models import AuditEntry, User
+from accounts.models.audit import AuditEntryQuerySet
+from accounts.services import chain
+from accounts.tenancy import TeamRequest, require, team_required
+
+PAGE = 50
+SEARCH_MAX = 100
+KINDS = {
+    **{"run": "Runs", "approval": "Approvals", "agent": "Agents", "task": "Tasks", "memory": "Memories"},
+    **{"budget": "Budgets", "api_key": "API keys", "team": "Team", "member": "Members"},
+    **{"invitation": "Invitations", "session": "Sign-ins", "person": "People", "operator": "Operators"},
+}
+PERIODS = {"1": "Last 24 hours", "7": "Last 7 days", "30": "Last 30 days"}
+NOUNS = {"api_key": "the API key", "person": "", "session": "", "team": "the team", "teamplan": "the plan of"}
+MAX_SEQ = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry as the page tells it."""
+
+    entry: AuditEntry
+    person: User | None
+
+    @property
+    def by(self) -> str:
+        """How the person acted: by which key, or as an operator."""
+        return self.entry.actor_label.partition(" ")[2] if self.entry.actor_id else ""
+
+    @property
+    def did(self) -> str:
+        """`run.started` → started the run."""
+        noun, _, verb = self.entry.action.partition(".")
+        if noun == "operator":
+            verb, _, noun = verb.partition("_")
+        return f"{verb.replace('_', ' ')} {NOUNS.get(noun, 'the ' + noun.replace('_', ' '))}".strip()
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def audit_log(request: TeamRequest) -> HttpResponse:
+    """The log, newest first. A POST verifies the chain and says what it found."""
+    require(request, "team:admin")
+    verdict = chain.verify(request.team.pk) if request.method == "POST" else None
+    chain.seal(request.team.pk)
+    text = request.GET.get("q", "").strip()[:SEARCH_MAX].replace("\0", "")
+    kind, period = request.GET.get("kind", ""), request.GET.get("period", "")
+    entries = AuditEntry.objects.for_team(request.team).sealed()
+    shown, newer, older = _page(_filtered(entries, text, kind, period), request.GET)
+    people = User.objects.in_bulk({entry.actor_id for entry in shown if entry.actor_id})
+    context = {
+        "rows": [Row(entry, people.get(entry.actor_id)) for entry in shown],
+        **{"newer": newer, "older": older, "verdict": verdict},
+        **{"text": text, "kind": kind, "period": period, "kinds": KINDS, "periods": PERIODS},
+        "is_filtered": bool(text or kind in KINDS or period in PERIODS),
+    }
+    return render(request, "accounts/audit_log.html", context)
+
+
+@require_safe
+@team_required
+def audit_export(request: TeamRequest) -> HttpResponseBase:
+    require(request, "team:admin")
+    return audit_download(request.team)
+
+
+def _filtered(entries: AuditEntryQuerySet, text: str, kind: str, period: str) -> AuditEntryQuerySet:
+    if text:
+        entries = entries.saying(text)
+    if kind in KINDS:
+        entries = entries.of_action(kind)
+    if period in PERIODS:
+        entries = entries.filter(at__gte=timezone.now() - timedelta(days=int(period)))
+    return entries
+
+
+def _page(entries: AuditEntryQuerySet, asked: Any) -> tuple[list[AuditEntry], int | None, int | None]:
+    """One page, and from where the newer and the older one go on, if there are any."""
+    after, before = _seq(asked.get("after", "")), _seq(asked.get("before", ""))
+    if after is not None:
+        found = list(entries.filter(seq__gt=after).order_by("seq")[: PAGE + 1])
+        has_newer, shown = len(found) > PAGE, found[PAGE - 1 :: -1] if len(found) > PAGE else found[::-1]
+        return shown, shown[0].seq if has_newer else None, shown[-1].seq if shown else None
+    if before is not None:
+        entries = entries.filter(seq__lt=before)
+    found = list(entries.order_by("-seq")[: PAGE + 1])
+    shown = found[:PAGE]
+    newer = shown[0].seq if shown and before is not None else None
+    return shown, newer, shown[-1].seq if len(found) > PAGE else None
+
+
+def _seq(text: str) -> int | None:
+    """A place in the log, from an address that anybody may have typed."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < len(str(MAX_SEQ)) else None
