@@ -42,6 +42,6 @@ class AgentVersionAdmin(ReadOnlyAdmin):
 
 @admin.register(Memory)
 class MemoryAdmin(ReadOnlyAdmin):
-    list_display = ["created_at", "team", "agent", "text"]
+    list_display = ["created_at", "team", "agent", "text", "accepted_at"]
     list_select_related = ["team", "agent"]
     search_fields = ["agent__name", "team__slug", "run_id"]

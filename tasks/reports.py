@@ -116,7 +116,7 @@ def _by_day_and_agent(team: Team, since: date, **only: Any) -> Iterable[Any]:
 def agent_tally(agent: Agent, *, days: int = 30) -> tuple[Tally, list[int]]:
     """How one agent did lately: the sum, and its runs a day, the oldest first."""
     today = timezone.now().date()
-    rows = list(_by_day_and_agent(agent.team, today - timedelta(days=days), agent=agent))
+    rows = list(_by_day_and_agent(agent.team, today - timedelta(days=days - 1), agent=agent))
     tally = Tally()
     for row in rows:
         tally.add(row)

@@ -25,14 +25,22 @@ class Editable(Protocol):
 
 
 def etag_of(row: Editable) -> str:
-    digest = hashlib.sha256(f"{row.pk}:{row.updated_at.isoformat()}".encode()).hexdigest()
-    return f'"{digest[:32]}"'
+    return etag_of_text(f"{row.pk}:{row.updated_at.isoformat()}")
+
+
+def etag_of_text(state: str) -> str:
+    return f'"{hashlib.sha256(state.encode()).hexdigest()[:32]}"'
 
 
 def require_match(request: Request, row: Editable) -> None:
     """Raise unless `If-Match` is absent or names the row as it is now. Call it while the row is locked."""
+    require_etag(request, etag_of(row))
+
+
+def require_etag(request: Request, present: str) -> None:
+    """The same for a state that is no single row."""
     given = request.headers.get("If-Match")
-    if given is not None and not {etag_of(row), "*"} & set(parse_etags(given)):
+    if given is not None and not {present, "*"} & set(parse_etags(given)):
         raise PreconditionFailed("Someone has changed this since you read it. Read it again, then send your change.")
 
 

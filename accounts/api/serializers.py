@@ -56,6 +56,10 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class EmptyInput(StrictSerializer):
+    """No fields."""
+
+
 class ProblemFieldSerializer(serializers.Serializer[Any]):
     field = serializers.CharField()
     code = serializers.CharField()

@@ -6,14 +6,18 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema, extend_schema_serializer, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.base import TeamAPIView, find
+from accounts.api.conditional import conditional, etag_of_text, require_etag
 from accounts.api.serializers import StrictSerializer
+from accounts.models import Team
 from agents.models import Agent
+from billing.models import Budget
 from billing.reports import Standing, month_start, standings
 from billing.services import MOST_USD, limit_spending
 
@@ -58,16 +62,30 @@ class BudgetView(TeamAPIView):
     def answer(self, agent: Agent | None = None) -> Response:
         of_team, of_agents = standings(self.team)
         standing = of_agents.get(agent.pk, Standing(None, Decimal(0))) if agent else of_team
-        return Response(self.shown(agent, standing))
+        response = Response(self.shown(agent, standing))
+        response["ETag"] = _etag(agent, standing.limit_usd)
+        return response
 
+    @transaction.atomic
     def limit(self, agent: Agent | None = None) -> Response:
         given = BudgetInput(data=self.request.data)
         given.is_valid(raise_exception=True)
         self.set_limit(agent, given.validated_data["limit_usd"])
         return self.answer(agent)
 
+    @transaction.atomic
     def set_limit(self, agent: Agent | None, limit_usd: Decimal | None) -> None:
+        """Under the lock of the team, because there may be no row of the budget yet that could be locked."""
+        Team.objects.select_for_update(no_key=True).get(pk=self.team.pk)
+        mine = Budget.objects.for_team(self.team).filter(agent_id=agent.pk if agent else None)
+        require_etag(self.request, _etag(agent, mine.values_list("limit_usd", flat=True).first()))
         limit_spending(team=self.team, actor=self.actor, limit_usd=limit_usd, agent_id=agent.pk if agent else None)
+
+
+def _etag(agent: Agent | None, limit_usd: Decimal | None) -> str:
+    """What people set is the limit; what is spent changes by itself."""
+    amount = "none" if limit_usd is None else f"{limit_usd:.6f}"
+    return etag_of_text(f"budget:{agent.pk if agent else 'team'}:{amount}")
 
 
 class BudgetListView(BudgetView):
@@ -107,10 +125,12 @@ class TeamBudgetView(BudgetView):
         request=BudgetInput,
         responses=BudgetSerializer,
     )
+    @conditional
     def put(self, request: Request) -> Response:
         return self.limit()
 
     @extend_schema(operation_id="budgets_team_clear", summary="Take the team's limit away", responses={204: None})
+    @conditional
     def delete(self, request: Request) -> Response:
         self.set_limit(None, None)
         return Response(status=204)
@@ -133,10 +153,12 @@ class AgentBudgetView(BudgetView):
         request=BudgetInput,
         responses=BudgetSerializer,
     )
+    @conditional
     def put(self, request: Request, agent_pk: UUID) -> Response:
         return self.limit(self.agent(agent_pk))
 
     @extend_schema(operation_id="budgets_agents_clear", summary="Take an agent's limit away", responses={204: None})
+    @conditional
     def delete(self, request: Request, agent_pk: UUID) -> Response:
         self.set_limit(self.agent(agent_pk), None)
         return Response(status=204)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db import transaction
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import ListAndShow
+from accounts.api.base import ListAndShow, find
+from accounts.api.conditional import conditional, require_match, with_etag
 from accounts.api.idempotency import idempotent
+from accounts.api.serializers import EmptyInput
 from agents.api.agents import OfAgent
 from agents.api.serializers import MemoryInput, MemorySerializer
 from agents.models import Memory
@@ -27,17 +32,45 @@ class MemoryViewSet(ListAndShow, OfAgent):
     queryset = Memory.objects.all()
     serializer_class = MemorySerializer
 
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self._answer(self.get_object())
+
     @idempotent()
     def create(self, request: Request, agent_pk: str) -> Response:
         agent = self.agent()  # first: whose agent it is comes before what is wrong with the input
         text = self.read(MemoryInput)["text"]
-        return self.show(memories.add_memory(agent=agent, actor=self.actor, text=text), status=201)
+        return self._answer(memories.add_memory(agent=agent, actor=self.actor, text=text), status=201)
 
+    @conditional
+    @transaction.atomic
     def partial_update(self, request: Request, agent_pk: str, pk: str) -> Response:
-        memory = self.get_object()
+        memory = self._locked()
         text = self.read(MemoryInput).get("text", memory.text)
-        return self.show(memories.change_memory(memory=memory, actor=self.actor, text=text))
+        return self._answer(memories.change_memory(memory=memory, actor=self.actor, text=text))
 
+    @conditional
+    @transaction.atomic
     def destroy(self, request: Request, agent_pk: str, pk: str) -> Response:
-        memories.forget_memory(memory=self.get_object(), actor=self.actor)
+        memories.forget_memory(memory=self._locked(), actor=self.actor)
         return Response(status=204)
+
+    @extend_schema(
+        summary="Accept what an agent learned",
+        description="It comes first when the agent recalls, and is the last to go when the memory is full.",
+        request=EmptyInput,
+        responses=MemorySerializer,
+    )
+    @idempotent()
+    def accept(self, request: Request, agent_pk: str, pk: str) -> Response:
+        memory = self.get_object()
+        self.read(EmptyInput)
+        return self._answer(memories.accept_memory(memory=memory, actor=self.actor))
+
+    def _locked(self) -> Memory:
+        """The memory, held until the change is committed, so that `If-Match` cannot be overtaken."""
+        memory: Memory = find(self.get_queryset().select_for_update(of=("self",)), pk=self.kwargs["pk"])
+        require_match(self.request, memory)
+        return memory
+
+    def _answer(self, memory: Memory, *, status: int = 200) -> Response:
+        return with_etag(self.show(memory, status=status), memory)

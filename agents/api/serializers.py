@@ -167,7 +167,7 @@ class MemorySerializer(serializers.ModelSerializer[Memory]):
 
     class Meta:
         model = Memory
-        fields = ["id", "text", "run", "created_at"]
+        fields = ["id", "text", "run", "accepted_at", "created_at"]
         read_only_fields = fields
 
 

@@ -30,4 +30,7 @@ urlpatterns = [
         MemoryViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         name="agent-memory",
     ),
+    path(
+        f"{of_agent}memories/<uuid:pk>/accept/", MemoryViewSet.as_view({"post": "accept"}), name="agent-memory-accept"
+    ),
 ]

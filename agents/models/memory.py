@@ -19,7 +19,10 @@ class Memory(TeamScopedModel):
     text_sha256 = models.CharField(max_length=64)
     run_id = models.UUIDField(null=True, blank=True)
     """Where it was learned."""
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    """When a person said that it is right. Those come first when the agent recalls, and go last when it forgets."""
     created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
 
     objects = TeamScopedQuerySet["Memory"].as_manager()
 

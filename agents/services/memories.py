@@ -21,6 +21,8 @@ MAX_MEMORIES = 500
 """Of one agent. The oldest goes when another one comes."""
 MAX_LENGTH = 2_000
 MAX_RECALLED = 50
+BY_TRUST = (F("accepted_at").desc(nulls_last=True), F("created_at").desc())
+"""What a person accepted comes first."""
 
 
 class AgentMemory:
@@ -42,7 +44,7 @@ class AgentMemory:
         matching = (
             mine.annotate(vector=SearchVector("text", config="english"), rank=SearchRank(F("vector"), asked))
             .filter(vector=asked)
-            .order_by("-rank", "-created_at")
+            .order_by("-rank", *BY_TRUST)
         )
         found = [memory.text for memory in matching[:limit]]
         if len(found) < limit:
@@ -54,7 +56,7 @@ class AgentMemory:
 @transaction.atomic
 def add_memory(*, agent: Agent, actor: User, text: str) -> Memory:
     """A person tells the agent something to keep."""
-    memory = _keep(agent_id=agent.pk, team_id=agent.team_id, text=text, run_id=None)
+    memory = _accepted(_keep(agent_id=agent.pk, team_id=agent.team_id, text=text, run_id=None))
     audit.record(team=agent.team, actor=actor, action="memory.added", target=memory)
     return memory
 
@@ -69,8 +71,23 @@ def change_memory(*, memory: Memory, actor: User, text: str) -> Memory:
         memory.delete()
         memory = twin
     memory.text, memory.text_sha256 = text, digest
-    memory.save(update_fields=["text", "text_sha256"])
+    _accepted(memory)
     audit.record(team=memory.team, actor=actor, action="memory.changed", target=memory)
+    return memory
+
+
+@transaction.atomic
+def accept_memory(*, memory: Memory, actor: User) -> Memory:
+    """A person says that what the agent learned is right."""
+    if memory.accepted_at is None:
+        _accepted(memory)
+        audit.record(team=memory.team, actor=actor, action="memory.accepted", target=memory)
+    return memory
+
+
+def _accepted(memory: Memory) -> Memory:
+    memory.accepted_at = memory.accepted_at or timezone.now()
+    memory.save()
     return memory
 
 
@@ -89,11 +106,12 @@ def _keep(*, agent_id: UUID, team_id: UUID, text: str, run_id: UUID | None) -> M
             defaults={"team_id": team_id, "text": text, "run_id": run_id},
         )
         if is_new:
-            kept = Memory.objects.filter(agent_id=agent_id).order_by("-created_at", "-pk").values("pk")[:MAX_MEMORIES]
-            Memory.objects.filter(agent_id=agent_id).exclude(pk__in=kept).delete()
+            others = Memory.objects.filter(agent_id=agent_id).exclude(pk=memory.pk)
+            kept = others.order_by(*BY_TRUST, "-pk").values("pk")[: MAX_MEMORIES - 1]
+            others.exclude(pk__in=kept).delete()
         else:
             memory.created_at = timezone.now()
-            memory.save(update_fields=["created_at"])
+            memory.save(update_fields=["created_at", "updated_at"])
     return memory
 
 

@@ -132,10 +132,6 @@ class ManyRunsReasonInput(ManyRunsInput):
     reason = serializers.CharField(max_length=300, required=False, allow_blank=True)
 
 
-class EmptyInput(StrictSerializer):
-    """No fields."""
-
-
 class ForkInput(StrictSerializer):
     from_seq = serializers.IntegerField(required=False, min_value=0, max_value=2_147_483_647)
     prompt = serializers.CharField(max_length=MAX_PROMPT, required=False, trim_whitespace=False)

@@ -18,12 +18,12 @@ from rest_framework.response import Response
 from accounts.api.base import NOTHING_HERE, ListAndShow, TeamViewSet, find, takes
 from accounts.api.filters import TimeFilter
 from accounts.api.idempotency import idempotent
+from accounts.api.serializers import EmptyInput
 from accounts.errors import NotFound
 from accounts.models import Team
 from accounts.models.kept import Given, KeptQuery, know_all
 from tasks.api.comparisons import ComparisonSerializer, read_with
 from tasks.api.inputs import (
-    EmptyInput,
     ForkInput,
     ManyRunsInput,
     ManyRunsReasonInput,

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.idempotency import idempotent
-from tasks.api.inputs import EmptyInput
+from accounts.api.serializers import EmptyInput
 from tasks.api.runs import OfRun
 from tasks.models import RunShare
 from tasks.services import shares

@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from tasks import sse
+from tasks.api.agents import AgentDemoView, AgentMetricsView
 from tasks.api.artifacts import ArtifactViewSet, RunArtifactViewSet
 from tasks.api.events import RunEventsView
 from tasks.api.requests import InboxViewSet, RequestViewSet
@@ -20,6 +21,8 @@ of_run = "runs/<uuid:run_pk>/"
 
 urlpatterns = [
     *router.urls,
+    path("agents/<uuid:agent_pk>/metrics/", AgentMetricsView.as_view(), name="agent-metrics"),
+    path("agents/<uuid:agent_pk>/demo/", AgentDemoView.as_view(), name="agent-demo"),
     path("runs/<uuid:run_id>/stream/", sse.run_stream, name="run_stream"),
     path(f"{of_run}events/", RunEventsView.as_view(), name="run-events"),
     path(f"{of_run}requests/", RequestViewSet.as_view({"get": "list"}), name="run-requests"),

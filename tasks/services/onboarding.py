@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from django.conf import settings
 from django.db import transaction
 
 from accounts.errors import FieldError, InvalidInput
@@ -9,7 +12,13 @@ from accounts.models import Team, User
 from agents import roles
 from agents.models import Agent
 from agents.services.agents import create_agent
+from storage.services import save_file
+from tasks.models import Run, RunKind
 from tasks.services.assignments import create_task
+from tasks.services.runs import start_run
+
+EXAMPLES = settings.BASE_DIR / "docs" / "examples"
+INTRODUCTION = "Say in a few sentences who you are and what you do, and show it with a small example of your own."
 
 
 @transaction.atomic
@@ -32,3 +41,23 @@ def hire_role(*, team: Team, actor: User, role: str, name: str = "") -> Agent:
             required_artifacts=list(task.required_artifacts),
         )
     return agent
+
+
+def example_file(role: roles.RoleTemplate | None) -> Path | None:
+    """The example file that fits the role, where this installation has it."""
+    path = EXAMPLES / role.example_file if role else EXAMPLES
+    return path if path.is_file() else None
+
+
+@transaction.atomic
+def start_demo(*, agent: Agent, actor: User) -> Run:
+    """Let the agent show what it does: the example of its role, or an introduction. A person looks at the result."""
+    role = roles.find_by_name(agent.role)
+    example = example_file(role)
+    files = []
+    if example:
+        files.append(save_file(team_id=agent.team_id, content=example, name=example.name, created_by=actor))
+    prompt = role.example_prompt if role else INTRODUCTION
+    return start_run(
+        team=agent.team, actor=actor, agent=agent, prompt=prompt, attachments=files, review=True, kind=RunKind.DEMO
+    )

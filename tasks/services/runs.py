@@ -54,6 +54,7 @@ def start_run(
     metadata: Mapping[str, Any] | None = None,
     webhook_url: str = "",
     retry_of: Run | None = None,
+    kind: RunKind | None = None,
 ) -> Run:
     """Queue one run of a task, or of an agent with a prompt of its own. InvalidInput names the wrong fields."""
     files = list(attachments)
@@ -68,7 +69,7 @@ def start_run(
     _check(prompt, files, output_schema)
     run = Run(
         team=team,
-        kind=RunKind.TASK if task else RunKind.DIRECT,
+        kind=kind or (RunKind.TASK if task else RunKind.DIRECT),
         agent=agent,
         version=version,
         task=task,

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
@@ -22,8 +21,6 @@ from storage import services as storage
 from storage.models import StoredFile
 from tasks.forms import FirstRunForm, RoleForm
 from tasks.services import onboarding, runs
-
-EXAMPLES = settings.BASE_DIR / "docs" / "examples"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -51,7 +48,7 @@ def first_run(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     present = Agent.objects.for_team(request.team).present().select_related("version")
     agent = get_object_or_404(present, pk=agent_id)
     role = roles.find_by_name(agent.role)
-    example = _example(role)
+    example = onboarding.example_file(role)
     initial = {"prompt": role.example_prompt if role else "", "use_example": example is not None}
     form = FirstRunForm(request.POST or None, request.FILES or None, initial=initial)
     if request.method == "POST" and form.is_valid():
@@ -70,12 +67,6 @@ def first_run(request: TeamRequest, agent_id: UUID) -> HttpResponse:
             return redirect("tasks:run_detail", team=request.team.slug, run_id=run.pk)
     context = {"form": form, "agent": agent, "version": agent.version, "example": example}
     return render(request, "tasks/onboarding_first_run.html", context, status=422 if form.errors else 200)
-
-
-def _example(role: roles.RoleTemplate | None) -> Path | None:
-    """The example file that fits the role, where this installation has it."""
-    path = EXAMPLES / role.example_file if role else EXAMPLES
-    return path if path.is_file() else None
 
 
 def _files(request: TeamRequest, form: FirstRunForm, example: Path | None) -> list[StoredFile]:

@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.models import Membership, Role, Team, User
+from accounts.models import AuditEntry, Membership, Role, Team, User
 from agents.models import Agent, Memory
 from agents.services import agents, memories
+from agents.services.memories import AgentMemory
 from tests.calling import Api, api_of
 from tests.factories import AgentFactory
 
@@ -183,13 +184,48 @@ def test_memories_are_kept_corrected_and_forgotten(api: Api, team: Team) -> None
         "id": made.json()["id"],
         "text": "Pays in euros.",
         "run": None,
+        "accepted_at": made.json()["accepted_at"],
         "created_at": made.json()["created_at"],
     }
+    assert made.json()["accepted_at"] is not None
     assert api.send("PATCH", one, {"text": "Pays in dollars."}).json()["text"] == "Pays in dollars."
     assert [memory["text"] for memory in api.get(path).json()["results"]] == ["Pays in dollars."]
     assert api.delete(one).status_code == 204
     assert Memory.objects.count() == 0
     assert api.send("POST", path, {"text": ""}).status_code == 422
+
+
+def test_what_a_run_learned_is_accepted_once_and_by_who_may(api: Api, team: Team, bob: User) -> None:
+    rita = AgentFactory(team=team)
+    AgentMemory(agent_id=rita.pk, team_id=team.pk).remember(text="Pays in euros.")
+    path = f"{AGENTS}{rita.pk}/memories/"
+    [learned] = api.get(path).json()["results"]
+    accept = f"{path}{learned['id']}/accept/"
+    reader = api_of(bob, team, "agents:read")
+
+    refused = reader.send("POST", accept, {})
+    first, again = api.send("POST", accept, {}), api.send("POST", accept, {})
+
+    assert learned["accepted_at"] is None
+    assert refused.status_code == 403
+    assert first.json()["accepted_at"] is not None
+    assert again.json() == first.json()
+    assert AuditEntry.objects.filter(action="memory.accepted").count() == 1
+
+
+def test_nobody_overwrites_a_memory_that_they_have_not_seen(api: Api, team: Team, alice: User) -> None:
+    memory = memories.add_memory(agent=AgentFactory(team=team), actor=alice, text="Pays in euros.")
+    path = f"{AGENTS}{memory.agent_id}/memories/{memory.pk}/"
+    seen = api.get(path)["ETag"]
+
+    changed = api.send("PATCH", path, {"text": "Pays in dollars."}, If_Match=seen)
+    late = api.send("PATCH", path, {"text": "Pays in pounds."}, If_Match=seen)
+    gone = api.send("DELETE", path, None, If_Match=seen)
+
+    assert (changed.status_code, late.status_code, gone.status_code) == (200, 412, 412)
+    memory.refresh_from_db()
+    assert memory.text == "Pays in dollars."
+    assert api.send("DELETE", path, None, If_Match=changed["ETag"]).status_code == 204
 
 
 def test_an_outsider_meets_nothing(team: Team, other_team: Team, alice: User, charlie: User) -> None:

@@ -143,3 +143,25 @@ def test_spent_and_set_aside_count_together(team: Team, limit: str, percent: int
     of_team, _ = standings(team)
 
     assert (of_team.percent, of_team.level) == (percent, level)
+
+
+def test_nobody_overwrites_a_limit_that_they_have_not_seen(api: Api, team: Team, agent: Agent) -> None:
+    for path in (TEAM, of(agent)):
+        unlimited = api.get(path)["ETag"]
+        limited = api.send("PUT", path, {"limit_usd": "20"}, If_Match=unlimited)
+        late = api.send("PUT", path, {"limit_usd": "90"}, If_Match=unlimited)
+        late_clear = api.send("DELETE", path, None, If_Match=unlimited)
+
+        assert (limited.status_code, late.status_code, late_clear.status_code) == (200, 412, 412)
+        assert api.get(path).json()["limit_usd"] == "20.00"
+        assert api.get(path)["ETag"] == limited["ETag"] != unlimited
+    assert api.get(TEAM)["ETag"] != api.get(of(agent))["ETag"]
+
+
+def test_what_is_spent_changes_no_etag(api: Api, team: Team, agent: Agent) -> None:
+    set_budget(team=team, limit_usd=Decimal(20))
+    before = api.get(TEAM)["ETag"]
+
+    Budget.objects.update(spent_usd=3)
+
+    assert api.get(TEAM)["ETag"] == before

@@ -100,3 +100,18 @@ def test_people_add_correct_and_delete(rita: Agent, alice: User) -> None:
 
     memories.forget_memory(memory=merged, actor=alice)
     assert texts(rita) == []
+
+
+def test_what_a_person_accepted_comes_first_and_goes_last(
+    rita: Agent, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memories, "MAX_MEMORIES", 2)
+    memory = memory_of(rita)
+    memory.remember(text="Refunds go out on Mondays.")
+    memories.accept_memory(memory=rita.memories.get(), actor=alice)
+    memory.remember(text="Refunds go out on Fridays.")
+
+    assert memory.recall(query="refunds", limit=2) == ["Refunds go out on Mondays.", "Refunds go out on Fridays."]
+    memory.remember(text="Refunds need a receipt.")
+
+    assert texts(rita) == ["Refunds go out on Mondays.", "Refunds need a receipt."]
