@@ -101,9 +101,16 @@ def open_page(chromium: Browser, server: str, transactional_db: None) -> Iterato
     """`open_page(user, phone=True, dark=True)`: a page of a fresh browser, signed in as that person."""
     watched, contexts = Watched(), []
 
-    def make(user: User | None = None, *, phone: bool = False, dark: bool = False, scripts: bool = True) -> Page:
+    def make(
+        user: User | None = None,
+        *,
+        phone: bool = False,
+        dark: bool = False,
+        scripts: bool = True,
+        base_url: str = server,
+    ) -> Page:
         context: BrowserContext = chromium.new_context(
-            base_url=server,
+            base_url=base_url,
             viewport=PHONE if phone else DESK,
             has_touch=phone,
             color_scheme="dark" if dark else "light",

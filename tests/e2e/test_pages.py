@@ -43,6 +43,7 @@ PAGES = [
     "/t/acme/runs/compare/?left={run}",
     "/t/acme/runs/compare/?left={run}&right={done}",
     "/t/acme/settings/profile/",
+    "/t/acme/settings/security/",
     "/t/acme/settings/team/",
     "/t/acme/settings/api-keys/",
     "/t/acme/settings/budgets/",
