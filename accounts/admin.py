@@ -28,6 +28,7 @@ from accounts.models import (
     Invitation,
     MailStatus,
     Membership,
+    Notification,
     OutgoingMail,
     Team,
     TokenFamily,
@@ -303,3 +304,11 @@ class OutgoingMailAdmin(ReadOnlyAdmin):
     @admin.action(description="Send again")
     def send_again(self, request: HttpRequest, queryset: QuerySet[OutgoingMail]) -> None:
         each(request, queryset.filter(status=MailStatus.FAILED), lambda one: mail.send_again(mail=one), "on their way")
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "team", "person", "kind", "title", "read_at", "settled_at"]
+    list_filter = ["kind", "created_at"]
+    list_select_related = ["team", "person"]
+    search_fields = ["person__email", "team__slug", "subject_id"]

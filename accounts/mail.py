@@ -23,9 +23,10 @@ from django.template import Context
 from django.template.loader import get_template, render_to_string
 from django.utils import timezone
 
-from accounts import queue
+from accounts import queue, signals
 from accounts.errors import InvalidInput
-from accounts.models import MailStatus, OutgoingMail
+from accounts.models import Channel, MailStatus, Membership, Notification, OutgoingMail
+from accounts.models.notifications import channels_of
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +34,23 @@ LEASE = timedelta(minutes=5)
 """Much longer than a try takes (EMAIL_TIMEOUT for each word to the server)."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 30, 3600
 GIVE_UP_AFTER = timedelta(hours=24)
+NOT_IN_TEAM = "They are no longer in the team."
 KEEP_SENT, KEEP_FAILED = timedelta(days=7), timedelta(days=30)
 
 
 def send_mail_later(
-    *, to: str, template: str, context: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    *,
+    to: str,
+    template: str,
+    context: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+    notification: Notification | None = None,
+    after: timedelta = timedelta(0),
 ) -> OutgoingMail:
     """Send `templates/mail/<template>_subject.txt`, `.txt` and `.html` to the address once the transaction commits.
 
-    The context is kept as JSON until the mail is sent; every template also gets `base_url`.
+    The context is kept as JSON until the mail is sent; every template also gets `base_url`. A mail about a notification
+    is dropped if there is nothing to tell any more when it is due.
     """
     try:
         validate_email(to)
@@ -49,8 +58,16 @@ def send_mail_later(
         raise InvalidInput("This is not an e-mail address.") from error
     for name in _names(template):
         get_template(name)
-    mail = OutgoingMail.objects.create(to=to, template=template, context=dict(context), headers=dict(headers or {}))
-    transaction.on_commit(queue.wake_mailer)
+    mail = OutgoingMail.objects.create(
+        to=to,
+        template=template,
+        context=dict(context),
+        headers=dict(headers or {}),
+        notification=notification,
+        next_try_at=timezone.now() + after,
+    )
+    if not after:
+        transaction.on_commit(queue.wake_mailer)
     return mail
 
 
@@ -63,6 +80,9 @@ def send_next() -> bool:
     mail = OutgoingMail.objects.take(lease=LEASE)
     if mail is None:
         return False
+    if mail.notification is not None and (why := out_of_date(mail.notification, by_mail=True)):
+        _end(mail, MailStatus.DROPPED, error=why)
+        return True
     try:
         message_of(mail).send()
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError) as error:
@@ -75,6 +95,24 @@ def send_next() -> bool:
     else:
         _end(mail, MailStatus.SENT)
     return True
+
+
+def out_of_date(notification: Notification, *, by_mail: bool = False) -> str:
+    """Why there is nothing to tell this person any more, or ""."""
+    if by_mail and notification.read_at is not None:
+        return "It was read in Deskhand."
+    if notification.settled_at is not None:
+        return "It has been dealt with."
+    person = notification.person
+    here = Membership.objects.filter(
+        team=notification.team_id, team__removed_at__isnull=True, user=person, user__is_active=True
+    ).first()
+    if here is None:
+        return NOT_IN_TEAM
+    if by_mail and Channel.MAIL not in channels_of(person, notification.kind):
+        return "They do not want mail about this any more."
+    told = signals.notification_due.send(Notification, notification=notification, role=here.role)
+    return next((why for _, why in told if why), "")
 
 
 def message_of(mail: OutgoingMail) -> EmailMultiAlternatives:

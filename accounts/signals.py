@@ -12,3 +12,9 @@ member_joining = Signal()
 
 team_removed = Signal()
 """A team was deleted; whoever has work for it stops it now. Arguments: `team`, `actor` (a User or None)."""
+
+notifications_changed = Signal()
+"""After the commit. The bells of `people` (ids) in the team `team_id` show something else than before."""
+
+notification_due = Signal()
+"""A mail about `notification` is about to go, or its link was opened. A receiver says why it is out of date, or ""."""

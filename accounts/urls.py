@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.views import audit, keys, profile, security, team
+from accounts.views import audit, keys, notifications, profile, security, team
 
 app_name = "accounts"
 urlpatterns = [
@@ -11,6 +11,10 @@ urlpatterns = [
     path("settings/security/", security.security, name="security"),
     path("settings/security/sessions/end-others/", security.sessions_end_others, name="sessions_end_others"),
     path("settings/security/sessions/<int:session_id>/end/", security.session_end, name="session_end"),
+    path("settings/notifications/", notifications.notification_choices, name="notification_choices"),
+    path("notifications/", notifications.notification_list, name="notification_list"),
+    path("notifications/read/", notifications.notifications_read, name="notifications_read"),
+    path("notifications/<uuid:notification_id>/open/", notifications.notification_open, name="notification_open"),
     path("settings/team/", team.team_settings, name="team_settings"),
     path("settings/api-keys/", keys.api_keys, name="api_keys"),
     path("settings/api-keys/<uuid:key_id>/revoke/", keys.api_key_revoke, name="api_key_revoke"),

@@ -98,6 +98,9 @@ class Budget(TeamScopedModel):
     spent_usd = models.DecimalField(max_digits=14, decimal_places=6, default=0)
     reserved_usd = models.DecimalField(max_digits=14, decimal_places=6, default=0)
     warned_at = models.DateTimeField(null=True, blank=True)
+    told_warned_at = models.DateTimeField(null=True, blank=True)
+    told_spent_at = models.DateTimeField(null=True, blank=True)
+    """When people were told that 80 % was spent (`warned_at`), and that all of it was; older than that: not yet."""
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = TeamScopedQuerySet["Budget"].as_manager()
@@ -108,6 +111,7 @@ class Budget(TeamScopedModel):
             models.UniqueConstraint(fields=["agent_id"], name="budget_one_per_agent"),
             models.CheckConstraint(condition=Q(reserved_usd__gte=0, spent_usd__gte=0), name="budget_not_negative"),
         ]
+        indexes = [models.Index(fields=["warned_at"], condition=Q(warned_at__isnull=False), name="budget_warned")]
 
     def __str__(self) -> str:
         return f"${self.limit_usd} a month"

@@ -4,6 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path, re_path
 
+from accounts.views import notifications
 from accounts.views.security import Connections, to_security
 from accounts.views.sign_in import ResetFromLink
 from config import api_docs, error_docs, health, operators, views
@@ -24,6 +25,8 @@ urlpatterns = [
     path("health/live/", health.live, name="health_live"),
     path("health/ready/", health.ready, name="health_ready"),
     path("share/<str:token>/", include("tasks.share_urls")),
+    path("n/<str:token>/", notifications.notification_link, name="notification_link"),
+    path("n/off/<str:token>/", notifications.notification_off, name="notification_off"),
     path("admin/health/", admin.site.admin_view(operators.health_page), name="operators_health"),
     path("admin/", admin.site.urls),
     re_path(RESET_LINK, ResetFromLink.as_view(), name="account_reset_password_from_key"),

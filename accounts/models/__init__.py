@@ -5,6 +5,7 @@ from accounts.models.base import TeamScopedModel, TeamScopedQuerySet
 from accounts.models.invitations import Invitation
 from accounts.models.keys import ApiKey, IdempotencyRecord
 from accounts.models.mail import MailStatus, OutgoingMail
+from accounts.models.notifications import Channel, NoticeKind, Notification
 from accounts.models.people import Membership, Role, Team, User
 from accounts.models.tokens import TokenFamily
 
@@ -12,10 +13,13 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "AuditHead",
+    "Channel",
     "IdempotencyRecord",
     "Invitation",
     "MailStatus",
     "Membership",
+    "NoticeKind",
+    "Notification",
     "OutgoingMail",
     "Role",
     "Team",

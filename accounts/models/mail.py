@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.ids import uuid7
+from accounts.models.notifications import Notification
 
 
 class MailStatus(models.TextChoices):
@@ -44,6 +45,8 @@ class OutgoingMail(models.Model):
     template = models.CharField(max_length=60)
     context = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     headers = models.JSONField(default=dict)
+    notification = models.ForeignKey(Notification, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    """What it says, where it says what the bell shows; it is looked at again before the mail goes."""
     status = models.CharField(max_length=8, choices=MailStatus.choices, default=MailStatus.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
     error = models.CharField(max_length=300, blank=True)

@@ -30,6 +30,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120, blank=True)
     hue = models.CharField(max_length=10, default="plum")
+    notice_channels = models.JSONField(default=dict, blank=True)
+    """{kind: channels} where they differ from the defaults (models/notifications.py)."""
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
     date_joined = models.DateTimeField(default=timezone.now)

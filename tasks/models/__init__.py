@@ -3,9 +3,11 @@ from __future__ import annotations
 from tasks.models.human import HumanRequest, RequestKind, RequestStatus
 from tasks.models.journal import RunEvent, Step, StepKind, StepStatus
 from tasks.models.run import (
+    ENDS_BADLY,
     LIVE,
     TERMINAL,
     TRANSITIONS,
+    UNTOLD,
     Artifact,
     ErrorCode,
     Recording,
@@ -19,9 +21,11 @@ from tasks.models.run import (
 from tasks.models.task import Task
 
 __all__ = [
+    "ENDS_BADLY",
     "LIVE",
     "TERMINAL",
     "TRANSITIONS",
+    "UNTOLD",
     "Artifact",
     "ErrorCode",
     "HumanRequest",

@@ -52,6 +52,8 @@ class HumanRequest(TeamScopedModel):
     digest = models.CharField(max_length=80, blank=True)
     """sha256 of the tool and the exact arguments that were shown; an approval runs these and nothing else, once."""
     asked_at = models.DateTimeField(default=timezone.now)
+    told_at = models.DateTimeField(null=True, blank=True)
+    """When people were told. The engine leaves it empty: the row itself says that somebody has to be."""
     expires_at = models.DateTimeField(null=True, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)
     answered_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
@@ -67,6 +69,7 @@ class HumanRequest(TeamScopedModel):
         indexes = [
             models.Index(fields=["team", "-id"], condition=Q(status="open"), name="request_open"),
             models.Index(fields=["expires_at"], condition=Q(status="open"), name="request_expiry"),
+            models.Index(fields=["asked_at"], condition=Q(status="open", told_at=None), name="request_untold"),
         ]
 
     def __str__(self) -> str:

@@ -72,6 +72,11 @@ class ErrorCode(models.TextChoices):
     INTERNAL = "internal"
 
 
+ENDS_BADLY = (S.FAILED, S.EXPIRED)
+UNTOLD = Q(told_at=None) & (Q(status__in=ENDS_BADLY) | Q(status=S.SUCCEEDED, is_awaited=True))
+"""The runs whose end somebody has to hear of: few, so the index costs the others nothing."""
+
+
 class RunQuerySet(TeamScopedQuerySet["Run"]):
     def live(self) -> Self:
         return self.filter(status__in=LIVE)
@@ -120,6 +125,10 @@ class Run(TeamScopedModel):
     queue_expires_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    is_awaited = models.BooleanField(default=False)
+    """Whoever started it wants to hear of its success, too."""
+    told_at = models.DateTimeField(null=True, blank=True)
+    """When its end was told to people. Empty for the many of which nobody has to hear."""
     active_s = models.FloatField(default=0)
     output = models.JSONField(null=True, blank=True)
     """The answer: a text, or what `output_schema` asks for."""
@@ -179,6 +188,7 @@ class Run(TeamScopedModel):
             models.Index(fields=["team", "status"], condition=~Q(status__in=TERMINAL), name="run_team_live"),
             models.Index(fields=["agent"], condition=Q(status="running"), name="run_agent_running"),
             models.Index(fields=["start_at"], condition=Q(status="scheduled"), name="run_scheduled"),
+            models.Index(fields=["finished_at"], condition=UNTOLD, name="run_untold"),
         ]
 
     def __str__(self) -> str:

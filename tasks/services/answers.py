@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, notifications
 from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput
 from accounts.models import Team, User
 from tasks import events, queue, schemas, stream
@@ -68,6 +68,7 @@ def answer_request(
     else:
         _go_on(run, reason="budget" if asked.kind == K.BUDGET else "answered", **_raised_limit(asked, checked))
     audit.record(team=run.team, actor=actor, action=f"{asked.kind}.answered", target=run, request=str(asked.pk))
+    notifications.settle(subject_type="humanrequest", subject_ids=[str(asked.pk)])
     return asked
 
 

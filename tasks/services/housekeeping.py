@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts import mail
+from accounts import mail, notifications
 from accounts.models import IdempotencyRecord
 from accounts.services import chain
 from billing import services as budgets
@@ -31,6 +31,7 @@ from tasks.models import (
     StepStatus,
     WaitKind,
 )
+from tasks.services import notices
 from tasks.services.removals import stop_late_runs
 
 log = logging.getLogger(__name__)
@@ -140,9 +141,11 @@ def forget_answers() -> None:
     IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - timedelta(hours=24)).delete()
 
 
-def forget_mails() -> None:
-    if cache.add("swept:mails", 1, timeout=FILES_EVERY_S):
+def forget_news() -> None:
+    """Once an hour, too: mails that were sent and notifications that are old."""
+    if cache.add("swept:news", 1, timeout=FILES_EVERY_S):
         mail.forget_old()
+        notifications.forget_old()
 
 
 def delete_expired_files() -> None:
@@ -163,9 +166,11 @@ PARTS = (
     expire_queued_runs,
     wake_workers,
     settle_abandoned_calls,
+    notices.tell,
+    notices.settle,
     mail.wake_if_due,
     forget_answers,
-    forget_mails,
+    forget_news,
     delete_expired_files,
     seal_audit_log,
 )

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.errors import AppError, Conflict, FieldError, InvalidInput
-from accounts.models import Team, User
+from accounts.models import NoticeKind, Team, User
 from accounts.models.kept import insert, know_all
+from accounts.models.notifications import channels_of
 from agents.models import Agent, AgentStatus, AgentVersion
 from storage.models import StoredFile
 from tasks import events, queue, schemas, stream, variables
@@ -74,6 +75,7 @@ def start_run(
         version=version,
         task=task,
         created_by=actor,
+        is_awaited=actor is not None and bool(channels_of(actor, NoticeKind.FINISHED)),
         title=_title(task, prompt),
         prompt=prompt,
         variables=filled,

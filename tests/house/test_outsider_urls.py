@@ -33,6 +33,7 @@ PUBLIC = {
     "styleguide/": "components with sample content; refuses who is not staff by itself",
     "share/": "a token that was handed out is the right to look",
     "s/": "a token that was handed out is the right to look",
+    "n/": "a signed link names a person; who is not that person is shown nothing",
     "static/": "style sheets and scripts",
 }
 

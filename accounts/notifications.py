@@ -1,0 +1,188 @@
+"""Telling people: a row for the bell, a mail where they want one, both in the transaction of what causes them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core import signing
+from django.db import models, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import mail, signals
+from accounts.errors import FieldError, InvalidInput
+from accounts.models import Channel, Membership, NoticeKind, Notification, Team, User
+from accounts.models.notifications import channels_of
+from accounts.models.roles import ACTIONS
+
+PAUSE = timedelta(seconds=60)
+"""What a person may see and answer here before a mail says it, too."""
+KEEP = timedelta(days=90)
+GONE = "It is gone."
+"""What a receiver of `notification_due` answers when there is nothing left to show."""
+LINK_AGE, OFF_AGE = timedelta(days=14), timedelta(days=90)
+_LINK, _OFF = "accounts.notification.link", "accounts.notification.off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What there is to say. `action` names what the mail's button does: it opens `url`, nothing more."""
+
+    kind: NoticeKind
+    title: str
+    detail: str = ""
+    url: str
+    action: str
+    subject_type: str
+    subject_id: str
+    subject_label: str = ""
+
+
+@transaction.atomic
+def notify(*, team: Team, people: Iterable[User], notice: Notice, needs: str) -> list[Notification]:
+    """Tell those of the people who are in the team today with a role that includes `needs`. Twice is once."""
+    wanted = {person.pk for person in people}
+    told = []
+    for membership in members(team, needs=needs).filter(user__in=wanted):
+        person = membership.user
+        channels = channels_of(person, notice.kind)
+        if not channels:
+            continue
+        row, is_new = Notification.objects.get_or_create(
+            person=person,
+            kind=notice.kind,
+            subject_type=notice.subject_type,
+            subject_id=notice.subject_id,
+            defaults={
+                "team": team,
+                "title": notice.title[:200],
+                "detail": notice.detail[:300],
+                "url": notice.url,
+                "subject_label": notice.subject_label[:200],
+                "is_shown": Channel.APP in channels,
+            },
+        )
+        if is_new:
+            told.append(row)
+            if Channel.MAIL in channels:
+                _mail(row, team, person, notice)
+    changed(team.pk, [row.person_id for row in told])
+    return told
+
+
+def members(team: Team, *, needs: str) -> models.QuerySet[Membership]:
+    """Who is in the team now with a role that includes the action."""
+    roles = [role for role, actions in ACTIONS.items() if needs in actions]
+    found = Membership.objects.filter(team=team, team__removed_at__isnull=True, role__in=roles, user__is_active=True)
+    return found.select_related("user").order_by("created_at")
+
+
+def _mail(row: Notification, team: Team, person: User, notice: Notice) -> None:
+    off = settings.BASE_URL + reverse("notification_off", args=[_signed(_OFF, person=str(person.pk), kind=row.kind)])
+    mail.send_mail_later(
+        to=person.email,
+        template="notification",
+        context={
+            "title": row.title,
+            "detail": row.detail,
+            "subject": row.subject_label,
+            "team": team.name,
+            "action": notice.action,
+            "link": settings.BASE_URL + reverse("notification_link", args=[_signed(_LINK, id=str(row.pk))]),
+            "why": NoticeKind(row.kind).label,
+            "settings_url": settings.BASE_URL + reverse("accounts:notification_choices", args=[team.slug]),
+            "off_url": off,
+        },
+        headers={"List-Unsubscribe": f"<{off}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"},
+        notification=row,
+        after=PAUSE if row.kind == NoticeKind.NEEDS_YOU else timedelta(0),
+    )
+
+
+def changed(team_id: UUID, people: Collection[UUID]) -> None:
+    """Their bells show something else, once this commits."""
+    if people:
+        told = partial(signals.notifications_changed.send, Notification, team_id=team_id, people=list(people))
+        transaction.on_commit(told)
+
+
+# ---- Reading
+
+
+@transaction.atomic
+def mark_read(*, team: Team, person: User, only: UUID | None = None) -> int:
+    """All that the person has not read in this team, or one of it. Doing it twice changes nothing."""
+    rows = Notification.objects.for_team(team).shown_to(person).filter(read_at__isnull=True)
+    count = (rows if only is None else rows.filter(pk=only)).update(read_at=timezone.now())
+    if count:
+        changed(team.pk, [person.pk])
+    return count
+
+
+@transaction.atomic
+def settle(*, subject_type: str, subject_ids: Collection[str]) -> None:
+    """These need nobody any more: they leave the counts, and their mails are not sent."""
+    rows = Notification.objects.filter(
+        subject_type=subject_type, subject_id__in=subject_ids, kind=NoticeKind.NEEDS_YOU, settled_at__isnull=True
+    )
+    people: dict[UUID, list[UUID]] = {}
+    for team_id, person_id in rows.values_list("team_id", "person_id"):
+        people.setdefault(team_id, []).append(person_id)
+    rows.update(settled_at=timezone.now())
+    for team_id, who in people.items():
+        changed(team_id, who)
+
+
+def forget_old() -> None:
+    Notification.objects.filter(created_at__lt=timezone.now() - KEEP).delete()
+
+
+# ---- Choices
+
+
+def choose(*, person: User, choices: Mapping[str, Collection[str]]) -> None:
+    """How the person wants to be told, by kind. Kinds that are not named stay as they are."""
+    unknown = [kind for kind, of in choices.items() if kind not in NoticeKind or not set(of) <= set(Channel)]
+    if unknown:
+        raise InvalidInput("There is no such choice.", fields=[FieldError(unknown[0], "invalid", "Choose again.")])
+    with transaction.atomic():
+        fresh = User.objects.select_for_update().get(pk=person.pk)
+        fresh.notice_channels |= {str(kind): sorted(str(c) for c in of) for kind, of in choices.items()}
+        fresh.save(update_fields=["notice_channels"])
+    person.notice_channels = fresh.notice_channels
+
+
+def switch_mail_off(*, person: User, kind: NoticeKind) -> None:
+    choose(person=person, choices={kind: channels_of(person, kind) - {Channel.MAIL}})
+
+
+# ---- Links in mails: they say which thing and which person, and do nothing
+
+
+def _signed(salt: str, **what: Any) -> str:
+    return signing.dumps(what, salt=salt)
+
+
+def opened(token: str) -> Notification | None:
+    """What the link is about, or None for one that is made up or too old."""
+    try:
+        found = signing.loads(token, salt=_LINK, max_age=LINK_AGE)
+    except signing.BadSignature:
+        return None
+    return Notification.objects.select_related("team", "person").filter(pk=found["id"]).first()
+
+
+def opened_off(token: str) -> tuple[User, NoticeKind] | None:
+    """Whom and what the unsubscribe link is about."""
+    try:
+        found = signing.loads(token, salt=_OFF, max_age=OFF_AGE)
+    except signing.BadSignature:
+        return None
+    person = User.objects.filter(pk=found["person"], is_active=True).first()
+    return (person, NoticeKind(found["kind"])) if person else None

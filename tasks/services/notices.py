@@ -1,0 +1,179 @@
+"""Telling people what runs and budgets need of them.
+
+The rows that workers write say it by themselves: a request, a failed run or a spent budget that has no `told_at` has to
+be told. So the engine pays nothing, and a process that dies in between loses nothing: the next sweep looks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import notifications
+from accounts.models import NoticeKind, Notification, Team, User
+from accounts.notifications import Notice
+from agents.models import Agent
+from billing.models import Budget
+from tasks.models import ENDS_BADLY, UNTOLD, HumanRequest, RequestKind, Run
+from tools.text import shorten
+
+BATCH = 200
+NEWS_FOR = timedelta(days=1)
+"""An end that is older is history: whoever updates or comes back from a long outage is not told all of it at once."""
+REQUEST, RUN, BUDGET = "humanrequest", "run", "budget"
+WORDS = {
+    RequestKind.QUESTION: ("has a question", "Answer"),
+    RequestKind.APPROVAL: ("asks for approval", "Look and decide"),
+    RequestKind.REVIEW: ("wants a review", "Review the result"),
+    RequestKind.BUDGET: ("waits for money", "Look at the budget"),
+    RequestKind.UNKNOWN_EFFECT: ("does not know what happened", "Look and decide"),
+    RequestKind.NO_PROGRESS: ("is stuck", "Look and decide"),
+}
+
+
+def tell() -> None:
+    """What has to be told and was not. Safe to run twice at once: each row is locked while it is told."""
+    untold = HumanRequest.objects.open().filter(told_at__isnull=True)
+    _each(untold.order_by("asked_at"), _tell_request)
+    ended = Run.objects.filter(UNTOLD, finished_at__gt=timezone.now() - NEWS_FOR)
+    _each(ended.order_by("finished_at"), _tell_end)
+    warned = Budget.objects.filter(warned_at__isnull=False)
+    _each(warned.filter(_older("told_warned_at")), _tell_warned)
+    _each(warned.filter(_older("told_spent_at"), spent_usd__gte=F("limit_usd")), _tell_spent)
+
+
+def _older(field: str) -> Q:
+    return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__lt": F("warned_at")})
+
+
+def _each(untold: QuerySet[Any], work: Callable[[Any], None]) -> None:
+    for pk in list(untold.values_list("pk", flat=True)[:BATCH]):
+        with transaction.atomic():
+            row = untold.select_for_update(skip_locked=True, of=("self",)).filter(pk=pk).first()
+            if row is not None:
+                work(row)
+
+
+def settle() -> None:
+    """Requests that were closed in whatever way leave the bells of all who were told."""
+    told = Notification.objects.filter(subject_type=REQUEST, kind=NoticeKind.NEEDS_YOU, settled_at__isnull=True)
+    named = set(told.values_list("subject_id", flat=True))
+    still = {str(pk) for pk in HumanRequest.objects.open().filter(pk__in=named).values_list("pk", flat=True)}
+    if over := named - still:
+        notifications.settle(subject_type=REQUEST, subject_ids=over)
+
+
+# ---- What is said
+
+
+def _tell_request(asked: HumanRequest) -> None:
+    run = asked.run
+    does, action = WORDS[RequestKind(asked.kind)]
+    notice = Notice(
+        kind=NoticeKind.NEEDS_YOU,
+        title=f"{shorten(run.agent.name, 60)} {does}",
+        detail=shorten(asked.title, 300),
+        url=reverse("tasks:request_detail", args=[run.team.slug, asked.pk]),
+        action=action,
+        subject_type=REQUEST,
+        subject_id=str(asked.pk),
+        subject_label=shorten(run.title, 200),
+    )
+    _notify(run, _asked_people(asked), notice)
+    HumanRequest.objects.filter(pk=asked.pk).update(told_at=timezone.now())
+
+
+def _tell_end(run: Run) -> None:
+    failed = run.status in ENDS_BADLY
+    why = run.error_detail or "No worker took it in time."
+    notice = Notice(
+        kind=NoticeKind.FAILED if failed else NoticeKind.FINISHED,
+        title=f"{shorten(run.agent.name, 60)} {'could not finish' if failed else 'is done'}",
+        detail=shorten(why, 300) if failed else "",
+        url=reverse("tasks:run_detail", args=[run.team.slug, run.pk]),
+        action="See what happened" if failed else "See the result",
+        subject_type=RUN,
+        subject_id=str(run.pk),
+        subject_label=shorten(run.title, 200),
+    )
+    _notify(run, _starter_or_admins(run), notice)
+    Run.objects.filter(pk=run.pk).update(told_at=timezone.now())
+
+
+def _tell_warned(budget: Budget) -> None:
+    _tell_budget(budget, "has spent 80 % of its budget", "warned")
+    Budget.objects.filter(pk=budget.pk).update(told_warned_at=timezone.now())
+
+
+def _tell_spent(budget: Budget) -> None:
+    _tell_budget(budget, "has spent its whole budget", "spent")
+    Budget.objects.filter(pk=budget.pk).update(told_spent_at=timezone.now())
+
+
+def _tell_budget(budget: Budget, says: str, which: str) -> None:
+    """Once for each time that it passes the mark: a budget that is raised and nearly spent again is told again."""
+    agent = Agent.objects.for_team(budget.team).filter(pk=budget.agent_id).first() if budget.agent_id else None
+    passed = budget.warned_at or timezone.now()
+    whose = shorten(agent.name, 60) if agent else shorten(budget.team.name, 60)
+    notice = Notice(
+        kind=NoticeKind.BUDGET,
+        title=f"{whose} {says}",
+        detail=f"${budget.spent_usd:,.2f} of ${budget.limit_usd:,.2f} this month. Runs wait when nothing is left.",
+        url=reverse("tasks:budgets", args=[budget.team.slug]),
+        action="Look at the budgets",
+        subject_type=BUDGET,
+        subject_id=f"{budget.pk}:{which}:{passed:%Y%m%d%H%M%S}",
+        subject_label=whose,
+    )
+    notifications.notify(
+        team=budget.team, people=_people(budget.team, "billing:write"), notice=notice, needs="billing:write"
+    )
+
+
+# ---- Who is told
+
+
+def _notify(run: Run, people: Iterable[User], notice: Notice) -> None:
+    notifications.notify(team=run.team, people=people, notice=notice, needs="runs:read")
+
+
+def _people(team: Team, needs: str) -> list[User]:
+    return [membership.user for membership in notifications.members(team, needs=needs)]
+
+
+def _asked_people(asked: HumanRequest) -> list[User]:
+    """The starter, whom the agent names for its approvals, and who can give money. Nobody's run is the admins'."""
+    run, people = asked.run, _starter_or_admins(asked.run)
+    options = run.version.options or {}
+    if asked.kind in (RequestKind.APPROVAL, RequestKind.UNKNOWN_EFFECT):
+        named = {str(email).lower() for email in options.get("approvers", ())}
+        if named:
+            people += [person for person in _people(run.team, "runs:write") if person.email.lower() in named]
+        elif options.get("four_eyes"):
+            people += _people(run.team, "team:admin")
+    if asked.kind == RequestKind.BUDGET and (asked.arguments or {}).get("scope") != "run":
+        people += _people(run.team, "team:admin")
+    return people
+
+
+def _starter_or_admins(run: Run) -> list[User]:
+    here = [person for person in _people(run.team, "runs:read") if person.pk == run.created_by_id]
+    return here or _people(run.team, "team:admin")
+
+
+def why_over(notification: Notification) -> str:
+    """Why there is nothing to do any more about what the notification says, or ""."""
+    if notification.subject_type == REQUEST:
+        asked = HumanRequest.objects.filter(team=notification.team_id, pk=notification.subject_id).first()
+        if asked is None:
+            return notifications.GONE
+        return "" if asked.status == "open" else f"It is {asked.status}."
+    if notification.subject_type == RUN and not Run.objects.filter(pk=notification.subject_id).exists():
+        return notifications.GONE
+    return ""
