@@ -5,16 +5,20 @@ A message is a wake-up and may come twice, late or never.
 
 from __future__ import annotations
 
+import json
 import logging
+from base64 import b64encode
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from redis.exceptions import RedisError
 
 from tasks import stream
+from tasks.models import Run, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +33,22 @@ UNHEARD_MS = 500
 """A wake-up that was not heard for so long may be lost: the next run sends another one."""
 EXPIRES_S = 60
 _CALLING = f"{settings.REDIS_PREFIX}calling"
+MESSAGES = f"{settings.REDIS_PREFIX}{RUNS_QUEUE}"
+"""The list in which Celery keeps that queue."""
+
+# A wake-up unless one is on its way, then hints: one round trip for all that follows a submit.
+CALL = f"""
+if redis.call('SET', KEYS[1], 1, 'NX', 'PX', table.remove(ARGV, 1)) then redis.call('LPUSH', KEYS[2], ARGV[1]) end
+table.remove(ARGV, 1)
+{stream.PUBLISH_ALL}
+"""
+
+
+def enqueue_new_run(run: Run) -> None:
+    """Tell the viewers of a run that this transaction makes, and wake a worker if it may start: one command."""
+    hints = stream.hints_of(run, status=run.status)
+    is_due = run.status == RunStatus.QUEUED
+    transaction.on_commit(partial(_call, run.pk, hints) if is_due else partial(stream.publish, hints))
 
 
 def enqueue_run(run_id: UUID) -> None:
@@ -40,12 +60,14 @@ def wake_run(run_id: UUID) -> None:
     """Wake a worker now, unless a wake-up is on its way that nobody has heard yet: whoever hears it looks at the table
     after this commit. A broker that is down costs seconds, not the run: the workers poll the table too.
     """
+    _call(run_id, ())
+
+
+def _call(run_id: UUID, hints: Iterable[stream.Hint]) -> None:
     try:
-        if stream.valkey().set(_CALLING, 1, nx=True, px=UNHEARD_MS):
-            current_app.send_task(
-                EXECUTE_RUN, args=[str(run_id)], queue=RUNS_QUEUE, ignore_result=True, expires=EXPIRES_S
-            )
-    except Exception as error:  # kombu raises many kinds; none of them may fail a committed change
+        message, rest = wake_up(run_id), stream.flattened(hints)
+        stream.valkey().eval(CALL, 2, _CALLING, MESSAGES, UNHEARD_MS, message, *rest)
+    except RedisError as error:
         log.warning("could not wake a worker for run %s: %s", run_id, error)
 
 
@@ -55,3 +77,28 @@ def heard() -> None:
         stream.valkey().delete(_CALLING)
     except RedisError as error:
         log.warning("could not say that a wake-up was heard: %s", error)
+
+
+def wake_up(run_id: UUID) -> str:
+    """The message as Celery would send it (a test compares them), at a tenth of what that costs."""
+    name, expires = str(uuid4()), datetime.now(UTC) + timedelta(seconds=EXPIRES_S)
+    nothing = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+    headers = {
+        **dict.fromkeys(("shadow", "eta", "group", "group_index", "parent_id", "stamped_headers")),
+        **{"lang": "py", "task": EXECUTE_RUN, "id": name, "root_id": name, "expires": expires.isoformat()},
+        **{"retries": 0, "timelimit": [None, None], "argsrepr": f"['{run_id}']", "kwargsrepr": "{}"},
+        **{"origin": "web", "ignore_result": True, "replaced_task_nesting": 0, "stamps": {}},
+    }
+    properties = {
+        **{"correlation_id": name, "reply_to": "", "delivery_mode": 2, "priority": 0, "body_encoding": "base64"},
+        **{"delivery_info": {"exchange": "", "routing_key": RUNS_QUEUE}, "delivery_tag": str(uuid4())},
+        "expiration": str(EXPIRES_S * 1000),
+    }
+    message = {
+        "body": b64encode(json.dumps([[str(run_id)], {}, nothing]).encode()).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": headers,
+        "properties": properties,
+    }
+    return json.dumps(message)

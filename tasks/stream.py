@@ -23,6 +23,9 @@ from tasks.models import Run, RunEvent
 
 log = logging.getLogger(__name__)
 
+Hint = tuple[str, Mapping[str, Any]]
+"""A channel, and what it is told."""
+
 CONTROL_CHANNEL = f"{settings.REDIS_PREFIX}control"
 
 
@@ -46,12 +49,12 @@ PUBLISH_ALL = "for i = 1, #ARGV, 2 do redis.call('PUBLISH', ARGV[i], ARGV[i + 1]
 """Many hints in one command: the client's part of a command costs more than the server's."""
 
 
-def flattened(hints: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
+def flattened(hints: Iterable[Hint]) -> list[str]:
     """The arguments of PUBLISH_ALL."""
     return [part for channel, hint in hints for part in (channel, json.dumps(hint))]
 
 
-def publish(hints: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+def publish(hints: Iterable[Hint]) -> None:
     """Send hints now. A Valkey that is down costs the viewers up to two seconds, nothing else."""
     try:
         valkey().eval(PUBLISH_ALL, 0, *flattened(hints))
@@ -70,10 +73,9 @@ def append(run: Run, *events: Event) -> None:
 
 
 def begin(run: Run, *events: Event) -> None:
-    """Insert a run with its first events, which nobody else can append to before the commit."""
+    """Insert a run with its first events, which nobody else can append to before the commit. Announces nothing."""
     run.last_seq = len(events)
     insert(run, *_rows(run, 1, events))
-    announce(run, status=run.status)
 
 
 def _rows(run: Run, first: int, events: Sequence[Event]) -> list[RunEvent]:
@@ -84,9 +86,15 @@ def _rows(run: Run, first: int, events: Sequence[Event]) -> list[RunEvent]:
 
 def announce(run: Run, *, status: str) -> None:
     """Tell the viewers of the run and of its team, after the commit."""
-    hint = (run_channel(run.pk), {"seq": run.last_seq})
-    feed = (team_channel(run.team_id), {"run": str(run.pk), "status": status})
-    transaction.on_commit(partial(publish, [hint, feed]))
+    transaction.on_commit(partial(publish, hints_of(run, status=status)))
+
+
+def hints_of(run: Run, *, status: str) -> list[Hint]:
+    """What the viewers of the run and of its team are told."""
+    return [
+        (run_channel(run.pk), {"seq": run.last_seq}),
+        (team_channel(run.team_id), {"run": str(run.pk), "status": status}),
+    ]
 
 
 def stop_worker(run_id: UUID) -> None:

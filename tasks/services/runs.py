@@ -92,8 +92,7 @@ def start_run(
     _queue(run, start_at)
     _store(run, files, by=actor.display_name if actor else "the system")
     audit.record(team=team, actor=actor, action="run.started", target=run)
-    if run.status == RunStatus.QUEUED:
-        queue.enqueue_run(run.pk)
+    queue.enqueue_new_run(run)
     return run
 
 

@@ -3,54 +3,115 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from base64 import b64decode
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
+from django.utils import timezone
 
-from tasks import queue
+from config.celery import app as celery
+from tasks import queue, stream
 from tasks.models import Run, RunStatus
 from tests.tasks.scripted import Scripted, engine, say, until
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    messages: list[str] = []
-    monkeypatch.setattr("celery.current_app.send_task", lambda name, **options: messages.append(options["args"][0]))
+def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
+    """The runs that the wake-ups in the queue name, the first one first. Nobody takes them from there."""
+    monkeypatch.setattr(queue, "MESSAGES", f"{settings.REDIS_PREFIX}nobody-listens")
+    valkey = stream.valkey()
+
+    def named() -> list[str]:
+        messages: Any = valkey.lrange(queue.MESSAGES, 0, -1)
+        return [json.loads(b64decode(json.loads(message)["body"]))[0][0] for message in reversed(messages)]
+
     queue.heard()
-    yield messages
+    yield named
     queue.heard()
+    valkey.delete(queue.MESSAGES)
 
 
-def test_a_wake_up_on_its_way_is_enough_for_all(sent: list[str]) -> None:
+def test_a_wake_up_is_the_message_that_celery_would_send() -> None:
+    run, valkey = uuid4(), stream.valkey()
+    celery.send_task(queue.EXECUTE_RUN, args=[str(run)], queue="scratch", ignore_result=True, expires=queue.EXPIRES_S)
+    of_celery, ours = (
+        json.loads(text) for text in (valkey.rpop(f"{settings.REDIS_PREFIX}scratch"), queue.wake_up(run))
+    )
+    its_own = {
+        "headers": ("id", "root_id", "origin", "expires"),
+        "properties": ("correlation_id", "delivery_tag", "reply_to", "delivery_info"),
+    }
+
+    for message in (of_celery, ours):
+        headers, properties = message["headers"], message["properties"]
+        assert headers["id"] == headers["root_id"] == properties["correlation_id"]
+        assert 0 < (datetime.fromisoformat(headers["expires"]) - timezone.now()).total_seconds() <= queue.EXPIRES_S
+        assert properties.pop("delivery_info").keys() == {"exchange", "routing_key"}
+        for part, names in its_own.items():
+            for name in names:
+                message[part].pop(name, None)
+
+    assert ours == of_celery
+    assert f"{settings.REDIS_PREFIX}{queue.RUNS_QUEUE}" == queue.MESSAGES
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_run_wakes_a_worker_and_is_told_to_viewers(
+    sent: Callable[[], list[str]], start: Callable[..., Run]
+) -> None:
+    channel = stream.valkey().pubsub(ignore_subscribe_messages=True)
+    with channel:
+        channel.psubscribe(f"{settings.REDIS_PREFIX}*")
+        channel.get_message(timeout=5)
+
+        due = start()
+        later = start(start_at=timezone.now() + timedelta(hours=1))
+        heard = [json.loads(message["data"]) for _ in range(5) if (message := channel.get_message(timeout=1))]
+
+    assert sent() == [str(due.pk)]
+    assert heard == [
+        {"seq": 2},
+        {"run": str(due.pk), "status": "queued"},
+        {"seq": 2},
+        {"run": str(later.pk), "status": "scheduled"},
+    ]
+
+
+def test_a_wake_up_on_its_way_is_enough_for_all(sent: Callable[[], list[str]]) -> None:
     first, second = uuid4(), uuid4()
 
     queue.wake_run(first)
     queue.wake_run(second)
 
-    assert sent == [str(first)]
+    assert sent() == [str(first)]
 
 
-def test_a_wake_up_that_was_heard_is_followed_by_another(sent: list[str]) -> None:
+def test_a_wake_up_that_was_heard_is_followed_by_another(sent: Callable[[], list[str]]) -> None:
     first, second = uuid4(), uuid4()
 
     queue.wake_run(first)
     queue.heard()
     queue.wake_run(second)
 
-    assert sent == [str(first), str(second)]
+    assert sent() == [str(first), str(second)]
 
 
-def test_a_wake_up_that_was_lost_is_soon_followed_by_another(sent: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wake_up_that_was_lost_is_soon_followed_by_another(
+    sent: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(queue, "UNHEARD_MS", 20)
     first = uuid4()
     queue.wake_run(first)
 
-    until(lambda: queue.wake_run(uuid4()) or len(sent) > 1)
+    until(lambda: queue.wake_run(uuid4()) or len(sent()) > 1)
 
-    assert sent[0] == str(first)
-    assert len(sent) == 2
+    assert sent()[0] == str(first)
+    assert len(sent()) == 2
 
 
 def test_a_worker_without_room_passes_the_call_on(
