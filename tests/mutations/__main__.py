@@ -1,4 +1,4 @@
-"""`make mutations`: prints promise, removed mechanism, tests, verdict; fails when a mutation is not caught."""
+"""`make mutations`: prints promise, removed mechanism, tests, verdict. It fails unless every mutation is caught."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,6 +19,9 @@ from tests.house.code import committed
 from tests.mutations.catalogue import MUTATIONS, ROOT, Mutation, stale
 
 LONGEST_S = 120
+RAN = (0, 1)
+"""How pytest ends when every test ran: all passed, or some failed. Anything else says that it could not run them."""
+CAUGHT, MISSED, NOT_RUN = "caught", "NOT CAUGHT", "COULD NOT BE TRIED"
 
 
 def main(promises: Sequence[str]) -> int:
@@ -31,35 +36,54 @@ def main(promises: Sequence[str]) -> int:
             shutil.copy2(ROOT / name, copy / name)
         services.provide()
         wanted = {test for mutation in chosen for test in mutation.tests}
-        passed, failed = _outcome(copy, wanted, LONGEST_S * 3)
-        if failed or passed != wanted:
-            print("These do not pass as the code is:", *sorted(failed | (wanted - passed)), sep="\n")
+        as_it_is = _outcome(copy, wanted, LONGEST_S * 3)
+        if as_it_is.passed != wanted:
+            print("These do not pass as the code is:", *sorted(wanted - as_it_is.passed), as_it_is.trouble, sep="\n")
             return 1
         print(f"{len(wanted)} tests pass as the code is.", flush=True)
-        missed = [mutation for mutation in chosen if not _is_caught(copy, mutation)]
-    print(f"{len(chosen) - len(missed)} of {len(chosen)} mutations caught.")
-    return 1 if missed else 0
+        verdicts = Counter(_verdict(copy, mutation) for mutation in chosen)
+    print(f"{verdicts[CAUGHT]} of {len(chosen)} mutations caught, {verdicts[NOT_RUN]} could not be tried.")
+    return 0 if verdicts[CAUGHT] == len(chosen) else 1
 
 
-def _is_caught(copy: Path, mutation: Mutation) -> bool:
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Which of the tests passed in all cases and which failed in one; what kept the others from running, if any."""
+
+    passed: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    trouble: str = ""
+
+
+def _verdict(copy: Path, mutation: Mutation) -> str:
     began = time.monotonic()
     before = {edit.file: (copy / edit.file).read_text() for edit in mutation.edits}
     for edit in mutation.edits:
         path = copy / edit.file
         path.write_text(path.read_text().replace(edit.old, edit.new))
-    _, failed = _outcome(copy, mutation.tests, LONGEST_S)
+    wanted = set(mutation.tests)
+    outcome = _outcome(copy, wanted, LONGEST_S)
+    if wanted - outcome.failed - outcome.passed:  # a busy machine, or a test that cannot say what it saw
+        outcome = _outcome(copy, wanted, LONGEST_S)
     for file, text in before.items():
         (copy / file).write_text(text)
-    missing = set(mutation.tests) - failed
-    verdict = f"NOT CAUGHT by {', '.join(sorted(missing))}" if missing else "caught"
+    verdict, said = judged(wanted, outcome)
     tests = ", ".join(test.partition("::")[2] for test in mutation.tests)
     taken = time.monotonic() - began
-    print(f"| {mutation.promise} | {mutation.removed} | {tests} | {verdict} ({taken:.0f} s) |", flush=True)
-    return not missing
+    print(f"| {mutation.promise} | {mutation.removed} | {tests} | {said} ({taken:.0f} s) |", flush=True)
+    return verdict
 
 
-def _outcome(copy: Path, tests: Iterable[str], seconds: float) -> tuple[set[str], set[str]]:
-    """Which of the tests passed in all cases, and which failed in one. What could not even run is in neither."""
+def judged(wanted: set[str], outcome: Outcome) -> tuple[str, str]:
+    """The verdict on a mutation, and how it is told. A test that could not run has neither caught nor missed it."""
+    if blind := wanted & outcome.passed:
+        return MISSED, f"{MISSED} by {', '.join(sorted(blind))}"
+    if unrun := wanted - outcome.failed:
+        return NOT_RUN, f"{NOT_RUN}, twice: {', '.join(sorted(unrun))}: {outcome.trouble or 'no word of it'}"
+    return CAUGHT, CAUGHT
+
+
+def _outcome(copy: Path, tests: Iterable[str], seconds: float) -> Outcome:
     report = copy / "report.xml"
     report.unlink(missing_ok=True)
     words = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *sorted(tests))
@@ -67,18 +91,25 @@ def _outcome(copy: Path, tests: Iterable[str], seconds: float) -> tuple[set[str]
     # Two edits within one second leave files of one age and size, which a kept .pyc would not tell apart.
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", "DESKHAND_TEST_PATIENCE_S": "6"}
     try:
-        subprocess.run(words, cwd=copy, env=environment, capture_output=True, timeout=seconds)
+        done = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
-        return set(), set()
-    if not report.exists():
-        return set(), set()
-    ran, failed, broken = set(), set(), set()
-    for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314 - our own pytest wrote it
+        return Outcome(trouble=f"not over after {seconds:.0f} s")
+    last = (done.stdout.strip() or done.stderr.strip()).splitlines()[-1:]
+    trouble = "" if done.returncode in RAN else f"pytest ended with {done.returncode}: {' '.join(last)[:200]}"
+    return read_report(report.read_text(), trouble) if report.exists() else Outcome(trouble=trouble)
+
+
+def read_report(text: str, trouble: str = "") -> Outcome:
+    """What pytest's own report says of each test."""
+    ran, failed, broken = set(), set(), {}
+    for case in ElementTree.fromstring(text).iter("testcase"):  # noqa: S314 - our own pytest wrote it
         name = f"{case.attrib['classname'].replace('.', '/')}.py::{case.attrib['name'].partition('[')[0]}"
         ran.add(name)
         failed |= {name} if case.find("failure") is not None else set()
-        broken |= {name} if case.find("error") is not None else set()
-    return ran - failed - broken, failed
+        if (error := case.find("error")) is not None:
+            broken[name] = error.get("message", "")
+    unable = {name: why for name, why in broken.items() if name not in failed}
+    return Outcome(ran - failed - broken.keys(), failed, trouble or next(iter(unable.values()), "")[:200])
 
 
 if __name__ == "__main__":
