@@ -20,6 +20,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     found: dict[str, Any] = {
         "theme": theme if theme in THEMES else "system",
         "request_id": current_request_id.get(),
+        "csp_nonce": getattr(request, "csp_nonce", ""),
         "team": getattr(request, "team", None),
     }
     team = found["team"]

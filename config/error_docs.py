@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 
@@ -166,6 +165,5 @@ ERRORS = (
 
 
 @require_safe
-@cache_control(public=True, max_age=300)
 def errors(request: HttpRequest) -> HttpResponse:
     return render(request, "config/errors_page.html", {"errors": ERRORS})

@@ -77,6 +77,7 @@ def _error_page(request: HttpRequest, error: AppError) -> str:
     in_team = getattr(request, "team", None) is not None and error.status < 500
     layout = "layouts/app.html" if in_team else "layouts/bare.html"
     context = {"error": error, "request_id": current_request_id.get(), "layout": layout}
+    context["csp_nonce"] = getattr(request, "csp_nonce", "")
     try:
         # What is broken must not break the page that says so: from 500 on nothing is looked up for it.
         return render_to_string(template, context, request if error.status < 500 else None)

@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import Role, Team, User
 from tests.factories import PASSWORD, AgentFactory, MembershipFactory, UserFactory
 
-POLICY = {"script-src 'self'", "style-src 'self'", "default-src 'none'", "frame-ancestors 'none'"}
+POLICY = {"style-src 'self'", "default-src 'none'", "frame-ancestors 'none'"}
 
 
 def test_the_front_door_says_what_this_is(client, db):

@@ -1,0 +1,48 @@
+"""What every answer tells the browser that it may do: nothing, except what our own pages need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from csp.constants import NONCE, NONE, SELF
+from django.http import HttpRequest, HttpResponse
+
+UNUSED = ("camera", "display-capture", "geolocation", "microphone", "midi", "payment", "serial", "usb")
+HEADERS = {
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in UNUSED),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",  # who may be shown a page is asked each time; what may be kept says so itself
+}
+
+
+def content_policy(form_targets: list[str]) -> dict[str, Any]:
+    """Content-Security-Policy. `form_targets` are the providers that a sign-in form leads to."""
+    return {
+        "DIRECTIVES": {
+            "default-src": [NONE],
+            "script-src": [NONCE],  # what is smuggled in has no nonce, even when it comes from our own address
+            "style-src": [SELF],
+            "img-src": [SELF, "data:"],
+            "font-src": [SELF],
+            "connect-src": [SELF],
+            "manifest-src": [SELF],
+            "form-action": [SELF, *form_targets],
+            "base-uri": [NONE],
+            "object-src": [NONE],
+            "frame-ancestors": [NONE],
+        }
+    }
+
+
+class BrowserSecurityMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        for name, value in HEADERS.items():
+            response.setdefault(name, value)
+        if request.path.startswith("/admin/"):  # Django's templates name their scripts without a nonce
+            response._csp_update = {"script-src": [SELF]}  # type: ignore[attr-defined]
+        return response
