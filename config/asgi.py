@@ -19,6 +19,7 @@ from django.urls import get_resolver
 in_threads, in_the_loop = get_wsgi_application(), get_asgi_application()
 
 from accounts.sockets import SocketAuth
+from config import silent_viewers
 from config.body_guard import BodyGuard
 from config.wsgi_bridge import WsgiBridge
 from tasks import hub
@@ -47,6 +48,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
+silent_viewers.install()
 application = BodyGuard(
     ProtocolTypeRouter(
         {"http": Http(), "websocket": SocketAuth(URLRouter(websocket_urlpatterns)), "lifespan": lifespan}

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
 
 from accounts.models import Team
 from accounts.sockets import Caller, callers_team_ids
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 
 PING_S = 20.0
 RECHECK_S = 3.0
-MAX_SOCKETS = 100
 NOT_SIGNED_IN, NOT_ALLOWED, NO_SUCH_RUN, TOO_MANY, TOO_SLOW = 4401, 4403, 4404, 4429, 4408
 
 _open: Counter[str] = Counter()
@@ -54,7 +54,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         except BaseException:  # nobody calls disconnect() then
             _release(self._name)
             raise
-        if code is None and _open[self._name] > MAX_SOCKETS:
+        if code is None and _open[self._name] > settings.LIVE_SOCKETS:
             code = TOO_MANY
         if code is not None:
             await self.close(code)

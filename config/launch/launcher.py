@@ -27,7 +27,7 @@ from config.launch.supervisor import Supervisor
 
 _READY_S = 60.0
 _PREVIOUS_S = 60.0
-_WEB = (
+WEB = (
     *("uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--lifespan", "on", "--workers", "1"),
     *(
         "--no-access-log",
@@ -134,7 +134,7 @@ class Launcher:
             return False  # preparing will say what is wrong
 
     def _start_application(self) -> None:
-        web = self._child("web", *_WEB, "--port", str(self.options.port))
+        web = self._child("web", *WEB, "--port", str(self.options.port))
         self._start_child("web", web)
         for n in range(1, self.options.workers + 1):
             worker = self._child(f"worker{n}", *_CELERY, "worker", *_WORKER, "-n", f"worker{n}@%h", grace_s=40)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +19,7 @@ from accounts.models import User
 from agents.models import Agent
 from tasks.models import HumanRequest, RunStatus
 from tasks.services.onboarding import hire_role
+from tests import web
 from tests.browser import ARGUMENTS, find_chromium
 from tests.factories import RunFactory
 
@@ -31,44 +30,13 @@ DESK = {"width": 1280, "height": 900}
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The web process on the test database; yields its address."""
+    """The web process on the test database, with its static files; yields its address."""
     home = tmp_path_factory.mktemp("web")
-    port = _free_port()
-    environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "tests.e2e.settings",
-        "DESKHAND_E2E_STATIC": str(home / "static"),
-        "BASE_URL": f"http://127.0.0.1:{port}",
-    }
+    environment = {"DJANGO_SETTINGS_MODULE": "tests.e2e.settings", "DESKHAND_E2E_STATIC": str(home / "static")}
     collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"]
-    subprocess.run(collect, cwd=settings.BASE_DIR, env=environment, check=True)
-    serve = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port), "--log-level", "warning"]
-    with (home / "server.log").open("wb") as log:
-        process = subprocess.Popen(serve, cwd=settings.BASE_DIR, env=environment, stdout=log, stderr=log)
-        try:
-            _wait_for(port, process, home / "server.log")
-            yield environment["BASE_URL"]
-        finally:
-            process.terminate()
-            process.wait(15)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
-        if process.poll() is not None:
-            pytest.fail(f"the server did not start:\n{log.read_text()}")
-        try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail(f"the server does not listen:\n{log.read_text()}")
+    subprocess.run(collect, cwd=settings.BASE_DIR, env=os.environ | environment, check=True)
+    with web.serve(home, environment) as served:
+        yield served.url
 
 
 @pytest.fixture(scope="session")

@@ -198,8 +198,8 @@ async def test_a_socket_only_sends(run: Run, bob: User, text: str) -> None:
     await made.disconnect()
 
 
-async def test_too_many_sockets_of_one_person(run: Run, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumers, "MAX_SOCKETS", 1)
+async def test_too_many_sockets_of_one_person(run: Run, bob: User, settings: Any) -> None:
+    settings.LIVE_SOCKETS = 1
     first = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/", user=bob))
     second = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/", user=bob))
 
@@ -262,9 +262,9 @@ async def test_a_socket_whose_check_breaks_takes_no_place(run: Run, bob: User, m
 
 
 async def test_the_viewers_of_one_link_take_no_place_from_those_of_another(
-    run: Run, alice: User, monkeypatch: pytest.MonkeyPatch
+    run: Run, alice: User, settings: Any
 ) -> None:
-    monkeypatch.setattr(consumers, "MAX_SOCKETS", 1)
+    settings.LIVE_SOCKETS = 1
     _, one = await sync_to_async(shares.share_run)(run=run, actor=alice)
     _, other = await sync_to_async(shares.share_run)(run=run, actor=alice)
     first = await opened(await sync_to_async(socket)(f"/ws/share/{one}/"))
