@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.signals import password_changed, password_reset, password_set
+from allauth.account.signals import password_changed, password_reset, password_set, user_logged_in
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from allauth.socialaccount.signals import social_account_added, social_account_removed
+from django.contrib.auth.signals import user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from accounts import audit
 from accounts.models import User
 from accounts.services import credentials
+
+
+@receiver(user_logged_in)
+def record_sign_in(user: User, sociallogin: Any = None, **_: Any) -> None:
+    """A failed one is not recorded: anybody could fill the log of a team whose members they know."""
+    audit.record_person(person=user, actor=user, action="session.signed_in", by=_way(sociallogin))
+
+
+def _way(sociallogin: Any) -> str:
+    return str(sociallogin.account.provider) if sociallogin else "page"
+
+
+@receiver(user_logged_out)
+def record_sign_out(user: User | None, **_: Any) -> None:
+    if user is not None:
+        audit.record_person(person=user, actor=user, action="session.signed_out")
 
 
 @receiver([password_changed, password_set, password_reset])

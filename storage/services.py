@@ -20,6 +20,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import ProtectedError
 
+from accounts import audit
 from accounts.errors import NotFound, Unavailable
 from accounts.ids import uuid7
 from accounts.models import User
@@ -53,16 +54,20 @@ def save_file(
         key = _put(f"{team_id}/{uuid7()}", file, sha256)
     detected = content_types.detect(name=name, head=head)
     try:
-        return StoredFile.objects.create(
-            team_id=team_id,
-            key=key,
-            name=names.display_name(name),
-            size=size,
-            sha256=sha256,
-            content_type=_specific(detected, content_type),
-            created_by=created_by,
-            expires_at=expires_at,
-        )
+        with transaction.atomic():
+            stored = StoredFile.objects.create(
+                team_id=team_id,
+                key=key,
+                name=names.display_name(name),
+                size=size,
+                sha256=sha256,
+                content_type=_specific(detected, content_type),
+                created_by=created_by,
+                expires_at=expires_at,
+            )
+            if created_by is not None:
+                audit.record(team=stored.team, actor=created_by, action="file.uploaded", target=stored)
+            return stored
     except BaseException:
         _forget(key)
         raise
@@ -120,9 +125,12 @@ def safe_inline_type(stored: StoredFile) -> str | None:
     return content_types.inline(stored.content_type)
 
 
-def delete_file(stored: StoredFile) -> None:
-    """Remove the row, and its object once that is committed."""
+@transaction.atomic
+def delete_file(stored: StoredFile, *, actor: User | None = None) -> None:
+    """Remove the row, and its object once that is committed. What a person deletes is recorded."""
     key = stored.key
+    if actor is not None:
+        audit.record(team=stored.team, actor=actor, action="file.deleted", target=stored)
     stored.delete()
     transaction.on_commit(lambda: _forget(key))
 

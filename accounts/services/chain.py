@@ -155,7 +155,7 @@ def export(team_id: UUID) -> Iterator[str]:
 @transaction.atomic
 def remove_chain(team_id: UUID) -> int:
     """Delete the log of a team that is gone, when it need not be kept any longer. The only way there is."""
-    if Team.objects.filter(pk=team_id).exists():
+    if Team.objects.filter(pk=team_id, removed_at=None).exists():
         raise Conflict("The team still exists; its log stays.")
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('deskhand.audit_removal', %s, true)", [str(team_id)])

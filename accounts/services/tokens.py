@@ -15,9 +15,11 @@ from uuid import UUID, uuid4
 
 import jwt
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from accounts import audit
 from accounts.errors import AppError
 from accounts.models import TokenFamily, User
 
@@ -40,6 +42,7 @@ class Pair:
     """Seconds that the access token is good for."""
 
 
+@transaction.atomic
 def issue_pair(*, user: User, user_agent: str = "") -> Pair:
     """A new family for a person who has just proved who they are. Their families that have run out go."""
     now = timezone.now()
@@ -50,6 +53,7 @@ def issue_pair(*, user: User, user_agent: str = "") -> Pair:
         user_agent=user_agent[:200],
         expires_at=now + settings.REFRESH_TOKEN_LIFETIME,
     )
+    audit.record_person(person=user, actor=user, action="session.signed_in", by="token")
     return _pair(family)
 
 

@@ -69,7 +69,7 @@ class FileViewSet(mixins.RetrieveModelMixin, TeamViewSet):
 
     def destroy(self, request: Request, pk: str) -> Response:
         try:
-            services.delete_file(self.get_object())
+            services.delete_file(self.get_object(), actor=self.actor)
         except ProtectedError:
             raise Conflict("A run uses this file, as its input or its result. It goes when the run does.") from None
         return Response(status=204)

@@ -81,4 +81,6 @@ def _files(request: TeamRequest, form: FirstRunForm, example: Path | None) -> li
 
 
 def _save(request: TeamRequest, content: Any, name: str, content_type: str) -> StoredFile:
-    return storage.save_file(team_id=request.team.pk, content=content, name=name, content_type=content_type)
+    return storage.save_file(
+        team_id=request.team.pk, content=content, name=name, content_type=content_type, created_by=request.user
+    )

@@ -9,15 +9,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
+from django.test import Client
 
 from accounts import audit
 from accounts.errors import Conflict
-from accounts.models import AuditEntry, AuditHead, Team, User
+from accounts.models import AuditEntry, AuditHead, Membership, Team, User
 from accounts.services import chain
-from tests.calling import api_of
-from tests.factories import TeamFactory, UserFactory
+from tests.calling import Api, api_of
+from tests.factories import PASSWORD, TeamFactory, UserFactory
 
 
 def write(team: Team, actor: User | None, *names: str) -> None:
@@ -155,7 +157,7 @@ def test_the_log_outlives_its_people_and_its_team_until_it_is_removed(team: Team
     team_id = team.pk
 
     person.delete()
-    team.delete()
+    team.delete()  # the product only closes teams; this is the worst that can happen
 
     assert chain.verify(team_id).entries == 2
     assert AuditEntry.objects.filter(team_id=team_id).first().actor_label == person.email
@@ -246,3 +248,24 @@ def test_the_command_verifies_exports_and_removes(
         call_command("audit", "remove", "--team", "acme")
     with pytest.raises(CommandError, match="Say which team"):
         call_command("audit", "remove")
+
+
+def test_signing_in_and_out_is_recorded_in_every_team_of_the_person(team: Team, other_team: Team, alice: User) -> None:
+    Membership.objects.create(team=other_team, user=alice, role="viewer")
+    alice.emailaddress_set.create(email=alice.email, verified=True, primary=True)
+    cache.clear()
+    browser = Client()
+
+    browser.post("/accounts/login/", {"login": alice.email, "password": "wrong"})
+    browser.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
+    browser.post("/accounts/logout/")
+    Api().send("POST", "/api/v1/auth/token/", {"email": alice.email, "password": PASSWORD})
+
+    for where in (team, other_team):
+        found = AuditEntry.objects.for_team(where).order_by("id")
+        assert [(entry.action, entry.data.get("by")) for entry in found] == [
+            ("session.signed_in", "page"),
+            ("session.signed_out", None),
+            ("session.signed_in", "token"),
+        ]
+        assert {(entry.actor, entry.address) for entry in found} == {(alice, "127.0.0.1")}

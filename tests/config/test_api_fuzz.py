@@ -33,7 +33,12 @@ def _unlimited_and_quiet(caplog, monkeypatch) -> None:
 
 @pytest.fixture
 def rows(alice: User, team: Team) -> Rows:
-    made = Rows(team, alice)
+    return full_of_things(team, alice)
+
+
+def full_of_things(team: Team, owner: User) -> Rows:
+    """A team with one of everything, so that every operation finds something."""
+    made = Rows(team, owner)
     agent = AgentFactory(team=team, name=CANARY)
     task = TaskFactory(team=team, agent=agent, name=CANARY)
     asked = {"status": RunStatus.WAITING, "waiting_kind": "question", "last_seq": 1}

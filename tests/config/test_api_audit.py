@@ -1,0 +1,109 @@
+"""Every write of the API that succeeds leaves an entry in the audit log.
+
+A new operation is tried without being named here; one whose first call does not succeed gets a call of its own below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+import schemathesis
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import AuditEntry, Role, Team, User
+from storage.models import StoredFile
+from tasks.models import Artifact, HumanRequest, Run, RunInput, RunStatus
+from tests.config.calls import Operation
+from tests.config.test_api_fuzz import full_of_things
+from tests.factories import PASSWORD, MembershipFactory
+from tests.house.rows import CANARY, Rows
+
+pytestmark = pytest.mark.django_db
+SAFE = {"GET", "HEAD", "OPTIONS"}
+SILENT = {
+    "POST /api/v1/auth/verify-email/": "says whose an address is; the account that it opens was recorded",
+    "POST /api/v1/auth/token/refresh/": "goes on with a sign-in that was recorded",
+}
+
+
+def _verify(rows: Rows) -> None:
+    person = rows.of[User]
+    person.emailaddress_set.create(email=person.email, verified=True, primary=True)  # type: ignore[attr-defined]
+
+
+def _add_owner(rows: Rows) -> None:
+    MembershipFactory(team=rows.of[Team], role=Role.OWNER, user__email="dora@example.com")
+
+
+def _free_file(rows: Rows) -> None:
+    for model in (Artifact, RunInput):
+        model.objects.filter(file=rows.of[StoredFile]).delete()
+
+
+def _end(rows: Rows) -> None:
+    Run.objects.update(status=RunStatus.FAILED, finished_at=timezone.now())
+
+
+def _ask_for_review(rows: Rows) -> None:
+    Run.objects.update(status=RunStatus.NEEDS_REVIEW)
+    HumanRequest.objects.update(kind="review")
+
+
+PREPARED: dict[str, tuple[Callable[[Rows], None] | None, Callable[[Rows], Any] | None]] = {
+    "POST /api/v1/auth/sign-up/": (None, lambda rows: {"email": "new@example.com", "password": PASSWORD}),
+    "POST /api/v1/auth/token/": (_verify, lambda rows: {"email": rows.of[User].email, "password": PASSWORD}),  # type: ignore[attr-defined]
+    "POST /api/v1/teams/{slug}/transfer/": (
+        _add_owner,
+        lambda rows: {"user": str(User.objects.get(email="dora@example.com").pk)},
+    ),
+    "POST /api/v1/teams/{slug}/leave/": (_add_owner, None),
+    "PATCH /api/v1/teams/{slug}/members/{user_pk}/": (_add_owner, lambda rows: {"role": "member"}),
+    "DELETE /api/v1/teams/{slug}/members/{user_pk}/": (_add_owner, None),
+    "POST /api/v1/files/": (None, lambda rows: {"file": "a.txt"}),
+    "DELETE /api/v1/files/{id}/": (_free_file, None),
+    "PUT /api/v1/budgets/team/": (None, lambda rows: {"limit_usd": "5.00"}),
+    "PUT /api/v1/budgets/agents/{agent_pk}/": (None, lambda rows: {"limit_usd": "5.00"}),
+    "POST /api/v1/runs/{id}/retry/": (_end, None),
+    "POST /api/v1/runs/bulk-retry/": (_end, None),
+    "POST /api/v1/runs/{id}/review/": (_ask_for_review, lambda rows: {"decision": "approve"}),
+}
+"""What must be so for a call to succeed, and its body."""
+QUERIES = {"DELETE /api/v1/teams/{slug}/": {"confirm": CANARY}}
+
+
+def test_every_write_over_the_api_leaves_an_entry(team: Team, alice: User) -> None:
+    rows, owner = full_of_things(team, alice), Client(raise_request_exception=False)
+    owner.force_login(alice)
+    document = schemathesis.openapi.from_dict(Client().get("/api/schema/").json())
+    wrong, tried = [], 0
+    for made in document.get_all_operations():
+        operation = Operation(cast(Any, made).ok(), rows.of)
+        name = f"{operation.made.method.upper()} {operation.made.path}"
+        if operation.made.method.upper() in SAFE or name in SILENT:
+            continue
+        tried += 1
+        with transaction.atomic():
+            if said := _silence_of(name, operation, rows, owner):
+                wrong.append(f"{name}: {said}")
+            transaction.set_rollback(True)
+
+    assert "\n".join(wrong) == ""
+    assert tried > 30
+
+
+def _silence_of(name: str, operation: Operation, rows: Rows, client: Client) -> str:
+    """What is wrong after one call that should succeed; nothing if it is recorded."""
+    prepare, body = PREPARED.get(name, (None, None))
+    if prepare is not None:
+        prepare(rows)
+    call = replace(next(operation.spoilt(operation.calls()[0])), query=QUERIES.get(name, {}))
+    before = AuditEntry.objects.count()
+    answer = (replace(call, body=body(rows)) if body else call).sent_by(client)
+    if answer.status_code >= 400:
+        return f"{answer.status_code}: it needs a call of its own above, {answer.content[:200]!r}"
+    return "" if AuditEntry.objects.count() > before else "it leaves no entry in the audit log"
