@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -9,7 +10,8 @@ from django import forms
 from django.utils import timezone
 
 from accounts.errors import AppError
-from accounts.models.roles import SCOPES
+from accounts.models import Role, User
+from accounts.models.roles import SCOPES, may_manage
 
 
 def add_refusal(form: forms.Form, error: AppError) -> None:
@@ -27,6 +29,41 @@ class ProfileForm(forms.Form):
 
 class TeamForm(forms.Form):
     name = forms.CharField(max_length=120, help_text="What the team is called. Addresses of pages stay as they are.")
+
+
+class NewTeamForm(forms.Form):
+    name = forms.CharField(label="Name", max_length=120, help_text="People see it, and it becomes part of addresses.")
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=Role.choices)
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(label="E-mail address", max_length=254)
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.MEMBER)
+
+    def __init__(self, *args: Any, own: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast(forms.ChoiceField, self.fields["role"])
+        field.choices = [(role.value, role.label) for role in Role if may_manage(own, role)]
+
+
+class TransferForm(forms.Form):
+    user = forms.ChoiceField(label="New owner")
+
+    def __init__(self, *args: Any, others: Sequence[User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._others = {str(user.pk): user for user in others}
+        field = cast(forms.ChoiceField, self.fields["user"])
+        field.choices = [(pk, f"{user.display_name} ({user.email})") for pk, user in self._others.items()]
+
+    def chosen(self) -> User:
+        return self._others[self.cleaned_data["user"]]
+
+
+class TeamDeleteForm(forms.Form):
+    confirm = forms.CharField(label="Name of the team", max_length=200)
 
 
 SCOPE_WORDS = {

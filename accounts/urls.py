@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.views import audit, keys, notifications, profile, security, team
+from accounts.views import audit, keys, members, notifications, profile, security, team
 
 app_name = "accounts"
 urlpatterns = [
@@ -16,6 +16,14 @@ urlpatterns = [
     path("notifications/read/", notifications.notifications_read, name="notifications_read"),
     path("notifications/<uuid:notification_id>/open/", notifications.notification_open, name="notification_open"),
     path("settings/team/", team.team_settings, name="team_settings"),
+    path("settings/team/transfer/", team.team_transfer, name="team_transfer"),
+    path("settings/team/leave/", team.team_leave, name="team_leave"),
+    path("settings/team/delete/", team.team_delete, name="team_delete"),
+    path("settings/members/", members.members, name="members"),
+    path("settings/members/<uuid:user_id>/role/", members.member_role, name="member_role"),
+    path("settings/members/<uuid:user_id>/remove/", members.member_remove, name="member_remove"),
+    path("settings/invitations/<uuid:invitation_id>/resend/", members.invitation_resend, name="invitation_resend"),
+    path("settings/invitations/<uuid:invitation_id>/revoke/", members.invitation_revoke, name="invitation_revoke"),
     path("settings/api-keys/", keys.api_keys, name="api_keys"),
     path("settings/api-keys/<uuid:key_id>/revoke/", keys.api_key_revoke, name="api_key_revoke"),
     path("settings/audit/", audit.audit_log, name="audit_log"),

@@ -74,6 +74,12 @@ ERRORS = (
         "Open the link in the mail, then sign in.",
     ),
     ErrorDoc("account_inactive", 403, "The account is switched off.", "Ask the operator of this installation."),
+    ErrorDoc(
+        "wrong_person",
+        403,
+        "The invitation was sent to another address than yours.",
+        "Sign in as the person whom it was sent to, or ask for one to your address.",
+    ),
     ErrorDoc("forbidden", 403, "You may see this but may not do it.", "Ask an owner or admin of the team."),
     ErrorDoc(
         "insufficient_scope",
@@ -98,6 +104,18 @@ ERRORS = (
     ErrorDoc("not_acceptable", 406, "Only JSON can be sent back.", "Accept `application/json`."),
     ErrorDoc(
         "request_timeout", 408, "The body stopped coming.", "Send the request again, with the same Idempotency-Key."
+    ),
+    ErrorDoc(
+        "last_owner",
+        409,
+        "The team would have no owner left.",
+        "Make somebody else an owner first, or delete the team.",
+    ),
+    ErrorDoc(
+        "invitation_over",
+        409,
+        "The invitation was used, revoked, or is older than seven days; `invitation` says which.",
+        "Ask for another one.",
     ),
     ErrorDoc("conflict", 409, "The thing has changed since you looked at it.", "Read it again and decide anew."),
     ErrorDoc(

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.errors import NotFound
 from accounts.models import Membership, Team, User
 from accounts.tenancy import may
+from accounts.views import joining
 from agents.models import Agent
 from config import styleguide as samples
 
@@ -44,13 +45,18 @@ def not_offered(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """The team that the person worked in last, or their own; one where nobody works yet starts with a role."""
+    """The team that the person worked in last, or their own; one where nobody works yet starts with a role.
+
+    An invitation that they opened before they signed in comes first.
+    """
     user: Any = request.user
+    if request.session.get(joining.FIRST):
+        return redirect("people:invitation")
     teams = Team.objects.filter(memberships__user=user)
     last = teams.filter(slug=request.session.get(LAST_TEAM, "")).first()
     team = last or teams.order_by("-is_personal", "created_at").first()
     if team is None:
-        raise NotFound("You are in no team any more. Ask someone to invite you again.")
+        return redirect("people:team_new")
     is_new = not Agent.objects.for_team(team).exists()
     may_start = may(Membership.objects.get(team=team, user=user).role, "agents:write")
     return redirect("tasks:onboarding" if is_new and may_start else "tasks:dashboard", team=team.slug)

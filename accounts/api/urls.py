@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from accounts.api.audit import AuditViewSet
+from accounts.api.invitations import AcceptView, InvitationViewSet
 from accounts.api.keys import ApiKeyViewSet
 from accounts.api.me import MeView
 from accounts.api.signing_up import SignUpView, VerifyEmailView
@@ -35,5 +36,21 @@ urlpatterns = [
         MemberViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         name="member-detail",
     ),
+    path(
+        "teams/<slug:slug>/invitations/",
+        InvitationViewSet.as_view({"get": "list", "post": "create"}),
+        name="invitation-list",
+    ),
+    path(
+        "teams/<slug:slug>/invitations/<uuid:invitation_pk>/",
+        InvitationViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="invitation-detail",
+    ),
+    path(
+        "teams/<slug:slug>/invitations/<uuid:invitation_pk>/resend/",
+        InvitationViewSet.as_view({"post": "resend"}),
+        name="invitation-resend",
+    ),
+    path("invitations/<str:token>/accept/", AcceptView.as_view(), name="invitation-accept"),
     *router.urls,
 ]

@@ -17,7 +17,7 @@ from accounts.downloads import audit_download
 from accounts.models import AuditEntry, User
 from accounts.models.audit import AuditEntryQuerySet
 from accounts.services import chain
-from accounts.tenancy import TeamRequest, require, team_required
+from accounts.tenancy import TeamRequest, membership_required, require
 
 PAGE = 50
 SEARCH_MAX = 100
@@ -54,7 +54,7 @@ class Row:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@team_required
+@membership_required
 def audit_log(request: TeamRequest) -> HttpResponse:
     """The log, newest first. A POST verifies the chain and says what it found."""
     require(request, "team:admin")
@@ -75,7 +75,7 @@ def audit_log(request: TeamRequest) -> HttpResponse:
 
 
 @require_safe
-@team_required
+@membership_required
 def audit_export(request: TeamRequest) -> HttpResponseBase:
     require(request, "team:admin")
     return audit_download(request.team)

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import mail, notifications
 from accounts.models import Channel, NoticeKind, Notification
 from accounts.models.notifications import channels_of
-from accounts.tenancy import TeamRequest, team_required
+from accounts.tenancy import TeamRequest, membership_required, team_required
 
 IN_MENU, ON_PAGE = 8, 50
 ICONS = {
@@ -81,7 +81,7 @@ def _go(request: HttpRequest, row: Notification) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@team_required
+@membership_required
 def notification_choices(request: TeamRequest) -> HttpResponse:
     """One row for each kind, one switch for each channel."""
     if request.method == "POST":

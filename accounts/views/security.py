@@ -18,13 +18,13 @@ from accounts.devices import device_name
 from accounts.errors import NotFound
 from accounts.models import Team, User
 from accounts.services import credentials
-from accounts.tenancy import TeamRequest, team_required
+from accounts.tenancy import TeamRequest, membership_required
 
 NAMES = {"google": "Google", "github": "GitHub"}
 
 
 @require_safe
-@team_required
+@membership_required
 def security(request: TeamRequest) -> HttpResponse:
     user = request.user
     factors = list(Authenticator.objects.filter(user=user).order_by("created_at"))
@@ -61,7 +61,7 @@ def _label(account: SocialAccount) -> str:
 
 
 @require_POST
-@team_required
+@membership_required
 def session_end(request: TeamRequest, session_id: int) -> HttpResponse:
     if not credentials.end_session(request.user, session_id):
         raise NotFound("This session has ended already.")
@@ -70,7 +70,7 @@ def session_end(request: TeamRequest, session_id: int) -> HttpResponse:
 
 
 @require_POST
-@team_required
+@membership_required
 def sessions_end_others(request: TeamRequest) -> HttpResponse:
     count = credentials.end_sessions(request.user, keep=request.session.session_key or "")
     messages.success(request, f"Signed out on {count} other device{'' if count == 1 else 's'}.")

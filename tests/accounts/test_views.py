@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import ApiKey, AuditEntry, Role, User
+from accounts.models import ApiKey, AuditEntry, Membership, Role, User
 from tests.factories import MembershipFactory, TeamFactory
 
 NASTY = "<script>alert(1)</script>"
@@ -123,14 +123,14 @@ def test_what_people_call_things_is_text(as_alice, alice, team):
     team.save()
     new_key(as_alice, name=NASTY)
 
-    for name in ("profile", "team_settings", "api_keys"):
+    for name in ("profile", "team_settings", "members", "api_keys"):
         shown = as_alice.get(page(name)).content.decode()
         assert NASTY not in shown
         assert "&lt;script&gt;" in shown
 
 
 def test_a_viewer_sees_people_and_roles(as_viewer, alice):
-    shown = as_viewer.get(page("team_settings")).content.decode()
+    shown = as_viewer.get(page("members")).content.decode()
 
     assert "alice@example.com" in shown
     assert "What each role may do" in shown
@@ -202,7 +202,10 @@ def test_a_name_that_does_not_fit_is_refused_at_its_field(as_alice, team, name, 
     assert not AuditEntry.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["settings", "profile", "team_settings", "api_keys"])
+@pytest.mark.parametrize(
+    "name",
+    ["settings", "profile", "team_settings", "members", "team_delete", "team_leave", "team_transfer", "api_keys"],
+)
 def test_an_outsider_gets_404_and_a_stranger_signs_in(client, team, charlie, name):
     assert client.get(page(name)).headers["Location"].startswith("/accounts/login/")
 
@@ -228,3 +231,109 @@ def test_a_member_is_told_their_own_role_on_the_keys_page(bob, team):
     shown = client.get("/t/acme/settings/api-keys/").content.decode()
 
     assert "You are a member in this team, so you can look but not make or revoke API keys." in shown
+
+
+# ---- People, and the end of a team
+
+
+def member_page(name: str, user: User) -> str:
+    return page(name, user_id=user.pk)
+
+
+def role_of(user: User) -> str | None:
+    return Membership.objects.filter(user=user, team__slug="acme").values_list("role", flat=True).first()
+
+
+def test_roles_change_on_the_page_and_the_last_owner_stays(as_alice, alice, bob):
+    said = as_alice.post(member_page("member_role", bob), {"role": "billing"}, follow=True).text
+    odd = as_alice.post(member_page("member_role", bob), {"role": "king"}, follow=True).text
+    kept = as_alice.post(member_page("member_role", alice), {"role": "member"}, follow=True).text
+
+    assert "Bob is now in billing." in said
+    assert "There is no such role." in odd
+    assert "A team needs an owner." in kept
+    assert (role_of(alice), role_of(bob)) == ("owner", "billing")
+
+
+def test_an_admin_is_offered_no_owner(client, team, alice, bob):
+    client.force_login(MembershipFactory(team=team, role=Role.ADMIN).user)
+
+    shown = client.get(page("members")).text
+    made = client.post(member_page("member_role", bob), {"role": "owner"})
+    touched = client.post(member_page("member_role", alice), {"role": "member"})
+    removed = client.post(member_page("member_remove", alice))
+
+    assert 'value="owner"' not in shown
+    assert 'aria-label="Role of Bob"' in shown
+    assert 'aria-label="Role of Alice"' not in shown
+    assert (made.status_code, touched.status_code, removed.status_code) == (403, 403, 403)
+    assert (role_of(alice), role_of(bob)) == ("owner", "member")
+
+
+def test_removing_asks_first(as_alice, bob):
+    asked = as_alice.get(member_page("member_remove", bob)).text
+    assert (role_of(bob), "Remove Bob from Acme?" in asked) == ("member", True)
+
+    said = as_alice.post(member_page("member_remove", bob), follow=True).text
+
+    assert role_of(bob) is None
+    assert "Bob is not in the team any more." in said
+
+
+def test_a_team_is_handed_over_on_its_page(as_alice, alice, bob):
+    odd = as_alice.post(page("team_transfer"), {"user": str(alice.pk)})
+    said = as_alice.post(page("team_transfer"), {"user": str(bob.pk)}, follow=True).text
+
+    assert odd.status_code == 422
+    assert "You are an admin of it." in said
+    assert (role_of(alice), role_of(bob)) == ("admin", "owner")
+    assert as_alice.get(page("team_transfer")).status_code == 403
+
+
+def test_a_team_is_deleted_when_its_name_is_typed(as_alice, team, alice):
+    asked = as_alice.get(page("team_delete")).text
+    wrong = as_alice.post(page("team_delete"), {"confirm": "acme"})
+    team.refresh_from_db()
+    assert ("1 person loses access" in asked, "It is your only team" in asked) == (True, True)
+    assert (wrong.status_code, team.removed_at) == (422, None)
+
+    gone = as_alice.post(page("team_delete"), {"confirm": "Acme"}, follow=True)
+
+    assert gone.redirect_chain[-1][0] == "/teams/new/"
+    assert "You are in no team right now." in gone.text
+    assert as_alice.get(page("team_settings")).status_code == 404
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.MEMBER, Role.VIEWER, Role.BILLING])
+def test_only_an_owner_gets_to_the_end_of_a_team(client, team, role):
+    client.force_login(MembershipFactory(team=team, role=role).user)
+
+    assert client.get(page("team_delete")).status_code == 403
+    assert client.post(page("team_delete"), {"confirm": "Acme"}).status_code == 403
+    assert client.post(page("team_transfer"), {"user": "x"}).status_code == 403
+    team.refresh_from_db()
+    assert team.removed_at is None
+
+
+def test_leaving_asks_first_and_the_last_owner_is_told_why_not(client, as_alice, alice, bob):
+    kept = as_alice.post(page("team_leave"), follow=True).text
+    assert "A team needs an owner." in kept
+
+    client.force_login(bob)
+    assert "Leave Acme?" in client.get(page("team_leave")).text
+    left = client.post(page("team_leave"), follow=True)
+
+    assert (role_of(alice), role_of(bob)) == ("owner", None)
+    assert "You have left Acme." in left.text
+
+
+def test_anyone_makes_another_team(client, bob):
+    client.force_login(bob)
+
+    empty = client.post("/teams/new/", {"name": "\u200b"})
+    made = client.post("/teams/new/", {"name": "Second desk"}, follow=True)
+
+    assert empty.status_code == 422
+    assert made.redirect_chain[-1][0].startswith("/t/second-desk/")
+    assert Membership.objects.get(user=bob, team__slug="second-desk").role == "owner"
+    assert Client().get("/teams/new/").status_code == 302

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.core import NotSet
 from schemathesis.generation import GenerationMode
 
-from accounts.models import ApiKey, Team, User
+from accounts.models import ApiKey, Invitation, Team, User
 from agents.models import Agent, Memory
 from storage.models import StoredFile
 from tasks.models import Artifact, HumanRequest, Run, RunShare, Task
@@ -57,6 +57,7 @@ NASTY: list[Any] = [
 OF_PATH: Mapping[str, type[Model]] = {
     **{"agents": Agent, "memories": Memory, "runs": Run, "tasks": Task, "artifacts": Artifact, "files": StoredFile},
     **{"requests": HumanRequest, "shares": RunShare, "api-keys": ApiKey, "teams": Team, "members": User},
+    **{"invitations": Invitation},
 }
 """What the id after that part of a path is of."""
 OF_BODY: Mapping[str, type[Model]] = {"agent": Agent, "task": Task, "attachments": StoredFile}
@@ -91,6 +92,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "api-keys": {"name": "K", "scopes": ["runs:read"], "expires_at": "2027-01-01T00:00:00Z"},
     "me": {"name": "N", "hue": "teal"},
     "teams": {"name": "T"},
+    "teams/invitations": {"email": "new@example.com", "role": "viewer"},
     "members": {"role": "viewer"},
     "transfer": {"user": User},
 }

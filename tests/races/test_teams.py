@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from accounts.models import AuditEntry, Membership, Role, Team, User
-from accounts.services import members
+from accounts.models import AuditEntry, Invitation, Membership, Role, Team, User
+from accounts.services import invitations, members
+from accounts.services.invitations import InvitationOver
 from accounts.services.members import LastOwner
 from tests.factories import MembershipFactory, TeamFactory, UserFactory
 from tests.races.together import at_once
@@ -52,3 +53,47 @@ def test_a_person_who_joins_ten_times_at_once_joins_once(transactional_db: None)
 
     assert {membership.pk for membership in said} == {Membership.objects.get(team=team).pk}
     assert AuditEntry.objects.filter(action="member.joined").count() == 1
+
+
+def test_a_link_that_two_open_at_once_is_used_once(transactional_db: None) -> None:
+    for _ in range(ROUNDS):
+        team, [sender, _other] = two_owners()
+        person = UserFactory()
+        invitation = invitations.invite(team=team, actor=sender, email=person.email, role=Role.MEMBER)
+
+        said = at_once(2, lambda _, one=invitation, who=person: invitations.accept(invitation=one, user=who))
+
+        assert sorted(type(word) for word in said if isinstance(word, Exception)) == [InvitationOver]
+        assert Membership.objects.filter(team=team, user=person).count() == 1
+        assert AuditEntry.objects.filter(team=team, action="invitation.accepted").count() == 1
+
+
+def test_of_two_who_invite_one_address_at_once_one_does(transactional_db: None) -> None:
+    team, people = two_owners()
+
+    said = at_once(
+        2, lambda number: invitations.invite(team=team, actor=people[number], email="d@example.com", role=Role.VIEWER)
+    )
+
+    assert len([word for word in said if isinstance(word, Exception)]) == 1
+    assert Invitation.objects.filter(team=team).count() == 1
+
+
+def test_a_removal_and_a_link_at_once_leave_no_way_in(transactional_db: None) -> None:
+    """Whoever is removed while somebody takes their invitation: either that one came first, or the link is over."""
+    for _ in range(ROUNDS):
+        team, [owner, sender] = two_owners()
+        person = UserFactory()
+        invitation = invitations.invite(team=team, actor=sender, email=person.email, role=Role.MEMBER)
+
+        def go(
+            number: int, team: Team = team, one: Invitation = invitation, people: Any = (owner, sender, person)
+        ) -> Any:
+            if number == 0:
+                return members.remove_member(team=team, actor=people[0], user=people[1])
+            return invitations.accept(invitation=one, user=people[2])
+
+        removed, joined = at_once(2, go)
+
+        assert removed is None
+        assert Membership.objects.filter(team=team, user=person).exists() != isinstance(joined, InvitationOver)

@@ -1,0 +1,180 @@
+"""Inviting people by e-mail. The link works once, for seven days, for one address; its token is only in the mail."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit, mail
+from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput
+from accounts.models import Invitation, Membership, Role, Team, User
+from accounts.models.roles import may_manage
+from accounts.services.members import add_member, hold
+
+VALID_FOR = timedelta(days=7)
+SEND_AGAIN_AFTER = timedelta(minutes=1)
+MOST_OPEN = 100
+"""Of one team: an invitation is a mail to a stranger."""
+
+
+class InvitationOver(Conflict):
+    """The link was used, revoked, or is too old; `invitation` in the answer says which."""
+
+    code = "invitation_over"
+    title = "This invitation does not work any more"
+
+
+class WrongPerson(Forbidden):
+    """The link was sent to another address than the signed-in person's."""
+
+    code = "wrong_person"
+    title = "This invitation is for somebody else"
+
+
+@transaction.atomic
+def invite(*, team: Team, actor: User, email: str, role: str) -> Invitation:
+    """Send a link to the address. Nobody invites into more than their own role; nobody learns who has an account."""
+    email = _address(email)
+    if role not in Role.values:
+        raise InvalidInput("There is no such role.", fields=[FieldError("role", "invalid_choice", "Choose a role.")])
+    team = hold(team)
+    _require_rank(team, actor, role)
+    if Membership.objects.filter(team=team, user__email=email).exists():
+        raise _refused(f"{email} is in this team already.")
+    invitations = Invitation.objects.for_team(team).open()
+    before = invitations.filter(email=email).first()
+    if before is not None and not before.is_expired:
+        raise _refused(f"{email} has an invitation already. Send it again, or revoke it first.")
+    if before is not None:
+        Invitation.objects.filter(pk=before.pk).update(revoked_at=timezone.now())
+    if invitations.count() >= MOST_OPEN:
+        raise Conflict(f"{MOST_OPEN} invitations are open. Revoke those that nobody takes, then invite again.")
+    invitation = Invitation(team=team, email=email, role=role, invited_by=actor)
+    _send(invitation)
+    audit.record(team=team, actor=actor, action="invitation.sent", target=invitation, role=role)
+    return invitation
+
+
+@transaction.atomic
+def send_again(*, invitation: Invitation, actor: User) -> Invitation:
+    """Another link for another seven days; the one before stops working."""
+    held = _held(invitation)
+    _require_rank(held.team, actor, held.role)
+    if held.sent_at > timezone.now() - SEND_AGAIN_AFTER:
+        raise Conflict("It was sent a moment ago. Wait a minute, then send it again.", retry_after_s=60)
+    held.invited_by = actor
+    _send(held)
+    audit.record(team=held.team, actor=actor, action="invitation.sent_again", target=held, role=held.role)
+    return held
+
+
+@transaction.atomic
+def revoke(*, invitation: Invitation, actor: User) -> None:
+    """The link stops working. Revoking it twice is the same as once."""
+    now = timezone.now()
+    if Invitation.objects.open().filter(pk=invitation.pk).update(revoked_at=now):
+        audit.record(team=invitation.team, actor=actor, action="invitation.revoked", target=invitation)
+
+
+def find_invitation(token: str) -> Invitation | None:
+    """Whose token it is, whatever became of the invitation since."""
+    found = Invitation.objects.select_related("team", "invited_by").filter(token_sha256=_digest(token))
+    return found.filter(team__removed_at__isnull=True).first()
+
+
+@transaction.atomic
+def accept(*, invitation: Invitation, user: User) -> Membership:
+    """Join the team. Of two who open one link at once, one does."""
+    held = _held(invitation)
+    if held.is_expired:
+        raise _over(held)
+    if not is_for(held, user):
+        raise WrongPerson("It was sent to another address than the one that you are signed in with.")
+    inviter = held.invited_by
+    if inviter is None or not _may_give(held.team, inviter, held.role):
+        raise InvitationOver(
+            "Whoever sent this may not invite any more. Ask for another one.", extra={"invitation": "revoked"}
+        )
+    held.accepted_at = timezone.now()
+    held.save(update_fields=["accepted_at"])
+    audit.record(team=held.team, actor=user, action="invitation.accepted", target=held, role=held.role)
+    return add_member(team=held.team, user=user, role=held.role, actor=user)
+
+
+def is_for(invitation: Invitation, user: User) -> bool:
+    """Whether the person has proved to read the mail of that address."""
+    mine = EmailAddress.objects.filter(user=user, verified=True, email__iexact=invitation.email)
+    return user.email.lower() == invitation.email or mine.exists()
+
+
+def _held(invitation: Invitation) -> Invitation:
+    """The open invitation as it is now. The team's row is held first, as by every change of members."""
+    team = hold(invitation.team)
+    held = Invitation.objects.for_team(team).select_related("invited_by").get(pk=invitation.pk)
+    held.team = team
+    if held.status in ("accepted", "revoked"):
+        raise _over(held)
+    return held
+
+
+def _over(invitation: Invitation) -> InvitationOver:
+    words = {
+        "accepted": "It was used already.",
+        "revoked": "It was revoked.",
+        "expired": "It was good for seven days, and they are over.",
+    }
+    said = f"{words[invitation.status]} Ask whoever invited you for another one."
+    return InvitationOver(said, extra={"invitation": invitation.status})
+
+
+def _send(invitation: Invitation) -> None:
+    token = secrets.token_urlsafe(32)
+    now = timezone.now()
+    invitation.token_sha256 = _digest(token)
+    invitation.sent_at, invitation.expires_at = now, now + VALID_FOR
+    invitation.save()
+    by = invitation.invited_by
+    context = {
+        "team": invitation.team.name,
+        "inviter": by.display_name if by else "",
+        "inviter_email": by.email if by else "",
+        "role": invitation.get_role_display().lower(),
+        "link": f"{settings.BASE_URL}/invitations/{token}/",
+        "until": f"{invitation.expires_at:%d %B %Y}",
+    }
+    mail.send_mail_later(to=invitation.email, template="invitation", context=context)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _address(email: str) -> str:
+    email = email.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise _refused("This is not an e-mail address.") from None
+    return email
+
+
+def _refused(message: str) -> InvalidInput:
+    return InvalidInput(message, fields=[FieldError("email", "invalid", message)])
+
+
+def _may_give(team: Team, user: User, role: str) -> bool:
+    mine = Membership.objects.filter(team=team, user=user, user__is_active=True).first()
+    return mine is not None and may_manage(mine.role, role)
+
+
+def _require_rank(team: Team, actor: User, role: str) -> None:
+    if not _may_give(team, actor, role):
+        raise Forbidden("Your role in this team does not allow that. Only an owner can invite owners.")

@@ -1,0 +1,72 @@
+"""From the link in an invitation to the team.
+
+Opening the link changes nothing, because mail servers open links too. It is swapped for a note in the browser's
+session, which survives signing in, and the token stands on no page.
+"""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.errors import AppError
+from accounts.models import Invitation, Membership
+from accounts.services import invitations
+
+NOTE = "invitation"
+FIRST = "invitation_first"
+"""Set until the person, signed in, has seen it once: the way home leads past it."""
+
+
+@never_cache
+@require_safe
+def invitation_open(request: HttpRequest, token: str) -> HttpResponse:
+    invitation = invitations.find_invitation(token)
+    if invitation is None:
+        return render(request, "accounts/invitation_over.html", {"status": "unknown"}, status=404)
+    request.session[NOTE] = str(invitation.pk)
+    request.session[FIRST] = True
+    return redirect("people:invitation")
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def invitation(request: HttpRequest) -> HttpResponse:
+    """What the opened link offers, and the button that takes it."""
+    found = _noted(request)
+    if found is None:
+        return render(request, "accounts/invitation_over.html", {"status": "unknown"}, status=404)
+    user = request.user
+    if user.is_authenticated:
+        request.session.pop(FIRST, None)
+    if user.is_authenticated and Membership.objects.filter(team=found.team, user=user).exists():
+        request.session.pop(NOTE, None)
+        messages.info(request, f"You are in {found.team.name} already.")
+        return redirect("tasks:dashboard", team=found.team.slug)
+    if found.status != "open":
+        request.session.pop(NOTE, None)
+        return render(request, "accounts/invitation_over.html", {"status": found.status}, status=410)
+    is_theirs = user.is_authenticated and invitations.is_for(found, user)
+    error: AppError | None = None
+    if request.method == "POST":
+        if not user.is_authenticated:
+            return redirect("account_login")
+        try:
+            invitations.accept(invitation=found, user=user)
+        except AppError as refused:
+            error = refused
+        else:
+            request.session.pop(NOTE, None)
+            messages.success(request, f"Welcome to {found.team.name}.")
+            return redirect("tasks:dashboard", team=found.team.slug)
+    context = {"invitation": found, "is_theirs": is_theirs, "error": error}
+    return render(request, "accounts/invitation.html", context, status=error.status if error else 200)
+
+
+def _noted(request: HttpRequest) -> Invitation | None:
+    rows = Invitation.objects.select_related("team", "invited_by").filter(team__removed_at__isnull=True)
+    noted = request.session.get(NOTE)
+    return rows.filter(pk=noted).first() if noted else None
