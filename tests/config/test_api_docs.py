@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from jsonschema import Draft202012Validator, FormatChecker
 
 from tasks.events import EVENT_TYPES
 
@@ -71,6 +72,39 @@ def test_every_change_of_a_row_with_an_etag_takes_if_match(document: dict[str, A
 
     assert "If-Match" in headers(one_agent["patch"])
     assert "412" in one_agent["patch"]["responses"]
+
+
+def misfits(content: dict[str, Any], document: dict[str, Any]) -> list[str]:
+    """What is wrong with the examples of a body, or that there is none."""
+    shown = [one["value"] for one in content.get("examples", {}).values()] or [content["example"]]
+    schema = {"components": document["components"], **content["schema"]}
+    checker = Draft202012Validator(schema, format_checker=FormatChecker())
+    return [f"{wrong.json_path} {wrong.message}" for example in shown for wrong in checker.iter_errors(example)]
+
+
+def test_every_json_body_has_an_example_that_fits(document: dict[str, Any]) -> None:
+    wrong, seen = [], 0
+    for _, operation in operations(document):
+        for described in [operation.get("requestBody", {}), *operation["responses"].values()]:
+            for media_type, content in described.get("content", {}).items():
+                if media_type in ("application/json", "application/problem+json"):
+                    wrong += [f"{operation['operationId']}: {found}" for found in misfits(content, document)]
+                    seen += 1
+
+    assert wrong == []
+    assert seen > 500
+
+
+def test_every_refusal_names_its_codes(document: dict[str, Any]) -> None:
+    for _, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                assert response["content"]["application/problem+json"]["examples"], (operation["operationId"], status)
+    start = document["paths"]["/api/v1/runs/"]["post"]["responses"]["409"]["content"]["application/problem+json"]
+    show = document["paths"]["/api/v1/me/"]["patch"]["responses"]["409"]["content"]["application/problem+json"]
+
+    assert {"conflict", "idempotency_key_reused", "idempotency_in_progress"} <= set(start["examples"])
+    assert "idempotency_in_progress" not in show["examples"]
 
 
 def test_every_event_type_has_its_component(document: dict[str, Any]) -> None:
