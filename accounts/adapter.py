@@ -35,3 +35,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
                 raise
             raise Conflict("This sign-up is already on its way. Look for our mail.") from None
         return user
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        """A sign-up with a known address takes as long as one with a new address, whose password is hashed."""
+        User().set_password(email)
+        super().send_account_already_exists_mail(email)

@@ -6,9 +6,10 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.core.cache import cache
-from django.test import Client
+from django.test import Client, override_settings
 
 from accounts.models import Membership, Role, Team, User
 from tests.factories import PASSWORD, UserFactory
@@ -20,6 +21,20 @@ NEW = {"email": "Grace@Example.com", "password1": PASSWORD}
 @pytest.fixture(autouse=True)
 def _fresh_limits() -> None:
     cache.clear()
+
+
+@pytest.fixture
+def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every password that is hashed: what takes the time of a sign-in."""
+    hashed: list[str] = []
+    encode = MD5PasswordHasher.encode
+
+    def counted(self: MD5PasswordHasher, password: str, salt: str) -> str:
+        hashed.append(password)
+        return encode(self, password, salt)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", counted)
+    return hashed
 
 
 def link_in(message: Any) -> str:
@@ -166,6 +181,96 @@ def test_guessing_passwords_is_stopped_whatever_the_headers_say() -> None:
     cache.clear()
     client.post(SIGN_IN, {"login": "grace@example.com", "password": PASSWORD})
     assert is_signed_in(client) is True
+
+
+@pytest.mark.attack(45)
+@pytest.mark.django_db
+@pytest.mark.parametrize("proxies", [0, 1])
+def test_one_address_cannot_try_many_accounts_behind_invented_headers(proxies: int) -> None:
+    """What a caller puts into X-Forwarded-For is no address of theirs; what our own proxy adds behind it is."""
+    for n in range(7):
+        verified(email=f"person{n}@example.com")
+
+    def attempt(n: int, address: str, password: str) -> Client:
+        made_up = f"10.0.0.{n}" + (f", {address}" if proxies else "")
+        client = Client(headers={"X-Forwarded-For": made_up}, REMOTE_ADDR="127.0.0.1" if proxies else address)
+        client.post(SIGN_IN, {"login": f"person{n}@example.com", "password": password})
+        return client
+
+    with override_settings(ALLAUTH_TRUSTED_PROXY_COUNT=proxies):
+        for n in range(5):
+            attempt(n, "203.0.113.7", "wrong")
+        same, other = attempt(5, "203.0.113.7", PASSWORD), attempt(6, "203.0.113.8", PASSWORD)
+
+        assert (is_signed_in(same), is_signed_in(other)) == (False, True)
+
+
+@pytest.mark.attack(45)
+@pytest.mark.django_db
+def test_a_wrong_password_is_the_same_answer_and_the_same_work_for_any_address(hashes: list[str]) -> None:
+    verified(email="known@example.com")
+    UserFactory(email="unverified@example.com").emailaddress_set.create(email="unverified@example.com", primary=True)
+    verified(email="disabled@example.com", is_active=False)
+    answers, work = set(), set()
+
+    for who in ("known", "unverified", "disabled", "nobody"):
+        cache.clear()
+        hashes.clear()
+        answer = Client().post(SIGN_IN, {"login": f"{who}@example.com", "password": "wrong"})
+        without = re.sub(r'(value|nonce)="[^"]*"', "", answer.content.decode())  # the address, and what is random
+        answers.add((answer.status_code, without, tuple(sorted(answer.cookies))))
+        work.add(len(hashes))
+
+    assert len(answers) == 1
+    assert len(work) == 1
+    assert "do not go together" in answers.pop()[1]
+
+
+@pytest.mark.attack(45)
+@pytest.mark.django_db
+def test_signing_up_is_the_same_work_for_any_address(hashes: list[str]) -> None:
+    verified(email="known@example.com")
+    work = set()
+
+    for who in ("known", "new"):
+        hashes.clear()
+        Client().post(SIGN_UP, NEW | {"email": f"{who}@example.com"})
+        work.add(len(hashes))
+
+    assert work == {1}
+
+
+@pytest.mark.attack(44)
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "body", [{}, {"email": ""}, {"email": "null"}, {"email[]": "grace@example.com"}, {"email": ["a@b.c", "d@e.f"]}]
+)
+def test_a_reset_without_one_address_changes_nothing(body: dict[str, Any]) -> None:
+    user = verified(email="grace@example.com")
+
+    answer = Client().post("/accounts/password/reset/", body)
+
+    assert answer.status_code < 500
+    assert [message for message in mail.outbox if message.to == [user.email]] == []
+
+
+@pytest.mark.attack(44)
+@pytest.mark.django_db
+@pytest.mark.parametrize("password", [{}, {"password1": ""}, {"password1": ["", ""]}, {"password1": "\x00" * 9}])
+def test_a_reset_without_a_password_changes_nothing_and_the_link_still_works(password: dict[str, Any]) -> None:
+    user = verified(email="grace@example.com")
+    Client().post("/accounts/password/reset/", {"email": user.email})
+    client = Client()
+    form = client.get(link_in(mail.outbox[0]))["Location"]
+
+    answer = client.post(form, password)
+
+    user.refresh_from_db()
+    assert answer.status_code == 200
+    assert user.check_password(PASSWORD)
+    client.post(form, {"password1": "a brand new secret", "password2": "a brand new secret"})
+    user.refresh_from_db()
+    assert user.check_password("a brand new secret")
 
 
 @pytest.mark.django_db
