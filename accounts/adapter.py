@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+from smtplib import SMTPException
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context as allauth_context
+from django.contrib.sites.shortcuts import get_current_site
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
+from accounts import mail
 from accounts.errors import Conflict
 from accounts.models import User
 from accounts.services import teams
+
+log = logging.getLogger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -35,6 +42,18 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
                 raise
             raise Conflict("This sign-up is already on its way. Look for our mail.") from None
         return user
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """At once, as somebody waits for it; what the mail server does not take now goes through the outbox."""
+        request = allauth_context.request
+        given = {"request": request, "email": email, "current_site": get_current_site(request)} | context
+        message = self.render_mail(template_prefix, email, given)
+        try:
+            message.send()
+        except (SMTPException, OSError) as error:
+            log.warning("A mail to a person who signs in waits, the server did not take it: %s", type(error).__name__)
+            words = {"subject": message.subject, "text": message.body}
+            mail.send_mail_later(to=email, template="account", context=words)
 
     def send_account_already_exists_mail(self, email: str) -> None:
         """A sign-up with a known address takes as long as one with a new address, whose password is hashed."""

@@ -15,6 +15,7 @@ PRODUCT = "Deskhand"
 
 class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     error_messages = DefaultMFAAdapter.error_messages | {
+        "add_email_blocked": "Switch two-step sign-in off before you add an address, and on again afterwards.",
         "incorrect_code": "That did not match. Take the newest code, or try the passkey again.",
         "unverified_email": "Confirm your email address first, so that nobody can lock you out of your account.",
         "cannot_generate_recovery_codes": "Recovery codes come with an authenticator app or a passkey.",

@@ -11,8 +11,10 @@ from django.core import mail
 from django.core.cache import cache
 from django.test import Client, override_settings
 
+from accounts import jobs
 from accounts.models import Membership, Role, Team, User
 from tests.factories import PASSWORD, UserFactory
+from tests.standins.smtp import MailStandIn
 
 SIGN_UP, SIGN_IN = "/accounts/signup/", "/accounts/login/"
 NEW = {"email": "Grace@Example.com", "password1": PASSWORD}
@@ -83,6 +85,26 @@ def test_an_address_must_be_verified_before_its_owner_comes_in() -> None:
     assert is_signed_in(client) is True
     client.post("/accounts/logout/")
     assert is_signed_in(client) is False
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("how", ["refuse", "drop", "away"])
+def test_signing_up_while_the_mail_server_is_away_sends_the_link_later(how: str, settings: Any) -> None:
+    settings.EMAIL_HOST, settings.EMAIL_TIMEOUT = "127.0.0.1", 2
+    with MailStandIn(how) as server:
+        settings.EMAIL_PORT = server.port if how != "away" else 1
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        answer = Client().post(SIGN_UP, NEW)
+    assert (answer.status_code, answer["Location"]) == (302, "/accounts/confirm-email/")
+
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    jobs.send_mails()
+
+    assert [message.to for message in mail.outbox] == [["grace@example.com"]]
+    client = Client()
+    client.post(link_in(mail.outbox[0]))
+    client.post(SIGN_IN, {"login": "grace@example.com", "password": PASSWORD})
+    assert is_signed_in(client)
 
 
 @pytest.mark.django_db

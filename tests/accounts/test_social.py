@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import urllib.error
 import urllib.request
 from typing import Any
@@ -302,6 +304,26 @@ def test_opening_the_address_of_a_button_leads_nowhere_yet(provider: OAuthStandI
 
     assert answer.status_code == 200
     assert "Continue with Google" in answer.content.decode()
+
+
+def test_a_link_cannot_ask_the_provider_for_more_than_we_do(provider: OAuthStandIn) -> None:
+    """Mallory's link to our page names a scope; the button on that page does not pass it on."""
+    page = Client().get("/accounts/github/login/?scope=repo&auth_params=prompt%3Dnone&next=/t/acme/").content.decode()
+
+    target = re.search(r'<form [^>]*action="(/accounts/github/login/[^"]*)"', page)
+    assert target is not None
+    assert html.unescape(target[1]) == "/accounts/github/login/?process=login&next=%2Ft%2Facme%2F"
+
+
+def test_a_provider_that_fails_leaves_nobody_with_an_error_page_of_ours(provider: OAuthStandIn) -> None:
+    client = Client()
+    back = go(to_provider(client, "github"))
+    provider.codes.clear()
+
+    answer = client.get(back)
+
+    assert answer.status_code == 401
+    assert "Start it once more" in answer.content.decode()
 
 
 def test_buttons_are_there_only_for_configured_providers(provider: OAuthStandIn) -> None:
