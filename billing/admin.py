@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from accounts.admin import AuditedAdmin, ReadOnlyAdmin
-from billing import services
+from billing import entitlements, services
 from billing.models import Budget, Price, Reservation, TeamPlan, UsageRecord
 
 
@@ -19,6 +19,10 @@ class TeamPlanAdmin(AuditedAdmin):
     list_select_related = ["team"]
     search_fields = ["team__name", "team__slug"]
     readonly_fields = ["team", "updated_at"]
+
+    def save_model(self, request: HttpRequest, obj: TeamPlan, form: Any, change: bool) -> None:
+        operator: Any = request.user
+        entitlements.assign_plan(team=obj.team, actor=operator, plan=obj.plan)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.ids import uuid7
 from accounts.models import Team, TeamScopedModel, TeamScopedQuerySet
+from billing.plans import CHOICES
+
+
+def default_plan() -> str:
+    return settings.DEFAULT_PLAN  # type: ignore[no-any-return]
 
 
 class TeamPlan(models.Model):
     """What a team may do. One lockable row for each team."""
 
     team = models.OneToOneField(Team, primary_key=True, on_delete=models.CASCADE, related_name="plan")
-    plan = models.CharField(max_length=30, default="self_hosted")
+    plan = models.CharField(max_length=30, choices=CHOICES, default=default_plan)
     updated_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:

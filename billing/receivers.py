@@ -7,11 +7,19 @@ from typing import Any
 from django.dispatch import receiver
 
 from accounts.models import Team
-from accounts.signals import team_created
+from accounts.signals import member_joining, team_created
+from billing import entitlements
 from billing.models import TeamPlan
+from billing.plans import Limit
 
 
 @receiver(team_created)
 def give_plan(*, team: Team, **_: Any) -> None:
     """Every team has one plan row from its first moment: it is what concurrent starts lock."""
     TeamPlan.objects.create(team=team)
+
+
+@receiver(member_joining)
+def have_a_seat(*, team: Team, **_: Any) -> None:
+    """People count, invitations do not: one that finds no free seat is refused when it is accepted, and stays open."""
+    entitlements.require(team=team, what=Limit.SEATS)

@@ -7,6 +7,7 @@ from django.urls import include, path
 app_name = "api"
 urlpatterns = [
     path("", include("accounts.api.urls")),
+    path("", include("billing.api.urls")),
     path("", include("storage.api.urls")),
     path("", include("tools.api.urls")),
     path("", include("agents.api.urls")),

@@ -255,6 +255,7 @@ ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
 ACCOUNT_RATE_LIMITS = {"login_failed": env.str("DESKHAND_SIGN_IN_RATE", default="5/m/ip,5/m/key")}
+DEFAULT_PLAN = env.str("DESKHAND_DEFAULT_PLAN", default="enterprise")
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("DESKHAND_ACCESS_TOKEN_MINUTES", default=10))
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.int("DESKHAND_REFRESH_TOKEN_DAYS", default=14))
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""

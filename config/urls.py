@@ -22,6 +22,7 @@ urlpatterns = [
     path("styleguide/", views.styleguide, name="styleguide"),
     path("t/<slug:team>/", include("tasks.urls")),
     path("t/<slug:team>/", include("accounts.urls")),
+    path("t/<slug:team>/", include("billing.urls")),
     path("", include("accounts.people_urls")),
     path("health/live/", health.live, name="health_live"),
     path("health/ready/", health.ready, name="health_ready"),

@@ -26,6 +26,7 @@ from accounts.ids import uuid7
 from accounts.models import User
 from storage import content_types, names
 from storage.models import StoredFile
+from storage.signals import file_saving
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def save_file(
     detected = content_types.detect(name=name, head=head)
     try:
         with transaction.atomic():
+            file_saving.send(sender=StoredFile, team_id=team_id, size=size)
             stored = StoredFile.objects.create(
                 team_id=team_id,
                 key=key,

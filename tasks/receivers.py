@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Sum
 from django.dispatch import receiver
 
 from accounts import removal as team_removal
@@ -14,12 +15,32 @@ from accounts.signals import notification_due, notifications_changed, team_remov
 from agents import removal
 from agents.models import Agent
 from agents.signals import agent_removed
+from billing import entitlements
+from billing.plans import Limit
+from billing.reports import month_start
 from billing.signals import budget_changed
+from storage.models import StoredFile
+from storage.signals import file_saving
 from tasks import stream
+from tasks.models import Run, RunStatus
 from tasks.services import answers, notices, removals
 
 removal.witness(removals.work_of)
 team_removal.witness(removals.team_work)
+
+entitlements.counted_by(Limit.MONTHLY_RUNS, lambda team: Run.objects.for_team(team).since(month_start()).count())
+entitlements.counted_by(
+    Limit.CONCURRENT_RUNS, lambda team: Run.objects.for_team(team).filter(status=RunStatus.RUNNING).count()
+)
+entitlements.counted_by(
+    Limit.STORAGE_BYTES, lambda team: int(StoredFile.objects.for_team(team).aggregate(n=Sum("size", default=0))["n"])
+)
+
+
+@receiver(file_saving)
+def have_room(*, team_id: UUID, size: int, **_: Any) -> None:
+    """Storage and billing are siblings that do not know each other."""
+    entitlements.require(team=Team.objects.get(pk=team_id), what=Limit.STORAGE_BYTES, adding=size)
 
 
 @receiver(agent_removed)

@@ -15,7 +15,9 @@ from agents.models import Agent, AgentStatus, AgentVersion
 from agents.roles import RoleTemplate, starting_point
 from agents.services import checks, models
 from agents.signals import agent_removed
+from billing import entitlements
 from billing import services as budgets
+from billing.plans import Limit
 
 PROFILE = ("name", "role", "description", "hue", "icon", "max_concurrent_runs")
 """What people see and the engine admits by; runs do not pin it."""
@@ -36,7 +38,10 @@ BUDGET = "budget_monthly_usd"
 
 @transaction.atomic
 def create_agent(*, team: Team, actor: User | None, **given: Any) -> Agent:
-    """Make an agent with its first version. Takes PROFILE, CONFIG and BUDGET; `name` and `instructions` are needed."""
+    """Make an agent with its first version. Takes PROFILE, CONFIG and BUDGET; `name` and `instructions` are needed.
+    Raises LimitReached when the plan has no place for another one.
+    """
+    entitlements.require(team=team, what=Limit.AGENTS)
     runtime = given.setdefault("runtime", models.default_runtime())
     given.setdefault("model", models.default_model(runtime))
     checks.check_names(given, known=(*PROFILE, *CONFIG, BUDGET))

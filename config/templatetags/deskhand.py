@@ -8,9 +8,12 @@ from typing import Any
 
 from django import template
 from django.forms import BoundField
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from billing import entitlements
+from billing.plans import Limit
 from config import charts, fields, formats, icons, markdown
 
 register = template.Library()
@@ -57,6 +60,17 @@ def status(value: str, waiting_on: str = "", size: str = "") -> dict[str, Any]:
 def tile(agent: Any, size: str = "", presence: str = "") -> dict[str, Any]:
     """An agent: a rounded square. `presence` is working, waiting, idle or paused."""
     return {"hue": hue(agent), "icon": _get(agent, "icon"), "size": size, "dot": PRESENCE.get(presence, "")}
+
+
+@register.inclusion_tag("components/plan_note.html", takes_context=True)
+def plan_note(context: template.Context, what: str) -> dict[str, Any]:
+    """A warning where most or all that the plan includes is in use: one of billing.plans.Limit."""
+    team = context["team"]
+    plan = entitlements.plan_of(team)
+    if plan.limits[Limit(what)] is None:
+        return {}
+    meter = entitlements.meter(team, Limit(what), plan)
+    return {"meter": meter if meter.level else None, "plan_url": reverse("billing:plan", args=[team.slug])}
 
 
 @register.inclusion_tag("components/avatar.html")

@@ -185,7 +185,8 @@ class Caller:
         if not self.workspace.is_begun:
             return [], ""
         try:
-            return await self._patiently(self.workspace.save_changes), ""
+            saved = await self._patiently(self.workspace.save_changes)
+            return saved, " ".join(self.workspace.take_refused())
         except WorkspaceFull as error:
             return [], f"{error} Delete or shrink files, then go on."
 

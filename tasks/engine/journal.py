@@ -7,6 +7,7 @@ number of runs. A group whose answer was lost (Postgres died) is sent again; `op
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ import psycopg
 from psycopg.rows import DictRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
+from billing import entitlements
 from tasks import aio
 from tasks.engine import lease, sql
 from tasks.engine.encoding import encode, fields_of
@@ -230,6 +232,7 @@ class Journal:
 
     async def _claim(self, db: psycopg.AsyncConnection[DictRow], room: int) -> list[DictRow]:
         values = {"room": room, "worker": self.worker, "lease_s": self._lease_s, "team_runs": self._team_runs}
+        values["plan_runs"] = json.dumps(entitlements.running_limits())
         values["suspect_after"] = SUSPECT_AFTER
         until = lease.now() + self._lease_s
         async with db.pipeline(), db.transaction():

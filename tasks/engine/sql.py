@@ -189,13 +189,14 @@ WITH RECURSIVE teams AS (
 ), offered AS (
     SELECT q.id, q.priority, q.queued_at, q.agent_id, COALESCE(b.n, 0) AS team_busy, t.team_id
     FROM teams t
+    LEFT JOIN billing_teamplan p ON p.team_id = t.team_id
     LEFT JOIN LATERAL (SELECT sum(n) AS n FROM busy WHERE busy.team_id = t.team_id) b ON true
     CROSS JOIN LATERAL (
         SELECT r.id, r.priority, r.queued_at, r.agent_id FROM tasks_run r JOIN agents_agent a ON a.id = r.agent_id
         WHERE r.team_id = t.team_id AND r.status = 'queued' AND (r.start_at IS NULL OR r.start_at <= now())
             AND a.max_concurrent_runs > COALESCE((SELECT n FROM busy WHERE busy.agent_id = r.agent_id), 0)
         ORDER BY r.priority DESC, r.queued_at
-        LIMIT GREATEST(0, LEAST(%(room)s, %(team_runs)s - COALESCE(b.n, 0)))
+        LIMIT GREATEST(0, LEAST(%(room)s, LEAST(%(team_runs)s, (%(plan_runs)s::jsonb ->> p.plan)::int) - COALESCE(b.n, 0)))
     ) q
     WHERE t.team_id IS NOT NULL
 ), ranked AS (

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from accounts.errors import LimitReached
 from accounts.ids import uuid7
 from storage import services as storage
 from tasks.engine.ops import ArtifactWrite
@@ -55,6 +56,7 @@ class Workspace:
         """Whether there may be anything to save and to remove: most tools touch no file."""
         self._is_laid = False
         self._saved: list[Saved] = []
+        self.refused: list[str] = []
 
     def lay(self) -> Path:
         """Make the folder with the attachments and the artifacts so far. Leftovers of earlier owners are removed.
@@ -97,10 +99,19 @@ class Workspace:
                 continue
             digest = _sha256(file)
             if not known or known[2] != digest:
-                self._saved.append(self._save(name, file))
+                try:
+                    self._saved.append(self._save(name, file))
+                except LimitReached as error:
+                    self.refused.append(f"{name} was not kept. {error.detail}")
+                    digest = ""  # written again, it is tried again
             self._known[name] = (stat.st_size, stat.st_mtime_ns, digest)
         saved, self._saved = self._saved, []
         return saved
+
+    def take_refused(self) -> list[str]:
+        """What the team's plan had no room for since the last time, as sentences."""
+        refused, self.refused = self.refused, []
+        return refused
 
     def _files(self) -> list[Path]:
         found = [p for p in sorted(self.path.rglob("*")) if p.is_file() and not p.is_symlink()]

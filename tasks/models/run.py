@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Self
 
 from django.db import models
@@ -9,7 +10,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.errors import InvalidTransition
-from accounts.ids import uuid7
+from accounts.ids import first_id_at, uuid7
 from accounts.models import TeamScopedModel, TeamScopedQuerySet, User
 from agents.models import Agent, AgentVersion
 from storage.models import StoredFile
@@ -84,6 +85,10 @@ class RunQuerySet(TeamScopedQuerySet["Run"]):
     def stalled(self) -> Self:
         """Runs whose worker stopped renewing its lease."""
         return self.filter(status=S.RUNNING, lease_expires_at__lt=timezone.now())
+
+    def since(self, moment: datetime) -> Self:
+        """Asked for then or later, whenever they start: by the primary key, which sorts by time."""
+        return self.filter(pk__gte=first_id_at(moment))
 
     def with_people_words(self) -> Self:
         """What every page and answer shows beside the run itself, in one query."""

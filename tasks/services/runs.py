@@ -16,6 +16,8 @@ from accounts.models import NoticeKind, Team, User
 from accounts.models.kept import insert, know_all
 from accounts.models.notifications import channels_of
 from agents.models import Agent, AgentStatus, AgentVersion
+from billing import entitlements
+from billing.plans import Limit
 from storage.models import StoredFile
 from tasks import events, queue, schemas, stream, variables
 from tasks.models import (
@@ -57,7 +59,9 @@ def start_run(
     retry_of: Run | None = None,
     kind: RunKind | None = None,
 ) -> Run:
-    """Queue one run of a task, or of an agent with a prompt of its own. InvalidInput names the wrong fields."""
+    """Queue one run of a task, or of an agent with a prompt of its own. InvalidInput names the wrong fields,
+    LimitReached says that the plan has no more runs this month (one counts when it is asked for, whenever it starts).
+    """
     files = list(attachments)
     if task is not None:
         agent = task.agent
@@ -68,6 +72,7 @@ def start_run(
         filled = {}
     agent, version = _usable(agent)
     _check(prompt, files, output_schema)
+    entitlements.require(team=team, what=Limit.MONTHLY_RUNS)
     run = Run(
         team=team,
         kind=kind or (RunKind.TASK if task else RunKind.DIRECT),

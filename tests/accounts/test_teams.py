@@ -26,7 +26,7 @@ def test_create_team_makes_its_owner_and_its_plan() -> None:
     )
     membership = Membership.objects.get(team=team)
     assert (membership.user, membership.role) == (user, Role.OWNER)
-    assert TeamPlan.objects.get(team=team).plan == "self_hosted"
+    assert TeamPlan.objects.get(team=team).plan == "enterprise"
     assert AuditEntry.objects.get(team=team).action == "team.created"
     assert teams.default_team(user) == team
 

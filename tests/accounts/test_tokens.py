@@ -1,4 +1,4 @@
-"""The JWT pair of the API. Attack cases 18, 45, 46, 47."""
+"""The JWT pair of the API."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ def test_a_pair_opens_what_the_person_may_do(grace: User, team: Team, other_team
     assert me(access, X_Team="nowhere").status_code == 404
 
 
+@pytest.mark.attack(45)
 def test_what_is_wrong_is_not_told_to_somebody_without_the_password(grace: User) -> None:
     unverified = UserFactory(email="new@example.com")
     asleep = UserFactory(email="off@example.com", is_active=False)
@@ -107,6 +108,7 @@ def test_wrong_passwords_are_counted_with_those_of_the_page(grace: User) -> None
     assert TokenFamily.objects.exists() is False
 
 
+@pytest.mark.attack(46)
 def test_a_refresh_token_is_good_once_and_its_second_use_ends_the_family(grace: User) -> None:
     first = pair_of(grace)
     second = refresh(first["refresh"]).json()
@@ -133,6 +135,7 @@ def sign_out_everywhere(user: User) -> None:
     tokens.revoke_tokens(user=user)
 
 
+@pytest.mark.attack(47)
 @pytest.mark.parametrize("end", [change_password, switch_off, sign_out_everywhere])
 def test_all_tokens_end_with(end: Any, grace: User) -> None:
     pair = pair_of(grace)
@@ -143,6 +146,7 @@ def test_all_tokens_end_with(end: Any, grace: User) -> None:
     assert refresh(pair["refresh"]).status_code == 401
 
 
+@pytest.mark.attack(46)
 def test_only_the_right_kind_of_token_of_ours_opens_anything(grace: User, team: Team) -> None:
     pair = pair_of(grace)
     claims = jwt.decode(pair["access"], options={"verify_signature": False})
@@ -178,6 +182,7 @@ def test_a_person_without_a_team_is_told_so(grace: User) -> None:
     assert me(pair["access"]).status_code == 404
 
 
+@pytest.mark.attack(18)
 @pytest.mark.parametrize("name", ["token", "access_token", "api_key", "key", "access", "bearer", "authorization"])
 def test_a_token_in_the_address_opens_nothing(name: str, grace: User) -> None:
     access = pair_of(grace)["access"]

@@ -162,7 +162,8 @@ def _appends(template: Run) -> list[float]:
 def _claims(template: Run) -> list[float]:
     """In transactions that are undone, so that no worker sees the runs."""
     fresh = {"id": "uuidv7()", "status": "'queued'", "queued_at": "now()", "finished_at": "NULL", "started_at": "NULL"}
-    values: dict[str, Any] = {"room": CLAIMED, "worker": "bench", "lease_s": 30, "team_runs": 1000, "suspect_after": 3}
+    values: dict[str, Any] = {"room": CLAIMED, "worker": "bench", "lease_s": 30, "suspect_after": 3}
+    values |= {"team_runs": 1000, "plan_runs": "{}"}
     taken = []
     for _ in range(30):
         with transaction.atomic(), connection.cursor() as cursor:

@@ -160,6 +160,7 @@ def test_what_operators_do_is_in_the_audit_log_of_each_team_that_it_touches(
 
     found = AuditEntry.objects.filter(actor__email="ops@example.com").order_by("id")
     assert [(entry.action, entry.team) for entry in found] == [
+        ("plan.assigned", team),
         ("operator.changed_teamplan", team),
         ("budget.set", team),
         ("operator.changed_budget", team),
@@ -170,7 +171,7 @@ def test_what_operators_do_is_in_the_audit_log_of_each_team_that_it_touches(
     ]
     assert {entry.actor_label for entry in found} == {"ops@example.com (operator)"}
     assert {entry.address for entry in found} == {"127.0.0.1"}
-    assert found[0].data == {"changes": [{"changed": {"fields": ["Plan"]}}]}
+    assert found[1].data == {"changes": [{"changed": {"fields": ["Plan"]}}]}
 
 
 def test_no_form_of_the_admin_changes_a_teams_rows_unseen() -> None:

@@ -243,7 +243,7 @@ MUTATIONS = (
        f"{ADMISSION}test_ten_thousand_runs_of_one_team_delay_anothers_first_by_one_slot",
        f"{ADMISSION}test_a_team_that_has_many_running_comes_after_one_that_has_none"),
     _m("admission", "a team has so many places", SQL,
-       "LIMIT GREATEST(0, LEAST(%(room)s, %(team_runs)s - COALESCE(b.n, 0)))", "LIMIT %(room)s",
+       "LEAST(%(team_runs)s, (%(plan_runs)s::jsonb ->> p.plan)::int) - COALESCE(b.n, 0)", "%(room)s",
        f"{ADMISSION}test_a_team_takes_no_more_places_than_it_may"),
     Mutation("admission", "an agent has so many places", (
         Edit(SQL, "AND a.max_concurrent_runs > COALESCE((SELECT n FROM busy WHERE busy.agent_id = r.agent_id), 0)", ""),

@@ -296,11 +296,11 @@ async def test_an_access_token_opens_a_socket_until_its_sign_in_ends(
     assert await closed(made) == 4404
 
 
+@pytest.mark.attack(18)
 @pytest.mark.parametrize("name", ["token", "access_token", "key", "bearer"])
 async def test_a_token_in_the_address_of_a_socket_or_stream_opens_nothing(
     name: str, run: Run, alice: User, team: Team
 ) -> None:
-    """Attack case 18."""
     _, key = await sync_to_async(keys.create_key)(team=team, actor=alice, name="k", scopes=["runs:read"])
     pair = await sync_to_async(tokens.issue_pair)(user=alice)
 

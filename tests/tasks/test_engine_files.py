@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from accounts.models import Team
+from billing import entitlements
+from billing.plans import GB
 from storage.models import StoredFile
 from tasks.models import Artifact, Run, RunEvent
+from tests.factories import StoredFileFactory
 from tests.standins.objects import damaging_store
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
 from tools.registry import Effect, ToolContext, ToolResult
@@ -59,3 +63,20 @@ def test_the_words_of_a_tool_are_kept_while_it_works(scripted: Play, start: Star
     said = types(run)
     assert said[said.index("tool.started") : said.index("tool.finished")] == ["tool.started", "log", "log"]
     assert last(run, "tool.finished")["is_error"] is False
+
+
+def test_a_file_that_the_plan_has_no_room_for_is_said_and_the_run_goes_on(
+    scripted: Play, start: Start, team: Team
+) -> None:
+    entitlements.assign_plan(team=team, actor=None, plan="free")
+    StoredFileFactory(team=team, size=GB - 10)
+    files = {"large.md": "x" * 50, "small.md": "ok"}
+    scripted(*([call("write_file", path=path, content=text)] for path, text in files.items()), [say("Done.")])
+
+    with engine():
+        run = settled(start("write_file"), "succeeded")
+
+    told = [event.data for event in run.events.filter(type="tool.finished").order_by("seq")]
+    assert [one["is_error"] for one in told] == [True, False]
+    assert told[0]["summary"].startswith("large.md was not kept. Storage: 1.0 GB of the 1.0 GB in the plan Free")
+    assert list(run.artifacts.values_list("path", flat=True)) == ["small.md"]

@@ -1,0 +1,165 @@
+"""What a team's plan lets it have. Exact under concurrency: the team's plan row is locked first, then counted.
+
+An app that keeps what is limited says here how to count it, so that refusals and meters never disagree.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+
+from accounts import audit
+from accounts.errors import FieldError, InvalidInput, LimitReached
+from accounts.models import Membership, Team, User
+from billing.models import TeamPlan
+from billing.plans import GB, LABELS, PLANS, Limit, Plan
+
+Count = Callable[[Team], int]
+WARN_PERCENT = 80
+KNOWN_FOR_S = 5.0
+"""How long a process may go on with a plan without limits that it has read; a smaller plan is in force after that."""
+ADVICE = {
+    Limit.AGENTS: "Remove one that nobody needs, or choose a larger plan.",
+    Limit.MONTHLY_RUNS: "It counts anew on the first of the month (UTC). A larger plan has more.",
+    Limit.SEATS: "Remove somebody who has left, or choose a larger plan.",
+    Limit.STORAGE_BYTES: "Delete files that nobody needs, or choose a larger plan.",
+}
+
+_counts: dict[Limit, Count] = {}
+_without_limits: dict[UUID, tuple[Plan, float]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """How much of one limit is in use. None as the limit is none."""
+
+    what: Limit
+    used: int
+    limit: int | None
+
+    @property
+    def label(self) -> str:
+        return LABELS[self.what]
+
+    @property
+    def words(self) -> str:
+        used = amount(self.what, self.used)
+        return used if self.limit is None else f"{used} of {amount(self.what, self.limit)}"
+
+    @property
+    def left(self) -> str:
+        return amount(self.what, max(0, (self.limit or 0) - self.used))
+
+    @property
+    def percent(self) -> int:
+        if self.limit is None:
+            return 0
+        return min(100, self.used * 100 // self.limit) if self.limit else 100
+
+    @property
+    def level(self) -> str:
+        """Only where reaching it refuses something: runs at the same time wait their turn."""
+        if self.what == Limit.CONCURRENT_RUNS or self.limit is None:
+            return ""
+        return "over" if self.used >= self.limit else "warn" if self.percent >= WARN_PERCENT else ""
+
+
+def counted_by(what: Limit, count: Count) -> None:
+    """Say how to count what the plan limits. Called when the app that keeps it is ready."""
+    _counts[what] = count
+
+
+def plan_of(team: Team) -> Plan:
+    key = TeamPlan.objects.filter(team=team).values_list("plan", flat=True).first()
+    return PLANS[key or settings.DEFAULT_PLAN]
+
+
+def require(*, team: Team, what: Limit, adding: int = 1) -> None:
+    """Raise LimitReached unless the plan lets the team have that many more. Call it in the transaction that adds them,
+    before any other lock: the plan's row stays locked until the commit, so of many at once the last place goes to one.
+    """
+    if _is_known_without(team.pk, what):
+        return
+    plan = _locked(team)
+    limit = plan.limits[what]
+    if limit is None:
+        _remember(team.pk, plan)
+        return
+    used = _counts[what](team)
+    if used + adding > limit:
+        raise _refusal(team, plan, what, limit, used)
+
+
+def meter(team: Team, what: Limit, plan: Plan | None = None) -> Meter:
+    return Meter(what, _counts[what](team), (plan or plan_of(team)).limits[what])
+
+
+def meters(team: Team, plan: Plan) -> list[Meter]:
+    return [meter(team, what, plan) for what in Limit if what in _counts]
+
+
+@transaction.atomic
+def assign_plan(*, team: Team, actor: User | None, plan: str) -> TeamPlan:
+    """Give the team another plan. What it has above the new limits stays; it can add no more."""
+    if plan not in PLANS:
+        raise InvalidInput("There is no such plan.", fields=[FieldError("plan", "invalid_choice", "Choose a plan.")])
+    before = _locked(team)
+    row, _ = TeamPlan.objects.update_or_create(team=team, defaults={"plan": plan})
+    _without_limits.pop(team.pk, None)
+    if before.key != plan:
+        audit.record(team=team, actor=actor, action="plan.assigned", target=team, before=before.key, after=plan)
+    return row
+
+
+def running_limits() -> dict[str, int]:
+    """How many runs of one team may be driven at once, for the plans that limit it."""
+    most = {key: plan.limits[Limit.CONCURRENT_RUNS] for key, plan in PLANS.items()}
+    return {key: limit for key, limit in most.items() if limit is not None}
+
+
+def upgrade_url(team: Team) -> str:
+    return f"{settings.BASE_URL}{reverse('billing:plan', args=[team.slug])}"
+
+
+def amount(what: Limit, number: int) -> str:
+    return f"{number / GB:,.1f} GB" if what == Limit.STORAGE_BYTES else f"{number:,}"
+
+
+def _locked(team: Team) -> Plan:
+    rows = TeamPlan.objects.select_for_update(no_key=True).filter(team=team)
+    row = rows.first()
+    if row is None:
+        TeamPlan.objects.get_or_create(team=team)
+        row = rows.get()
+    return PLANS[row.plan]
+
+
+def _is_known_without(team_id: UUID, what: Limit) -> bool:
+    plan, until = _without_limits.get(team_id, (None, 0.0))
+    return plan is not None and plan.limits[what] is None and time.monotonic() < until
+
+
+def _remember(team_id: UUID, plan: Plan) -> None:
+    if len(_without_limits) > 10_000:
+        _without_limits.clear()
+    _without_limits[team_id] = plan, time.monotonic() + KNOWN_FOR_S
+
+
+def _refusal(team: Team, plan: Plan, what: Limit, limit: int, used: int) -> LimitReached:
+    words = f"{LABELS[what]}: {amount(what, used)} of the {amount(what, limit)} in the plan {plan.name} are in use."
+    numbers: dict[str, Any] = {"limit": limit, "used": used, "plan": plan.key, "upgrade_url": upgrade_url(team)}
+    return LimitReached(f"{words} {ADVICE.get(what, '')}".strip(), extra={"entitlement": what.value, **numbers})
+
+
+def _count_people(team: Team) -> int:
+    return Membership.objects.filter(team=team).count()
+
+
+counted_by(Limit.SEATS, _count_people)
