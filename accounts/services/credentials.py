@@ -10,7 +10,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.models import ApiKey, User
-from accounts.services import keys
+from accounts.services import keys, tokens
 
 
 @transaction.atomic
@@ -58,7 +58,10 @@ def sessions_of(user: User) -> list[UserSession]:
 
 
 def end_sessions(user: User, *, keep: str = "") -> int:
-    """Sign the person out everywhere but in the session with the key `keep`; sockets follow within seconds."""
+    """Sign the person out everywhere but in the session with the key `keep`, API clients included; sockets follow
+    within seconds. Answers with how many browsers that were.
+    """
+    tokens.revoke_tokens(user=user)
     ended = list(UserSession.objects.filter(user=user).exclude(session_key=keep))
     for session in ended:
         session.end()

@@ -9,7 +9,8 @@ from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.email_verification import send_verification_email_for_user
 from allauth.account.models import EmailAddress
 from allauth.core import ratelimit
-from django.apps import apps
+from allauth.mfa.base.forms import AuthenticateForm
+from allauth.mfa.utils import is_mfa_enabled
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
@@ -76,11 +77,6 @@ def _is_verified(user: User) -> bool:
 
 def _prove_second_factor(user: User, code: str) -> None:
     """A code of the authenticator app, or a recovery code: allauth checks it, counts the wrong ones, uses it up."""
-    if not apps.is_installed("allauth.mfa"):
-        return
-    from allauth.mfa.base.forms import AuthenticateForm
-    from allauth.mfa.utils import is_mfa_enabled
-
     if not is_mfa_enabled(user):
         return
     if not code:

@@ -6,11 +6,14 @@ from typing import Any
 
 import jwt
 import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core import mail
 from django.core.cache import cache
 
 from accounts.models import Membership, Role, Team, TokenFamily, User
-from accounts.services import tokens
+from accounts.services import credentials
+from tests.accounts.people import totp
 from tests.calling import Api
 from tests.factories import PASSWORD, UserFactory
 
@@ -132,7 +135,7 @@ def switch_off(user: User) -> None:
 
 
 def sign_out_everywhere(user: User) -> None:
-    tokens.revoke_tokens(user=user)
+    credentials.end_sessions(user)
 
 
 @pytest.mark.attack(47)
@@ -193,3 +196,18 @@ def test_a_token_in_the_address_opens_nothing(name: str, grace: User) -> None:
 
     assert [answer.status_code for answer in answers] == [401] * 4
     assert all(access not in answer.content.decode() for answer in answers)
+
+
+def test_a_second_factor_is_asked_for_and_each_code_is_good_once(grace: User) -> None:
+    secret = generate_totp_secret()
+    TOTP.activate(grace, secret)
+    recovery = RecoveryCodes.activate(grace).get_unused_codes()[0]
+    code = totp(secret)
+
+    answers = [sign_in(), sign_in(code="000000"), sign_in(code=code), sign_in(code=code), sign_in(code=recovery)]
+    answers += [sign_in(code=recovery), sign_in(password="wrong", code=code)]
+
+    told = [(answer.status_code, answer.json().get("code")) for answer in answers]
+    wrong = (401, "invalid_credentials")
+    assert told == [(401, "second_factor_required"), wrong, (200, None), wrong, (200, None), wrong, wrong]
+    assert TokenFamily.objects.count() == 2
