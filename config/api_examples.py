@@ -50,6 +50,7 @@ BODIES: Mapping[str, Any] = {
     "ApiKeyInputRequest": {"name": "Warehouse", "scopes": ["runs:read", "runs:write"], "expires_at": AT},
     "MemoryInputRequest": {"text": "Refunds are counted in US dollars."},
     "BudgetInputRequest": {"limit_usd": "20.00"},
+    "NewUploadRequest": {"name": "tickets.parquet", "size": 2048, "sha256": DIGEST},
     "SignUpRequest": {"email": "you@example.com", "password": "a long pass phrase"},
     "SignInRequest": {"email": "you@example.com", "password": "a long pass phrase"},
     "EmptyInputRequest": {},

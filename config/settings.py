@@ -192,7 +192,7 @@ LIVE_SOCKETS = env.int("DESKHAND_LIVE_SOCKETS", default=100)
 LIVE_STREAMS = env.int("DESKHAND_LIVE_STREAMS", default=50)
 UPLOAD_MAX_BYTES = env.int("DESKHAND_UPLOAD_MAX_MB", default=100) * 1024 * 1024
 UPLOAD_PATHS = [
-    "/api/v1/files/",
+    "/api/v1/files/(received/[^/]+/)?",
     "/t/[^/]+/(files|runs/new|tasks/[^/]+|start/[^/]+)/",
 ]  # where a body may be that large; everywhere else 2 MiB
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024

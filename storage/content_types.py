@@ -71,6 +71,12 @@ def inline(content_type: str) -> str | None:
     return "text/plain; charset=utf-8" if content_type in TEXTS else None
 
 
+def specific(detected: str, hint: str) -> str:
+    """The hint where the bytes say nothing and the hint is harmless."""
+    is_plain = detected == BINARY and hint and inline(hint) is None
+    return hint[:120] if is_plain else detected
+
+
 def _is_text(head: bytes) -> bool:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return True

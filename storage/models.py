@@ -29,3 +29,28 @@ class StoredFile(TeamScopedModel):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Upload(TeamScopedModel):
+    """A file that was announced and may be sent to the store by a signed address until `expires_at`.
+
+    It becomes the StoredFile of the same id once what arrived is what was announced.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    key = models.CharField(max_length=200, unique=True)
+    name = models.CharField(max_length=255)
+    size = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    content_type = models.CharField(max_length=120, blank=True)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+
+    objects = TeamScopedQuerySet["Upload"].as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"])]
+
+    def __str__(self) -> str:
+        return self.name

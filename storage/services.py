@@ -63,7 +63,7 @@ def save_file(
                 name=names.display_name(name),
                 size=size,
                 sha256=sha256,
-                content_type=_specific(detected, content_type),
+                content_type=content_types.specific(detected, content_type),
                 created_by=created_by,
                 expires_at=expires_at,
             )
@@ -71,14 +71,14 @@ def save_file(
                 audit.record(team=stored.team, actor=created_by, action="file.uploaded", target=stored)
             return stored
     except BaseException:
-        _forget(key)
+        forget_object(key)
         raise
 
 
 @contextmanager
 def open_file(stored: StoredFile) -> Iterator[IO[bytes]]:
     """The file's bytes."""
-    with _answering(lambda: _fetched(stored.key)) as file:
+    with answering(lambda: _fetched(stored.key)) as file:
         yield file
 
 
@@ -91,7 +91,7 @@ def copy_object(*, key: str, sha256: str, path: Path) -> None:
     """The same for those who hold no row."""
     part = path.with_name(f".part-{uuid7()}")
     try:
-        with _answering(lambda: _fetched(key)) as source, part.open("xb") as target:
+        with answering(lambda: _fetched(key)) as source, part.open("xb") as target:
             shutil.copyfileobj(source, target, _PIECE)
         if _sha256(part) != sha256:
             raise Unavailable("The file is damaged in the file store.")
@@ -112,8 +112,12 @@ def signed_url(stored: StoredFile) -> str:
 
 def pieces(stored: StoredFile) -> Iterator[bytes]:
     """The file's bytes as they come from the store. A store or object that is away is said before the first of them."""
-    body = _answering(lambda: _opened(stored.key))
-    return _read(body)
+    return pieces_of(stored.key)
+
+
+def pieces_of(key: str) -> Iterator[bytes]:
+    """The same for an object that has no row yet."""
+    return _read(answering(lambda: _opened(key)))
 
 
 def download_type(stored: StoredFile) -> str:
@@ -134,7 +138,7 @@ def delete_file(stored: StoredFile, *, actor: User | None = None) -> None:
     if actor is not None:
         audit.record(team=stored.team, actor=actor, action="file.deleted", target=stored)
     stored.delete()
-    transaction.on_commit(lambda: _forget(key))
+    transaction.on_commit(lambda: forget_object(key))
 
 
 def delete_expired(*, now: datetime, limit: int = 500) -> int:
@@ -185,13 +189,13 @@ def _measure(file: BinaryIO) -> tuple[int, str, bytes]:
 def _put(key: str, file: BinaryIO, sha256: str) -> str:
     """Store the object and read it back; returns its key."""
     try:
-        _answering(lambda: default_storage.save(key, File(file)))
-        with _answering(lambda: _fetched(key)) as kept:
+        answering(lambda: default_storage.save(key, File(file)))
+        with answering(lambda: _fetched(key)) as kept:
             whole = hashlib.file_digest(kept, "sha256").hexdigest() == sha256
         if not whole:
             raise Unavailable("The file store did not keep the file whole. Try again.")
     except Unavailable:
-        _forget(key)
+        forget_object(key)
         raise
     return key
 
@@ -216,7 +220,7 @@ def _opened(key: str) -> Any:
 
 def _read(body: Any) -> Iterator[bytes]:
     with closing(body):
-        while piece := _answering(lambda: body.read(_STREAMED)):
+        while piece := answering(lambda: body.read(_STREAMED)):
             yield piece
 
 
@@ -225,13 +229,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _specific(detected: str, hint: str) -> str:
-    """The hint where the bytes say nothing and the hint is harmless."""
-    is_plain = detected == content_types.BINARY and hint and content_types.inline(hint) is None
-    return hint[:120] if is_plain else detected
-
-
-def _answering(call: Callable[[], Any]) -> Any:
+def answering(call: Callable[[], Any]) -> Any:
     """The answer of the object store, or an error that a person can act on."""
     try:
         return call()
@@ -242,7 +240,7 @@ def _answering(call: Callable[[], Any]) -> Any:
         raise Unavailable(_DOWN, retry_after_s=5) from problem
 
 
-def _forget(key: str) -> None:
+def forget_object(key: str) -> None:
     """Remove an object. One that cannot be removed now is only lost space."""
     try:
         default_storage.delete(key)

@@ -57,7 +57,7 @@ class FileViewSet(mixins.RetrieveModelMixin, TeamViewSet):
         content: UploadedFile[Any] = self.read(FileInput)["file"]
         if content.size is None or content.size > settings.UPLOAD_MAX_BYTES:
             raise TooLarge(f"A file may have at most {settings.UPLOAD_MAX_BYTES // 1024 // 1024} MB.")
-        _wait_for_the_store()
+        wait_for_the_store()
         stored = services.save_file(
             team_id=self.team.pk,
             content=_readable(content),
@@ -80,7 +80,7 @@ def _readable(content: UploadedFile[Any]) -> Any:
     return content.file
 
 
-def _wait_for_the_store() -> None:
+def wait_for_the_store() -> None:
     """Storing a large file far away takes longer than a transaction may otherwise idle."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")

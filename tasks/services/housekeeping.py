@@ -18,6 +18,7 @@ from accounts.services import chain
 from billing import services as budgets
 from billing.models import UsageKind, UsageOutcome, UsageRecord
 from storage import services as storage
+from storage import uploads
 from tasks import events, queue, stream
 from tasks.models import (
     TERMINAL,
@@ -152,6 +153,7 @@ def delete_expired_files() -> None:
     """Once an hour is soon enough. Without a cache it is every round, which costs one look at an index."""
     if cache.add("swept:files", 1, timeout=FILES_EVERY_S):
         storage.delete_expired(now=timezone.now(), limit=BATCH)
+        uploads.delete_abandoned(now=timezone.now(), limit=BATCH)
 
 
 def seal_audit_log() -> None:

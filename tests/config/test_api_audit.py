@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any, cast
 
 import pytest
 import schemathesis
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Role, Team, User
-from storage.models import StoredFile
+from storage.models import StoredFile, Upload
+from storage.uploads import begin_upload
 from tasks.models import Artifact, HumanRequest, Run, RunInput, RunStatus
 from tests.config.calls import Operation
 from tests.config.test_api_fuzz import full_of_things
@@ -27,6 +31,7 @@ pytestmark = pytest.mark.django_db
 SAFE = {"GET", "HEAD", "OPTIONS"}
 SILENT = {
     "POST /api/v1/auth/verify-email/": "says whose an address is; the account that it opens was recorded",
+    "PUT /api/v1/files/received/{token}/": "brings the bytes of a file that was announced and is recorded later",
     "POST /api/v1/auth/token/refresh/": "goes on with a sign-in that was recorded",
 }
 
@@ -43,6 +48,16 @@ def _add_owner(rows: Rows) -> None:
 def _free_file(rows: Rows) -> None:
     for model in (Artifact, RunInput):
         model.objects.filter(file=rows.of[StoredFile]).delete()
+
+
+def _send(rows: Rows) -> None:
+    """An upload whose bytes are there, under the id that the calls name."""
+    _free_file(rows)
+    StoredFile.objects.all().delete()
+    given = {"name": "a.txt", "size": 1, "sha256": sha256(b"a").hexdigest()}
+    upload = begin_upload(team=cast(Team, rows.of[Team]), actor=cast(User, rows.of[User]), **given)
+    default_storage.save(upload.key, ContentFile(b"a"))
+    Upload.objects.filter(pk=upload.pk).update(id=rows.of[StoredFile].pk)
 
 
 def _end(rows: Rows) -> None:
@@ -65,6 +80,7 @@ PREPARED: dict[str, tuple[Callable[[Rows], None] | None, Callable[[Rows], Any] |
     "PATCH /api/v1/teams/{slug}/members/{user_pk}/": (_add_owner, lambda rows: {"role": "member"}),
     "DELETE /api/v1/teams/{slug}/members/{user_pk}/": (_add_owner, None),
     "POST /api/v1/files/": (None, lambda rows: {"file": "a.txt"}),
+    "POST /api/v1/files/{id}/complete/": (_send, None),
     "DELETE /api/v1/files/{id}/": (_free_file, None),
     "PUT /api/v1/budgets/team/": (None, lambda rows: {"limit_usd": "5.00"}),
     "PUT /api/v1/budgets/agents/{agent_pk}/": (None, lambda rows: {"limit_usd": "5.00"}),

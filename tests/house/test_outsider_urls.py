@@ -28,6 +28,7 @@ PUBLIC = {
     "health/": "for load balancers",
     "api/schema/": "describes the API, holds no data",
     "api/docs/": "shows the schema",
+    "api/v1/files/received/": "a signed address is the right to send",
     "api/v1/auth/": "takes a password or a refresh token, which is the proof",
     "docs/": "the documentation",
     "styleguide/": "components with sample content; refuses who is not staff by itself",
