@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from config.embedded.errors import PartError
-from config.embedded.processes import born_at, die_with_parent, end_orphan
+from config.embedded.processes import born_at, die_with_parent, end_orphan, step_back
 
 _LOG_BYTES = 5_000_000
 
@@ -42,6 +42,8 @@ class Child:
     cwd: Path | None = None
     stdin: bytes | None = None
     account: Account | None = None
+    steps_back: int = 0
+    """How many levels of `nice` it gives way to the others."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _log_start: int = field(default=0, init=False)
 
@@ -67,7 +69,7 @@ class Child:
                 env=None if self.env is None else dict(self.env),
                 cwd=self.cwd,
                 start_new_session=True,
-                preexec_fn=die_with_parent(self.death_signal),
+                preexec_fn=self._prepare(),
                 user=self.account.uid if self.account else None,
                 group=self.account.gid if self.account else None,
                 extra_groups=[] if self.account else None,
@@ -112,6 +114,16 @@ class Child:
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             return log.read(200_000).decode(errors="replace")
+
+    def _prepare(self) -> Callable[[], None]:
+        """What the child does before it becomes its program."""
+        follow = die_with_parent(self.death_signal)
+
+        def prepare() -> None:
+            follow()
+            step_back(self.steps_back)
+
+        return prepare
 
     def _open_log(self) -> IO[bytes]:
         self.log.parent.mkdir(mode=0o700, exist_ok=True)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 _IS_LINUX = platform.system() == "Linux"
@@ -47,6 +48,16 @@ def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
                 os._exit(1)
 
     return arm
+
+
+def step_back(levels: int) -> None:
+    """Let others go first where processors are short. Linux divides them between sessions before it asks how nice each
+    process of a session is, so the session steps back, too.
+    """
+    if levels:
+        os.nice(levels)
+        with suppress(OSError):  # the kernel may not divide by sessions
+            Path("/proc/self/autogroup").write_text(str(levels))
 
 
 def follow_parent(death_signal: signal.Signals) -> None:

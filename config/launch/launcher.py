@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import psycopg
 
@@ -27,6 +28,8 @@ from config.launch.supervisor import Supervisor
 
 _READY_S = 60.0
 _PREVIOUS_S = 60.0
+# It hands over what it drives, and where processors are short it goes after those who answer people (docs/adr/0014).
+_AS_WORKER = {"grace_s": 40, "steps_back": 10}
 WEB = (
     *("uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--lifespan", "on", "--workers", "1"),
     *(
@@ -137,7 +140,7 @@ class Launcher:
         web = self._child("web", *WEB, "--port", str(self.options.port))
         self._start_child("web", web)
         for n in range(1, self.options.workers + 1):
-            worker = self._child(f"worker{n}", *_CELERY, "worker", *_WORKER, "-n", f"worker{n}@%h", grace_s=40)
+            worker = self._child(f"worker{n}", *_CELERY, "worker", *_WORKER, "-n", f"worker{n}@%h", **_AS_WORKER)
             self._start_child("worker", worker)
         end = time.monotonic() + _READY_S
         while not _answers(self.options.port):
@@ -151,9 +154,9 @@ class Launcher:
         self.supervisor.watch(role, child)
         self._tell_status("starting")
 
-    def _child(self, name: str, *arguments: str, grace_s: float = 10) -> Child:
+    def _child(self, name: str, *arguments: str, **more: Any) -> Child:
         command = [sys.executable, "-m", *arguments]
-        return Child(name=name, home=self.home, args=command, env=self.environment, cwd=ROOT, grace_s=grace_s)
+        return Child(name=name, home=self.home, args=command, env=self.environment, cwd=ROOT, **more)
 
     def _environment(self, given: Mapping[str, str]) -> dict[str, str]:
         """What the application needs to know; what the person has set wins."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from config.embedded.child import Child
+from config.embedded.processes import wait_until
 from config.launch.supervisor import Supervisor, Watched
 
 
@@ -51,3 +56,20 @@ def test_what_has_worked_for_a_while_comes_back_at_once(ended: Any, said: list[s
         die(*ended, after_s=after_s)
 
     assert pauses(said) == ["0.2", "1", "0.2", "0.2", "1"]
+
+
+def test_a_child_that_steps_back_is_nicer_than_its_launcher_and_so_is_its_session(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)"]
+    at_ease, behind = (Child(name=f"steps{n}", home=tmp_path, args=command, steps_back=n) for n in (0, 10))
+    try:
+        for child in (at_ease, behind):
+            child.start()
+            assert wait_until(lambda child=child: "here" in child.last_words(), 10)
+
+        nice = [os.getpriority(os.PRIO_PROCESS, child.pid or 0) for child in (at_ease, behind)]
+        assert nice == [os.nice(0), min(19, os.nice(0) + 10)]
+        session = Path(f"/proc/{behind.pid}/autogroup")
+        assert not session.exists() or session.read_text().endswith("nice 10\n")
+    finally:
+        at_ease.stop()
+        behind.stop()
