@@ -40,23 +40,32 @@ def _reads(desk: Installation, run_id: Any) -> list[Figure]:
 
 
 def _reads_each_second(desk: Installation, run_id: Any) -> list[Figure]:
-    """One process of ours and one of Django's ASGI handler in turns, so that a busy moment hits both."""
+    """One process of ours and of Django's ASGI handler in turns, so that a busy moment hits all. The target is against
+    Django as it comes, which connects anew for each request; its handler with our pool and settings stands beside it.
+    """
     path = f"/runs/{run_id}/"
-    with _server("config.asgi:application") as ours, _server("tests.bench.plain:application") as plain:
-        rounds = [(_rate(desk, ours, path), _rate(desk, plain, path)) for _ in range(3)]
-    best, of_plain = max(rate for rate, _ in rounds), max(rate for _, rate in rounds)
+    plain = "tests.bench.plain:application"
+    with (
+        _server("config.asgi:application") as ours,
+        _server(plain, DJANGO_SETTINGS_MODULE="tests.bench.plain_settings") as as_it_comes,
+        _server(plain) as with_pool,
+    ):
+        rounds = [[_rate(desk, port, path) for port in (ours, as_it_comes, with_pool)] for _ in range(3)]
+    best, of_plain, of_pooled = (max(rates) for rates in zip(*rounds, strict=True))
     return [
         Figure(name="API reads of one process", value=best, unit="/s"),
         Figure(name="the same under plain Django ASGI", value=of_plain, unit="/s"),
         Figure(name="API reads against plain Django ASGI", value=best / of_plain, unit="x", target=2, at_least=True),
+        Figure(name="the same under Django ASGI with our pool", value=of_pooled, unit="/s"),
+        Figure(name="API reads against Django ASGI with our pool", value=best / of_pooled, unit="x"),
     ]
 
 
 @contextmanager
-def _server(application: str) -> Iterator[int]:
+def _server(application: str, **settings: str) -> Iterator[int]:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", application, "--port", str(port), "--log-level", "error"]
-    environment = os.environ | {"DESKHAND_API_RATE": "1000000/min", "LOG_LEVEL": "ERROR"}
+    environment = os.environ | {"DESKHAND_API_RATE": "1000000/min", "LOG_LEVEL": "ERROR"} | settings
     process = subprocess.Popen([*command, "--no-access-log", "--lifespan", "off"], cwd=ROOT, env=environment)
     try:
         if not wait_until(lambda: answers(port), 30):

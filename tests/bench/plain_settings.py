@@ -1,0 +1,8 @@
+"""The product's settings with Django's own handling of connections: a new one for each request."""
+
+from __future__ import annotations
+
+from config.settings import *
+
+for _ours in ("pool", "server_side_binding", "prepare_threshold"):
+    DATABASES["default"]["OPTIONS"].pop(_ours, None)
