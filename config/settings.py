@@ -87,7 +87,7 @@ WEB_THREADS = env.int("DESKHAND_WEB_THREADS", default=8)
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [VAR_DIR / "templates", BASE_DIR / "templates"],  # an operator's pages come first
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -254,7 +254,10 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
-ACCOUNT_RATE_LIMITS = {"login_failed": env.str("DESKHAND_SIGN_IN_RATE", default="5/m/ip,5/m/key")}
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": env.str("DESKHAND_SIGN_IN_RATE", default="5/m/ip,5/m/key"),
+    "contact": env.str("DESKHAND_CONTACT_RATE", default="5/h/ip"),
+}
 DEFAULT_PLAN = env.str("DESKHAND_DEFAULT_PLAN", default="enterprise")
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("DESKHAND_ACCESS_TOKEN_MINUTES", default=10))
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.int("DESKHAND_REFRESH_TOKEN_DAYS", default=14))
@@ -278,6 +281,7 @@ ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 
 # ---- Mail: to files under var/mail unless a server is named
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Deskhand <desk@localhost>")
+CONTACT_EMAIL = env.str("DESKHAND_CONTACT_EMAIL", default="")
 EMAIL_FILE_PATH = VAR_DIR / "mail"
 EMAIL_TIMEOUT = 20
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"

@@ -7,7 +7,7 @@ from django.urls import include, path, re_path
 from accounts.views import notifications
 from accounts.views.security import Connections, to_security
 from accounts.views.sign_in import ResetFromLink
-from config import api_docs, error_docs, health, operators, views
+from config import api_docs, error_docs, health, operators, public, views
 
 RESET_LINK = r"^accounts/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$"
 
@@ -17,6 +17,12 @@ admin.site.site_header = admin.site.site_title = "Deskhand operators"
 
 urlpatterns = [
     path("", views.landing, name="landing"),
+    path("pricing/", public.pricing, name="pricing"),
+    path("privacy/", public.privacy, name="privacy"),
+    path("terms/", public.terms, name="terms"),
+    path("contact/", public.contact, name="contact"),
+    path("contact/sent/", public.contact_sent, name="contact_sent"),
+    path("robots.txt", public.robots),
     path("home/", views.home, name="home"),
     path("demo/", views.demo_sign_in, name="demo_sign_in"),
     path("styleguide/", views.styleguide, name="styleguide"),

@@ -23,6 +23,11 @@ REFUSED = {301, 302, 401, 403, 404, 405, 410}
 # Addresses that anyone may open, by the beginning of their route.
 PUBLIC = {
     "": "the landing page",
+    "pricing/": "what the plans include",
+    "privacy/": "the operator's words",
+    "terms/": "the operator's words",
+    "contact/": "a message to the operator",
+    "robots.txt": "for search engines",
     "demo/": "signs in as the demo person where the operator allows it",
     "accounts/": "sign-in, sign-up, reset: what is behind them needs its own proof",
     "health/": "for load balancers",
