@@ -102,13 +102,13 @@ def test_home_of_a_new_team_is_quiet_for_those_who_only_look(client, team):
     assert client.get("/home/").headers["Location"] == "/t/acme/"
 
 
-def test_home_without_a_team_says_so(client, db):
+def test_home_without_a_team_leads_to_making_one(client, db):
     client.force_login(UserFactory())
 
-    answer = client.get("/home/")
+    answer = client.get("/home/", follow=True)
 
-    assert answer.status_code == 404
-    assert "You are in no team any more" in answer.content.decode()
+    assert answer.redirect_chain == [("/teams/new/", 302)]
+    assert "You are in no team right now." in answer.content.decode()
 
 
 def test_the_styleguide_is_for_operators(client, alice):
