@@ -15,7 +15,7 @@ from uuid import UUID
 import redis
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Model
 
 from accounts.models.kept import insert
 from tasks.events import Event
@@ -72,10 +72,12 @@ def append(run: Run, *events: Event) -> None:
     announce(run, status=status)
 
 
-def begin(run: Run, *events: Event) -> None:
-    """Insert a run with its first events, which nobody else can append to before the commit. Announces nothing."""
+def begin(run: Run, *events: Event, beside: Iterable[Model] = ()) -> None:
+    """Insert a run with its first events, which nobody else can append to before the commit, and other new rows, in one
+    statement. Announces nothing.
+    """
     run.last_seq = len(events)
-    insert(run, *_rows(run, 1, events))
+    insert(run, *_rows(run, 1, events), *beside)
 
 
 def _rows(run: Run, first: int, events: Sequence[Event]) -> list[RunEvent]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.errors import AppError, Conflict, FieldError, InvalidInput
-from accounts.models import NoticeKind, Team, User
+from accounts.models import AuditEntry, NoticeKind, Team, User
 from accounts.models.kept import insert, know_all
 from accounts.models.notifications import channels_of
 from agents.models import Agent, AgentStatus, AgentVersion
@@ -95,21 +95,21 @@ def start_run(
         **{name: _limit(name, limits or {}, task, getattr(version, name)) for name in LIMITS},
     )
     _queue(run, start_at)
-    _store(run, files, by=actor.display_name if actor else "the system")
-    audit.record(team=team, actor=actor, action="run.started", target=run)
+    started = audit.entry(team=team, actor=actor, action="run.started", target=run, data={})
+    _store(run, files, started, by=actor.display_name if actor else "the system")
     queue.enqueue_new_run(run)
     return run
 
 
-def _store(run: Run, files: Sequence[StoredFile], *, by: str) -> None:
-    """Insert the run with its first events and its files."""
+def _store(run: Run, files: Sequence[StoredFile], started: AuditEntry, *, by: str) -> None:
+    """Insert the run with its first events, the entry of its start and its files."""
     agent, number = run.agent.name, run.version.number
     reason = "created" if run.status == RunStatus.QUEUED else "scheduled"
     first = [
         events.RunCreated(title=run.title, kind=run.kind, agent=agent, version=number, by=by),
         events.RunQueued(reason=reason),
     ]
-    stream.begin(run, *first)
+    stream.begin(run, *first, beside=[started])
     _attach(run, files)
 
 

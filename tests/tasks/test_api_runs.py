@@ -79,8 +79,8 @@ def test_starting_a_run_takes_few_round_trips(
     body = {"agent": str(rita.pk), "prompt": "Go"}
     api.send("POST", RUNS, body)
 
-    # key; BEGIN and COMMIT, which are a savepoint in a test; agent with version; run with its events; audit
-    with django_assert_num_queries(6):
+    # key; BEGIN and COMMIT, which are a savepoint in a test; agent with version; run with events and audit entry
+    with django_assert_num_queries(5):
         run = api.send("POST", RUNS, body).json()
     # key; run with all that it shows
     with django_assert_num_queries(2):
@@ -93,7 +93,7 @@ def test_an_idempotency_key_costs_three_statements(
     body = {"agent": str(rita.pk), "prompt": "Go"}
     api.send("POST", RUNS, body)
 
-    with django_assert_num_queries(6 + 3):
+    with django_assert_num_queries(5 + 3):
         api.send("POST", RUNS, body, Idempotency_Key="k")
 
 
