@@ -71,7 +71,7 @@ def test_an_empty_list_has_no_other_pages(team: Team, other_team: Team, alice: U
     }
 
 
-@pytest.mark.attack(57)
+@pytest.mark.attack(11, 57)
 @pytest.mark.parametrize(
     ("query", "field"),
     [

@@ -22,8 +22,9 @@ CANARY = "zanzibar"
 class Rows:
     """The rows of one team, each made when something first needs it."""
 
-    def __init__(self, team: Team, user: User) -> None:
-        team.name = user.name = CANARY
+    def __init__(self, team: Team, user: User, word: str = CANARY) -> None:
+        self._word = word
+        team.name = user.name = word
         team.save()
         user.save()
         self.of: dict[type[models.Model], models.Model] = {Team: team, User: user}
@@ -66,9 +67,9 @@ class Rows:
             return next(value for value, _ in field.flatchoices)
         match field:
             case models.EmailField():
-                return f"{CANARY}@example.com"
+                return f"{self._word}@example.com"
             case models.CharField() | models.TextField():
-                return f"{CANARY}-{field.name}"[: field.max_length or 100]
+                return f"{self._word}-{field.name}"[: field.max_length or 100]
             case models.DateTimeField():
                 return timezone.now() + timedelta(hours=1)
             case models.DateField():
@@ -76,11 +77,11 @@ class Rows:
             case models.DurationField():
                 return timedelta(hours=1)
             case models.JSONField():
-                return {"text": CANARY}
+                return {"text": self._word}
             case ArrayField():
-                return [CANARY]
+                return [self._word]
             case models.BinaryField():
-                return CANARY.encode()
+                return self._word.encode()
             case models.BooleanField():
                 return True
         return 1

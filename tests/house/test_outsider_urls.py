@@ -10,11 +10,15 @@ import logging
 from typing import Any
 
 import pytest
+from django.contrib import admin
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from rest_framework.settings import api_settings
 
 from tests.house.rows import CANARY, Rows
-from tests.house.walk import ADDRESSES, Address, paths
+from tests.house.walk import ADDRESSES, Address, paths, values_for
 
 pytestmark = pytest.mark.django_db
 
@@ -134,13 +138,87 @@ def test_the_same_rows_are_there_for_their_own_team(rows, alice):
 @pytest.mark.attack(1)
 @pytest.mark.promise("G16")
 def test_unknown_and_foreign_ids_get_the_same_answer(rows, outsider):
-    """Down to the words, or the answer would tell which ids exist."""
+    """Down to the words and the number of queries, or the answer and its time would tell which ids exist."""
     different = []
     for address in (address for address in ADDRESSES if address.names_a_row and not is_public(address)):
-        unknown = _shape(outsider.get(next(paths(address, None))))
-        different += [path for path in paths(address, rows) if _shape(outsider.get(path)) != unknown]
+        outsider.get(next(paths(address, None)))  # what is asked once for the process or a minute is asked here
+        unknown = _asked(outsider, next(paths(address, None)))
+        different += [path for path in paths(address, rows) if _asked(outsider, path) != unknown]
 
     assert different == []
+
+
+def _asked(client: Client, path: str) -> Any:
+    """The answer, and what it took."""
+    with CaptureQueriesContext(connection) as queries:
+        shape = _shape(client.get(path))
+    return shape, len(queries)
+
+
+@pytest.mark.attack(2)
+def test_what_another_team_has_is_not_behind_a_parent_of_ones_own(rows, outsider, charlie, other_team):
+    """An address of two rows, one the caller's and one not: whichever is foreign, it is refused."""
+    own = Rows(other_team, charlie, word="valparaiso")
+    assert own.make_all() == []
+    leaks, tried = [], 0
+    for address in ADDRESSES:
+        kinds = [(name, kind) for name, kind in address.arguments if kind == "uuid"]
+        if len(kinds) < 2 or is_public(address):
+            continue
+        for foreign, method in itertools.product(kinds, METHODS):
+            tried += 1
+            path = _mixed(address, rows, own, foreign)
+            response = getattr(outsider, method)(path, **_as_json(method, path))
+            if response.status_code not in REFUSED or CANARY in str(response.headers):
+                leaks.append(f"{method} {path} with a foreign {foreign[0]}: {response.status_code}")
+
+    assert leaks == []
+    assert tried >= 50
+
+
+def _mixed(address: Address, theirs: Rows, own: Rows, foreign: tuple[str, str]) -> str:
+    """The address with one foreign id; all else is the caller's own."""
+    filled = address.route
+    for name, kind in address.arguments:
+        rows = theirs if (name, kind) == foreign else own
+        value = "elsewhere" if name in ("team", "slug") else values_for(name, kind, rows, address.model)[0]
+        filled = filled.replace(f"<uuid:{name}>", value).replace(f"<slug:{name}>", value).replace(f"<int:{name}>", "1")
+    return f"/{filled}"
+
+
+@pytest.mark.attack(13)
+def test_no_beginning_of_an_address_opens_another_one(rows, client):
+    """A public beginning, a step up, a second slash, an encoding: nobody is let in by how an address is written."""
+    client.raise_request_exception = False
+    inside = ("t/acme/", "api/v1/runs/", "api/v1/audit/", "admin/accounts/user/", "t/acme/settings/audit/export/")
+    ways = ["{0}", "/{0}", "./{0}", "%2e/{0}", "{0}?next=/", "{0};.css", "{0}%00.png", "{0}.json", "{0}../{0}"]
+    ways += [f"{start}{up}{{0}}" for start in PUBLIC if start for up in ("../", "..%2f", "%2e%2e/", "../" * 4)]
+    opened = []
+    for way, target in itertools.product(ways, inside):
+        path = "/" + way.format(target)
+        response = client.get(path)
+        if response.status_code not in REFUSED | {400} or CANARY.encode() in response.content:
+            opened.append(f"{path}: {response.status_code}")
+
+    assert opened == []
+
+
+@pytest.mark.attack(13)
+def test_the_admin_is_closed_to_who_is_no_operator(rows, client, alice):
+    paths_of_admin = [
+        reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}")
+        for model in admin.site._registry
+        for page in ("changelist", "add")
+    ] + ["/admin/", "/admin/health/", "/admin/jsi18n/", "/admin/autocomplete/"]
+    for path in paths_of_admin:
+        for method in ("get", "post"):
+            assert getattr(client, method)(path).status_code in {302, 403, 404}, path
+    client.force_login(alice)
+    for path in paths_of_admin:
+        for method in ("get", "post"):
+            response = getattr(client, method)(path)
+            assert response.status_code in {302, 403, 404}, path
+            assert CANARY.encode() not in response.content
 
 
 def _shape(response: Any) -> Any:

@@ -68,6 +68,7 @@ def test_many_are_repeated_once_for_each_key(api: Api, two: list[Run]) -> None:
 
 
 @pytest.mark.promise("G16")
+@pytest.mark.attack(3)
 def test_one_run_of_another_team_makes_all_of_it_unknown(api: Api, two: list[Run], other_team: Team) -> None:
     theirs = RunFactory(team=other_team)
     mine = str(two[0].pk)
