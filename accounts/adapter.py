@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from accounts import mail
 from accounts.errors import Conflict
 from accounts.models import User
-from accounts.services import teams
+from accounts.services import rates, teams
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         "rate_limited": "That was often. Wait a minute, then try again.",
         "too_many_login_attempts": "Too many tries with this address. Wait five minutes, or reset the password.",
     }
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """allauth counts wrong passwords in Valkey. While that is away each process counts every try."""
+        for who in (f"address:{rates.address_of(request)}", f"email:{credentials.get('email', '')}".lower()):
+            usage = rates.spend("sign_in", who)
+            if usage.is_alone and usage.is_over:
+                raise self.validation_error("too_many_login_attempts")
+        super().pre_authenticate(request, **credentials)
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """A new person and their personal team, in one transaction: there is never the one without the other."""

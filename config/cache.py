@@ -73,7 +73,9 @@ class ForgivingRedisCache(RedisCache):
     def incr(self, *args: Any, **kwargs: Any) -> int:
         return self._try(lambda: super(ForgivingRedisCache, self).incr(*args, **kwargs), 1)
 
-    def count(self, key: str, *, timeout: int) -> int:
-        """Count one more, in one round trip. The count begins anew `timeout` seconds after its first."""
+    def count(self, key: str, *, timeout: int) -> int | None:
+        """Count one more, in one round trip; None when Valkey is away. The count begins anew `timeout` seconds after
+        its first.
+        """
         name = self.make_and_validate_key(key)
-        return self._try(lambda: int(self._cache.get_client(name).eval(COUNT, 1, name, timeout)), 1)
+        return self._try(lambda: int(self._cache.get_client(name).eval(COUNT, 1, name, timeout)), None)

@@ -305,6 +305,11 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {
         "key": env.str("DESKHAND_API_RATE", default="100/min"),
         "address": env.str("DESKHAND_ADDRESS_RATE", default="60/min"),
+        "build": env.str("DESKHAND_BUILD_RATE", default="10/h"),
+        "chat": env.str("DESKHAND_CHAT_RATE", default="60/h"),
+        "sign_in": "5/min",  # only while Valkey is away; else ACCOUNT_RATE_LIMITS
+        "invite": env.str("DESKHAND_INVITE_RATE", default="30/h"),
+        "share": env.str("DESKHAND_SHARE_RATE", default="300/min"),
     },
     "EXCEPTION_HANDLER": "config.errors.api_exception_handler",
     "DEFAULT_METADATA_CLASS": None,

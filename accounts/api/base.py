@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, NoReturn, TypeVar, cast
 
 from django.db.models import Model, QuerySet
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,7 +14,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.api.errors import BadParameter
 from accounts.api.serializers import StrictSerializer, checked, shown
-from accounts.api.throttles import AddressThrottle, put_rate_headers
+from accounts.api.throttles import AddressThrottle, count_stranger, put_rate_headers
 from accounts.errors import NotFound
 from accounts.models import Team, TeamScopedQuerySet, User
 from accounts.tenancy import Access
@@ -56,6 +57,19 @@ class RatedAPIView(APIView):
         for given in request.query_params:
             if given not in getattr(handler, "takes", ()):
                 raise BadParameter(given[:60], "There is no such parameter here.")
+
+    def perform_authentication(self, request: Request) -> None:
+        """Who brings nothing, or guesses keys, is counted by address."""
+        try:
+            super().perform_authentication(request)
+        except AuthenticationFailed:
+            count_stranger(request)
+            raise
+
+    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
+        if request.auth is None:
+            count_stranger(request)
+        super().permission_denied(request, message, code)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         finished = super().finalize_response(request, response, *args, **kwargs)

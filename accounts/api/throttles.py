@@ -1,53 +1,30 @@
-"""How often a key or a person may call. Counted in the cache by fixed windows; without a cache nobody is refused."""
+"""The limits of accounts/services/rates.py on calls of the API, and their headers."""
 
 from __future__ import annotations
 
-import re
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from allauth.core.internal.ratelimit import get_ip
-from django.core.cache import cache
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
 
+from accounts.services import rates
 from accounts.tenancy import Access
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
-SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """How much of a limit is left in the present window."""
-
-    limit: int
-    remaining: int
-    reset_s: int
-
 
 class RateThrottle(BaseThrottle):
-    """At most `DEFAULT_THROTTLE_RATES[scope]`, such as "100/min", for each key or person."""
+    """At most the rate of that kind, for each key, person, or address of nobody known."""
 
     scope: str
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        limit, window_s = parse_rate(str(api_settings.DEFAULT_THROTTLE_RATES[self.scope]))
-        now = time.time()
-        window = int(now // window_s)
-        cache_key = f"rate:{self.scope}:{_caller(request)}:{window}"
-        self.reset_s = max(1, int((window + 1) * window_s - now) + 1)
-        used: int = cache.count(cache_key, timeout=window_s + 5)  # type: ignore[attr-defined]
-        usage = Usage(limit=limit, remaining=max(0, limit - used), reset_s=self.reset_s)
-        before: Usage | None = getattr(request, "rate_usage", None)
-        if before is None or usage.remaining <= before.remaining:
-            request.rate_usage = usage  # type: ignore[attr-defined]
-        return used <= limit
+        usage = _spend(request, self.scope, _caller(request))
+        self.reset_s = usage.reset_s
+        return not usage.is_over
 
     def wait(self) -> float:
         return float(self.reset_s)
@@ -65,21 +42,41 @@ class AddressThrottle(RateThrottle):
     scope = "address"
 
 
+class BuildThrottle(RateThrottle):
+    """The limit on starting builds."""
+
+    scope = "build"
+
+
+class ChatThrottle(RateThrottle):
+    """The limit on messages to agents."""
+
+    scope = "chat"
+
+
+def count_stranger(request: Request) -> None:
+    """Count a call with no key, or a wrong one, against its address. Raises Throttled."""
+    usage = _spend(request, "address", f"address:{rates.address_of(request._request)}")
+    if usage.is_over:
+        raise Throttled(usage.reset_s)
+
+
 def put_rate_headers(request: Request, response: Response) -> None:
     """Tell the caller what is left of the limit that this call counted against."""
-    usage: Usage | None = getattr(request, "rate_usage", None)
+    usage: rates.Usage | None = getattr(request, "rate_usage", None)
     if usage is not None:
         response["RateLimit-Limit"] = str(usage.limit)
         response["RateLimit-Remaining"] = str(usage.remaining)
         response["RateLimit-Reset"] = str(usage.reset_s)
 
 
-def parse_rate(rate: str) -> tuple[int, int]:
-    """ "100/min" → (100, 60)."""
-    parts = re.fullmatch(r"(\d+)/([a-z]+)", rate)
-    if parts is None or parts[2] not in SECONDS:
-        raise ValueError(f"A rate looks like 100/min, not {rate!r}.")
-    return int(parts[1]), SECONDS[parts[2]]
+def _spend(request: Request, kind: str, who: str) -> rates.Usage:
+    """Of several limits the headers tell of the one with the least left."""
+    usage = rates.spend(kind, who)
+    before: rates.Usage | None = getattr(request, "rate_usage", None)
+    if before is None or usage.remaining <= before.remaining:
+        request.rate_usage = usage  # type: ignore[attr-defined]
+    return usage
 
 
 def _caller(request: Request) -> str:
@@ -88,4 +85,4 @@ def _caller(request: Request) -> str:
         return f"key:{access.key.pk}"
     if request.user.is_authenticated:
         return f"user:{request.user.pk}"
-    return f"address:{get_ip(request._request)}"
+    return f"address:{rates.address_of(request._request)}"

@@ -17,6 +17,7 @@ from accounts import audit, mail
 from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput
 from accounts.models import Invitation, Membership, Role, Team, User
 from accounts.models.roles import may_manage
+from accounts.services import rates
 from accounts.services.members import add_member, hold
 
 VALID_FOR = timedelta(days=7)
@@ -42,6 +43,7 @@ class WrongPerson(Forbidden):
 @transaction.atomic
 def invite(*, team: Team, actor: User, email: str, role: str) -> Invitation:
     """Send a link to the address. Nobody invites into more than their own role; nobody learns who has an account."""
+    rates.require("invite", f"team:{team.pk}")
     email = _address(email)
     if role not in Role.values:
         raise InvalidInput("There is no such role.", fields=[FieldError("role", "invalid_choice", "Choose a role.")])
@@ -66,6 +68,7 @@ def invite(*, team: Team, actor: User, email: str, role: str) -> Invitation:
 @transaction.atomic
 def send_again(*, invitation: Invitation, actor: User) -> Invitation:
     """Another link for another seven days; the one before stops working."""
+    rates.require("invite", f"team:{invitation.team_id}")
     held = _held(invitation)
     _require_rank(held.team, actor, held.role)
     if held.sent_at > timezone.now() - SEND_AGAIN_AFTER:

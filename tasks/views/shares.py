@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.errors import NotFound
+from accounts.services import rates
 from accounts.tenancy import TeamRequest, require, team_required
 from storage.downloads import download
 from tasks.models import Run, RunShare
@@ -67,6 +68,7 @@ def shared(view: Callable[Concatenate[HttpRequest, Run, P], HttpResponseBase]) -
     @require_safe
     @functools.wraps(view)
     def wrapped(request: HttpRequest, token: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        rates.require("share", f"address:{rates.address_of(request)}")
         run = shares.shared_run(token)
         if run is None:
             raise NotFound("This link leads nowhere. It may have been revoked; ask whoever sent it for a new one.")

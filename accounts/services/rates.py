@@ -1,0 +1,124 @@
+"""How often something may be done, counted in Valkey so that all processes count together.
+
+Windows are fixed: they begin with the clock's minute, hour or day; at the edge of two up to twice as many may pass. One
+atomic command counts. What happens while Valkey is away is a decision for each kind, in `KINDS`.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from allauth.core.internal.ratelimit import get_ip
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest
+
+from accounts.errors import AppError, Unavailable
+
+SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
+
+
+class WhenAway(StrEnum):
+    """What a limit does while Valkey does not answer."""
+
+    OPEN = "open"
+    """Nobody is refused: the work itself is bounded elsewhere."""
+    CLOSED = "closed"
+    """Nobody is let through: 503, come again in a moment."""
+    ALONE = "alone"
+    """Each process counts for itself."""
+
+
+KINDS: Mapping[str, WhenAway] = {
+    "key": WhenAway.OPEN,
+    "address": WhenAway.ALONE,
+    "build": WhenAway.CLOSED,
+    "chat": WhenAway.OPEN,
+    "sign_in": WhenAway.ALONE,
+    "invite": WhenAway.CLOSED,
+    "share": WhenAway.OPEN,
+}
+
+
+class TooOften(AppError):
+    status = 429
+    code = "throttled"
+    title = "Too many calls"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of a limit is left in the present window."""
+
+    limit: int
+    used: int
+    reset_s: int
+    is_alone: bool = False
+    """Counted by this process only, because Valkey is away."""
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.limit - self.used)
+
+    @property
+    def is_over(self) -> bool:
+        return self.used > self.limit
+
+
+def spend(kind: str, who: str) -> Usage:
+    """Count one more and say what is left."""
+    all_rates: Any = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
+    limit, window_s = parse_rate(all_rates[kind])
+    now = time.time()
+    window = int(now // window_s)
+    name, reset_s = f"rate:{kind}:{who}:{window}", max(1, int((window + 1) * window_s - now) + 1)
+    used: int | None = cache.count(name, timeout=window_s + 5)  # type: ignore[attr-defined]
+    if used is not None:
+        return Usage(limit, used, reset_s)
+    if KINDS[kind] == WhenAway.CLOSED:
+        raise Unavailable("This cannot be counted just now, so it waits. Try again in a moment.", retry_after_s=5)
+    return Usage(limit, _alone.count(name) if KINDS[kind] == WhenAway.ALONE else 0, reset_s, is_alone=True)
+
+
+def require(kind: str, who: str) -> None:
+    """Count one more, or raise TooOften."""
+    usage = spend(kind, who)
+    if usage.is_over:
+        raise TooOften("That was often. Wait, then try again.", retry_after_s=usage.reset_s)
+
+
+def address_of(request: HttpRequest) -> str:
+    """Where the request comes from, behind as many proxies as the operator has (`TRUSTED_PROXY_COUNT`)."""
+    return str(get_ip(request))
+
+
+def parse_rate(rate: str) -> tuple[int, int]:
+    """ "100/min" → (100, 60)."""
+    parts = re.fullmatch(r"(\d+)/([a-z]+)", rate)
+    if parts is None or parts[2] not in SECONDS:
+        raise ValueError(f"A rate looks like 100/min, not {rate!r}.")
+    return int(parts[1]), SECONDS[parts[2]]
+
+
+class _Alone:
+    """The counts of one process. They are forgotten when there are too many, not one by one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[str, int] = {}
+
+    def count(self, name: str) -> int:
+        with self._lock:
+            if len(self._counts) > 100_000:
+                self._counts.clear()
+            self._counts[name] = self._counts.get(name, 0) + 1
+            return self._counts[name]
+
+
+_alone = _Alone()

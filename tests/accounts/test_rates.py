@@ -1,0 +1,158 @@
+"""How often something may be done, also while Valkey is away."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.conf import settings as product
+from django.core.cache import cache
+from django.test import Client
+
+from accounts.errors import Unavailable
+from accounts.models import Invitation, Team, User
+from accounts.services import rates
+from config.cache import ForgivingRedisCache
+from tasks.services import shares
+from tests.accounts.people import person
+from tests.calling import Api, api_of
+from tests.factories import PASSWORD, AgentFactory, RunFactory
+from tests.house.code import ROOT
+from tests.races.together import at_once
+
+pytestmark = pytest.mark.django_db
+ME, INVITATIONS = "/api/v1/me/", "/api/v1/teams/acme/invitations/"
+SIGN_IN = "/api/v1/auth/token/"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limits() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def away(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No Valkey: connecting is refused."""
+    monkeypatch.setattr(ForgivingRedisCache, "_rest_until", 0.0)
+    monkeypatch.setattr(rates, "_alone", rates._Alone())
+    settings.CACHES = {"default": product.CACHES["default"] | {"LOCATION": "redis://127.0.0.1:1/1"}}
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def put(**kinds: str) -> None:
+        for kind, rate in kinds.items():
+            monkeypatch.setitem(product.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"], kind, rate)
+
+    return put
+
+
+def test_every_kind_has_a_rate_and_says_in_the_docs_what_it_does_while_valkey_is_away() -> None:
+    rows = re.findall(r"(?m)^\| `(\w+)` \| .+? \| (\w+): .+ \|$", (ROOT / "docs" / "security.md").read_text())
+
+    assert dict(rows) == {kind: away.value for kind, away in rates.KINDS.items()}
+    assert set(product.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]) == set(rates.KINDS)
+    for rate in product.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"].values():
+        assert rates.parse_rate(rate)[0] > 0
+
+
+def test_of_many_at_once_exactly_as_many_pass_as_may(limits: Any) -> None:
+    limits(build="3/d")
+
+    said = at_once(12, lambda _: rates.spend("build", "user:1"))
+
+    assert sorted(usage.used for usage in said) == list(range(1, 13))
+    assert sum(not usage.is_over for usage in said) == 3
+
+
+def test_who_has_no_key_or_a_wrong_one_is_counted_by_address(limits: Any) -> None:
+    limits(address="3/d")
+    wrong = {"Authorization": "Bearer dh_0000000000_x"}
+
+    answers = [Api().get(ME), Api(headers=wrong).get(ME), Api().get(ME), Api(headers=wrong).get(ME)]
+    spoofed = Api(headers={"X-Forwarded-For": "203.0.113.7"}).get(ME)
+
+    assert [answer.status_code for answer in [*answers, spoofed]] == [401, 401, 401, 429, 429]
+    assert [answer["RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
+    assert (answers[3]["RateLimit-Limit"], answers[3].json()["code"]) == ("3", "throttled")
+    assert int(answers[3]["Retry-After"]) > 0
+    assert Api(REMOTE_ADDR="203.0.113.8").get(ME).status_code == 401
+
+
+def test_a_good_key_does_not_suffer_for_its_address(limits: Any, team: Team, alice: User) -> None:
+    limits(address="1/d")
+    for _ in range(3):
+        Api().get(ME)
+
+    assert api_of(alice, team).get(ME).status_code == 200
+
+
+def test_a_shared_run_is_asked_for_so_often(limits: Any, team: Team, alice: User) -> None:
+    limits(share="2/d")
+    _, token = shares.share_run(run=RunFactory(agent=AgentFactory(team=team)), actor=alice)
+
+    answers = [Client().get(f"/share/{token}/") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert int(answers[2]["Retry-After"]) > 0
+
+
+def test_a_team_sends_so_many_invitations(limits: Any, team: Team, alice: User) -> None:
+    limits(invite="2/d")
+    api = api_of(alice, team)
+
+    answers = [api.send("POST", INVITATIONS, {"email": f"{n}@example.com", "role": "member"}) for n in range(3)]
+
+    assert [answer.status_code for answer in answers] == [201, 201, 429]
+    assert int(answers[2]["Retry-After"]) > 0
+    assert Invitation.objects.count() == 2
+
+
+# ---- Without Valkey
+
+
+@pytest.mark.usefixtures("away")
+def test_without_valkey_the_api_answers(limits: Any, team: Team, alice: User) -> None:
+    limits(key="1/d")
+    api = api_of(alice, team)
+
+    assert [api.get(ME).status_code for _ in range(3)] == [200] * 3
+
+
+@pytest.mark.usefixtures("away")
+def test_without_valkey_strangers_are_counted_by_each_process(limits: Any) -> None:
+    limits(address="2/d")
+
+    assert [Api().get(ME).status_code for _ in range(3)] == [401, 401, 429]
+
+
+@pytest.mark.usefixtures("away")
+def test_without_valkey_nothing_is_sent_to_strangers(team: Team, alice: User) -> None:
+    answer = api_of(alice, team).send("POST", INVITATIONS, {"email": "new@example.com", "role": "member"})
+
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "unavailable", "5")
+    assert Invitation.objects.exists() is False
+    with pytest.raises(Unavailable):
+        rates.require("build", "user:1")
+    rates.require("chat", "user:1")
+    rates.require("share", "address:1")
+
+
+@pytest.mark.usefixtures("away")
+def test_without_valkey_passwords_cannot_be_guessed(limits: Any) -> None:
+    grace = person()
+    limits(sign_in="5/d")
+    page = {"login": grace.email, "password": "wrong"}
+    for _ in range(2):
+        Client().post("/accounts/login/", page)
+    wrong = {"email": grace.email, "password": "wrong"}
+    for _ in range(3):
+        assert Api().send("POST", SIGN_IN, wrong).status_code == 401
+
+    by_api = Api().send("POST", SIGN_IN, wrong | {"password": PASSWORD})
+    browser = Client()
+    by_page = browser.post("/accounts/login/", page | {"password": PASSWORD})
+
+    assert (by_api.status_code, by_page.status_code) == (429, 200)
+    assert browser.get(ME).status_code == 401
