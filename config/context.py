@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from accounts.models import Notification
 from accounts.tenancy import may
 from accounts.tracing import current_request_id
 from config import nav
@@ -33,5 +34,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         found["may_read"] = may(role, "runs:read")
         found["actions"] = nav.links(nav.ACTIONS, team.slug, role)
         found["inbox_count"] = cache(HumanRequest.objects.for_team(team).open().count)
+        mine = Notification.objects.for_team(team).shown_to(request.user).unread()  # type: ignore[arg-type]
+        found["unread_count"] = cache(mine.count)
         found["has_running"] = cache(Run.objects.for_team(team).filter(status=RunStatus.RUNNING).exists)
     return found

@@ -14,8 +14,9 @@ from uuid import UUID
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
+from django.db.models import Count, Max
 
-from accounts.models import Team
+from accounts.models import Notification, Team
 from accounts.sockets import Caller, callers_team_ids
 from tasks import aio, hub
 from tasks.models import HumanRequest
@@ -168,7 +169,9 @@ class ShareConsumer(RunConsumer):
 
 
 class FeedConsumer(LiveConsumer):
-    """`/ws/feed/[?team=slug]`: status changes of the team's runs and how many requests wait for people."""
+    """`/ws/feed/[?team=slug]`: changes of the team's runs, how many requests wait for people, and the person's bell."""
+
+    _last_bell: dict[str, Any] | None = None
 
     async def refuse(self) -> int | None:
         if self.caller is None:
@@ -186,10 +189,32 @@ class FeedConsumer(LiveConsumer):
 
     async def show(self) -> None:
         await self._count()
+        await self._ring()
         async for message in hub.of_this_loop().team_changes(self.team_id):
+            if message is not None and "bell" in message:
+                if self._person in message["bell"]:
+                    await self._ring()
+                continue
             if message is not None:
                 await self.send(json.dumps({"kind": "run", **message}))
+            else:
+                await self._ring()
             await self._count()
+
+    @property
+    def _person(self) -> str:
+        """Whose bell it is; a key has none."""
+        return str(self.caller.user_id) if self.caller and self.caller.user_id else ""
+
+    async def _ring(self) -> None:
+        """How much this person has not read, and again when something new took the place of something old."""
+        if self.caller is None or self.caller.user_id is None:
+            return
+        mine = Notification.objects.filter(team_id=self.team_id, person_id=self.caller.user_id, is_shown=True).unread()
+        newest = await mine.aaggregate(count=Count("pk"), newest=Max("created_at"))
+        if newest != self._last_bell:
+            self._last_bell = newest
+            await self.send(json.dumps({"kind": "bell", "unread": newest["count"]}))
 
     async def _count(self) -> None:
         count = await HumanRequest.objects.filter(team_id=self.team_id).open().acount()

@@ -7,6 +7,7 @@ from accounts.api.audit import AuditViewSet
 from accounts.api.invitations import AcceptView, InvitationViewSet
 from accounts.api.keys import ApiKeyViewSet
 from accounts.api.me import MeView
+from accounts.api.notifications import NotificationViewSet
 from accounts.api.signing_up import SignUpView, VerifyEmailView
 from accounts.api.teams import MemberViewSet, TeamListViewSet, TeamOneViewSet
 from accounts.api.tokens import RefreshView, TokenView
@@ -21,6 +22,14 @@ urlpatterns = [
     path("auth/token/", TokenView.as_view(), name="token"),
     path("auth/token/refresh/", RefreshView.as_view(), name="token_refresh"),
     path("me/", MeView.as_view(), name="me"),
+    path("notifications/", NotificationViewSet.as_view({"get": "list"}), name="notification-list"),
+    path("notifications/read/", NotificationViewSet.as_view({"post": "mark_all"}), name="notifications-read"),
+    path("notifications/<uuid:pk>/", NotificationViewSet.as_view({"get": "retrieve"}), name="notification-detail"),
+    path(
+        "notifications/<uuid:pk>/read/",
+        NotificationViewSet.as_view({"post": "mark_read"}),
+        name="notification-read",
+    ),
     path("teams/", TeamListViewSet.as_view({"get": "list", "post": "create"}), name="team-list"),
     path(
         "teams/<slug:slug>/",

@@ -23,6 +23,27 @@ const memory = {
 };
 
 const cookie = (name) => document.cookie.split("; ").find((part) => part.startsWith(name + "="))?.slice(name.length + 1);
+/* The bell: its count comes with the page and then over the feed; what hangs below it is read when it is opened, and
+   again when it changes while it is open. */
+function ringBell(count) {
+  for (const slot of document.querySelectorAll("[data-bell-count]")) {
+    slot.replaceChildren();
+    if (!count) continue;
+    const badge = document.createElement("span");
+    badge.className = "count count-human";
+    badge.textContent = count > 99 ? "99+" : count;
+    const words = document.createElement("span");
+    words.className = "sr-only";
+    words.textContent = " unread";
+    badge.append(words);
+    slot.append(badge);
+  }
+  for (const menu of document.querySelectorAll("[data-bell][open] [data-bell-menu]")) menu.dispatchEvent(new Event("refresh"));
+}
+/* "toggle" does not bubble. */
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches?.("[data-bell][open]")) event.target.querySelector("[data-bell-menu]").dispatchEvent(new Event("refresh"));
+}, true);
 /* A radio button with data-shows="id" shows that element and hides those of its neighbours. */
 on("change", "input[data-shows]", (event, input) => {
   for (const other of document.querySelectorAll(`input[name="${CSS.escape(input.name)}"][data-shows]`)) {
@@ -120,6 +141,7 @@ function openFeed() {
     feedTries = 0;
     showFeed("dot-ok", "Live");
     if (frame.kind === "inbox") { showInbox(frame.count); refreshLive(); }
+    if (frame.kind === "bell") ringBell(frame.unread);
     if (frame.kind === "run") { document.dispatchEvent(new CustomEvent("feed:run", { detail: frame })); refreshLive(); }
   });
   socket.addEventListener("close", (event) => {

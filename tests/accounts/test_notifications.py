@@ -16,6 +16,7 @@ from accounts import jobs, notifications
 from accounts.errors import InvalidInput
 from accounts.models import Membership, NoticeKind, Notification, OutgoingMail, Team, User
 from accounts.notifications import Notice
+from tests.calling import api_of
 from tests.factories import HumanRequestFactory, MembershipFactory, RunFactory
 from tests.html import HOSTILE
 
@@ -255,3 +256,45 @@ def test_an_unsubscribe_link_of_a_person_who_is_gone_opens_nothing(client: Clien
     User.objects.update(is_active=False)
 
     assert client.post(f"/n/off/{token}/").status_code == 410
+
+
+# ---- The API
+
+LIST = "/api/v1/notifications/"
+
+
+def test_the_api_lists_ones_own_and_marks_them_as_read(alice: User, bob: User, team: Team) -> None:
+    for n in range(3):
+        tell(team, alice, subject_id=str(n), subject_label=f"Run {n}")
+    tell(team, bob)
+    api = api_of(alice, team)
+
+    shown = api.get(LIST).json()["results"]
+    assert [row["subject"]["label"] for row in shown] == ["Run 2", "Run 1", "Run 0"]
+    assert shown[0] | {"id": "", "created_at": ""} == {
+        "id": "",
+        "kind": "failed",
+        "title": "Ana could not finish",
+        "detail": "",
+        "url": "/t/acme/runs/",
+        "subject": {"type": "thing", "id": "2", "label": "Run 2"},
+        "created_at": "",
+        "read_at": None,
+        "settled_at": None,
+    }
+
+    first = [api.post(f"{LIST}{shown[0]['id']}/read/").json()["read_at"] for _ in range(2)]
+    assert first[0] == first[1] is not None
+    assert len(api.get(LIST, {"unread": "true"}).json()["results"]) == 2
+    assert api.get(LIST, {"kind": "budget"}).json()["results"] == []
+    assert [api.post(f"{LIST}read/").json() for _ in range(2)] == [{"read": 2}, {"read": 0}]
+    assert Notification.objects.filter(read_at=None).get().person == bob
+
+
+def test_the_api_shows_nobody_elses(alice: User, bob: User, team: Team) -> None:
+    tell(team, bob)
+    row = Notification.objects.get()
+    api = api_of(alice, team)
+
+    assert [api.get(f"{LIST}{row.pk}/").status_code, api.post(f"{LIST}{row.pk}/read/").status_code] == [404, 404]
+    assert read() == [False]

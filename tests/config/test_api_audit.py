@@ -33,6 +33,8 @@ SAFE = {"GET", "HEAD", "OPTIONS"}
 SILENT = {
     "POST /api/v1/auth/verify-email/": "says whose an address is; the account that it opens was recorded",
     "PUT /api/v1/files/received/{token}/": "brings the bytes of a file that was announced and is recorded later",
+    "POST /api/v1/notifications/read/": "only says what a person has seen",
+    "POST /api/v1/notifications/{id}/read/": "only says what a person has seen",
     "POST /api/v1/auth/token/refresh/": "goes on with a sign-in that was recorded",
 }
 

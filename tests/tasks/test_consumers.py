@@ -13,7 +13,9 @@ from channels.testing import WebsocketCommunicator
 from django.db import OperationalError
 from django.test import AsyncClient, Client
 
-from accounts.models import Membership, Team, User
+from accounts import notifications
+from accounts.models import Membership, NoticeKind, Team, User
+from accounts.notifications import Notice
 from accounts.services import keys, tokens
 from config.asgi import application
 from tasks import consumers, events, stream
@@ -210,6 +212,7 @@ async def test_too_many_sockets_of_one_person(run: Run, bob: User, settings: Any
 async def test_the_feed_tells_of_status_changes_and_the_inbox(run: Run, bob: User) -> None:
     made = await opened(await sync_to_async(socket)(f"/ws/feed/?team={run.team.slug}", user=bob))
     assert json.loads(await made.receive_from()) == {"kind": "inbox", "count": 0}
+    assert json.loads(await made.receive_from()) == {"kind": "bell", "unread": 0}
 
     hint = {"run": str(run.pk), "status": "running"}
     got: dict[str, Any] = {}
@@ -229,6 +232,7 @@ async def test_what_waits_in_another_team_is_not_counted(run: Run, charlie: User
     made = await opened(await sync_to_async(socket)(f"/ws/feed/?team={other_team.slug}", user=charlie))
 
     assert await made.receive_json_from(5) == {"kind": "inbox", "count": 0}
+    assert await made.receive_json_from(5) == {"kind": "bell", "unread": 0}
     got: dict[str, Any] = {}
     while not got:  # until the socket has subscribed
         for changed in (run, mine):
@@ -237,6 +241,32 @@ async def test_what_waits_in_another_team_is_not_counted(run: Run, charlie: User
             got = json.loads(await made.receive_from())
     assert got == {"kind": "run", "run": str(mine.pk), "status": "running"}
     await made.disconnect()
+
+
+@pytest.mark.promise("G16")
+async def test_the_bell_of_one_person_rings_for_nobody_else(run: Run, alice: User, bob: User) -> None:
+    def tell(subject: str) -> None:
+        notice = Notice(
+            kind=NoticeKind.FAILED, title="Ana", url="/", action="Look", subject_type="thing", subject_id=subject
+        )
+        notifications.notify(team=run.team, people=[bob], notice=notice, needs="runs:read")
+
+    feed = f"/ws/feed/?team={run.team.slug}"
+    his, hers = [await opened(await sync_to_async(socket)(feed, user=person)) for person in (bob, alice)]
+    _, token = await sync_to_async(keys.create_key)(team=run.team, actor=bob, name="k", scopes=["runs:read"])
+    keyed = await opened(await sync_to_async(socket)(feed, key=token))
+    for made in (his, hers, keyed):
+        assert (await made.receive_json_from(5))["kind"] == "inbox"
+    assert [await made.receive_json_from(5) for made in (his, hers)] == [{"kind": "bell", "unread": 0}] * 2
+
+    await sync_to_async(tell)("1")
+    assert await his.receive_json_from(10) == {"kind": "bell", "unread": 1}
+    await sync_to_async(notifications.mark_read)(team=run.team, person=bob)
+    assert await his.receive_json_from(10) == {"kind": "bell", "unread": 0}
+
+    assert [await made.receive_nothing(0.2) for made in (hers, keyed)] == [True, True]
+    for made in (his, hers, keyed):
+        await made.disconnect()
 
 
 @pytest.mark.promise("G16")

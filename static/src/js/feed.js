@@ -45,6 +45,7 @@ function openFeed() {
     feedTries = 0;
     showFeed("dot-ok", "Live");
     if (frame.kind === "inbox") { showInbox(frame.count); refreshLive(); }
+    if (frame.kind === "bell") ringBell(frame.unread);
     if (frame.kind === "run") { document.dispatchEvent(new CustomEvent("feed:run", { detail: frame })); refreshLive(); }
   });
   socket.addEventListener("close", (event) => {
