@@ -5,7 +5,7 @@ function ringBell(count) {
     slot.replaceChildren();
     if (!count) continue;
     const badge = document.createElement("span");
-    badge.className = "count count-human";
+    badge.className = "count";
     badge.textContent = count > 99 ? "99+" : count;
     const words = document.createElement("span");
     words.className = "sr-only";

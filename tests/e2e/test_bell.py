@@ -1,0 +1,61 @@
+"""The bell in a real browser: it rings without a reload when somebody else's run needs this person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from accounts.models import Notification, Team, User
+from tasks.services import answers, notices
+from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
+
+Open = Callable[..., Page]
+
+
+@pytest.mark.parametrize("look", [{}, {"phone": True, "dark": True}], ids=["desk", "phone"])
+def test_the_bell_rings_and_falls_silent_by_itself(
+    open_page: Open, shot: Callable[..., None], team: Team, alice: User, bob: User, look: dict[str, bool]
+) -> None:
+    page = open_page(alice, **look)
+    page.goto("/t/acme/settings/notifications/")
+    bell, count = page.locator("[data-bell]"), page.locator("[data-bell-count]")
+    expect(page.locator("h1")).to_be_visible()
+    expect(count).to_have_text("")
+    agent = AgentFactory(team=team, name="Ana")
+    run = RunFactory(agent=agent, status="waiting", waiting_kind="question", created_by=alice, title="Refunds in May")
+    asked = HumanRequestFactory(run=run, title="Which column holds the refund?")
+    ended = {"status": "failed", "finished_at": run.created_at, "error_detail": "The model refused."}
+    failed = RunFactory(agent=agent, created_by=alice, title="Stock", **ended)
+
+    notices.tell()
+
+    expect(count).to_have_text("2 unread")
+    bell.locator("summary").click()
+    expect(bell.get_by_role("button", name="Ana has a question")).to_be_visible()
+    shot(page, f"bell-{'phone' if look else 'desk'}", whole=False)
+
+    answers.answer_request(asked=asked, actor=bob, answer={"value": "refunded"})  # somebody else was faster
+
+    expect(count).to_have_text("1 unread")
+    expect(bell.get_by_role("button", name="Ana has a question")).to_contain_text("done")
+    bell.get_by_role("button", name="Mark all read").click()
+    expect(count).to_have_text("")
+    assert Notification.objects.filter(read_at=None).exists() is False
+    bell.get_by_role("button", name="Ana could not finish").click()
+    page.wait_for_url(f"**/runs/{failed.pk}/")
+
+
+def test_the_pages_of_notifications(open_page: Open, shot: Callable[..., None], team: Team, alice: User) -> None:
+    page = open_page(alice)
+    page.goto("/t/acme/notifications/")
+    expect(page.get_by_text("Nothing yet")).to_be_visible()
+    page.goto("/t/acme/settings/notifications/")
+    page.get_by_role("switch", name="A run of yours failed: E-mail").click()
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("Your choices are saved")).to_be_visible()
+
+    expect(page.get_by_role("switch", name="A run of yours failed: E-mail")).not_to_be_checked()
+    alice.refresh_from_db()
+    assert alice.notice_channels["failed"] == ["app"]
