@@ -15,3 +15,5 @@ DATABASES["default"]["OPTIONS"].pop("pool", None)  # a pool would outlive the te
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+# A code that a test computed at the end of a half minute may arrive after it.
+MFA_TOTP_TOLERANCE = 1
