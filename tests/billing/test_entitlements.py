@@ -23,7 +23,7 @@ from storage.services import save_file
 from tasks.models import Run, RunStatus
 from tasks.services import forks
 from tests.calling import Api, api_of
-from tests.factories import AgentFactory, RunFactory, StoredFileFactory, TaskFactory, UserFactory
+from tests.factories import AgentFactory, MembershipFactory, RunFactory, StoredFileFactory, TaskFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -258,6 +258,16 @@ def test_forms_warn_before_and_offer_a_larger_plan_at_the_refusal(page: Client, 
     assert "Your plan has no more." in html
     assert 'href="/t/acme/settings/plan/"' in html
     assert Agent.objects.count() == 1
+
+
+def test_who_invites_is_told_that_the_seats_are_taken(page: Client, free: Team) -> None:
+    quiet = page.get("/t/acme/settings/members/").content.decode()
+    MembershipFactory.create_batch(2, team=free)
+
+    full = page.get("/t/acme/settings/members/").content.decode()
+
+    assert "See the plans" not in quiet
+    assert "Your plan has no more.</strong> People: 3 of 3." in full
 
 
 def _agent_form() -> dict[str, str]:

@@ -15,10 +15,13 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Team, User
+from billing import entitlements
+from billing.plans import GB
 from storage import uploads
 from storage.models import StoredFile, Upload
 from storage.services import open_file
 from tests.calling import Api, api_of
+from tests.factories import StoredFileFactory
 
 FILES = "/api/v1/files/"
 CONTENT = b"name;cost\nTea;3\n" * 1000
@@ -189,3 +192,20 @@ def test_the_key_is_ours_whatever_the_name(api: Api) -> None:
 
     assert begun["name"] == "passwd"
     assert ".." not in Upload.objects.get().key
+
+
+def test_what_the_plan_has_no_room_for_is_refused_when_it_is_announced_and_when_it_has_arrived(
+    api: Api, team: Team
+) -> None:
+    entitlements.assign_plan(team=team, actor=None, plan="free")
+    begun = begin(api)
+    send(begun["url"])
+    StoredFileFactory(team=team, size=GB)
+
+    late = complete(api, begun)
+    early = api.send("POST", f"{FILES}upload-url/", GIVEN)
+
+    assert [(answer.status_code, answer.json()["entitlement"]) for answer in (late, early)] == [
+        (402, "storage_bytes")
+    ] * 2
+    assert StoredFile.objects.filter(name="costs.csv").exists() is False
