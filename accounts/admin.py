@@ -260,7 +260,14 @@ class TokenFamilyAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Revoke")
     def revoke(self, request: HttpRequest, queryset: QuerySet[TokenFamily]) -> None:
-        each(request, queryset, lambda family: tokens.revoke_family(family_id=family.pk), "revoked")
+        operator: Any = request.user
+
+        @transaction.atomic
+        def revoke(family: TokenFamily) -> None:
+            tokens.revoke_family(family_id=family.pk)
+            audit.record_person(person=family.user, actor=operator, action="session.ended", count=1)
+
+        each(request, queryset, revoke, "revoked")
 
 
 @admin.register(AuditEntry)

@@ -65,6 +65,8 @@ def end_sessions(user: User, *, keep: str = "") -> int:
     ended = list(UserSession.objects.filter(user=user).exclude(session_key=keep))
     for session in ended:
         session.end()
+    if ended:
+        audit.record_person(person=user, actor=user, action="session.ended", count=len(ended))
     return len(ended)
 
 
@@ -73,4 +75,5 @@ def end_session(user: User, session_id: int) -> bool:
     session = UserSession.objects.filter(user=user, pk=session_id).first()
     if session is not None:
         session.end()
+        audit.record_person(person=user, actor=user, action="session.ended", count=1)
     return session is not None

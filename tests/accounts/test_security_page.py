@@ -93,6 +93,7 @@ def test_one_session_is_ended_with_its_socket(grace: User, page: str) -> None:
     assert (is_signed_in(here), is_signed_in(phone)) == (True, False)
     assert sockets.callers_team_ids(socket) == []
     assert here.post(f"{page}sessions/{of_phone.pk}/end/").status_code == 404
+    assert [entry.data for entry in AuditEntry.objects.filter(action="session.ended", actor=grace)] == [{"count": 1}]
 
 
 def test_all_others_are_ended_at_once(grace: User, page: str) -> None:
@@ -103,6 +104,7 @@ def test_all_others_are_ended_at_once(grace: User, page: str) -> None:
     assert answer.status_code == 302
     assert [is_signed_in(client) for client in (here, *others)] == [True, False, False]
     assert Session.objects.count() == 1
+    assert [entry.data for entry in AuditEntry.objects.filter(action="session.ended", actor=grace)] == [{"count": 2}]
 
 
 def test_somebody_elses_session_is_none_of_yours(grace: User, page: str) -> None:

@@ -15,8 +15,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.admin import AuditedAdmin, ReadOnlyAdmin
-from accounts.models import ApiKey, AuditEntry, Membership, Team, User
+from accounts.models import ApiKey, AuditEntry, Membership, Team, TokenFamily, User
 from accounts.services import keys
+from accounts.services.tokens import issue_pair
 from agents.models import Agent
 from agents.services.memories import AgentMemory
 from billing.models import Budget, Price, TeamPlan, UsageRecord
@@ -151,12 +152,14 @@ def test_what_operators_do_is_in_the_audit_log_of_each_team_that_it_touches(
 ) -> None:
     Membership.objects.create(team=other_team, user=alice, role="viewer")
     plan, team = TeamPlan.objects.get(team=run.team), run.team
+    issue_pair(user=alice)
 
     desk.post(url_of(TeamPlan, "change", plan.pk), {"plan": "pro"})
     desk.post(url_of(Budget, "change", Budget.objects.get().pk), {"limit_usd": "50"})
     desk.post(url_of(User, "change", alice.pk), {"name": "Alice B.", "hue": "teal", "is_active": "on"})
     desk.post(url_of(Membership, "delete", Membership.objects.get(user=bob).pk), {"post": "yes"})
     act(desk, Agent, "pause", run.agent)
+    act(desk, TokenFamily, "revoke", TokenFamily.objects.get())
 
     found = AuditEntry.objects.filter(actor__email="ops@example.com").order_by("id")
     assert [(entry.action, entry.team) for entry in found] == [
@@ -168,6 +171,8 @@ def test_what_operators_do_is_in_the_audit_log_of_each_team_that_it_touches(
         ("operator.changed_user", other_team),
         ("operator.deleted_membership", team),
         ("agent.paused", team),
+        ("session.ended", team),
+        ("session.ended", other_team),
     ]
     assert {entry.actor_label for entry in found} == {"ops@example.com (operator)"}
     assert {entry.address for entry in found} == {"127.0.0.1"}
