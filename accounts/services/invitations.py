@@ -11,12 +11,14 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
-from accounts import audit, mail
+from accounts import audit, mail, notifications
 from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput
-from accounts.models import Invitation, Membership, Role, Team, User
+from accounts.models import Invitation, Membership, NoticeKind, Role, Team, User
 from accounts.models.roles import may_manage
+from accounts.notifications import Notice
 from accounts.services import rates
 from accounts.services.members import add_member, hold
 
@@ -109,7 +111,23 @@ def accept(*, invitation: Invitation, user: User) -> Membership:
     held.accepted_at = timezone.now()
     held.save(update_fields=["accepted_at"])
     audit.record(team=held.team, actor=user, action="invitation.accepted", target=held, role=held.role)
-    return add_member(team=held.team, user=user, role=held.role, actor=user)
+    joined = add_member(team=held.team, user=user, role=held.role, actor=user)
+    _tell(held, inviter, user)
+    return joined
+
+
+def _tell(invitation: Invitation, inviter: User, user: User) -> None:
+    notice = Notice(
+        kind=NoticeKind.INVITATION,
+        title=f"{user.display_name} joined {invitation.team.name}",
+        detail=f"As {invitation.role}, by your invitation to {invitation.email}.",
+        url=reverse("accounts:team_settings", args=[invitation.team.slug]),
+        action="See the team",
+        subject_type="invitation",
+        subject_id=str(invitation.pk),
+        subject_label=invitation.team.name,
+    )
+    notifications.notify(team=invitation.team, people=[inviter], notice=notice, needs="team:admin")
 
 
 def is_for(invitation: Invitation, user: User) -> bool:
