@@ -149,6 +149,12 @@ ERRORS = (
         "Upload large things as files and refer to them by their id.",
     ),
     ErrorDoc(
+        "range_not_satisfiable",
+        416,
+        "`Range` asks for bytes that the file does not have.",
+        "Ask for the size with `HEAD`, then for a part of it.",
+    ),
+    ErrorDoc(
         "unsupported_media_type",
         415,
         "The body has a type that is not read here.",

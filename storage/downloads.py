@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 
 from storage import names, services
 from storage.models import StoredFile
+from storage.ranges import part_of
 
 LOCKED = "sandbox; default-src 'none'"
 
@@ -34,13 +35,19 @@ def by_app() -> bool:
 
 
 def _streamed(stored: StoredFile, request: HttpRequest) -> HttpResponseBase:
-    kind = services.download_type(stored)
+    kind, part, etag = services.download_type(stored), None, f'"{stored.sha256}"'
     response: HttpResponseBase
     if request.method == "HEAD":
         response = HttpResponse(content_type=kind)
     else:
-        response = StreamingHttpResponse(services.pieces(stored), content_type=kind)
-    response["Content-Length"] = str(stored.size)
+        if request.headers.get("If-Range", etag) == etag:
+            part = part_of(stored.size, request.headers.get("Range", ""))
+        response = StreamingHttpResponse(services.pieces(stored, part), content_type=kind, status=206 if part else 200)
+    if part:
+        response["Content-Range"] = f"bytes {part.first}-{part.last}/{stored.size}"
+    response["Content-Length"] = str(part.size if part else stored.size)
+    response["Accept-Ranges"] = "bytes"
+    response["ETag"] = etag
     response["Content-Disposition"] = names.content_disposition(stored.name)
     response["Content-Security-Policy"] = LOCKED
     response["Cross-Origin-Resource-Policy"] = "same-origin"

@@ -26,6 +26,7 @@ from accounts.ids import uuid7
 from accounts.models import User
 from storage import content_types, names
 from storage.models import StoredFile
+from storage.ranges import Part
 from storage.signals import file_saving
 
 logger = logging.getLogger(__name__)
@@ -110,14 +111,14 @@ def signed_url(stored: StoredFile) -> str:
     return str(store.url(stored.key, parameters=headers, expire=URL_LIVES_S))
 
 
-def pieces(stored: StoredFile) -> Iterator[bytes]:
+def pieces(stored: StoredFile, part: Part | None = None) -> Iterator[bytes]:
     """The file's bytes as they come from the store. A store or object that is away is said before the first of them."""
-    return pieces_of(stored.key)
+    return pieces_of(stored.key, part)
 
 
-def pieces_of(key: str) -> Iterator[bytes]:
+def pieces_of(key: str, part: Part | None = None) -> Iterator[bytes]:
     """The same for an object that has no row yet."""
-    return _read(answering(lambda: _opened(key)))
+    return _read(answering(lambda: _opened(key, part)))
 
 
 def download_type(stored: StoredFile) -> str:
@@ -207,11 +208,12 @@ def _fetched(key: str) -> IO[bytes]:
     return kept
 
 
-def _opened(key: str) -> Any:
+def _opened(key: str, part: Part | None) -> Any:
     """The object with only its head read, so that nothing of it is kept here."""
     store: Any = default_storage
     try:
-        return store.bucket.Object(key).get()["Body"]
+        wanted = {"Range": f"bytes={part.first}-{part.last}"} if part else {}
+        return store.bucket.Object(key).get(**wanted)["Body"]
     except ClientError as problem:
         if problem.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
             raise FileNotFoundError(key) from problem

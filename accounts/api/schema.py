@@ -24,6 +24,7 @@ WORDS = {
     412: "If-Match names an older state.",
     413: "The body is too large.",
     415: "The body has a type that is not read here.",
+    416: "`Range` names no byte of the file.",
     422: "Some of the input does not fit; `errors` says where.",
     429: "Too many calls; `Retry-After` says when to call again.",
     503: "A part that is needed does not answer; try again later.",

@@ -11,7 +11,7 @@ from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 
-from accounts.api.base import TeamViewSet
+from accounts.api.base import TeamViewSet, refuses
 from storage.downloads import download
 from tasks.api.runs import OfRun
 from tasks.api.shapes import ArtifactSerializer
@@ -39,9 +39,13 @@ class ArtifactViewSet(mixins.RetrieveModelMixin, TeamViewSet):
             (200, "application/octet-stream"): OpenApiResponse(
                 OpenApiTypes.BINARY, description="The bytes, where the file store is reached through this server only."
             ),
+            (206, "application/octet-stream"): OpenApiResponse(
+                OpenApiTypes.BINARY, description="The part that `Range: bytes=FIRST-LAST` asks for, in the same case."
+            ),
             302: OpenApiResponse(description="To an address in the file store that works for five minutes."),
         },
     )
+    @refuses(416)
     @action(detail=True, methods=["get"])
     def download(self, request: Request, pk: str) -> HttpResponseBase:
         artifact: Any = self.get_object()

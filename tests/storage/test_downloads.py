@@ -96,6 +96,56 @@ def test_only_the_head_is_answered_without_the_store(as_alice: Client, run: Run)
     assert (answer.status_code, answer["Content-Length"], answer.content) == (200, "5", b"")
 
 
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-3", 0, 3),
+        ("bytes=5-", 5, 9),
+        ("bytes=-2", 8, 9),
+        ("bytes=4-900", 4, 9),
+        ("bytes=-900", 0, 9),
+        ("bytes=9-9", 9, 9),
+    ],
+)
+def test_a_part_is_sent_where_one_is_asked_for(as_alice: Client, run: Run, asked: str, first: int, last: int) -> None:
+    answer: Any = as_alice.get(input_of(run, b"0123456789"), headers={"Range": asked})
+
+    assert answer.status_code == 206
+    assert b"".join(answer.streaming_content) == b"0123456789"[first : last + 1]
+    assert answer["Content-Range"] == f"bytes {first}-{last}/10"
+    assert answer["Content-Length"] == str(last - first + 1)
+    assert answer["Content-Disposition"].startswith("attachment;")
+
+
+@pytest.mark.parametrize("asked", ["", "bytes=", "bytes=-", "bytes=3-1", "bytes=0-1,4-5", "items=0-1", "bytes=a-b"])
+def test_what_is_no_single_range_gets_the_whole_file(as_alice: Client, run: Run, asked: str) -> None:
+    answer: Any = as_alice.get(input_of(run, b"0123456789"), headers={"Range": asked})
+
+    assert (answer.status_code, b"".join(answer.streaming_content)) == (200, b"0123456789")
+    assert answer["Accept-Ranges"] == "bytes"
+
+
+def test_a_part_of_another_state_is_not_mixed_with_this_one(as_alice: Client, run: Run) -> None:
+    address = input_of(run, b"0123456789")
+    etag = as_alice.head(address)["ETag"]
+
+    same = as_alice.get(address, headers={"Range": "bytes=5-", "If-Range": etag})
+    other = as_alice.get(address, headers={"Range": "bytes=5-", "If-Range": '"of-before"'})
+
+    assert (same.status_code, other.status_code) == (206, 200)
+
+
+@pytest.mark.parametrize("asked", ["bytes=10-", "bytes=900-901", "bytes=-0"])
+def test_a_part_that_is_not_there_is_refused(as_alice: Client, alice: User, team: Team, run: Run, asked: str) -> None:
+    answer = as_alice.get(input_of(run, b"0123456789"), headers={"Range": asked})
+    stored = services.save_file(team_id=team.pk, content=b"0123456789", name="costs.csv")
+    artifact = ArtifactFactory(run=run, file=stored)
+    problem = api_of(alice, team).send("GET", f"/api/v1/artifacts/{artifact.pk}/download/", Range=asked)
+
+    assert answer.status_code == 416
+    assert (problem.status_code, problem.json()["code"]) == (416, "range_not_satisfiable")
+
+
 def test_an_outsider_gets_nothing(client: Client, charlie: User, other_team: Team, run: Run) -> None:
     artifact = ArtifactFactory(run=run)
     client.force_login(charlie)

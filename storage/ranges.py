@@ -1,0 +1,46 @@
+"""A part of a file: `Range: bytes=500-` goes on with a download that broke off (RFC 9110, one range)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from accounts.errors import AppError
+
+_ONE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+
+class RangeNotSatisfiable(AppError):
+    """The file has no byte that was asked for."""
+
+    status = 416
+    code = "range_not_satisfiable"
+    title = "The file has no such part"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The bytes from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+    @property
+    def size(self) -> int:
+        return self.last - self.first + 1
+
+
+def part_of(size: int, header: str) -> Part | None:
+    """The part that the header asks for; None for the whole file, also when the header is one that we do not serve."""
+    asked = _ONE.fullmatch(header.strip())
+    if asked is None or not (asked[1] or asked[2]):
+        return None
+    if asked[1]:
+        first, last = int(asked[1]), min(int(asked[2] or size), size - 1)
+        if asked[2] and int(asked[2]) < first:
+            return None  # not a range at all
+    else:
+        first, last = max(0, size - int(asked[2])), size - 1
+    if first > last:
+        raise RangeNotSatisfiable(f"The file has {size} bytes.")
+    return Part(first, last)
