@@ -42,6 +42,7 @@ class InvitationInput(StrictSerializer):
 
 @extend_schema_view(
     list=extend_schema(summary="List a team's open invitations"),
+    retrieve=extend_schema(summary="Show an open invitation"),
     create=extend_schema(summary="Invite a person", request=InvitationInput, responses={201: InvitationSerializer}),
     destroy=extend_schema(summary="Revoke an invitation"),
 )
