@@ -20,7 +20,7 @@ STREAM = "runs_stream"
 OPEN = {"files_receive"}
 """The address itself is the right."""
 SIGN_IN = {"auth_sign_up", "auth_verify_email", "auth_token", "auth_token_refresh"}
-FREE_TO_REPEAT = SIGN_IN | {"teams_leave"}
+FREE_TO_REPEAT = SIGN_IN | {"teams_leave", "notifications_read", "notifications_read_all"}
 """POST operations that create and spend nothing."""
 
 
