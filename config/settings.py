@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import environ
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config as BotoConfig
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -173,6 +174,7 @@ _S3_OPTIONS = {
     "querystring_auth": True,
     "querystring_expire": 300,
     "max_memory_size": 8 * 1024 * 1024,  # larger downloads go to disk
+    "transfer_config": TransferConfig(use_threads=False),  # one piece of 8 MB at a time: ten at once fill the memory
     "client_config": BotoConfig(
         signature_version="s3v4",
         s3={"addressing_style": "path"},

@@ -140,7 +140,7 @@ def _copy(source: str, target: str) -> None:
     store: Any = default_storage
     if not default_storage.exists(source):
         raise FileNotFoundError(source)
-    store.bucket.Object(target).copy({"Bucket": store.bucket_name, "Key": source})
+    store.bucket.Object(target).copy_from(CopySource={"Bucket": store.bucket_name, "Key": source})
 
 
 def _check(upload: Upload, key: str) -> bytes:

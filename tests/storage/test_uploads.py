@@ -14,12 +14,14 @@ from django.core.files.storage import default_storage
 from django.test import Client
 from django.utils import timezone
 
+from accounts.errors import LimitReached
 from accounts.models import Team, User
 from billing import entitlements
 from billing.plans import GB
 from storage import uploads
 from storage.models import StoredFile, Upload
 from storage.services import open_file
+from storage.signals import file_saving
 from tests.calling import Api, api_of
 from tests.factories import StoredFileFactory
 
@@ -131,6 +133,24 @@ def test_an_empty_file_is_a_file(api: Api) -> None:
     send(begun["url"], b"")
 
     assert complete(api, begun).json()["size"] == 0
+
+
+def test_whoever_counts_files_may_refuse_this_one_too(api: Api) -> None:
+    begun = begin(api)
+    send(begun["url"])
+
+    def full(size: int, **_: Any) -> None:
+        raise LimitReached(f"{size} bytes too many.")
+
+    file_saving.connect(full)
+    try:
+        refused = complete(api, begun)
+    finally:
+        file_saving.disconnect(full)
+
+    assert (refused.status_code, refused.json()["code"]) == (402, "plan_limit_reached")
+    assert not StoredFile.objects.exists()
+    assert complete(api, begun).status_code == 201
 
 
 def test_completing_twice_is_one_file(api: Api) -> None:
