@@ -22,6 +22,7 @@ from django.utils import timezone
 from accounts.models import ApiKey, Membership, TokenFamily, User
 from accounts.models.roles import ACTIONS
 from accounts.services import keys, tokens
+from accounts.tenancy import Access, access_of_member
 
 READERS = frozenset(role for role, actions in ACTIONS.items() if "runs:read" in actions)
 """The roles that see runs."""
@@ -126,6 +127,20 @@ def _is_same_origin(headers: dict[bytes, bytes]) -> bool:
 def callers_team_ids(caller: Caller) -> list[Any]:
     """The teams that the caller may look at now; empty when it may not look at anything any more."""
     return teams_of([caller])[caller]
+
+
+def people_of(callers: Collection[Caller]) -> dict[Caller, Any]:
+    """The person behind each caller; behind a key whoever made it."""
+    keys = ApiKey.objects.filter(pk__in={caller.key_id for caller in callers if caller.key_id})
+    makers = dict(keys.values_list("pk", "created_by_id"))
+    return {caller: makers.get(caller.key_id) if caller.key_id else caller.user_id for caller in callers}
+
+
+def access_of(caller: Caller, team_id: Any) -> Access | None:
+    """As whom the caller looks at that team now; None for who has no place in it."""
+    user_id = people_of([caller])[caller]
+    membership = Membership.objects.select_related("team").filter(team=team_id, user=user_id).first()
+    return access_of_member(membership) if membership else None
 
 
 def teams_of(callers: Collection[Caller]) -> dict[Caller, list[Any]]:

@@ -15,6 +15,7 @@ from accounts.errors import Forbidden, NotFound
 from accounts.models import ApiKey, Membership, Team, User
 from accounts.models.roles import ACTIONS as ACTIONS
 from accounts.models.roles import SCOPES as SCOPES
+from accounts.models.roles import SEES_EVERY_AGENT
 
 P = ParamSpec("P")
 
@@ -29,6 +30,10 @@ class Access:
     role: str = ""
     """What the person, or the key's maker, is in the team."""
     user_id: Any = None
+
+    @property
+    def sees_every_agent(self) -> bool:
+        return self.role in SEES_EVERY_AGENT
 
 
 def access_of_member(membership: Membership) -> Access:

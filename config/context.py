@@ -27,14 +27,15 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     team = found["team"]
     if team is not None:
         match, role = request.resolver_match, getattr(request, "role", "")
+        access: Any = getattr(request, "access", None)
         found["nav"] = [
             {"label": label, "pages": nav.links(pages, team.slug, role, match.view_name if match else "")}
             for label, pages in nav.GROUPS
         ]
         found["may_read"] = may(role, "runs:read")
         found["actions"] = nav.links(nav.ACTIONS, team.slug, role)
-        found["inbox_count"] = cache(HumanRequest.objects.for_team(team).open().count)
+        found["inbox_count"] = cache(HumanRequest.objects.visible_to(access).open().count)
         mine = Notification.objects.for_team(team).shown_to(request.user).unread()  # type: ignore[arg-type]
         found["unread_count"] = cache(mine.count)
-        found["has_running"] = cache(Run.objects.for_team(team).filter(status=RunStatus.RUNNING).exists)
+        found["has_running"] = cache(Run.objects.visible_to(access).filter(status=RunStatus.RUNNING).exists)
     return found

@@ -17,11 +17,12 @@ from django.conf import settings
 from django.db.models import Count, Max
 
 from accounts.models import Notification, Team
-from accounts.sockets import Caller, callers_team_ids
+from accounts.sockets import Caller, access_of, callers_team_ids
 from tasks import aio, hub
 from tasks.models import HumanRequest
 from tasks.services import shares
 from tasks.watching import history
+from tasks.watching.rights import allowed
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +197,8 @@ class FeedConsumer(LiveConsumer):
                     await self._ring()
                 continue
             if message is not None:
-                await self.send(json.dumps({"kind": "run", **message}))
+                if await self._may_see(message):
+                    await self.send(json.dumps({"kind": "run", **message}))
             else:
                 await self._ring()
             await self._count()
@@ -217,7 +219,17 @@ class FeedConsumer(LiveConsumer):
             await self.send(json.dumps({"kind": "bell", "unread": newest["count"]}))
 
     async def _count(self) -> None:
-        count = await HumanRequest.objects.filter(team_id=self.team_id).open().acount()
+        count = await self._open_requests()
         if count != getattr(self, "_last_count", None):
             self._last_count = count
             await self.send(json.dumps({"kind": "inbox", "count": count}))
+
+    @database_sync_to_async
+    def _open_requests(self) -> int:
+        """Those that the caller sees; who has just lost the right is about to be closed."""
+        access = access_of(self.caller, self.team_id) if self.caller else None
+        return HumanRequest.objects.visible_to(access).open().count() if access else 0
+
+    @database_sync_to_async
+    def _may_see(self, message: dict[str, Any]) -> bool:
+        return self.caller is not None and bool(allowed({(self.caller, UUID(message["run"]))}))

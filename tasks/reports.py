@@ -16,10 +16,11 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from accounts.ids import first_id_at
-from accounts.models import Team
+from accounts.models import Team, Viewer
 from agents.models import Agent, AgentStatus
 from billing.models import Budget
 from tasks.models import HumanRequest, Run, RunStatus
+from tasks.models.run import RunQuerySet
 
 SLOW_S = 0.05
 KEPT_S = 60
@@ -64,24 +65,24 @@ class Activity:
     month: Tally = field(default_factory=Tally)
 
 
-def activity(team: Team, *, now: datetime | None = None) -> Activity:
+def activity(access: Viewer, *, now: datetime | None = None) -> Activity:
     """How the last weeks went. A team so large that counting is slow gets a count that is up to a minute old."""
-    key = f"activity:{team.pk}"
+    key = f"activity:{access.team.pk}:{'' if access.sees_every_agent else access.user_id}"
     if now is None and isinstance(kept := cache.get(key), Activity):
         return kept
     started = time.perf_counter()
-    found = _count(team, (now or timezone.now()).date())
+    found = _count(access, (now or timezone.now()).date())
     if now is None and time.perf_counter() - started > SLOW_S:
         cache.set(key, found, KEPT_S)
     return found
 
 
-def _count(team: Team, today: date, days: int = 14) -> Activity:
+def _count(access: Viewer, today: date, days: int = 14) -> Activity:
     """One pass over the runs of this month or of the last `days` days, whichever goes further back."""
     month = today.replace(day=1)
     window = [today - timedelta(days=n) for n in reversed(range(days))]
     found = Activity(days={day: Tally() for day in window}, agents={})
-    for row in _by_day_and_agent(team, min(month, window[0])):
+    for row in _by_day_and_agent(Run.objects.visible_to(access), min(month, window[0])):
         day: date = row["day"]
         if day in found.days:
             found.days[day].add(row)
@@ -95,9 +96,9 @@ def _count(team: Team, today: date, days: int = 14) -> Activity:
     return found
 
 
-def _by_day_and_agent(team: Team, since: date, **only: Any) -> Iterable[Any]:
+def _by_day_and_agent(all_runs: RunQuerySet, since: date, **only: Any) -> Iterable[Any]:
     start = datetime(since.year, since.month, since.day, tzinfo=timezone.get_current_timezone())
-    runs = Run.objects.for_team(team).filter(id__gte=first_id_at(start), **only)
+    runs = all_runs.filter(id__gte=first_id_at(start), **only)
     return (
         runs.annotate(day=TruncDate("created_at"))
         .values("day", "agent")
@@ -116,7 +117,7 @@ def _by_day_and_agent(team: Team, since: date, **only: Any) -> Iterable[Any]:
 def agent_tally(agent: Agent, *, days: int = 30) -> tuple[Tally, list[int]]:
     """How one agent did lately: the sum, and its runs a day, the oldest first."""
     today = timezone.now().date()
-    rows = list(_by_day_and_agent(agent.team, today - timedelta(days=days - 1), agent=agent))
+    rows = list(_by_day_and_agent(Run.objects.for_team(agent.team), today - timedelta(days=days - 1), agent=agent))
     tally = Tally()
     for row in rows:
         tally.add(row)
@@ -134,9 +135,9 @@ class Presence:
     """The run that it is working on or waiting in, the newest one."""
 
 
-def presence(team: Team, agents: Iterable[Agent]) -> dict[UUID, Presence]:
+def presence(access: Viewer, agents: Iterable[Agent]) -> dict[UUID, Presence]:
     """What each agent is doing: asking a person counts before working."""
-    live = Run.objects.for_team(team).filter(status__in=(S.RUNNING, S.WAITING, S.NEEDS_REVIEW))
+    live = Run.objects.visible_to(access).filter(status__in=(S.RUNNING, S.WAITING, S.NEEDS_REVIEW))
     asking = {run.agent_id: run for run in live.filter(ASKING).order_by("agent_id", "-id").distinct("agent_id")}
     working = live.filter(status=S.RUNNING).order_by("agent_id", "-id").distinct("agent_id")
     running = {run.agent_id: run for run in working}
@@ -154,22 +155,22 @@ def presence(team: Team, agents: Iterable[Agent]) -> dict[UUID, Presence]:
 S = RunStatus
 
 
-def working_now(team: Team, limit: int = 6) -> list[Run]:
+def working_now(access: Viewer, limit: int = 6) -> list[Run]:
     """Runs that are going or about to go, the running ones first."""
-    live = Run.objects.for_team(team).with_people_words()
+    live = Run.objects.visible_to(access).with_people_words()
     running = list(live.filter(status=S.RUNNING).order_by("-id")[:limit])
     queued = live.filter(status=S.QUEUED).order_by("-priority", "queued_at")[: limit - len(running)]
     return running + list(queued)
 
 
-def needs_you(team: Team, limit: int = 6) -> list[HumanRequest]:
+def needs_you(access: Viewer, limit: int = 6) -> list[HumanRequest]:
     """What waits for a person, the longest wait first."""
-    asked = HumanRequest.objects.for_team(team).open().select_related("run", "run__agent")
+    asked = HumanRequest.objects.visible_to(access).open().select_related("run", "run__agent")
     return list(asked.order_by("id")[:limit])
 
 
-def recent(team: Team, limit: int = 8) -> list[Run]:
-    return list(Run.objects.for_team(team).with_people_words().order_by("-id")[:limit])
+def recent(access: Viewer, limit: int = 8) -> list[Run]:
+    return list(Run.objects.visible_to(access).with_people_words().order_by("-id")[:limit])
 
 
 def month_budget(team: Team) -> Budget | None:

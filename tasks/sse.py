@@ -14,9 +14,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from accounts.errors import AppError, NotFound
-from accounts.sockets import Caller, callers_team_ids, http_caller
+from accounts.sockets import Caller, http_caller
 from tasks import hub
-from tasks.models import Run
+from tasks.watching.rights import allowed
 
 PING_S = 20.0
 RECHECK_S = 3.0
@@ -55,8 +55,7 @@ async def run_stream(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
 
 
 async def _may_look(caller: Caller, run_id: UUID) -> bool:
-    teams = await sync_to_async(callers_team_ids)(caller)
-    return await Run.objects.filter(pk=run_id, team__in=teams).aexists()
+    return bool(await sync_to_async(allowed)({(caller, run_id)}))
 
 
 async def _frames(caller: Caller, run_id: UUID, after: int) -> AsyncIterator[str]:

@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from tasks.views import (
     agent_forms,
+    agent_people,
     agents,
     artifacts,
     budgets,
@@ -57,6 +58,7 @@ urlpatterns = [
     path("agents/<uuid:agent_id>/memories/", agent_forms.memory_add, name="memory_add"),
     path("agents/<uuid:agent_id>/versions/<int:number>/restore/", agent_forms.agent_restore, name="agent_restore"),
     path("agents/<uuid:agent_id>/", agents.agent_detail, name="agent_detail"),
+    path("agents/<uuid:agent_id>/people/", agent_people.agent_people, name="agent_people"),
     path("agents/<uuid:agent_id>/pause/", agents.agent_pause, name="agent_pause"),
     path("agents/<uuid:agent_id>/let-go/", agents.agent_remove, name="agent_remove"),
     path("inbox/", inbox.inbox, name="inbox"),

@@ -124,7 +124,7 @@ class TeamViewSet(TeamAPIView, GenericViewSet[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset().none()
-        return cast(TeamScopedQuerySet[Any], super().get_queryset()).for_team(self.team)
+        return cast(TeamScopedQuerySet[Any], super().get_queryset()).visible_to(self.access)
 
     def get_object(self) -> Any:
         """The row that the address names. Filters belong to lists."""

@@ -12,6 +12,7 @@ from rest_framework import serializers
 
 from accounts.models import TeamScopedQuerySet
 from accounts.models.kept import Given, KeptQuery
+from accounts.tenancy import Access
 
 NOT_FOUND = "There is no such thing in this team."
 
@@ -29,7 +30,7 @@ class TeamRow(serializers.UUIDField):
     def to_internal_value(self, data: Any) -> Any:
         pk = super().to_internal_value(data)
         found = self.rows.first(team=self.context["view"].team.pk, pk=pk)
-        if found is None:
+        if found is None or not _is_visible(self, found):
             self.fail("not_found")
         return found
 
@@ -60,4 +61,10 @@ def _kept(rows: Callable[[], TeamScopedQuerySet[Any]]) -> KeptQuery[Any]:
 
 
 def _of_team(field: serializers.Field[Any, Any, Any, Any], rows: TeamScopedQuerySet[Any]) -> TeamScopedQuerySet[Any]:
-    return rows.for_team(field.context["view"].team)
+    return rows.visible_to(field.context["view"].access)
+
+
+def _is_visible(field: serializers.Field[Any, Any, Any, Any], row: Any) -> bool:
+    """Owners and admins see all that is in their team, so that nothing is asked for them."""
+    access: Access = field.context["view"].access
+    return access.sees_every_agent or bool(type(row).objects.visible_to(access).filter(pk=row.pk).exists())

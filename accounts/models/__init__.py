@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from accounts.models.audit import AuditEntry, AuditHead
-from accounts.models.base import TeamScopedModel, TeamScopedQuerySet
+from accounts.models.base import TeamScopedModel, TeamScopedQuerySet, Viewer
 from accounts.models.invitations import Invitation
 from accounts.models.keys import ApiKey, IdempotencyRecord
 from accounts.models.mail import MailStatus, OutgoingMail
@@ -27,4 +27,5 @@ __all__ = [
     "TeamScopedQuerySet",
     "TokenFamily",
     "User",
+    "Viewer",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from django.db import models
 
@@ -11,10 +11,25 @@ from accounts.models.people import Team
 M = TypeVar("M", bound=models.Model, covariant=True)
 
 
+class Viewer(Protocol):
+    """Who looks: `accounts.tenancy.Access`."""
+
+    @property
+    def team(self) -> Team: ...
+    @property
+    def user_id(self) -> Any: ...
+    @property
+    def sees_every_agent(self) -> bool: ...
+
+
 class TeamScopedQuerySet(models.QuerySet[M]):
     def for_team(self, team: Team) -> Self:
         """Only the rows of that team."""
         return self.filter(team=team)
+
+    def visible_to(self, access: Viewer) -> Self:
+        """Only the rows of the team that the caller acts in, without those that are kept to other members of it."""
+        return self.for_team(access.team)
 
 
 class TeamScopedModel(models.Model):

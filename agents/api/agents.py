@@ -86,7 +86,7 @@ class AgentViewSet(ListAndShow):
 
     def _locked(self) -> Agent:
         """The agent, held until the change is committed, so that `If-Match` cannot be overtaken."""
-        rows = Agent.objects.for_team(self.team).present().select_related("version").select_for_update(of=("self",))
+        rows = Agent.objects.visible_to(self.access).present().select_related("version").select_for_update(of=("self",))
         agent = find(rows, pk=self.kwargs["pk"])
         require_match(self.request, agent)
         return agent
@@ -102,7 +102,7 @@ class OfAgent(TeamViewSet):
     read_scope, write_scope = "agents:read", "agents:write"
 
     def agent(self) -> Agent:
-        return find(Agent.objects.for_team(self.team).present(), pk=self.kwargs["agent_pk"])
+        return find(Agent.objects.visible_to(self.access).present(), pk=self.kwargs["agent_pk"])
 
     def get_queryset(self) -> QuerySet[Any]:
         rows = super().get_queryset()

@@ -106,7 +106,7 @@ class BudgetListView(BudgetView):
     def get(self, request: Request) -> Response:
         of_team, of_agents = standings(self.team)
         rows = [self.shown(None, of_team)]
-        for agent in Agent.objects.for_team(self.team).present().order_by("name", "pk"):
+        for agent in Agent.objects.visible_to(self.access).present().order_by("name", "pk"):
             rows.append(self.shown(agent, of_agents.get(agent.pk, Standing(None, Decimal(0)))))
         return Response({"results": rows, "next": None, "previous": None})
 
@@ -140,7 +140,7 @@ class AgentBudgetView(BudgetView):
     write_scope = "team:admin"
 
     def agent(self, pk: UUID) -> Agent:
-        return find(Agent.objects.for_team(self.team).present(), pk=pk)
+        return find(Agent.objects.visible_to(self.access).present(), pk=pk)
 
     @extend_schema(operation_id="budgets_agents_show", summary="Show an agent's budget", responses=BudgetSerializer)
     def get(self, request: Request, agent_pk: UUID) -> Response:

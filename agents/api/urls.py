@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from agents.api.agents import AgentVersionViewSet, AgentViewSet
 from agents.api.budgets import AgentBudgetView, BudgetListView, TeamBudgetView
 from agents.api.memories import MemoryViewSet
+from agents.api.people import AgentPeopleView
 from agents.api.roles import RoleTemplateListView
 
 router = SimpleRouter(use_regex_path=False)
@@ -18,6 +19,7 @@ urlpatterns = [
     path("budgets/team/", TeamBudgetView.as_view(), name="budget-team"),
     path("budgets/agents/<uuid:agent_pk>/", AgentBudgetView.as_view(), name="budget-agent"),
     path("role-templates/", RoleTemplateListView.as_view(), name="role-templates"),
+    path(f"{of_agent}people/", AgentPeopleView.as_view(), name="agent-people"),
     path(f"{of_agent}versions/", AgentVersionViewSet.as_view({"get": "list"}), name="agent-versions"),
     path(
         f"{of_agent}versions/<int:number>/restore/",

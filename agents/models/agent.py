@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Self
+from typing import Self, TypeVar
 
 from django.db import models
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from accounts.ids import uuid7
-from accounts.models import TeamScopedModel, TeamScopedQuerySet, User
+from accounts.models import Membership, TeamScopedModel, TeamScopedQuerySet, User, Viewer
 from billing.models import Budget
+
+M = TypeVar("M", bound=models.Model, covariant=True)
 
 
 class AgentStatus(models.TextChoices):
@@ -26,6 +28,17 @@ class Runtime(models.TextChoices):
 
 
 class AgentQuerySet(TeamScopedQuerySet["Agent"]):
+    def hidden_from(self, access: Viewer) -> Self:
+        """Those of the team that are kept to members who do not include the caller."""
+        limited = self.for_team(access.team).filter(is_limited=True)
+        return limited.exclude(named_members__user=access.user_id)
+
+    def visible_to(self, access: Viewer) -> Self:
+        mine = self.for_team(access.team)
+        if access.sees_every_agent:
+            return mine
+        return mine.exclude(pk__in=Agent.objects.hidden_from(access).values("pk"))
+
     def present(self) -> Self:
         """Agents that were not deleted."""
         return self.exclude(status=AgentStatus.REMOVED)
@@ -34,6 +47,18 @@ class AgentQuerySet(TeamScopedQuerySet["Agent"]):
         """With `budget_monthly_usd`, in the same query."""
         mine = Budget.objects.filter(agent_id=OuterRef("pk"))
         return self.annotate(budget_monthly_usd=Subquery(mine.values("limit_usd")[:1]))
+
+
+class OfAgentQuerySet(TeamScopedQuerySet[M]):
+    """Rows that belong to an agent: who does not see it sees none of them."""
+
+    agent_path = "agent"
+
+    def visible_to(self, access: Viewer) -> Self:
+        mine = self.for_team(access.team)
+        if access.sees_every_agent:
+            return mine
+        return mine.exclude(**{f"{self.agent_path}__in": Agent.objects.hidden_from(access).values("pk")})
 
 
 class Agent(TeamScopedModel):
@@ -49,6 +74,10 @@ class Agent(TeamScopedModel):
     status = models.CharField(max_length=10, choices=AgentStatus.choices, default=AgentStatus.ACTIVE)
     version = models.ForeignKey("AgentVersion", null=True, on_delete=models.PROTECT, related_name="+")
     max_concurrent_runs = models.PositiveIntegerField(default=10)
+    is_limited = models.BooleanField(default=False)
+    """Whether only owners, admins and `named_members` see and use it, its tasks and its runs."""
+    named_members = models.ManyToManyField(Membership, blank=True, related_name="+")
+    """Goes with the membership: who comes back to the team is not named any more."""
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
@@ -86,7 +115,7 @@ class AgentVersion(TeamScopedModel):
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
-    objects = TeamScopedQuerySet["AgentVersion"].as_manager()
+    objects = OfAgentQuerySet["AgentVersion"].as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["agent", "number"], name="agent_version_once")]

@@ -6,8 +6,8 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.ids import uuid7
-from accounts.models import TeamScopedModel, TeamScopedQuerySet
-from agents.models.agent import Agent
+from accounts.models import TeamScopedModel
+from agents.models.agent import Agent, OfAgentQuerySet
 
 
 class Memory(TeamScopedModel):
@@ -24,7 +24,7 @@ class Memory(TeamScopedModel):
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = TeamScopedQuerySet["Memory"].as_manager()
+    objects = OfAgentQuerySet["Memory"].as_manager()
 
     class Meta:
         verbose_name_plural = "memories"

@@ -46,7 +46,7 @@ class AgentMetricsSerializer(serializers.Serializer[Any]):
 
 class OfAgentView(TeamAPIView):
     def agent(self, pk: UUID) -> Agent:
-        return find(Agent.objects.for_team(self.team).present().select_related("version", "team"), pk=pk)
+        return find(Agent.objects.visible_to(self.access).present().select_related("version", "team"), pk=pk)
 
 
 class AgentMetricsView(OfAgentView):

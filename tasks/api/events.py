@@ -47,7 +47,7 @@ class RunEventsView(TeamAPIView):
     @takes("after", "limit", "types")
     def get(self, request: Request, run_pk: str) -> Response:
         asked = _Asked(request)
-        run = find(Run.objects.for_team(self.team), pk=run_pk)
+        run = find(Run.objects.visible_to(self.access), pk=run_pk)
         rows = RunEvent.objects.filter(run=run, seq__gt=asked.after)
         if asked.types:
             rows = rows.filter(type__in=asked.types)

@@ -20,8 +20,8 @@ from accounts.api.filters import TimeFilter
 from accounts.api.idempotency import idempotent
 from accounts.api.serializers import EmptyInput
 from accounts.errors import NotFound
-from accounts.models import Team
 from accounts.models.kept import Given, KeptQuery, know_all
+from accounts.tenancy import Access
 from tasks.api.comparisons import ComparisonSerializer, read_with
 from tasks.api.inputs import (
     ForkInput,
@@ -65,10 +65,10 @@ def _one_run() -> QuerySet[Run]:
 _RUN = KeptQuery(_one_run)
 
 
-def shown_run(team: Team, pk: Any) -> Run:
+def shown_run(access: Access, pk: Any) -> Run:
     """A run with all that its shape needs, or 404."""
-    run: Any = _RUN.first(team=team.pk, pk=pk)
-    if run is None:
+    run: Any = _RUN.first(team=access.team.pk, pk=pk)
+    if run is None or (run.agent.is_limited and not Run.objects.visible_to(access).filter(pk=pk).exists()):
         raise NotFound(NOTHING_HERE)
     if run.has_requests or run.has_inputs:
         prefetch_related_objects([run], *PARTS)
@@ -106,7 +106,7 @@ class RunViewSet(ListAndShow):
     read_scope, write_scope = "runs:read", "runs:write"
 
     def get_object(self) -> Run:
-        return shown_run(self.team, self.kwargs["pk"])
+        return shown_run(self.access, self.kwargs["pk"])
 
     @idempotent()
     def create(self, request: Request) -> Response:
@@ -229,7 +229,7 @@ class RunViewSet(ListAndShow):
 
     def _many(self, wanted: Collection[UUID]) -> list[Run]:
         """Oldest first, so that two callers lock them in one order."""
-        rows = Run.objects.for_team(self.team).with_people_words().select_related("team")
+        rows = Run.objects.visible_to(self.access).with_people_words().select_related("team")
         found = list(rows.filter(pk__in=wanted).order_by("pk"))
         if len(found) < len(set(wanted)):
             raise NotFound(NOTHING_HERE)
@@ -237,7 +237,7 @@ class RunViewSet(ListAndShow):
 
     def shown(self, run: Run, *, status: int = 200) -> Response:
         """The run as it is now."""
-        return self.show(shown_run(self.team, run.pk), status=status)
+        return self.show(shown_run(self.access, run.pk), status=status)
 
 
 def _per_id(wanted: Collection[UUID], found: dict[Any, dict[str, Any]]) -> Response:
@@ -252,7 +252,7 @@ class OfRun(TeamViewSet):
     read_scope, write_scope = "runs:read", "runs:write"
 
     def run(self) -> Run:
-        return find(Run.objects.for_team(self.team), pk=self.kwargs["run_pk"])
+        return find(Run.objects.visible_to(self.access), pk=self.kwargs["run_pk"])
 
     def get_queryset(self) -> QuerySet[Any]:
         rows = super().get_queryset()

@@ -78,7 +78,7 @@ class TaskViewSet(ListAndShow):
 
     def _locked(self) -> Task:
         """The task, held until the change is committed, so that `If-Match` cannot be overtaken."""
-        rows = Task.objects.for_team(self.team).present().select_for_update(of=("self",))
+        rows = Task.objects.visible_to(self.access).present().select_for_update(of=("self",))
         task = find(rows, pk=self.kwargs["pk"])
         require_match(self.request, task)
         return task

@@ -9,7 +9,7 @@ from typing import Any, cast
 from django import forms
 
 from accounts.errors import AppError
-from accounts.models import Team
+from accounts.models import Viewer
 from agents.models import Agent, AgentStatus
 from tasks.forms.files import FilesField, check_size, upload_attrs
 from tasks.models import Task
@@ -25,9 +25,9 @@ def show_refusal(form: forms.Form, error: AppError, names: Mapping[str, str] | N
         form.add_error(None, error.detail)
 
 
-def agents_of(team: Team) -> Any:
+def agents_of(access: Viewer) -> Any:
     """Agents that can be given work."""
-    return Agent.objects.for_team(team).present().exclude(status=AgentStatus.PAUSED).order_by("name")
+    return Agent.objects.visible_to(access).present().exclude(status=AgentStatus.PAUSED).order_by("name")
 
 
 class LimitsForm(forms.Form):
@@ -68,10 +68,10 @@ class RunForm(LimitsForm):
         help_text="The run counts as done once somebody approved the result.",
     )
 
-    def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, access: Viewer, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = cast("forms.ModelChoiceField[Agent]", self.fields["agent"])
-        field.queryset = agents_of(team)
+        field.queryset = agents_of(access)
 
 
 def _field_of(variable: Mapping[str, Any]) -> forms.Field:

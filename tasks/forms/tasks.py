@@ -11,7 +11,7 @@ from django.forms import BaseFormSet, formset_factory
 from django.http import QueryDict
 
 from accounts.errors import AppError
-from accounts.models import Team
+from accounts.models import Viewer
 from agents.models import Agent
 from tasks import variables
 from tasks.forms.runs import LimitsForm, agents_of, show_refusal
@@ -53,10 +53,10 @@ class TaskForm(LimitsForm):
         help_text="A JSON Schema. The answer is then JSON that fits it, or the run does not count as done.",
     )
 
-    def __init__(self, *args: Any, team: Team, task: Task | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, access: Viewer, task: Task | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = cast("forms.ModelChoiceField[Agent]", self.fields["agent"])
-        found = agents_of(team)
+        found = agents_of(access)
         field.queryset = (found | Agent.objects.filter(pk=task.agent_id)).distinct() if task else found
 
     def clean_output_schema(self) -> Any:

@@ -9,7 +9,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.ids import uuid7
-from accounts.models import TeamScopedModel, TeamScopedQuerySet, User
+from accounts.models import TeamScopedModel, User
+from agents.models import OfAgentQuerySet
 from tasks.models.run import Run
 
 
@@ -29,7 +30,9 @@ class RequestStatus(models.TextChoices):
     VOID = "void"
 
 
-class HumanRequestQuerySet(TeamScopedQuerySet["HumanRequest"]):
+class HumanRequestQuerySet(OfAgentQuerySet["HumanRequest"]):
+    agent_path = "run__agent"
+
     def open(self) -> Self:
         return self.filter(status=RequestStatus.OPEN)
 

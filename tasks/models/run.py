@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from accounts.errors import InvalidTransition
 from accounts.ids import first_id_at, uuid7
-from accounts.models import TeamScopedModel, TeamScopedQuerySet, User
-from agents.models import Agent, AgentVersion
+from accounts.models import TeamScopedModel, User
+from agents.models import Agent, AgentVersion, OfAgentQuerySet
 from storage.models import StoredFile
 from tasks.models.task import Task
 
@@ -78,7 +78,14 @@ UNTOLD = Q(told_at=None) & (Q(status__in=ENDS_BADLY) | Q(status=S.SUCCEEDED, is_
 """The runs whose end somebody has to hear of: few, so the index costs the others nothing."""
 
 
-class RunQuerySet(TeamScopedQuerySet["Run"]):
+M = TypeVar("M", bound=models.Model, covariant=True)
+
+
+class OfRunQuerySet(OfAgentQuerySet[M]):
+    agent_path = "run__agent"
+
+
+class RunQuerySet(OfAgentQuerySet["Run"]):
     def live(self) -> Self:
         return self.filter(status__in=LIVE)
 
@@ -264,7 +271,7 @@ class Artifact(TeamScopedModel):
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
 
-    objects = TeamScopedQuerySet["Artifact"].as_manager()
+    objects = OfRunQuerySet["Artifact"].as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "path"], name="artifact_path_once_per_run")]
@@ -284,7 +291,7 @@ class RunShare(TeamScopedModel):
     created_at = models.DateTimeField(default=timezone.now)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
-    objects = TeamScopedQuerySet["RunShare"].as_manager()
+    objects = OfRunQuerySet["RunShare"].as_manager()
 
     def __str__(self) -> str:
         return f"{self.run} …{self.token_hint}"

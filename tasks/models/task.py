@@ -8,11 +8,11 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.ids import uuid7
-from accounts.models import TeamScopedModel, TeamScopedQuerySet, User
-from agents.models import Agent
+from accounts.models import TeamScopedModel, User
+from agents.models import Agent, OfAgentQuerySet
 
 
-class TaskQuerySet(TeamScopedQuerySet["Task"]):
+class TaskQuerySet(OfAgentQuerySet["Task"]):
     def present(self) -> Self:
         """Tasks that were not deleted."""
         return self.filter(removed_at__isnull=True)

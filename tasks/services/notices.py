@@ -6,7 +6,7 @@ be told. So the engine pays nothing, and a process that dies in between loses no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from accounts import notifications
 from accounts.models import NoticeKind, Notification, Team, User
 from accounts.notifications import Notice
 from agents.models import Agent
+from agents.services.visibility import who_sees
 from billing.models import Budget
 from tasks.models import ENDS_BADLY, UNTOLD, HumanRequest, RequestKind, Run
 from tools.text import shorten
@@ -139,7 +140,11 @@ def _tell_budget(budget: Budget, says: str, which: str) -> None:
 # ---- Who is told
 
 
-def _notify(run: Run, people: Iterable[User], notice: Notice) -> None:
+def _notify(run: Run, people: Collection[User], notice: Notice) -> None:
+    """Nobody is told of an agent that is kept to others."""
+    if run.agent.is_limited:
+        seen = who_sees([run.agent_id], [person.pk for person in people])
+        people = [person for person in people if (run.agent_id, person.pk) in seen]
     notifications.notify(team=run.team, people=people, notice=notice, needs="runs:read")
 
 

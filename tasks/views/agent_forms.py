@@ -45,7 +45,7 @@ def agent_new(request: TeamRequest) -> HttpResponse:
 @team_required
 def agent_edit(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     require(request, "agents:write")
-    present = Agent.objects.for_team(request.team).present().select_related("version", "team")
+    present = Agent.objects.visible_to(request.access).present().select_related("version", "team")
     agent = get_object_or_404(present, pk=agent_id)
     version = cast(AgentVersion, agent.version)
     budget = reports.agent_budgets(request.team).get(agent.pk)
@@ -68,7 +68,7 @@ def agent_edit(request: TeamRequest, agent_id: UUID) -> HttpResponse:
 def agent_restore(request: TeamRequest, agent_id: UUID, number: int) -> HttpResponse:
     """Go back to an old version; it becomes the newest one."""
     require(request, "agents:write")
-    agent = get_object_or_404(Agent.objects.for_team(request.team).present(), pk=agent_id)
+    agent = get_object_or_404(Agent.objects.visible_to(request.access).present(), pk=agent_id)
     agent = agents.restore_version(agent=agent, actor=request.user, number=number)
     messages.success(request, f"{agent.name} works as in version {number} again, from the next run on.")
     return redirect("tasks:agent_detail", team=request.team.slug, agent_id=agent_id)
@@ -79,7 +79,7 @@ def agent_restore(request: TeamRequest, agent_id: UUID, number: int) -> HttpResp
 def memory_add(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     """Tell the agent something to keep."""
     require(request, "agents:write")
-    agent = get_object_or_404(Agent.objects.for_team(request.team).present(), pk=agent_id)
+    agent = get_object_or_404(Agent.objects.visible_to(request.access).present(), pk=agent_id)
     try:
         memories.add_memory(agent=agent, actor=request.user, text=request.POST.get("text", ""))
     except InvalidInput as error:
@@ -93,7 +93,7 @@ def memory_add(request: TeamRequest, agent_id: UUID) -> HttpResponse:
 @team_required
 def memory_forget(request: TeamRequest, agent_id: UUID, memory_id: UUID) -> HttpResponse:
     require(request, "agents:write")
-    memory = get_object_or_404(Memory.objects.for_team(request.team), pk=memory_id, agent_id=agent_id)
+    memory = get_object_or_404(Memory.objects.visible_to(request.access), pk=memory_id, agent_id=agent_id)
     memories.forget_memory(memory=memory, actor=request.user)
     messages.success(request, "Forgotten.")
     return redirect("tasks:agent_detail", team=request.team.slug, agent_id=agent_id)

@@ -37,8 +37,12 @@ class Card:
 @team_required
 def agent_list(request: TeamRequest) -> HttpResponse:
     team = request.team
-    agents = list(Agent.objects.for_team(team).present().select_related("version").order_by("name"))
-    present, month, budgets = reports.presence(team, agents), reports.activity(team).agents, reports.agent_budgets(team)
+    agents = list(Agent.objects.visible_to(request.access).present().select_related("version").order_by("name"))
+    present, month, budgets = (
+        reports.presence(request.access, agents),
+        reports.activity(request.access).agents,
+        reports.agent_budgets(team),
+    )
     cards = [
         Card(agent, present[agent.pk], month.get(agent.pk) or reports.Tally(), budgets.get(agent.pk))
         for agent in agents
@@ -60,6 +64,7 @@ def agent_list(request: TeamRequest) -> HttpResponse:
         "state": state,
         "order": order,
         "may_change": may(request.role, "agents:write"),
+        "may_limit": may(request.role, "team:admin"),
         "may_work": may(request.role, "runs:write"),
     }
     return render(request, "tasks/agent_list.html", context)
@@ -82,16 +87,16 @@ def agent_detail(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     context = {
         "agent": agent,
         "version": version,
-        "presence": reports.presence(request.team, [agent])[agent.pk],
+        "presence": reports.presence(request.access, [agent])[agent.pk],
         "tally": tally,
         "average_s": tally.active_s / tally.runs if tally.runs else None,
         "average_usd": tally.cost_usd / tally.runs if tally.runs else None,
         "per_day": per_day,
         "budget": reports.agent_budgets(request.team).get(agent.pk),
         "policies": [row for row in policies if row[1] != "deny"],
-        "runs": Run.objects.for_team(request.team).with_people_words().filter(agent=agent).order_by("-id")[:10],
-        "tasks": Task.objects.for_team(request.team).present().filter(agent=agent).order_by("name")[:20],
-        "memories": Memory.objects.for_team(request.team).filter(agent=agent).order_by("-created_at")[:20],
+        "runs": Run.objects.visible_to(request.access).with_people_words().filter(agent=agent).order_by("-id")[:10],
+        "tasks": Task.objects.visible_to(request.access).present().filter(agent=agent).order_by("name")[:20],
+        "memories": Memory.objects.visible_to(request.access).filter(agent=agent).order_by("-created_at")[:20],
         "versions": agent.versions.select_related("created_by").order_by("-number")[:10],
         "may_change": may(request.role, "agents:write"),
         "may_work": may(request.role, "runs:write"),
@@ -113,7 +118,7 @@ def agent_remove(request: TeamRequest, agent_id: UUID) -> HttpResponse:
         agent_services.remove_agent(agent=agent, actor=request.user)
         messages.success(request, f"{agent.name} is gone. Finished runs and files stay.")
         return redirect("tasks:agent_list", team=request.team.slug)
-    live = Run.objects.for_team(request.team).live().filter(agent=agent)
+    live = Run.objects.visible_to(request.access).live().filter(agent=agent)
     context = {
         "agent": agent,
         "stops": removal.impact(agent),
@@ -138,5 +143,5 @@ def agent_pause(request: TeamRequest, agent_id: UUID) -> HttpResponse:
 
 
 def _agent(request: TeamRequest, agent_id: UUID) -> Agent:
-    agents = Agent.objects.for_team(request.team).present().select_related("version", "created_by", "team")
+    agents = Agent.objects.visible_to(request.access).present().select_related("version", "created_by", "team")
     return get_object_or_404(agents, pk=agent_id)

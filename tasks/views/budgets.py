@@ -51,7 +51,7 @@ class Waiting:
 @membership_required
 def budgets(request: TeamRequest) -> HttpResponse:
     require(request, "billing:read")
-    agents = list(Agent.objects.for_team(request.team).present().order_by("name", "pk"))
+    agents = list(Agent.objects.visible_to(request.access).present().order_by("name", "pk"))
     wrong: tuple[Agent | None, BudgetForm] | None = None
     if request.method == "POST":
         agent = _agent(agents, request.POST.get("agent", ""))
@@ -106,7 +106,7 @@ def _waiting(request: TeamRequest) -> list[Waiting]:
     """Runs that wait for money, the longest wait first; none for who sees no runs."""
     if not may(request.role, "runs:read"):
         return []
-    asked = HumanRequest.objects.for_team(request.team).open().filter(kind=RequestKind.BUDGET)
+    asked = HumanRequest.objects.visible_to(request.access).open().filter(kind=RequestKind.BUDGET)
     found = []
     for one in asked.select_related("run__agent").order_by("pk")[:MOST_WAITING]:
         scope = str((one.arguments or {}).get("scope", "run"))

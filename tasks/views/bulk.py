@@ -88,7 +88,7 @@ def _chosen(request: TeamRequest) -> Chosen:
         wanted = {UUID(text) for text in given.getlist("run")}
     except ValueError as error:
         raise NotFound("There is no such run.") from error
-    found = list(Run.objects.for_team(request.team).with_people_words().filter(pk__in=list(wanted)[:MOST]))
+    found = list(Run.objects.visible_to(request.access).with_people_words().filter(pk__in=list(wanted)[:MOST]))
     if len(found) < len(wanted):
         raise NotFound("There is no such run.")
     found.sort(key=lambda run: run.pk)

@@ -17,7 +17,7 @@ from tasks.watching.page import RunPage
 
 
 def run_or_404(request: TeamRequest, run_id: UUID) -> Run:
-    return get_object_or_404(Run.objects.for_team(request.team).with_people_words(), pk=run_id)
+    return get_object_or_404(Run.objects.visible_to(request.access).with_people_words(), pk=run_id)
 
 
 def page_of(request: TeamRequest, run: Run) -> RunPage:

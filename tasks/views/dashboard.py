@@ -27,15 +27,15 @@ def dashboard(request: TeamRequest) -> HttpResponse:
         request.session["last_team"] = team.slug
     if not may(request.role, "runs:read"):
         return redirect("tasks:budgets", team=team.slug)
-    agents = {agent.pk: agent for agent in Agent.objects.for_team(team).select_related("version")}
+    agents = {agent.pk: agent for agent in Agent.objects.visible_to(request.access).select_related("version")}
     if not any(agent.status != "removed" for agent in agents.values()):
         return render(request, "tasks/dashboard_empty.html", {"may_start": may(request.role, "agents:write")})
-    found = reports.activity(team)
-    working, asked = reports.working_now(team), reports.needs_you(team)
+    found = reports.activity(request.access)
+    working, asked = reports.working_now(request.access), reports.needs_you(request.access)
     context = {
         "working": working,
         "asked": asked,
-        "recent": reports.recent(team),
+        "recent": reports.recent(request.access),
         "activity": found,
         "budget": reports.month_budget(team),
         "rows": sorted(
@@ -52,8 +52,7 @@ def dashboard(request: TeamRequest) -> HttpResponse:
 @team_required
 def dashboard_live(request: TeamRequest) -> HttpResponse:
     """The part of the dashboard that changes while someone looks at it."""
-    team = request.team
-    context = {"working": reports.working_now(team), "asked": reports.needs_you(team)}
+    context = {"working": reports.working_now(request.access), "asked": reports.needs_you(request.access)}
     return render(request, "tasks/_dashboard_live.html", context)
 
 

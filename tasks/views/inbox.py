@@ -29,7 +29,7 @@ WORDS = {
 
 
 def _asked_or_404(request: TeamRequest, request_id: UUID) -> HumanRequest:
-    mine = HumanRequest.objects.for_team(request.team)
+    mine = HumanRequest.objects.visible_to(request.access)
     return get_object_or_404(mine.select_related(*_WITH, "run__version", "run__task", "answered_by"), pk=request_id)
 
 
@@ -51,7 +51,7 @@ def request_detail(request: TeamRequest, request_id: UUID) -> HttpResponse:
 def _render(request: TeamRequest, asked: HumanRequest | None) -> HttpResponse:
     """The list, and the chosen request beside it; without one, the newest."""
     show = request.GET.get("show", "open")
-    every = HumanRequest.objects.for_team(request.team).select_related(*_WITH)
+    every = HumanRequest.objects.visible_to(request.access).select_related(*_WITH)
     chosen = every.exclude(status=RequestStatus.OPEN) if show == "done" else every.open()
     if show == "mine":
         chosen = chosen.filter(run__created_by=request.user)

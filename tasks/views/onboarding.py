@@ -45,7 +45,7 @@ def choose_role(request: TeamRequest) -> HttpResponse:
 @team_required
 def first_run(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     require(request, "runs:write")
-    present = Agent.objects.for_team(request.team).present().select_related("version")
+    present = Agent.objects.visible_to(request.access).present().select_related("version")
     agent = get_object_or_404(present, pk=agent_id)
     role = roles.find_by_name(agent.role)
     example = onboarding.example_file(role)

@@ -18,8 +18,8 @@ MOST = 50
 @team_required
 def palette(request: TeamRequest) -> HttpResponse:
     context = {
-        "agents": Agent.objects.for_team(request.team).present().order_by("name")[:MOST],
-        "tasks": Task.objects.for_team(request.team).present().select_related("agent").order_by("name")[:MOST],
-        "runs": reports.recent(request.team, limit=10),
+        "agents": Agent.objects.visible_to(request.access).present().order_by("name")[:MOST],
+        "tasks": Task.objects.visible_to(request.access).present().select_related("agent").order_by("name")[:MOST],
+        "runs": reports.recent(request.access, limit=10),
     }
     return render(request, "tasks/_palette.html", context)

@@ -36,10 +36,10 @@ STATES: dict[str, tuple[str, Q]] = {
 def run_list(request: TeamRequest) -> HttpResponse:
     """Newest first, in pages that start where the last one ended: `?before=ID`."""
     state, agent, task = (request.GET.get(name, "") for name in ("status", "agent", "task"))
-    found = Run.objects.for_team(request.team).with_people_words()
+    found = Run.objects.visible_to(request.access).with_people_words()
     if state in STATES:
         found = found.filter(STATES[state][1])
-    agents = list(Agent.objects.for_team(request.team).present().order_by("name"))
+    agents = list(Agent.objects.visible_to(request.access).present().order_by("name"))
     chosen = next((one for one in agents if str(one.pk) == agent), None)
     of_task = _task(request, task)
     if chosen:
@@ -65,7 +65,7 @@ def run_list(request: TeamRequest) -> HttpResponse:
 
 def _task(request: TeamRequest, task_id: str) -> Task | None:
     key = _uuid(task_id)
-    return Task.objects.for_team(request.team).filter(pk=key).first() if key else None
+    return Task.objects.visible_to(request.access).filter(pk=key).first() if key else None
 
 
 def _uuid(text: str) -> UUID | None:
@@ -92,7 +92,7 @@ def _page(found: Any, before: str, after: str) -> tuple[list[Run], UUID | None, 
 def run_new(request: TeamRequest) -> HttpResponse:
     """Hand one piece of work to an agent."""
     require(request, "runs:write")
-    form = RunForm(request.POST or None, request.FILES or None, team=request.team, initial=_initial(request))
+    form = RunForm(request.POST or None, request.FILES or None, access=request.access, initial=_initial(request))
     if request.method == "POST" and form.is_valid():
         try:
             run = _start(request, form)

@@ -41,7 +41,9 @@ def run_share(request: TeamRequest, run_id: UUID) -> HttpResponse:
     if request.method == "POST":
         _, token = shares.share_run(run=run, actor=request.user)
         link = settings.BASE_URL + reverse("shares:run", kwargs={"token": token})
-    live_links = RunShare.objects.for_team(request.team).filter(run=run, revoked_at=None).select_related("created_by")
+    live_links = (
+        RunShare.objects.visible_to(request.access).filter(run=run, revoked_at=None).select_related("created_by")
+    )
     context = {"run": run, "link": link, "shares": live_links.order_by("-created_at")}
     part = request.headers.get("HX-Request")
     return render(request, "tasks/_share.html" if part else "tasks/run_share.html", context)
@@ -51,7 +53,7 @@ def run_share(request: TeamRequest, run_id: UUID) -> HttpResponse:
 @team_required
 def share_revoke(request: TeamRequest, run_id: UUID, share_id: UUID) -> HttpResponse:
     require(request, "runs:write")
-    mine = RunShare.objects.for_team(request.team).select_related("run", "team")
+    mine = RunShare.objects.visible_to(request.access).select_related("run", "team")
     share = get_object_or_404(mine, pk=share_id, run_id=run_id)
     shares.revoke_share(share=share, actor=request.user)
     if not request.headers.get("HX-Request"):

@@ -37,7 +37,7 @@ HISTORY = 20
 @team_required
 def task_list(request: TeamRequest) -> HttpResponse:
     """Three queries, however many tasks there are."""
-    present = Task.objects.for_team(request.team).present()
+    present = Task.objects.visible_to(request.access).present()
     text, agent = request.GET.get("q", "").strip(), request.GET.get("agent", "")
     last_run = Run.objects.filter(task=OuterRef("pk")).order_by("-id").values("pk")[:1]
     shown = present.select_related("agent").annotate(last_run_id=Subquery(last_run)).order_by("-id")
@@ -47,7 +47,7 @@ def task_list(request: TeamRequest) -> HttpResponse:
         shown = shown.filter(agent__in=[a for a in _agents(request) if str(a.pk) == agent])
     tasks = list(shown[:PAGE])
     last_ids = {task.pk: getattr(task, "last_run_id", None) for task in tasks}
-    last = Run.objects.for_team(request.team).in_bulk([key for key in last_ids.values() if key])
+    last = Run.objects.visible_to(request.access).in_bulk([key for key in last_ids.values() if key])
     context = {
         "rows": [(task, last.get(last_ids[task.pk])) for task in tasks],
         "agents": _agents(request),
@@ -64,13 +64,13 @@ def task_list(request: TeamRequest) -> HttpResponse:
 def _agents(request: TeamRequest) -> list[Agent]:
     found = getattr(request, "_agents", None)
     if found is None:
-        found = list(Agent.objects.for_team(request.team).present().order_by("name"))
+        found = list(Agent.objects.visible_to(request.access).present().order_by("name"))
         request._agents = found  # type: ignore[attr-defined]
     return found
 
 
 def _task_or_404(request: TeamRequest, task_id: UUID) -> Task:
-    mine = Task.objects.for_team(request.team).present().select_related("agent__version", "team", "created_by")
+    mine = Task.objects.visible_to(request.access).present().select_related("agent__version", "team", "created_by")
     return get_object_or_404(mine, pk=task_id)
 
 
@@ -89,7 +89,7 @@ def task_detail(request: TeamRequest, task_id: UUID) -> HttpResponse:
                 show_refusal(form, error, form.names)
             else:
                 return redirect("tasks:run_detail", team=request.team.slug, run_id=run.pk)
-    history = Run.objects.for_team(request.team).with_people_words().filter(task=task).order_by("-id")
+    history = Run.objects.visible_to(request.access).with_people_words().filter(task=task).order_by("-id")
     version = task.agent.version
     context = {
         "task": task,
@@ -144,7 +144,7 @@ def task_edit(request: TeamRequest, task_id: UUID) -> HttpResponse:
 
 def _edit(request: TeamRequest, task: Task | None) -> HttpResponse:
     initial = initial_of(task) if task else {"agent": request.GET.get("agent")}
-    form = TaskForm(request.POST or None, team=request.team, task=task, initial=initial)
+    form = TaskForm(request.POST or None, access=request.access, task=task, initial=initial)
     rows = posted_rows(request.POST) if request.method == "POST" else variable_rows(task)
     if request.method == "POST" and "detect" not in request.POST and form.is_valid() & rows.is_valid():
         kept = kept_rows(rows)
@@ -176,6 +176,6 @@ def task_remove(request: TeamRequest, task_id: UUID) -> HttpResponse:
         assignments.remove_task(task=task, actor=request.user)
         messages.success(request, f"{task.name} is deleted. Its finished runs and files stay.")
         return redirect("tasks:task_list", team=request.team.slug)
-    live = Run.objects.for_team(request.team).filter(task=task, status__in=LIVE).order_by("-id")
+    live = Run.objects.visible_to(request.access).filter(task=task, status__in=LIVE).order_by("-id")
     context = {"task": task, "live": live.with_people_words()[:5], "live_count": live.count()}
     return render(request, "tasks/task_remove.html", context)

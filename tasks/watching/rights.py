@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from channels.db import database_sync_to_async
 
-from accounts.sockets import Caller, teams_of
+from accounts.sockets import Caller, people_of, teams_of
+from agents.services.visibility import who_sees
 from tasks import aio
 from tasks.models import Run
 
@@ -44,17 +45,35 @@ class Rights:
 
     async def _answer(self, asked: dict[Question, asyncio.Future[bool]]) -> None:
         try:
-            allowed = await database_sync_to_async(_allowed)(asked.keys())
+            seen = await database_sync_to_async(allowed)(asked.keys())
         except Exception as error:  # the database is away: each of them decides what that means
             for answer in asked.values():
                 answer.set_exception(error)
                 answer.exception()  # somebody who has left does not count as nobody having looked
             return
         for question, answer in asked.items():
-            answer.set_result(question in allowed)
+            answer.set_result(question in seen)
 
 
-def _allowed(asked: Collection[Question]) -> set[Question]:
+def allowed(asked: Collection[Question]) -> set[Question]:
     teams = teams_of({caller for caller, _ in asked})
-    team_of = dict(Run.objects.filter(pk__in={run_id for _, run_id in asked}).values_list("pk", "team_id"))
-    return {(caller, run_id) for caller, run_id in asked if team_of.get(run_id) in teams[caller]}
+    rows = list(
+        Run.objects.filter(pk__in={run_id for _, run_id in asked}).values_list(
+            "pk", "team_id", "agent_id", "agent__is_limited"
+        )
+    )
+    team_of = {run_id: team_id for run_id, team_id, _, _ in rows}
+    found = {(caller, run_id) for caller, run_id in asked if team_of.get(run_id) in teams[caller]}
+    limited = {run_id: agent_id for run_id, _, agent_id, is_limited in rows if is_limited}
+    return _without_hidden(found, limited) if limited else found
+
+
+def _without_hidden(asked: set[Question], limited: Mapping[UUID, UUID]) -> set[Question]:
+    """Those whose run's agent is open to the team, or kept to people who include the caller."""
+    person_of = people_of({caller for caller, _ in asked})
+    seen = who_sees(set(limited.values()), set(person_of.values()))
+    return {
+        (caller, run_id)
+        for caller, run_id in asked
+        if run_id not in limited or (limited[run_id], person_of.get(caller)) in seen
+    }

@@ -98,6 +98,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "teams/invitations": {"email": "new@example.com", "role": "viewer"},
     "members": {"role": "viewer"},
     "transfer": {"user": User},
+    "people": {"limited_to": [User]},
 }
 """By the last words of the path: a body that is taken, with every field; a model stands for the id of its row."""
 

@@ -18,7 +18,7 @@ from django.urls import reverse
 from rest_framework.settings import api_settings
 
 from tests.house.rows import CANARY, Rows
-from tests.house.walk import ADDRESSES, Address, paths, values_for
+from tests.house.walk import ADDRESSES, Address, as_json, paths, values_for
 
 pytestmark = pytest.mark.django_db
 
@@ -76,12 +76,6 @@ def outsider(charlie) -> Client:
     return client
 
 
-def _as_json(method: str, path: str) -> dict[str, str]:
-    """The API looks at the media type first, and would refuse anybody's form."""
-    is_json = path.startswith("/api/") and method in ("post", "put", "patch")
-    return {"data": "{}", "content_type": "application/json"} if is_json else {}
-
-
 def test_the_walk_sees_the_product():
     assert len(ADDRESSES) > 20
     assert any(address.names_a_row for address in ADDRESSES)
@@ -95,7 +89,7 @@ def test_an_outsider_gets_nothing_of_another_team(rows, outsider, charlie):
     for address in ADDRESSES:
         outsider.force_login(charlie)  # one of the addresses signs out
         for path, method in itertools.product(paths(address, rows), METHODS):
-            response = getattr(outsider, method)(path, **_as_json(method, path))
+            response = getattr(outsider, method)(path, **as_json(method, path))
             body = b"".join(response.streaming_content) if response.streaming else response.content
             refused = response.status_code in REFUSED or (not address.names_a_row and response.status_code != 500)
             refused = refused or (is_public(address) and response.status_code != 500)
@@ -113,7 +107,7 @@ def test_nobody_gets_nothing_unless_the_address_is_public(client):
         if is_public(address):
             continue
         for path, method in itertools.product(paths(address, None), METHODS):
-            status = getattr(client, method)(path, **_as_json(method, path)).status_code
+            status = getattr(client, method)(path, **as_json(method, path)).status_code
             if status not in REFUSED:
                 open_to_all.append(f"{method} {path} ({address.name}): {status}")
 
@@ -168,7 +162,7 @@ def test_what_another_team_has_is_not_behind_a_parent_of_ones_own(rows, outsider
         for foreign, method in itertools.product(kinds, METHODS):
             tried += 1
             path = _mixed(address, rows, own, foreign)
-            response = getattr(outsider, method)(path, **_as_json(method, path))
+            response = getattr(outsider, method)(path, **as_json(method, path))
             if response.status_code not in REFUSED or CANARY in str(response.headers):
                 leaks.append(f"{method} {path} with a foreign {foreign[0]}: {response.status_code}")
 

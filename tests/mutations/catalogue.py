@@ -205,10 +205,10 @@ MUTATIONS = (
        "tests/house/test_outsider_sockets.py::test_every_socket_is_closed_to_an_outsider",
        "tests/tasks/test_consumers.py::test_an_outsider_and_nobody_see_nothing"),
     _m("G16", "a stream looks at the caller's teams", "tasks/sse.py",
-       "filter(pk=run_id, team__in=teams)", "filter(pk=run_id)",
+       "bool(await sync_to_async(allowed)({(caller, run_id)}))", "True",
        "tests/tasks/test_sse.py::test_another_team_gets_404_and_nobody_gets_401"),
     _m("G16", "the number in the inbox is the team's", "tasks/consumers.py",
-       "HumanRequest.objects.filter(team_id=self.team_id).open()", "HumanRequest.objects.open()",
+       "HumanRequest.objects.visible_to(access).open()", "HumanRequest.objects.open()",
        "tests/tasks/test_consumers.py::test_what_waits_in_another_team_is_not_counted"),
 
     _m("G17", "an object is read back before it has a row", STORAGE, "        if not whole:\n", "        if False:\n",

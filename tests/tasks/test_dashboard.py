@@ -11,6 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.ids import first_id_at, uuid7
+from accounts.models import Role, Team
+from accounts.tenancy import Access
 from tasks import reports
 from tasks.models import HumanRequest, RunStatus
 from tests.factories import AgentFactory, RunFactory, TaskFactory
@@ -40,6 +42,10 @@ def test_ids_sort_by_the_moment():
     assert before < uuid7() < after
 
 
+def owner_of(team: Team) -> Access:
+    return Access(team=team, actions=frozenset(), role=Role.OWNER)
+
+
 def test_the_weeks_are_counted(team):
     ana, remy = AgentFactory(team=team), AgentFactory(team=team)
     run_at(ana, NOW - timedelta(hours=1), active_s=60, cost_usd=Decimal("0.25"))
@@ -50,7 +56,7 @@ def test_the_weeks_are_counted(team):
     run_at(remy, NOW - timedelta(days=18, hours=15))
     run_at(remy, NOW - timedelta(days=18, hours=13))
 
-    found = reports.activity(team, now=NOW)
+    found = reports.activity(owner_of(team), now=NOW)
 
     assert (found.week.runs, found.week.done, found.week.bad, found.week.asking) == (4, 1, 1, 1)
     assert found.week.done_percent == 50.0
@@ -67,22 +73,22 @@ def test_a_count_that_was_slow_is_kept_for_a_while(team, monkeypatch):
     agent = AgentFactory(team=team)
     RunFactory(agent=agent)
 
-    assert reports.activity(team).month.runs == 1
+    assert reports.activity(owner_of(team)).month.runs == 1
     RunFactory(agent=agent)
-    assert reports.activity(team).month.runs == 2
+    assert reports.activity(owner_of(team)).month.runs == 2
 
     monkeypatch.setattr(reports, "SLOW_S", -1.0)
-    reports.activity(team)
+    reports.activity(owner_of(team))
     RunFactory(agent=agent)
-    assert reports.activity(team).month.runs == 2
-    cache.delete(f"activity:{team.pk}")
-    assert reports.activity(team).month.runs == 3
+    assert reports.activity(owner_of(team)).month.runs == 2
+    cache.delete(f"activity:{team.pk}:")
+    assert reports.activity(owner_of(team)).month.runs == 3
 
 
 def test_only_the_own_team_is_counted(team, other_team):
     run_at(AgentFactory(team=other_team), NOW)
 
-    assert reports.activity(team, now=NOW).month.runs == 0
+    assert reports.activity(owner_of(team), now=NOW).month.runs == 0
 
 
 def test_nothing_ended_is_no_percentage():
@@ -104,7 +110,7 @@ def test_presence(team, status, waiting_kind, state):
     lease = {"lease_expires_at": timezone.now()} if status == "running" else {}
     RunFactory(agent=agent, status=status, waiting_kind=waiting_kind, **lease)
 
-    assert reports.presence(team, [agent])[agent.pk].state == state
+    assert reports.presence(owner_of(team), [agent])[agent.pk].state == state
 
 
 def test_asking_counts_before_working(team):
@@ -112,7 +118,7 @@ def test_asking_counts_before_working(team):
     asking = RunFactory(agent=agent, status="waiting", waiting_kind="question")
     RunFactory(agent=agent, status="running", lease_expires_at=timezone.now())
 
-    assert reports.presence(team, [agent])[agent.pk] == reports.Presence("waiting", asking)
+    assert reports.presence(owner_of(team), [agent])[agent.pk] == reports.Presence("waiting", asking)
 
 
 def test_a_new_team_starts_with_a_role(as_alice):

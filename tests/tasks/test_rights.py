@@ -28,13 +28,13 @@ def person(user: User, mark: str = "") -> Caller:
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many questions each look at the database answered."""
     found: list[int] = []
-    really = rights._allowed
+    really = rights.allowed
 
     def counted(asked: Collection[rights.Question]) -> set[rights.Question]:
         found.append(len(asked))
         return really(asked)
 
-    monkeypatch.setattr(rights, "_allowed", counted)
+    monkeypatch.setattr(rights, "allowed", counted)
     return found
 
 
@@ -86,7 +86,7 @@ async def test_a_database_that_is_away_is_told_to_everybody_and_asked_again(
         raise OperationalError("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(rights, "_allowed", away)
+        patch.setattr(rights, "allowed", away)
         both = (asking.may_look(person(user), run.pk) for user in (alice, bob))
         answers = await asyncio.gather(*both, return_exceptions=True)
 

@@ -1,0 +1,59 @@
+"""Whom an agent is kept to, over the API."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.base import TeamAPIView, find
+from accounts.api.serializers import StrictSerializer
+from agents.models import Agent
+from agents.services.visibility import limit_agent, limited_to
+
+MOST = 200
+
+
+@extend_schema_serializer(component_name="AgentPeople")
+class AgentPeopleSerializer(serializers.Serializer[Any]):
+    limited_to = serializers.ListField(
+        child=serializers.UUIDField(), allow_null=True, help_text="Ids of members; null: everyone in the team."
+    )
+
+
+@extend_schema_serializer(component_name="AgentPeopleInput")
+class AgentPeopleInput(StrictSerializer):
+    limited_to = serializers.ListField(child=serializers.UUIDField(), allow_null=True, max_length=MOST)
+
+
+class AgentPeopleView(TeamAPIView):
+    read_scope, write_scope = "agents:read", "team:admin"
+
+    @extend_schema(
+        operation_id="agents_people_show", summary="Show whom an agent is kept to", responses=AgentPeopleSerializer
+    )
+    def get(self, request: Request, agent_pk: UUID) -> Response:
+        return self._answer(self._agent(agent_pk))
+
+    @extend_schema(
+        operation_id="agents_people_set",
+        summary="Keep an agent to some members",
+        description="Only they, owners and admins see and use it, its tasks and its runs. null opens it to the team.",
+        request=AgentPeopleInput,
+        responses=AgentPeopleSerializer,
+    )
+    def put(self, request: Request, agent_pk: UUID) -> Response:
+        agent = self._agent(agent_pk)
+        given = AgentPeopleInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        return self._answer(limit_agent(agent=agent, actor=self.actor, to=given.validated_data["limited_to"]))
+
+    def _agent(self, pk: UUID) -> Agent:
+        return find(Agent.objects.visible_to(self.access).present(), pk=pk)
+
+    def _answer(self, agent: Agent) -> Response:
+        return Response(AgentPeopleSerializer({"limited_to": limited_to(agent)}).data)

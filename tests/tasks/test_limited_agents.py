@@ -1,0 +1,221 @@
+"""Agents that are kept to named members: who sets that, and what everybody else gets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.test import Client
+
+from accounts.errors import InvalidInput
+from accounts.models import AuditEntry, Membership, Notification, Role, Team, User
+from accounts.services import keys, members
+from agents.models import Agent
+from agents.services.visibility import limit_agent, limited_to
+from tasks import consumers, events, stream
+from tasks.models import Run
+from tasks.services import notices, runs
+from tests.calling import api_of, signed_in
+from tests.factories import AgentFactory, HumanRequestFactory, MembershipFactory, RunFactory, TaskFactory
+from tests.tasks.test_consumers import closed, opened, socket
+
+
+@pytest.fixture
+def agent(team: Team) -> Agent:
+    made: Agent = AgentFactory(team=team, name="Rita")
+    return made
+
+
+def page(agent: Agent, name: str = "") -> str:
+    return f"/t/acme/agents/{agent.pk}/{name}"
+
+
+@pytest.mark.django_db
+def test_an_admin_keeps_an_agent_to_some_people_and_opens_it_again(client, team, agent, bob):
+    dora = MembershipFactory(team=team).user
+    client.force_login(MembershipFactory(team=team, role=Role.ADMIN).user)
+
+    client.post(page(agent, "people/"), {"who": "some", "people": [str(bob.pk)]})
+    agent.refresh_from_db()
+    assert limited_to(agent) == [bob.pk]
+    assert "Only some people" in client.get(page(agent)).text
+    for person, status in ((bob, 200), (dora, 404)):
+        other = Client()
+        other.force_login(person)
+        assert other.get(page(agent)).status_code == status
+
+    client.post(page(agent, "people/"), {"who": "everyone"})
+    agent.refresh_from_db()
+    assert limited_to(agent) is None
+    assert list(AuditEntry.objects.order_by("pk").values_list("action", "data")) == [
+        ("agent.limited", {"before": "everyone", "after": [str(bob.pk)]}),
+        ("agent.limited", {"before": [str(bob.pk)], "after": "everyone"}),
+    ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.VIEWER, Role.BILLING])
+def test_others_do_not_decide_who_sees_it(client, team, agent, role):
+    user = MembershipFactory(team=team, role=role).user
+    client.force_login(user)
+
+    tried = client.post(page(agent, "people/"), {"who": "some"})
+    over_api = signed_in(user).get(f"/api/v1/agents/{agent.pk}/people/")
+    by_key = (
+        api_of(user, team).send("PUT", f"/api/v1/agents/{agent.pk}/people/", {"limited_to": []})
+        if role != Role.BILLING
+        else tried
+    )
+
+    agent.refresh_from_db()
+    assert (tried.status_code, by_key.status_code, agent.is_limited) == (403, 403, False)
+    assert over_api.status_code == (403 if role == Role.BILLING else 200)
+
+
+@pytest.mark.django_db
+def test_an_agent_is_kept_to_members_only(team, agent, alice, charlie):
+    with pytest.raises(InvalidInput):
+        limit_agent(agent=agent, actor=alice, to=[charlie.pk])
+    refused = api_of(alice, team).send("PUT", f"/api/v1/agents/{agent.pk}/people/", {"limited_to": [str(charlie.pk)]})
+
+    agent.refresh_from_db()
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "limited_to")
+    assert agent.is_limited is False
+
+
+@pytest.mark.django_db
+def test_it_is_set_over_the_api(team, agent, alice, bob):
+    api = api_of(alice, team)
+    path = f"/api/v1/agents/{agent.pk}/people/"
+
+    assert api.get(path).json() == {"limited_to": None}
+    assert api.send("PUT", path, {"limited_to": [str(bob.pk)]}).json() == {"limited_to": [str(bob.pk)]}
+    assert api.get(path).json() == {"limited_to": [str(bob.pk)]}
+
+
+@pytest.mark.django_db
+def test_who_comes_back_to_the_team_is_not_named_any_more(team, agent, alice, bob):
+    limit_agent(agent=agent, actor=alice, to=[bob.pk])
+
+    members.remove_member(team=team, actor=alice, user=bob)
+    members.add_member(team=team, user=bob, role=Role.MEMBER, actor=alice)
+
+    agent.refresh_from_db()
+    assert limited_to(agent) == []
+
+
+@pytest.mark.django_db
+def test_nobody_else_starts_it(team, agent, alice, bob):
+    task = TaskFactory(agent=agent)
+    old = RunFactory(agent=agent, status="failed", finished_at=task.created_at)
+    dora = MembershipFactory(team=team).user
+    limit_agent(agent=agent, actor=alice, to=[dora.pk])
+
+    def tried(user: User) -> list[int]:
+        api = api_of(user, team)
+        return [
+            api.send("POST", "/api/v1/runs/", {"agent": str(agent.pk), "prompt": "Go"}).status_code,
+            api.send("POST", "/api/v1/runs/", {"task": str(task.pk)}).status_code,
+            api.send("POST", "/api/v1/tasks/", {"name": "T", "agent": str(agent.pk), "prompt": "Go"}).status_code,
+            api.send("POST", f"/api/v1/tasks/{task.pk}/runs/", {}).status_code,
+            api.send("POST", f"/api/v1/runs/{old.pk}/retry/").status_code,
+            api.send("POST", "/api/v1/runs/bulk-retry/", {"runs": [str(old.pk)]}).status_code,
+        ]
+
+    assert tried(bob) == [422, 422, 422, 404, 404, 404]
+    assert Run.objects.count() == 1
+    assert [status < 300 for status in tried(dora)] == [True] * 6
+
+
+@pytest.mark.django_db
+def test_counts_and_lists_leave_it_out(client, team, agent, alice, bob):
+    HumanRequestFactory(run__agent=agent)
+    RunFactory(agent=AgentFactory(team=team, name="Otis"))
+    limit_agent(agent=agent, actor=alice, to=[])
+    client.force_login(bob)
+
+    shown = client.get("/t/acme/")
+
+    assert shown.context["inbox_count"]() == 0
+    assert [run.agent.name for run in shown.context["recent"]] == ["Otis"]
+    assert shown.context["activity"].week.runs == 1
+    assert "Rita" not in shown.text
+    client.force_login(alice)
+    assert client.get("/t/acme/").context["activity"].week.runs == 2
+
+
+@pytest.mark.django_db
+def test_nobody_else_is_told_what_it_asks(team, agent, alice, bob):
+    started = runs.start_run(team=team, actor=bob, agent=agent, prompt="Go")
+    limit_agent(agent=agent, actor=alice, to=[])
+    HumanRequestFactory(run=started)
+
+    notices.tell()
+
+    assert not Notification.objects.filter(person=bob).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("closed_hub")
+@pytest.mark.attack(6)
+async def test_sockets_and_streams_of_it_close_when_somebody_is_not_named_any_more(
+    team: Team, agent: Agent, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "RECHECK_S", 0.1)
+    run: Run = await sync_to_async(RunFactory)(agent=agent)
+    await sync_to_async(stream.append)(run, events.Log(text="one"))
+    await sync_to_async(limit_agent)(agent=agent, actor=alice, to=[bob.pk])
+    path = f"/ws/runs/{run.pk}/?after=1"
+    _, token = await sync_to_async(keys.create_key)(team=team, actor=bob, name="K", scopes=["runs:read"])
+    by_person = await opened(await sync_to_async(socket)(path, user=bob))
+    by_key = await opened(socket(path, key=token, origin=None))
+    of_owner = await opened(await sync_to_async(socket)(path, user=alice))
+    for one in (by_person, by_key, of_owner):
+        assert json.loads(await one.receive_from())["kind"] == "caught_up"
+
+    await sync_to_async(limit_agent)(agent=agent, actor=alice, to=[])
+
+    assert (await closed(by_person), await closed(by_key)) == (4404, 4404)
+    assert await of_owner.receive_nothing(0.3)
+    await of_owner.disconnect()
+    assert await closed(await opened(await sync_to_async(socket)(path, user=bob))) == 4404
+    streamed = await sync_to_async(_stream)(bob, team, run)
+    assert streamed == 404
+
+
+def _stream(user: User, team: Team, run: Run) -> int:
+    return int(api_of(user, team).get(f"/api/v1/runs/{run.pk}/stream/").status_code)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("closed_hub")
+async def test_the_feed_says_nothing_of_it(team: Team, agent: Agent, alice: User, bob: User) -> None:
+    await sync_to_async(limit_agent)(agent=agent, actor=alice, to=[])
+    await sync_to_async(HumanRequestFactory)(run__agent=agent)
+    other: Run = await sync_to_async(RunFactory)(agent=await sync_to_async(AgentFactory)(team=team))
+    hidden: Run = await sync_to_async(RunFactory)(agent=agent)
+    feed = await opened(await sync_to_async(socket)("/ws/feed/?team=acme", user=bob))
+    assert json.loads(await feed.receive_from(10)) == {"kind": "inbox", "count": 0}
+
+    for run in (hidden, other):
+        await sync_to_async(runs.cancel_run)(run=run, actor=alice)
+
+    told: dict[str, Any] = {"kind": "bell"}
+    while told["kind"] == "bell":
+        told = json.loads(await feed.receive_from(10))
+    assert (told["kind"], told["run"]) == ("run", str(other.pk))
+    await feed.disconnect()
+
+
+@pytest.mark.django_db
+def test_a_membership_of_another_team_opens_nothing(team, agent, alice, bob, other_team):
+    limit_agent(agent=agent, actor=alice, to=[])
+    MembershipFactory(team=other_team, user=bob, role=Role.OWNER)
+
+    session = signed_in(bob)
+
+    assert session.send("GET", f"/api/v1/agents/{agent.pk}/", X_Team="acme").status_code == 404
+    assert session.send("GET", f"/api/v1/agents/{agent.pk}/", X_Team="elsewhere").status_code == 404
+    assert Membership.objects.filter(user=bob).count() == 2
