@@ -11,6 +11,7 @@ from allauth.core import context as allauth_context
 from django.contrib.sites.shortcuts import get_current_site
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
+from django.urls import reverse
 
 from accounts import mail
 from accounts.errors import Conflict
@@ -50,6 +51,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
                 raise
             raise Conflict("This sign-up is already on its way. Look for our mail.") from None
         return user
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        """Back to where the link was."""
+        return reverse("mfa_index")
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """At once, as somebody waits for it; what the mail server does not take now goes through the outbox."""
