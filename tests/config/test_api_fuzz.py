@@ -71,7 +71,7 @@ def test_every_answer_is_one_that_the_document_names(rows: Rows, callers: dict[s
         by_all = [(who, call) for call in calls for who in callers]
         for who, call in [*by_all, *(("owner", call) for call in operation.spoilt(calls[0]))]:
             answer = _answer(call, callers[who])
-            done[who] += answer.status_code < 400
+            done[who] += answer.status_code < 400 and bool(operation.described.get("security"))
             if wrong := _wrong_with(answer, operation, who):
                 problems.append(f"{who}: {wrong}: {call}")
 
