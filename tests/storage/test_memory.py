@@ -1,0 +1,49 @@
+"""An upload goes through the web process in pieces: however large it is, the process does not grow with it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from accounts.models import Team, User
+from accounts.services.keys import create_key
+from storage.models import StoredFile
+from tests.bench.processes import peak_mb
+from tests.web import Served, serve
+
+LARGE_MB, GROWTH_MB = 90, 60
+"""Pieces of 8 MB on their way to the store and back, and what the first upload loads."""
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def web(tmp_path: Path, transactional_db: None) -> Iterator[Served]:
+    with serve(tmp_path, {"DJANGO_SETTINGS_MODULE": "tests.settings"}) as served:
+        yield served
+
+
+def pieces() -> Iterator[bytes]:
+    yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="large.bin"\r\n\r\n'
+    piece = secrets.token_bytes(MIB)
+    yield from (piece for _ in range(LARGE_MB))
+    yield b"\r\n--b--\r\n"
+
+
+def test_a_large_upload_does_not_fill_the_memory(web: Served, team: Team, alice: User) -> None:
+    _, token = create_key(team=team, actor=alice, name="Uploads", scopes=["runs:read", "runs:write"])
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "multipart/form-data; boundary=b"}
+    before = peak_mb(web.pid)
+
+    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=60)
+    connection.request("POST", "/api/v1/files/", pieces(), headers, encode_chunked=True)
+    answer = connection.getresponse()
+
+    assert (answer.status, json.loads(answer.read())["size"]) == (201, LARGE_MB * MIB)
+    assert StoredFile.objects.get().size == LARGE_MB * MIB
+    assert peak_mb(web.pid) - before < GROWTH_MB
