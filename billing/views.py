@@ -7,14 +7,14 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.tenancy import TeamRequest, require, team_required
+from accounts.tenancy import TeamRequest, membership_required, require
 from billing import entitlements
 from billing.plans import LABELS, PLANS, Limit, Plan
 
 
 @never_cache
 @require_safe
-@team_required
+@membership_required
 def plan(request: TeamRequest) -> HttpResponse:
     require(request, "billing:read")
     current = entitlements.plan_of(request.team)

@@ -50,6 +50,7 @@ def test_a_billing_person_sees_the_money_and_no_work(client: Client, team, billi
     assert refused == [403] * len(PAGES)
     assert detail.status_code == 403
     assert client.get("/t/acme/settings/profile/").status_code == 200
+    assert client.get("/t/acme/settings/plan/").status_code == 200
 
 
 def test_a_billing_person_reads_budgets_over_the_api_and_nothing_else(team, billing):
