@@ -24,6 +24,10 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         "no_verified_email": "This is your only way to sign in. Confirm your address first.",
     }
 
+    def list_apps(self, request: HttpRequest, **which: Any) -> list[SocialApp]:
+        """Those of the settings. One in the database would be a second way in that nobody looks at."""
+        return [app for app in super().list_apps(request, **which) if app.pk is None]
+
     def get_provider(self, request: HttpRequest, provider: str, client_id: str | None = None) -> Provider:
         try:
             return super().get_provider(request, provider, client_id=client_id)

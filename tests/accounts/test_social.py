@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from allauth.account.models import EmailAddress
-from allauth.socialaccount.models import SocialAccount, SocialToken
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client, override_settings
@@ -353,3 +353,13 @@ def test_the_policy_lets_the_buttons_lead_to_the_providers_only(provider: OAuthS
 
     target = next(part.strip() for part in policy.split(";") if part.strip().startswith("form-action"))
     assert set(target.split()[1:]) == {"'self'", provider.url}
+
+
+@both
+def test_a_provider_is_what_the_settings_say_whatever_is_in_the_database(client: Client, name: str) -> None:
+    SocialApp.objects.create(provider=name, name="Another", client_id="another", secret="hidden")
+
+    asked = client.post(f"/accounts/{name}/login/")
+
+    assert asked.status_code == 302
+    assert "client_id=another" not in asked["Location"]
