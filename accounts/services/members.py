@@ -94,6 +94,9 @@ def transfer_ownership(*, team: Team, actor: User, user: User) -> Membership:
     if actor.pk == user.pk:
         wrong = FieldError("user", "invalid_choice", "Choose somebody else.")
         raise InvalidInput("The team is yours already.", fields=[wrong])
+    if not theirs.user.is_active:
+        wrong = FieldError("user", "invalid_choice", "Choose somebody who can sign in.")
+        raise InvalidInput("This account is switched off, so nobody would own the team.", fields=[wrong])
     theirs.role, mine.role = Role.OWNER, Role.ADMIN
     for membership in (theirs, mine):
         membership.save(update_fields=["role", "updated_at"])
@@ -102,7 +105,7 @@ def transfer_ownership(*, team: Team, actor: User, user: User) -> Membership:
 
 
 def _member(team: Team, user: User) -> Membership:
-    membership = Membership.objects.filter(team=team, user=user).first()
+    membership = Membership.objects.select_related("user").filter(team=team, user=user).first()
     if membership is None:
         raise NotFound(NO_SUCH_MEMBER)
     return membership

@@ -20,6 +20,15 @@ def person(team: Team, role: Role) -> User:
     return MembershipFactory(team=team, role=role).user
 
 
+def test_a_team_is_not_handed_to_somebody_who_is_switched_off(team, alice, bob):
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+
+    with pytest.raises(InvalidInput):
+        members.transfer_ownership(team=team, actor=alice, user=bob)
+
+    assert (role_of(alice, team), role_of(bob, team)) == (Role.OWNER, Role.MEMBER)
+
+
 def test_an_admin_changes_the_role_of_a_member(team, alice, bob):
     ada = person(team, Role.ADMIN)
 
