@@ -36,12 +36,12 @@ def invitation_open(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: HttpRequest) -> HttpResponse:
     """What the opened link offers, and the button that takes it."""
+    if request.user.is_authenticated:
+        request.session.pop(FIRST, None)
     found = _noted(request)
     if found is None:
         return render(request, "accounts/invitation_over.html", {"status": "unknown"}, status=404)
     user = request.user
-    if user.is_authenticated:
-        request.session.pop(FIRST, None)
     if user.is_authenticated and Membership.objects.filter(team=found.team, user=user).exists():
         request.session.pop(NOTE, None)
         messages.info(request, f"You are in {found.team.name} already.")

@@ -408,3 +408,15 @@ def test_accepting_over_the_api(send, team, alice, charlie):
     assert repeated["Idempotent-Replayed"] == "true"
     assert (over.status_code, over.json()["code"], over.json()["invitation"]) == (409, "invitation_over", "accepted")
     assert not is_in(charlie, team)
+
+
+def test_an_invitation_into_a_team_that_is_gone_stands_in_nobodys_way(client: Client, send, team, charlie):
+    _, token = send()
+    client.get(f"/invitations/{token}/")
+    Team.objects.filter(pk=team.pk).update(removed_at=timezone.now())
+    client.force_login(charlie)
+
+    first, then = client.get("/home/", follow=True), client.get("/home/")
+
+    assert first.status_code == 404
+    assert then.headers["Location"].startswith("/t/elsewhere/")
