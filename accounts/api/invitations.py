@@ -60,6 +60,7 @@ class InvitationViewSet(ListAndShow, OfTeam):
     @idempotent()
     def create(self, request: Request, slug: str) -> Response:
         given = self.read(InvitationInput)
+        self.require_person_for_owners(given["role"])
         made = invitations.invite(team=self.team, actor=self.actor, **given)
         return self.show(made, status=201)
 
@@ -76,7 +77,9 @@ class InvitationViewSet(ListAndShow, OfTeam):
     )
     @idempotent()
     def resend(self, request: Request, slug: str, invitation_pk: str) -> Response:
-        return self.show(invitations.send_again(invitation=self.get_object(), actor=self.actor))
+        invitation = self.get_object()
+        self.require_person_for_owners(invitation.role)
+        return self.show(invitations.send_again(invitation=invitation, actor=self.actor))
 
 
 class AcceptView(TeamAPIView):

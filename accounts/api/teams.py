@@ -97,6 +97,11 @@ class OfTeam(TeamViewSet):
         if self.access.key:
             raise Forbidden(IN_PERSON)
 
+    def require_person_for_owners(self, *roles: str) -> None:
+        """An owner can delete the team or hand it on, so a key makes none and touches none, whoever made it."""
+        if self.access.key and Role.OWNER in roles:
+            raise InsufficientScope(IN_PERSON, extra={"required_scope": "team:own"})
+
 
 @extend_schema_view(list=extend_schema(summary="List your teams"))
 class TeamListViewSet(ListAndShow):
@@ -224,6 +229,7 @@ class MemberViewSet(ListAndShow, OfTeam):
         membership = self._held()
         given = self.read(MemberInput)
         if given:
+            self.require_person_for_owners(membership.role, given["role"])
             members.change_role(team=self.team, actor=self.actor, user=membership.user, role=given["role"])
         return self.retrieve(request)
 
@@ -233,7 +239,11 @@ class MemberViewSet(ListAndShow, OfTeam):
     @conditional
     @transaction.atomic
     def destroy(self, request: Request, slug: str, user_pk: str) -> Response:
-        members.remove_member(team=self.team, actor=self.actor, user=self._held().user)
+        membership = self._held()
+        self.require_person_for_owners(membership.role)
+        if membership.user_id == self.actor.pk:
+            self.require_person()
+        members.remove_member(team=self.team, actor=self.actor, user=membership.user)
         return Response(status=204)
 
     def required_scope(self) -> str | None:

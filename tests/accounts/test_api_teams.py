@@ -169,3 +169,21 @@ def test_a_person_of_another_team_finds_nothing(team: Team, alice: User, charlie
         ):
             assert api.send(method, path, {} if method == "PATCH" else None).status_code == 404
     assert role_of(alice) == Role.OWNER
+
+
+def test_a_key_neither_makes_nor_touches_owners_nor_leaves_for_its_maker(team: Team, alice: User, bob: User) -> None:
+    ada = MembershipFactory(team=team, role=Role.ADMIN).user
+    other = MembershipFactory(team=team, role=Role.OWNER).user
+    of_alice, of_ada = api_of(alice, team), api_of(ada, team)
+
+    refused = [
+        of_alice.send("PATCH", member(bob), {"role": "owner"}),
+        of_alice.send("PATCH", member(other), {"role": "member"}),
+        of_alice.send("DELETE", member(other)),
+        of_alice.send("DELETE", member(alice)),
+        of_ada.send("DELETE", member(ada)),
+    ]
+
+    assert [answer.status_code for answer in refused] == [403] * 5
+    assert [role_of(user) for user in (alice, bob, other, ada)] == ["owner", "member", "owner", "admin"]
+    assert of_alice.send("PATCH", member(bob), {"role": "admin"}).status_code == 200

@@ -420,3 +420,16 @@ def test_an_invitation_into_a_team_that_is_gone_stands_in_nobodys_way(client: Cl
 
     assert first.status_code == 404
     assert then.headers["Location"].startswith("/t/elsewhere/")
+
+
+def test_a_key_invites_no_owner(send, team, alice):
+    """Who owns the team could delete it: for people only, whatever the key's maker is."""
+    asked, _ = send(role=Role.OWNER)
+    age(asked, hours=1)
+    api, path = api_of(alice, team), "/api/v1/teams/acme/invitations/"
+
+    made = api.send("POST", path, {"email": "eve@example.com", "role": "owner"})
+    again = api.send("POST", f"{path}{asked.pk}/resend/")
+
+    assert [answer.json()["required_scope"] for answer in (made, again)] == ["team:own"] * 2
+    assert (made.status_code, again.status_code, Invitation.objects.count()) == (403, 403, 1)
