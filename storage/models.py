@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Self
+
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.ids import uuid7
-from accounts.models import TeamScopedModel, TeamScopedQuerySet, User
+from accounts.models import TeamScopedModel, TeamScopedQuerySet, User, Viewer
+
+_hidden: list[Callable[[Viewer], Q]] = []
+
+
+def hides(which: Callable[[Viewer], Q]) -> Callable[[Viewer], Q]:
+    """Register who knows files that not everybody in their team may have: storage cannot know what they are for."""
+    if which not in _hidden:
+        _hidden.append(which)
+    return which
+
+
+class StoredFileQuerySet(TeamScopedQuerySet["StoredFile"]):
+    def visible_to(self, access: Viewer) -> Self:
+        found = self.for_team(access.team)
+        for which in () if access.sees_every_agent else _hidden:
+            found = found.exclude(which(access))
+        return found
 
 
 class StoredFile(TeamScopedModel):
@@ -22,7 +43,7 @@ class StoredFile(TeamScopedModel):
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
 
-    objects = TeamScopedQuerySet["StoredFile"].as_manager()
+    objects = StoredFileQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["expires_at"])]

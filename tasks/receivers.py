@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Exists, OuterRef, Q, Sum
 from django.dispatch import receiver
 
 from accounts import removal as team_removal
-from accounts.models import Notification, Team, User
+from accounts.models import Notification, Team, User, Viewer
 from accounts.signals import notification_due, notifications_changed, team_removed
 from agents import removal
 from agents.models import Agent
@@ -19,10 +19,10 @@ from billing import entitlements
 from billing.plans import Limit
 from billing.reports import month_start
 from billing.signals import budget_changed
-from storage.models import StoredFile
+from storage.models import StoredFile, hides
 from storage.signals import file_saving
 from tasks import stream
-from tasks.models import Run, RunStatus
+from tasks.models import Artifact, Run, RunInput, RunStatus
 from tasks.services import answers, notices, removals
 
 removal.witness(removals.work_of)
@@ -35,6 +35,18 @@ entitlements.counted_by(
 entitlements.counted_by(
     Limit.STORAGE_BYTES, lambda team: int(StoredFile.objects.for_team(team).aggregate(n=Sum("size", default=0))["n"])
 )
+
+
+@hides
+def files_of_hidden_agents(access: Viewer) -> Q:
+    """Of those, what their runs were given or made; not what the caller brought, nor what a run has that they see."""
+    hidden = Q(run__agent__in=Agent.objects.hidden_from(access).values("pk"))
+
+    def is_used(where: Q) -> Q:
+        mine = Q(where, file=OuterRef("pk"))
+        return Exists(RunInput.objects.filter(mine)) | Exists(Artifact.objects.filter(mine))
+
+    return is_used(hidden) & ~is_used(~hidden) & ~Q(created_by=access.user_id)
 
 
 @receiver(file_saving)

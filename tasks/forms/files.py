@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 
 from accounts.models import Team, User
+from accounts.tenancy import Access
 from storage.models import StoredFile
 from storage.services import save_file
 
@@ -61,10 +62,10 @@ def keep(upload: UploadedFile[Any], *, team: Team, actor: User) -> StoredFile:
     )
 
 
-def uploaded_before(ids: list[str], team: Team) -> list[StoredFile]:
-    """The files with these ids that are the team's own, in the order of the ids. Others are left out."""
+def uploaded_before(ids: list[str], access: Access) -> list[StoredFile]:
+    """The files with these ids that the person sees, in the order of the ids. Others are left out."""
     wanted = [UUID(one) for one in ids if _is_uuid(one)]
-    found = StoredFile.objects.for_team(team).in_bulk(wanted)
+    found = StoredFile.objects.visible_to(access).in_bulk(wanted)
     return [found[one] for one in wanted if one in found]
 
 

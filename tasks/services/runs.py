@@ -7,14 +7,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import audit
 from accounts.errors import AppError, Conflict, FieldError, InvalidInput
-from accounts.models import AuditEntry, NoticeKind, Team, User
+from accounts.models import AuditEntry, Membership, NoticeKind, Team, User
 from accounts.models.kept import insert, know_all
 from accounts.models.notifications import channels_of
+from accounts.tenancy import access_of_member
 from agents.models import Agent, AgentStatus, AgentVersion
 from billing import entitlements
 from billing.plans import Limit
@@ -66,7 +69,7 @@ def start_run(
     if task is not None:
         agent = task.agent
         prompt, filled = variables.fill(task.prompt, task.variables, values or {})
-        prompt, more = _file_names(team, task, prompt, filled)
+        prompt, more = _file_names(team, actor, task, prompt, filled)
         files += more
     else:
         filled = {}
@@ -142,7 +145,16 @@ def _check(prompt: str, files: Sequence[StoredFile], output_schema: Mapping[str,
         raise InvalidInput("The run cannot start like this.", fields=errors)
 
 
-def _file_names(team: Team, task: Task, prompt: str, filled: dict[str, Any]) -> tuple[str, list[StoredFile]]:
+def _files_of(team: Team, actor: User | None) -> QuerySet[StoredFile]:
+    """What whoever starts the run may give to it."""
+    membership = Membership.objects.select_related("team").filter(team=team, user=actor).first() if actor else None
+    files = StoredFile.objects
+    return files.visible_to(access_of_member(membership)) if membership else files.for_team(team)
+
+
+def _file_names(
+    team: Team, actor: User | None, task: Task, prompt: str, filled: dict[str, Any]
+) -> tuple[str, list[StoredFile]]:
     """A file variable holds a file id; the prompt names the file, and the file is attached."""
     files = []
     for variable in task.variables:
@@ -150,8 +162,8 @@ def _file_names(team: Team, task: Task, prompt: str, filled: dict[str, Any]) -> 
         if variable["type"] != "file" or not file_id:
             continue
         try:
-            stored = StoredFile.objects.for_team(team).get(pk=file_id)
-        except (StoredFile.DoesNotExist, ValueError, TypeError) as error:
+            stored = _files_of(team, actor).get(pk=file_id)
+        except (StoredFile.DoesNotExist, ValidationError, ValueError, TypeError) as error:
             field = f"variables.{variable['name']}"
             raise InvalidInput(
                 "A file is missing.", fields=[FieldError(field, "not_found", "Upload the file first.")]

@@ -101,7 +101,7 @@ def run_new(request: TeamRequest) -> HttpResponse:
             show_refusal(form, error, names | {"limits.timeout_s": "timeout_min"})
         else:
             return redirect("tasks:run_detail", team=request.team.slug, run_id=run.pk)
-    attached = uploaded_before(request.POST.getlist("attached"), request.team)
+    attached = uploaded_before(request.POST.getlist("attached"), request.access)
     context = {"form": form, "attached": attached, "agents": form.fields["agent"].queryset}  # type: ignore[attr-defined]
     return render(request, "tasks/run_new.html", context, status=422 if form.errors else 200)
 
@@ -111,7 +111,7 @@ def _initial(request: TeamRequest) -> dict[str, Any]:
 
 
 def _start(request: TeamRequest, form: RunForm) -> Run:
-    files = uploaded_before(request.POST.getlist("attached"), request.team)
+    files = uploaded_before(request.POST.getlist("attached"), request.access)
     files += [keep(upload, team=request.team, actor=request.user) for upload in form.cleaned_data["attachments"]]
     return runs.start_run(
         team=request.team,

@@ -102,7 +102,7 @@ def task_detail(request: TeamRequest, task_id: UUID) -> HttpResponse:
         "estimate": estimate(task),
         "may_run": may(request.role, "runs:write"),
         "may_change": may(request.role, "agents:write"),
-        "attached": uploaded_before(request.POST.getlist("attached"), request.team),
+        "attached": uploaded_before(request.POST.getlist("attached"), request.access),
     }
     return render(request, "tasks/task_detail.html", context, status=422 if form.errors else 200)
 
@@ -115,7 +115,7 @@ def _start(request: TeamRequest, task: Task, form: TaskRunForm) -> Run:
     values = form.values()
     for name, upload in form.uploads().items():
         values[name] = str(keep(upload, team=request.team, actor=request.user).pk)
-    files = uploaded_before(request.POST.getlist("attached"), request.team)
+    files = uploaded_before(request.POST.getlist("attached"), request.access)
     files += [keep(upload, team=request.team, actor=request.user) for upload in form.cleaned_data["attachments"]]
     return runs.start_run(
         team=request.team,

@@ -17,6 +17,7 @@ from agents.models import Runtime
 from tasks import events, fragments
 from tasks.models import TERMINAL, HumanRequest, Run, RunEvent, RunStatus
 from tasks.watching.history import frame_of
+from tasks.watching.relatives import beside
 
 DOING = ("activity", "model.started", "tool.started", "progress")
 MAX_STEPS = 40
@@ -135,7 +136,7 @@ class RunPage:
 
     def neighbours(self) -> dict[str, Run | None]:
         """The runs of the same task, or else of the same agent, before and after this one."""
-        same = Run.objects.for_team(self.run.team)
+        same = beside(self.run)
         same = same.filter(task=self.run.task) if self.run.task else same.filter(agent=self.run.agent)
         return {
             "newer": same.filter(pk__gt=self.run.pk).order_by("pk").first(),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from tasks.models import Run, RunKind
+from tasks.models.run import RunQuerySet
 
 MOST = 20
 
@@ -16,6 +17,11 @@ MOST = 20
 class Relative:
     run: Run
     why: str
+
+
+def beside(run: Run) -> RunQuerySet:
+    """The runs that who sees this one may be shown with it: none of another agent that is kept to some people."""
+    return Run.objects.for_team(run.team).filter(Q(agent=run.agent_id) | Q(agent__is_limited=False))
 
 
 def relatives(run: Run) -> list[Relative]:
@@ -27,7 +33,7 @@ def relatives(run: Run) -> list[Relative]:
 
 
 def _related(run: Run) -> Iterator[tuple[Run, str]]:
-    mine = Run.objects.for_team(run.team).with_people_words()
+    mine = beside(run).with_people_words()
     for origin in mine.filter(pk__in=[pk for pk in (run.forked_from_id, run.retry_of_id) if pk]):
         yield origin, "Where it came from"
     for made in mine.filter(Q(forked_from=run) | Q(retry_of=run)).order_by("-pk")[:MOST]:

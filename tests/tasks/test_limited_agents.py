@@ -14,10 +14,14 @@ from accounts.models import AuditEntry, Membership, Notification, Role, Team, Us
 from accounts.services import keys, members
 from agents.models import Agent
 from agents.services.visibility import limit_agent, limited_to
+from storage.models import StoredFile
+from storage.services import save_file
 from tasks import consumers, events, stream
-from tasks.models import Run
+from tasks.models import Artifact, Run, RunInput
 from tasks.services import notices, runs
-from tests.calling import api_of, signed_in
+from tasks.watching.page import RunPage
+from tasks.watching.relatives import relatives
+from tests.calling import Api, api_of, signed_in
 from tests.factories import AgentFactory, HumanRequestFactory, MembershipFactory, RunFactory, TaskFactory
 from tests.tasks.test_consumers import closed, opened, socket
 
@@ -127,6 +131,53 @@ def test_nobody_else_starts_it(team, agent, alice, bob):
     assert tried(bob) == [422, 422, 422, 404, 404, 404]
     assert Run.objects.count() == 1
     assert [status < 300 for status in tried(dora)] == [True] * 6
+
+
+@pytest.mark.django_db
+def test_its_files_open_for_nobody_else_by_their_id_either(client, team, agent, alice, bob):
+    given, made, own, both = (
+        save_file(team_id=team.pk, content=b"x", name=f"{n}.txt", created_by=by)
+        for n, by in enumerate((alice, None, bob, alice))
+    )
+    run, other = RunFactory(agent=agent), RunFactory(agent=AgentFactory(team=team))
+    for of, file in ((run, given), (run, own), (run, both), (other, both)):
+        RunInput.objects.create(run=of, file=file, name=file.name)
+    Artifact.objects.create(team=team, run=run, path="made.txt", file=made)
+    limit_agent(agent=agent, actor=alice, to=[])
+    task = TaskFactory(agent=other.agent, prompt="Read {{f}}", variables=[{"name": "f", "type": "file"}])
+
+    def tried(api: Api, file: StoredFile) -> list[int]:
+        started = {"agent": str(other.agent_id), "prompt": "Read it", "attachments": [str(file.pk)]}
+        by_task = {"task": str(task.pk), "variables": {"f": str(file.pk)}}
+        return [
+            api.get(f"/api/v1/files/{file.pk}/").status_code,
+            api.send("POST", "/api/v1/runs/", started).status_code,
+            api.send("POST", "/api/v1/runs/", by_task).status_code,
+        ]
+
+    of_bob, of_alice = api_of(bob, team), api_of(alice, team)
+    assert [tried(of_bob, file) for file in (given, made)] == [[404, 422, 422]] * 2
+    assert [tried(of_bob, file) for file in (own, both)] == [[200, 201, 201]] * 2
+    assert of_bob.send("POST", "/api/v1/runs/", {"task": str(task.pk), "variables": {"f": "none"}}).status_code == 422
+    client.force_login(bob)
+    form = {"agent": other.agent_id, "prompt": "Read", "attached": [str(given.pk), str(own.pk)]}
+    assert client.post("/t/acme/runs/new/", form).status_code == 302
+    assert [i.file for i in Run.objects.latest("pk").inputs.all()] == [own]
+    assert [tried(of_alice, file) for file in (given, made)] == [[200, 201, 201]] * 2
+
+
+@pytest.mark.django_db
+def test_an_earlier_run_of_it_stands_beside_no_later_run_of_the_same_task(client, team, agent, alice, bob):
+    task = TaskFactory(agent=agent)
+    RunFactory(agent=agent, task=task, title="Salaries", status="succeeded", finished_at=task.created_at)
+    other = AgentFactory(team=team)
+    runs_since = [RunFactory(agent=other, task=task, title=f"Public {n}") for n in range(2)]
+    limit_agent(agent=agent, actor=alice, to=[])
+
+    near = RunPage(runs_since[0], may_act=True, viewer=bob).neighbours()
+
+    assert (near["older"], near["newer"]) == (None, runs_since[1])
+    assert [one.run for one in relatives(runs_since[0])] == [runs_since[1]]
 
 
 @pytest.mark.django_db
