@@ -72,8 +72,8 @@ def go_on_with_money(*, team: Team, agent_id: UUID | None, **_: Any) -> None:
 
 
 @receiver(notification_due)
-def say_what_is_over(*, notification: Notification, **_: Any) -> str:
-    return notices.why_over(notification)
+def say_what_is_over(*, notification: Notification, role: str, **_: Any) -> str:
+    return notices.why_over(notification, role)
 
 
 @receiver(notifications_changed)

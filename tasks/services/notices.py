@@ -18,6 +18,7 @@ from django.utils import timezone
 from accounts import notifications
 from accounts.models import NoticeKind, Notification, Team, User
 from accounts.notifications import Notice
+from accounts.tenancy import ACTIONS, Access
 from agents.models import Agent
 from agents.services.visibility import who_sees
 from billing.models import Budget
@@ -172,13 +173,16 @@ def _starter_or_admins(run: Run) -> list[User]:
     return here or _people(run.team, "team:admin")
 
 
-def why_over(notification: Notification) -> str:
-    """Why there is nothing to do any more about what the notification says, or ""."""
-    if notification.subject_type == REQUEST:
-        asked = HumanRequest.objects.filter(team=notification.team_id, pk=notification.subject_id).first()
-        if asked is None:
-            return notifications.GONE
-        return "" if asked.status == "open" else f"It is {asked.status}."
-    if notification.subject_type == RUN and not Run.objects.filter(pk=notification.subject_id).exists():
+def why_over(notification: Notification, role: str) -> str:
+    """Why there is nothing to do any more for a person of that role about what the notification says, or "". What they
+    may not see any more is gone for them.
+    """
+    if notification.subject_type not in (REQUEST, RUN):
+        return ""
+    actions = ACTIONS.get(role, frozenset())
+    access = Access(team=notification.team, actions=actions, role=role, user_id=notification.person_id)
+    rows = HumanRequest.objects if notification.subject_type == REQUEST else Run.objects
+    found = rows.visible_to(access).filter(pk=notification.subject_id).first() if "runs:read" in actions else None
+    if found is None:
         return notifications.GONE
-    return ""
+    return "" if isinstance(found, Run) or found.status == "open" else f"It is {found.status}."

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.test import Client
+from django.utils import timezone
 
+from accounts import mail, notifications
 from accounts.errors import InvalidInput
 from accounts.models import AuditEntry, Membership, Notification, Role, Team, User
 from accounts.services import keys, members
@@ -206,6 +208,25 @@ def test_nobody_else_is_told_what_it_asks(team, agent, alice, bob):
     notices.tell()
 
     assert not Notification.objects.filter(person=bob).exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("lost", ["the agent", "the role"])
+def test_what_somebody_was_told_before_leads_nowhere_now(client, team, agent, alice, bob, lost):
+    """The mail that waits its minute is not sent, and neither the bell nor an older mail's link opens it."""
+    run = runs.start_run(team=team, actor=bob, agent=agent, prompt="Go")
+    HumanRequestFactory(run=run)
+    RunFactory(agent=agent, created_by=bob, status="failed", finished_at=timezone.now())
+    notices.tell()
+    told = list(Notification.objects.filter(person=bob))
+    assert [mail.out_of_date(row, by_mail=True) for row in told] == ["", ""]
+
+    if lost == "the agent":
+        limit_agent(agent=agent, actor=alice, to=[])
+    else:
+        members.change_role(team=team, actor=alice, user=bob, role=Role.BILLING)
+
+    assert [mail.out_of_date(row, by_mail=True) for row in told] == [notifications.GONE] * 2
 
 
 @pytest.mark.django_db(transaction=True)
