@@ -835,6 +835,12 @@ on("keydown", "[role=tab]", (event, tab) => {
 });
 const linkedTab = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
 if (linkedTab && linkedTab.getAttribute("role") === "tab") selectTab(linkedTab, { remember: false });
+
+/* On a phone the row of tabs is wider than the screen: the page that is open is in sight, with a bit of both neighbours. */
+for (const row of document.querySelectorAll("nav.tabs")) {
+  const open = row.querySelector("[aria-current=page]");
+  if (open) row.scrollLeft = open.offsetLeft - row.offsetLeft - (row.clientWidth - open.offsetWidth) / 2;
+}
 /* The server prints <html data-theme> from the cookie, so a page never flashes in the wrong colours. */
 function setTheme(theme) {
   root.dataset.theme = theme;
