@@ -28,6 +28,19 @@ KINDS = {
 }
 PERIODS = {"1": "Last 24 hours", "7": "Last 7 days", "30": "Last 30 days"}
 NOUNS = {"api_key": "the API key", "person": "", "session": "", "team": "the team", "teamplan": "the plan of"}
+PHRASES = {
+    "member.joined": "joined the team",
+    "member.role_changed": "changed the role of",
+    "person.changed": "changed the profile",
+    "person.claimed": "proved the address and took over the account",
+    "person.factor_added": "added a second factor",
+    "person.factor_removed": "removed a second factor",
+    "person.identity_added": "connected an account",
+    "person.identity_removed": "disconnected an account",
+    "person.password_changed": "changed the password",
+    "session.ended": "ended a session",
+}
+"""Actions whose name, turned round, is no English."""
 MAX_SEQ = 2**63 - 1
 
 
@@ -44,8 +57,16 @@ class Row:
         return self.entry.actor_label.partition(" ")[2] if self.entry.actor_id else ""
 
     @property
+    def subject(self) -> str:
+        """What it was done to; nothing for what somebody does to themselves."""
+        label = self.entry.subject_label
+        return "" if self.person and label in (self.person.display_name, self.person.email) else label
+
+    @property
     def did(self) -> str:
         """`run.started` → started the run."""
+        if self.entry.action in PHRASES:
+            return PHRASES[self.entry.action]
         noun, _, verb = self.entry.action.partition(".")
         if noun == "operator":
             verb, _, noun = verb.partition("_")

@@ -38,12 +38,22 @@ def test_the_page_tells_who_did_what_when_and_from_where(as_alice: Client, team:
 
     assert entries(text) == ["entry-2", "entry-1"]
     assert "Alice B" in text
-    assert ">changed<" in text
+    assert ">changed the profile<" in text
     assert "revoked the API key" in text
     assert "Deskhand" in text
     assert "127.0.0.1" in text
     assert str(alice.pk) in [button.get("data-copy") for button in Page(text).all("button")]
     assert len([time for time in Page(text).all("time") if time.get("title")]) == 2
+
+
+def test_an_entry_reads_as_a_sentence(as_alice: Client, team: Team, alice: User, bob: User) -> None:
+    audit.record(team=team, actor=bob, action="member.joined", target=bob)
+    audit.record(team=team, actor=alice, action="member.role_changed", target=bob)
+
+    text = as_alice.get(URL).text
+
+    assert f'changed the role of</span> <strong class="font-medium">{bob.display_name}<' in text
+    assert 'joined the team</span> <strong class="font-medium"></strong>' in text
 
 
 def test_the_log_is_searched_and_paged(
