@@ -129,7 +129,12 @@ def upgrade_url(team: Team) -> str:
 
 
 def amount(what: Limit, number: int) -> str:
-    return f"{number / GB:,.1f} GB" if what == Limit.STORAGE_BYTES else f"{number:,}"
+    """With its unit: 1,000 · 50 GB · 0.9 GB · 0.4 MB."""
+    if what != Limit.STORAGE_BYTES:
+        return f"{number:,}"
+    if number % GB == 0:
+        return f"{number // GB:,} GB"
+    return f"{number / GB:,.1f} GB" if number >= GB / 10 else f"{number / 1024**2:,.1f} MB"
 
 
 def _locked(team: Team) -> Plan:

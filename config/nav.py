@@ -54,7 +54,10 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
             Page("Runs", "activity", "tasks:run_list", ("tasks:run_", "tasks:runs_", "tasks:artifact_"), "g r"),
         ),
     ),
-    ("Manage", (Page("Settings", "settings", "accounts:settings", ("accounts:", "tasks:budgets"), "g s", ""),)),
+    (
+        "Manage",
+        (Page("Settings", "settings", "accounts:settings", ("accounts:", "billing:", "tasks:budgets"), "g s", ""),),
+    ),
 )
 ACTIONS: tuple[Page, ...] = (
     Page("Hand over a task…", "play", "tasks:run_new", keys="r"),

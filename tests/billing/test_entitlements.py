@@ -128,7 +128,7 @@ def test_a_file_that_is_too_much_is_not_kept(free: Team) -> None:
     with pytest.raises(LimitReached) as refused:
         save_file(team_id=free.pk, content=b"6", name="full.txt")
 
-    assert refused.value.detail.startswith("Storage: 1.0 GB of the 1.0 GB in the plan Free are in use.")
+    assert refused.value.detail.startswith("Storage: 1 GB of the 1 GB in the plan Free are in use.")
     assert StoredFile.objects.filter(name="full.txt").exists() is False
 
 
@@ -239,8 +239,17 @@ def test_the_page_shows_meters_and_plans(page: Client, free: Team) -> None:
     assert "Your plan: Free" in html
     assert '<progress class="meter meter-warn" value="86" max="100" aria-label="Storage">86%</progress>' in html
     assert "Nearly all in use" in html
-    assert "0.9 GB of 1.0 GB" in html
+    assert "0.9 GB of 1 GB" in html
     assert "$99" in html
+    assert 'href="/t/acme/settings/" aria-current="page"' in html
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(0, "0 GB"), (400_000, "0.4 MB"), (GB // 2, "0.5 GB"), (50 * GB, "50 GB"), (GB + 1, "1.0 GB")],
+)
+def test_bytes_are_told_in_a_unit_that_shows_them(size: int, words: str) -> None:
+    assert entitlements.amount(Limit.STORAGE_BYTES, size) == words
 
 
 def test_forms_warn_before_and_offer_a_larger_plan_at_the_refusal(page: Client, free: Team) -> None:

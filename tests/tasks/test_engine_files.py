@@ -78,5 +78,5 @@ def test_a_file_that_the_plan_has_no_room_for_is_said_and_the_run_goes_on(
 
     told = [event.data for event in run.events.filter(type="tool.finished").order_by("seq")]
     assert [one["is_error"] for one in told] == [True, False]
-    assert told[0]["summary"].startswith("large.md was not kept. Storage: 1.0 GB of the 1.0 GB in the plan Free")
+    assert told[0]["summary"].startswith("large.md was not kept. Storage: 1.0 GB of the 1 GB in the plan Free")
     assert list(run.artifacts.values_list("path", flat=True)) == ["small.md"]
