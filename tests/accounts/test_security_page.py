@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
@@ -275,3 +276,15 @@ def test_a_reset_takes_an_account_from_who_registered_it_before_its_owner(provid
 )
 def test_devices_have_names(agent: str, name: str) -> None:
     assert device_name(agent) == name
+
+
+def test_the_only_address_offers_nothing_that_would_be_refused(grace: User) -> None:
+    client = browser(grace)
+
+    alone = client.get("/accounts/email/").text
+    EmailAddress.objects.create(user=grace, email="hopper@example.com", verified=False)
+    two = client.get("/accounts/email/").text
+
+    actions = ("action_primary", "action_send", "action_remove")
+    assert [action in alone for action in actions] == [False, False, False]
+    assert [action in two for action in actions] == [True, True, True]

@@ -59,7 +59,7 @@ def security(one: Somebody) -> None:
     one.open("Security")
     expect(one.page.get_by_text("This one")).to_be_visible()
     one.page.get_by_role("link", name="Change…").click()
-    one.page.get_by_label("Password now").fill(PASSWORD)
+    one.page.get_by_label("Current password").fill(PASSWORD)
     for field in ("New password", "The same again"):
         one.page.get_by_label(field).fill(f"{one.word} tall ships sail")
     one.page.get_by_role("button", name="Save the password").click()
@@ -87,7 +87,7 @@ def team(one: Somebody) -> None:
 def members(one: Somebody) -> None:
     one.open("Members")
     friend = f"friend@{one.word.lower()}.example"
-    one.page.get_by_label("E-mail address").fill(friend)
+    one.page.get_by_label("Email address").fill(friend)
     one.page.get_by_role("button", name="Send the invitation").click()
     expect(one.page.get_by_text(friend, exact=True)).to_be_visible()
     one.page.get_by_role("button", name="Revoke the invitation").click()

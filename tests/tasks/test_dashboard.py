@@ -15,7 +15,8 @@ from accounts.models import Role, Team
 from accounts.tenancy import Access
 from tasks import reports
 from tasks.models import HumanRequest, RunStatus
-from tests.factories import AgentFactory, RunFactory, TaskFactory
+from tests.factories import AgentFactory, MembershipFactory, RunFactory, TaskFactory
+from tests.html import Page
 
 NOW = datetime(2026, 11, 19, 14, 0, tzinfo=UTC)
 
@@ -146,6 +147,18 @@ def test_it_shows_what_goes_on(as_alice, team):
     part = as_alice.get(page("dashboard_live")).content.decode()
     assert "<html" not in part
     assert "Which month?" in part
+
+
+@pytest.mark.parametrize(("role", "buttons"), [(Role.MEMBER, 2), (Role.VIEWER, 0)])
+def test_work_is_offered_to_those_who_may_hand_it_over(client, team, role, buttons):
+    AgentFactory(team=team)
+    client.force_login(MembershipFactory(team=team, role=role).user)
+
+    text = client.get(page()).text
+
+    offers = [link for link in Page(text).all("a") if link.get("href") == page("run_new")]
+    assert len([link for link in offers if "btn" in str(link.get("class", ""))]) == buttons
+    assert text.count("btn-primary") == (1 if buttons else 0)
 
 
 def test_it_takes_the_same_number_of_queries_for_many(as_alice, team, django_assert_max_num_queries):
