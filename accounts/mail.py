@@ -55,7 +55,7 @@ def send_mail_later(
     try:
         validate_email(to)
     except ValidationError as error:
-        raise InvalidInput("This is not an e-mail address.") from error
+        raise InvalidInput("This is not an email address.") from error
     for name in _names(template):
         get_template(name)
     mail = OutgoingMail.objects.create(

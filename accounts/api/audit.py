@@ -27,7 +27,7 @@ from accounts.services import chain
 class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
     seq = serializers.IntegerField(help_text="1, 2, 3, … in the team.")
     actor = serializers.UUIDField(source="actor_id", allow_null=True)
-    actor_label = serializers.CharField(help_text="The person's e-mail, with the key or that it was an operator.")
+    actor_label = serializers.CharField(help_text="The person's email, with the key or that it was an operator.")
     subject_label = serializers.CharField()
     data = serializers.DictField(child=serializers.JSONField())  # type: ignore[assignment]
     request_id = serializers.CharField()

@@ -1,4 +1,4 @@
-"""Invitations into a team, by e-mail."""
+"""Invitations into a team, by email."""
 
 from __future__ import annotations
 

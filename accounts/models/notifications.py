@@ -23,7 +23,7 @@ class NoticeKind(models.TextChoices):
 
 class Channel(models.TextChoices):
     APP = "app", "In Deskhand"
-    MAIL = "mail", "E-mail"
+    MAIL = "mail", "Email"
 
 
 DEFAULT_CHANNELS = {

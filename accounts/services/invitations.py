@@ -1,4 +1,4 @@
-"""Inviting people by e-mail. The link works once, for seven days, for one address; its token is only in the mail."""
+"""Inviting people by email. The link works once, for seven days, for one address; its token is only in the mail."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def _address(email: str) -> str:
     try:
         validate_email(email)
     except ValidationError:
-        raise _refused("This is not an e-mail address.") from None
+        raise _refused("This is not an email address.") from None
     return email
 
 

@@ -30,7 +30,7 @@ ICONS = {
 ABOUT = {
     NoticeKind.NEEDS_YOU: "Questions, approvals, reviews and spent budgets of runs that you started or decide about.",
     NoticeKind.FAILED: "A run that you started ended without a result.",
-    NoticeKind.BUDGET: "80 % and all of a monthly budget, for who looks after the team's money.",
+    NoticeKind.BUDGET: "80% and all of a monthly budget, for who looks after the team's money.",
     NoticeKind.INVITATION: "Somebody whom you invited is in the team now.",
     NoticeKind.FINISHED: "A run that you started ended well. For runs that you start from now on.",
 }

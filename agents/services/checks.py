@@ -103,7 +103,7 @@ def _options(options: Mapping[str, Any]) -> Iterator[FieldError]:
         or len(approvers) > 20
         or not all(_EMAIL.fullmatch(str(who)) for who in approvers)
     ):
-        yield FieldError("options.approvers", "invalid", "List up to 20 e-mail addresses.")
+        yield FieldError("options.approvers", "invalid", "List up to 20 email addresses.")
     if not isinstance(options.get("four_eyes", False), bool):
         yield FieldError("options.four_eyes", "invalid", "Say true or false.")
     most = options.get("max_tokens")

@@ -84,7 +84,7 @@ def _still_open(asked: HumanRequest) -> None:
 def why_barred(asked: HumanRequest, run: Run, actor: User) -> str:
     """Why this person may not decide about this call, or "".
 
-    The agent's options may name who approves (`approvers`, e-mail addresses) and ask for a second pair of eyes.
+    The agent's options may name who approves (`approvers`, email addresses) and ask for a second pair of eyes.
     """
     options = run.version.options or {}
     if asked.kind not in (K.APPROVAL, K.UNKNOWN_EFFECT):  # the latter may make the call once more

@@ -109,7 +109,7 @@ def _tell_end(run: Run) -> None:
 
 
 def _tell_warned(budget: Budget) -> None:
-    _tell_budget(budget, "has spent 80 % of its budget", "warned")
+    _tell_budget(budget, "has spent 80% of its budget", "warned")
     Budget.objects.filter(pk=budget.pk).update(told_warned_at=timezone.now())
 
 

@@ -216,7 +216,7 @@ def test_a_declined_email_is_accepted(desk: DeskOf) -> None:
     done = desk.work("What drives refunds?", tools=NO_CHART)
 
     assert len(done.used("email_report")) == 1
-    assert "The e-mail was not sent" in done.last_text
+    assert "The email was not sent" in done.last_text
     assert done.turns[-1].stop is Stop.END_TURN
 
 

@@ -52,10 +52,10 @@ def test_the_pages_of_notifications(open_page: Open, shot: Callable[..., None], 
     page.goto("/t/acme/notifications/")
     expect(page.get_by_text("Nothing yet")).to_be_visible()
     page.goto("/t/acme/settings/notifications/")
-    page.get_by_role("switch", name="A run of yours failed: E-mail").click()
+    page.get_by_role("switch", name="A run of yours failed: Email").click()
     page.get_by_role("button", name="Save changes").click()
     expect(page.get_by_text("Your choices are saved")).to_be_visible()
 
-    expect(page.get_by_role("switch", name="A run of yours failed: E-mail")).not_to_be_checked()
+    expect(page.get_by_role("switch", name="A run of yours failed: Email")).not_to_be_checked()
     alice.refresh_from_db()
     assert alice.notice_channels["failed"] == ["app"]

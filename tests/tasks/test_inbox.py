@@ -41,7 +41,7 @@ def ask(run: Run, kind: str = "question", **more: Any) -> HumanRequest:
 
 def approval(run: Run, arguments: dict[str, Any] = ARGUMENTS, tool: str = "email_report") -> HumanRequest:
     named = {"tool": tool, "arguments": arguments, "digest": digest(tool, arguments), "call_id": "c1"}
-    return ask(run, "approval", title="E-mail bob@example.com", **named)
+    return ask(run, "approval", title="Email bob@example.com", **named)
 
 
 def answer(client: Client, asked: HumanRequest, htmx: bool = True, **body: Any):

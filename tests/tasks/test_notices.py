@@ -256,7 +256,7 @@ def test_a_budget_tells_who_looks_after_money_at_80_and_100_percent_and_again_wh
 
     notices.tell()
     notices.tell()
-    assert told() == {(who, "budget", "Acme has spent 80 % of its budget") for who in both}
+    assert told() == {(who, "budget", "Acme has spent 80% of its budget") for who in both}
 
     Budget.objects.update(spent_usd=Decimal(10))
     notices.tell()
@@ -267,7 +267,7 @@ def test_a_budget_tells_who_looks_after_money_at_80_and_100_percent_and_again_wh
 
     Budget.objects.filter(pk=budget.pk).update(limit_usd=Decimal(12), warned_at=NOW() + timedelta(seconds=5))
     notices.tell()
-    assert Notification.objects.filter(title__contains="80 %").count() == 4
+    assert Notification.objects.filter(title__contains="80%").count() == 4
 
 
 def test_each_person_chooses_by_kind(ask: Callable[..., HumanRequest], team: Team, alice: User, bob: User) -> None:

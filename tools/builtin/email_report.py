@@ -1,4 +1,4 @@
-"""E-mail files of the run to a member of the team. It leaves the house, so by default a person approves each call."""
+"""Email files of the run to a member of the team. It leaves the house, so by default a person approves each call."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
     attached = f" with {', '.join(files)}" if files else ""
     return ToolResult(
         content=f"Sent '{subject}' to {sent_to}{attached}.",
-        summary=f"E-mailed {sent_to}{attached}",
+        summary=f"Emailed {sent_to}{attached}",
         data={"to": message.to, "subject": subject, "attachments": files},
     )
 
@@ -103,9 +103,9 @@ def _body(ctx: ToolContext, text: str) -> str:
 
 SPEC = ToolSpec(
     name="email_report",
-    title="E-mail a report",
+    title="Email a report",
     description=(
-        "Send an e-mail with files of this run to one or more members of the team; nobody else can be mailed. The "
+        "Send an email with files of this run to one or more members of the team; nobody else can be mailed. The "
         "text is plain text. A person usually approves the call first, so write it as it should arrive."
     ),
     icon="mail",
@@ -119,7 +119,7 @@ SPEC = ToolSpec(
                 "minItems": 1,
                 "maxItems": 10,
                 "items": {"type": "string", "minLength": 3, "maxLength": 254},
-                "description": "E-mail address of a team member, or a list of them",
+                "description": "Email address of a team member, or a list of them",
             },
             "subject": {"type": "string", "minLength": 1, "maxLength": 200},
             "body": {
@@ -144,7 +144,7 @@ SPEC = ToolSpec(
     max_output_chars=2000,
     run=run,
     headline=lambda arguments: shorten(
-        f"E-mail {_listed(arguments.get('to', ''))}: {arguments.get('subject', '')}", 160
+        f"Email {_listed(arguments.get('to', ''))}: {arguments.get('subject', '')}", 160
     ),
 )
 

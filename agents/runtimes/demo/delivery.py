@@ -1,4 +1,4 @@
-"""What the analyst hands over: a chart, the report, an e-mail that a person approves, one memory, a closing word."""
+"""What the analyst hands over: a chart, the report, an email that a person approves, one memory, a closing word."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ def _email(study: Study) -> Step:
         "body": f"{report.plain_answer(study)}\n\n{ATTACHED}",
         "attachments": [REPORT, *study.charts],
     }
-    text = f"The report is ready. I would like to e-mail it to {person}; that needs your approval."
+    text = f"The report is ready. I would like to email it to {person}; that needs your approval."
     reply = yield Move(text, [Call("email_report", arguments)])
     study.hear(reply.said)
     if reply.first.is_error:
-        study.email = "The e-mail was not sent; the report is here."
+        study.email = "The email was not sent; the report is here."
     else:
-        study.email = f"The report was e-mailed to {person}."
+        study.email = f"The report was emailed to {person}."
 
 
 def _remember(study: Study) -> Step:

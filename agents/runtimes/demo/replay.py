@@ -82,7 +82,7 @@ class Desk:
         return self.tools.issuperset(tools)
 
     def person(self) -> str:
-        """The e-mail address of the person who started the run, or ""."""
+        """The email address of the person who started the run, or ""."""
         lines = [line for line in self.system.splitlines() if "started" in line.lower()]
         found = EMAIL.search("\n".join(lines))
         return found.group().rstrip(".") if found else ""

@@ -54,12 +54,12 @@ def answer(study: Study) -> str:
 
 
 def plain_answer(study: Study) -> str:
-    """The answer without Markdown, for an e-mail."""
+    """The answer without Markdown, for an email."""
     return re.sub(r"\\(.)", r"\1", answer(study).replace("`", ""))
 
 
 def headline(study: Study) -> str:
-    """The answer in one line, for the subject of an e-mail or a memory."""
+    """The answer in one line, for the subject of an email or a memory."""
     if study.measure is None:
         return f"{study.file}: {count_of(study.rows, 'row')}"
     if study.is_weak:

@@ -61,7 +61,7 @@ class Study:
     """Columns that a person wants to see whatever their effect."""
     written: bool = False
     email: str = ""
-    """What came of the e-mail, as a sentence."""
+    """What came of the email, as a sentence."""
     problems: list[str] = field(default_factory=list)
 
     @property

@@ -144,4 +144,4 @@ def test_a_mail_server_that_takes_it_has_it_once(desk: ToolContext, by_smtp: Cal
 def test_it_asks_by_default_and_is_never_repeated_silently() -> None:
     assert email_report.SPEC.default_policy is Policy.ASK
     assert email_report.SPEC.effect is Effect.EFFECTFUL
-    assert email_report.SPEC.headline({"to": ["a@b.c", "d@e.f"], "subject": "Hi\n"}) == "E-mail a@b.c, d@e.f: Hi"
+    assert email_report.SPEC.headline({"to": ["a@b.c", "d@e.f"], "subject": "Hi\n"}) == "Email a@b.c, d@e.f: Hi"
