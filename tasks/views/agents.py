@@ -64,7 +64,6 @@ def agent_list(request: TeamRequest) -> HttpResponse:
         "state": state,
         "order": order,
         "may_change": may(request.role, "agents:write"),
-        "may_limit": may(request.role, "team:admin"),
         "may_work": may(request.role, "runs:write"),
     }
     return render(request, "tasks/agent_list.html", context)
@@ -99,6 +98,7 @@ def agent_detail(request: TeamRequest, agent_id: UUID) -> HttpResponse:
         "memories": Memory.objects.visible_to(request.access).filter(agent=agent).order_by("-created_at")[:20],
         "versions": agent.versions.select_related("created_by").order_by("-number")[:10],
         "may_change": may(request.role, "agents:write"),
+        "may_limit": may(request.role, "team:admin"),
         "may_work": may(request.role, "runs:write"),
     }
     return render(request, "tasks/agent_detail.html", context)

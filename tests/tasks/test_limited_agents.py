@@ -43,6 +43,7 @@ def test_an_admin_keeps_an_agent_to_some_people_and_opens_it_again(client, team,
     dora = MembershipFactory(team=team).user
     client.force_login(MembershipFactory(team=team, role=Role.ADMIN).user)
 
+    assert page(agent, "people/") in client.get(page(agent)).text
     client.post(page(agent, "people/"), {"who": "some", "people": [str(bob.pk)]})
     agent.refresh_from_db()
     assert limited_to(agent) == [bob.pk]
@@ -68,6 +69,7 @@ def test_others_do_not_decide_who_sees_it(client, team, agent, role):
     client.force_login(user)
 
     tried = client.post(page(agent, "people/"), {"who": "some"})
+    assert page(agent, "people/") not in client.get(page(agent)).text
     over_api = signed_in(user).get(f"/api/v1/agents/{agent.pk}/people/")
     by_key = (
         api_of(user, team).send("PUT", f"/api/v1/agents/{agent.pk}/people/", {"limited_to": []})
