@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.signals import password_changed, password_reset, password_set, user_logged_in
+from allauth.account.models import EmailAddress
+from allauth.account.signals import (
+    email_added,
+    email_changed,
+    email_removed,
+    password_changed,
+    password_reset,
+    password_set,
+    user_logged_in,
+)
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from allauth.socialaccount.signals import social_account_added, social_account_removed
 from django.contrib.auth.signals import user_logged_out
@@ -43,6 +52,25 @@ def forget_who_came_before(user: User, **_: Any) -> None:
     """The link went to the mailbox: what was added before anybody proved to own it, is not its owner's."""
     if not credentials.has_proved_an_address(user):
         credentials.forget_identities(user)
+
+
+@receiver(email_added)
+def record_added_address(user: User, email_address: EmailAddress, **_: Any) -> None:
+    audit.record_person(person=user, actor=user, action="person.address_added", address=email_address.email)
+
+
+@receiver(email_removed)
+def record_removed_address(user: User, email_address: EmailAddress, **_: Any) -> None:
+    audit.record_person(person=user, actor=user, action="person.address_removed", address=email_address.email)
+
+
+@receiver(email_changed)
+def record_changed_address(
+    user: User, from_email_address: EmailAddress | None, to_email_address: EmailAddress, **_: Any
+) -> None:
+    before = from_email_address.email if from_email_address else ""
+    after = to_email_address.email
+    audit.record_person(person=user, actor=user, action="person.address_changed", before=before, after=after)
 
 
 @receiver([authenticator_added, authenticator_reset])

@@ -18,6 +18,7 @@ from accounts import audit
 from accounts.errors import Conflict
 from accounts.models import AuditEntry, AuditHead, Membership, Team, User
 from accounts.services import chain
+from tests.accounts.people import browser
 from tests.calling import Api, api_of
 from tests.factories import PASSWORD, TeamFactory, UserFactory
 
@@ -269,3 +270,22 @@ def test_signing_in_and_out_is_recorded_in_every_team_of_the_person(team: Team, 
             ("session.signed_in", "token"),
         ]
         assert {(entry.actor, entry.address) for entry in found} == {(alice, "127.0.0.1")}
+
+
+def test_a_change_of_addresses_is_recorded(team: Team, alice: User) -> None:
+    alice.emailaddress_set.create(email=alice.email, verified=True, primary=True)
+    cache.clear()
+    page, new = browser(alice), "new@example.com"
+    page.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    signed_in = AuditEntry.objects.latest("id")
+
+    page.post("/accounts/email/", {"action_add": "", "email": new})
+    alice.emailaddress_set.filter(email=new).update(verified=True)
+    page.post("/accounts/email/", {"action_primary": "", "email": new})
+    page.post("/accounts/email/", {"action_remove": "", "email": "alice@example.com"})
+
+    assert list(AuditEntry.objects.filter(pk__gt=signed_in.pk).order_by("id").values_list("action", "data")) == [
+        ("person.address_added", {"address": new}),
+        ("person.address_changed", {"before": "alice@example.com", "after": new}),
+        ("person.address_removed", {"address": "alice@example.com"}),
+    ]
