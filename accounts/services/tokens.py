@@ -69,7 +69,7 @@ def rotate(refresh: str) -> Pair:
     end = now + settings.REFRESH_TOKEN_LIFETIME
     still_good = TokenFamily.objects.filter(pk=family.pk, current=used, revoked_at__isnull=True)
     if not still_good.update(current=fresh, last_used_at=now, expires_at=end):
-        revoke_family(family_id=family.pk)
+        _end_stolen(family)
         log.warning("A used refresh token of %s came again; its family is revoked.", family.user_id)
         raise InvalidToken("This refresh token was used before, so all tokens of its sign-in are void. Sign in again.")
     family.current = fresh
@@ -84,6 +84,14 @@ def family_of_access(token: str) -> TokenFamily | None:
 
 def revoke_family(*, family_id: UUID) -> None:
     TokenFamily.objects.filter(pk=family_id, revoked_at__isnull=True).update(revoked_at=timezone.now())
+
+
+@transaction.atomic
+def _end_stolen(family: TokenFamily) -> None:
+    """The teams of the person read of it too: somebody else may have had a token of theirs."""
+    revoke_family(family_id=family.pk)
+    why = "a used refresh token came again"
+    audit.record_person(person=family.user, actor=None, action="session.ended", count=1, why=why)
 
 
 def revoke_tokens(*, user: User) -> int:

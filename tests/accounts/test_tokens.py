@@ -11,7 +11,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core import mail
 from django.core.cache import cache
 
-from accounts.models import Membership, Role, Team, TokenFamily, User
+from accounts.models import AuditEntry, Membership, Role, Team, TokenFamily, User
 from accounts.services import credentials
 from tests.accounts.people import totp
 from tests.calling import Api
@@ -122,6 +122,9 @@ def test_a_refresh_token_is_good_once_and_its_second_use_ends_the_family(grace: 
     assert (stolen.status_code, stolen.json()["code"]) == (401, "invalid_token")
     assert refresh(second["refresh"]).status_code == 401
     assert [me(pair["access"]).status_code for pair in (first, second)] == [401, 401]
+    entry = AuditEntry.objects.latest("id")
+    assert (entry.actor, entry.action) == (None, "session.ended")
+    assert entry.data == {"count": 1, "why": "a used refresh token came again"}
     assert me(pair_of(grace)["access"]).status_code == 200
 
 
