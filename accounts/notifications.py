@@ -15,7 +15,7 @@ from django.db import models, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import mail, signals
+from accounts import audit, mail, signals
 from accounts.errors import FieldError, InvalidInput
 from accounts.models import Channel, Membership, NoticeKind, Notification, Team, User
 from accounts.models.notifications import channels_of
@@ -146,8 +146,10 @@ def forget_old() -> None:
 # ---- Choices
 
 
-def choose(*, person: User, choices: Mapping[str, Collection[str]]) -> None:
-    """How the person wants to be told, by kind. Kinds that are not named stay as they are."""
+def choose(*, person: User, choices: Mapping[str, Collection[str]], by_link: bool = False) -> None:
+    """How the person wants to be told, by kind. Kinds that are not named stay as they are. Who only has the link in a
+    mail need not be that person, and the audit log does not say that they are.
+    """
     unknown = [kind for kind, of in choices.items() if kind not in NoticeKind or not set(of) <= set(Channel)]
     if unknown:
         raise InvalidInput("There is no such choice.", fields=[FieldError(unknown[0], "invalid", "Choose again.")])
@@ -155,11 +157,18 @@ def choose(*, person: User, choices: Mapping[str, Collection[str]]) -> None:
         fresh = User.objects.select_for_update().get(pk=person.pk)
         fresh.notice_channels |= {str(kind): sorted(str(c) for c in of) for kind, of in choices.items()}
         fresh.save(update_fields=["notice_channels"])
+        audit.record_person(
+            person=fresh,
+            actor=None if by_link else fresh,
+            action="person.notices_chosen",
+            kinds=sorted(str(kind) for kind in choices),
+            by="link" if by_link else "page",
+        )
     person.notice_channels = fresh.notice_channels
 
 
 def switch_mail_off(*, person: User, kind: NoticeKind) -> None:
-    choose(person=person, choices={kind: channels_of(person, kind) - {Channel.MAIL}})
+    choose(person=person, choices={kind: channels_of(person, kind) - {Channel.MAIL}}, by_link=True)
 
 
 # ---- Links in mails: they say which thing and which person, and do nothing

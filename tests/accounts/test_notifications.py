@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts import jobs, notifications
 from accounts.errors import InvalidInput
-from accounts.models import Membership, NoticeKind, Notification, OutgoingMail, Team, User
+from accounts.models import AuditEntry, Membership, NoticeKind, Notification, OutgoingMail, Team, User
 from accounts.notifications import Notice
 from tests.calling import api_of
 from tests.factories import HumanRequestFactory, MembershipFactory, RunFactory
@@ -161,6 +161,8 @@ def test_the_page_saves_one_switch_for_each_kind_and_channel(as_alice: Client, a
         "invitation": [],
         "finished": ["mail"],
     }
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action, entry.data["by"]) == (alice, "person.notices_chosen", "page")
 
 
 @pytest.mark.parametrize("choices", [{"nothing": ["app"]}, {"failed": ["pigeon"]}])
@@ -249,6 +251,9 @@ def test_unsubscribing_asks_first_and_takes_one_kind_of_mail_away(client: Client
     alice.refresh_from_db()
     assert (answer.status_code, alice.notice_channels) == (200, {"failed": ["app"]})
     assert "No more mail about this" in answer.content.decode()
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action) == (None, "person.notices_chosen")
+    assert entry.data == {"kinds": ["failed"], "by": "link"}
 
 
 def test_an_unsubscribe_link_of_a_person_who_is_gone_opens_nothing(client: Client, alice: User) -> None:
