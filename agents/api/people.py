@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.base import TeamAPIView, find
+from accounts.api.conditional import conditional, etag_of_text, require_etag
 from accounts.api.serializers import StrictSerializer
 from agents.models import Agent
 from agents.services.visibility import limit_agent, limited_to
@@ -46,14 +48,26 @@ class AgentPeopleView(TeamAPIView):
         request=AgentPeopleInput,
         responses=AgentPeopleSerializer,
     )
+    @conditional
+    @transaction.atomic
     def put(self, request: Request, agent_pk: UUID) -> Response:
-        agent = self._agent(agent_pk)
         given = AgentPeopleInput(data=request.data)
+        found = self._agent(agent_pk)
+        agent = Agent.objects.select_for_update().get(pk=found.pk)
         given.is_valid(raise_exception=True)
+        require_etag(request, _etag(agent))
         return self._answer(limit_agent(agent=agent, actor=self.actor, to=given.validated_data["limited_to"]))
 
     def _agent(self, pk: UUID) -> Agent:
         return find(Agent.objects.visible_to(self.access).present(), pk=pk)
 
     def _answer(self, agent: Agent) -> Response:
-        return Response(AgentPeopleSerializer({"limited_to": limited_to(agent)}).data)
+        response = Response(AgentPeopleSerializer({"limited_to": limited_to(agent)}).data)
+        response["ETag"] = _etag(agent)
+        return response
+
+
+def _etag(agent: Agent) -> str:
+    """Of whom it is kept to alone: nothing else about the agent is changed here."""
+    people = limited_to(agent)
+    return etag_of_text(f"people:{agent.pk}:{'everyone' if people is None else sorted(map(str, people))}")

@@ -104,6 +104,19 @@ def test_it_is_set_over_the_api(team, agent, alice, bob):
 
 
 @pytest.mark.django_db
+def test_nobody_sets_it_over_a_change_that_they_have_not_seen(team, agent, alice, bob):
+    api, path = api_of(alice, team), f"/api/v1/agents/{agent.pk}/people/"
+    seen = api.get(path)["ETag"]
+
+    first = api.send("PUT", path, {"limited_to": [str(bob.pk)]}, If_Match=seen)
+    late = api.send("PUT", path, {"limited_to": None}, If_Match=seen)
+    known = api.send("PUT", path, {"limited_to": []}, If_Match=first["ETag"])
+
+    assert (first.status_code, late.status_code, known.status_code) == (200, 412, 200)
+    assert first["ETag"] != known["ETag"] == api.get(path)["ETag"]
+
+
+@pytest.mark.django_db
 def test_who_comes_back_to_the_team_is_not_named_any_more(team, agent, alice, bob):
     limit_agent(agent=agent, actor=alice, to=[bob.pk])
 
