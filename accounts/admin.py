@@ -34,7 +34,7 @@ from accounts.models import (
     TokenFamily,
     User,
 )
-from accounts.services import credentials, keys, teams, tokens
+from accounts.services import credentials, keys, members, teams, tokens
 
 M = TypeVar("M", bound=Model)
 
@@ -73,6 +73,11 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     transaction. Actions are recorded by the services that they call.
     """
 
+    @transaction.atomic
+    def response_action(self, *args: Any, **kwargs: Any) -> Any:
+        """Of several that are deleted together all are, with their entries, or none."""
+        return super().response_action(*args, **kwargs)
+
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         record_desk(request, obj, "added", message)
         return super().log_addition(request, obj, message)
@@ -100,9 +105,19 @@ def record_desk(request: HttpRequest, obj: Model, what: str, message: Any) -> No
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
+    """Who is in the team. What changes it has rules, which the page of the one membership keeps."""
+
     model = Membership
     extra = 0
-    autocomplete_fields = ["user"]
+    show_change_link = True
+    fields = ["user", "role", "created_at"]
+    readonly_fields = ["user", "role", "created_at"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 class PersonForm(AdminUserCreationForm):  # type: ignore[type-arg]
@@ -218,11 +233,34 @@ class TeamAdmin(AuditedAdmin):
 
 @admin.register(Membership)
 class MembershipAdmin(AuditedAdmin):
+    """By the services: a team keeps an owner, a seat is counted, and who goes loses keys and invitations."""
+
     list_display = ["user", "team", "role", "created_at"]
     list_filter = ["role"]
     list_select_related = ["user", "team"]
     search_fields = ["user__email", "team__name", "team__slug"]
     autocomplete_fields = ["user", "team"]
+    fields = ["team", "user", "role"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["team", "user"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        operator: Any = request.user
+        if change:
+            members.change_role(team=obj.team, actor=operator, user=obj.user, role=obj.role, is_operator=True)
+        else:
+            obj.pk = members.add_member(team=obj.team, user=obj.user, role=obj.role, actor=operator).pk
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        operator: Any = request.user
+        members.remove_member(team=obj.team, actor=operator, user=obj.user, is_operator=True)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        """All of them or none."""
+        with transaction.atomic():
+            for membership in queryset:
+                self.delete_model(request, membership)
 
 
 @admin.register(Invitation)

@@ -46,13 +46,14 @@ def add_member(*, team: Team, user: User, role: str, actor: User | None) -> Memb
 
 
 @transaction.atomic
-def change_role(*, team: Team, actor: User, user: User, role: str) -> Membership:
-    """Make a member something else. Nobody gives or takes more than they have."""
+def change_role(*, team: Team, actor: User, user: User, role: str, is_operator: bool = False) -> Membership:
+    """Make a member something else. Nobody gives or takes more than they have; an operator need not be in the team."""
     if role not in Role.values:
         raise InvalidInput("There is no such role.", fields=[FieldError("role", "invalid_choice", "Choose a role.")])
     team = hold(team)
     membership = _member(team, user)
-    _require_rank(team, actor, membership.role, role)
+    if not is_operator:
+        _require_rank(team, actor, membership.role, role)
     if membership.role == role:
         return membership
     if membership.role == Role.OWNER:
@@ -64,14 +65,14 @@ def change_role(*, team: Team, actor: User, user: User, role: str) -> Membership
 
 
 @transaction.atomic
-def remove_member(*, team: Team, actor: User, user: User) -> None:
+def remove_member(*, team: Team, actor: User, user: User, is_operator: bool = False) -> None:
     """End a membership: somebody else's, or one's own by leaving. Keys and invitations that the person made end with
     it; agents and runs stay. Sockets ask for the membership every few seconds and close themselves.
     """
     team = hold(team)
     membership = _member(team, user)
     is_leaving = actor.pk == user.pk
-    if not is_leaving:
+    if not (is_leaving or is_operator):
         _require_rank(team, actor, membership.role)
     if membership.role == Role.OWNER:
         _require_another_owner(team, membership)

@@ -170,6 +170,7 @@ def test_what_operators_do_is_in_the_audit_log_of_each_team_that_it_touches(
         ("operator.changed_user", team),
         ("operator.changed_user", other_team),
         ("operator.deleted_membership", team),
+        ("member.removed", team),
         ("agent.paused", team),
         ("session.ended", team),
         ("session.ended", other_team),
@@ -177,6 +178,31 @@ def test_what_operators_do_is_in_the_audit_log_of_each_team_that_it_touches(
     assert {entry.actor_label for entry in found} == {"ops@example.com (operator)"}
     assert {entry.address for entry in found} == {"127.0.0.1"}
     assert found[1].data == {"changes": [{"changed": {"fields": ["Plan"]}}]}
+
+
+def test_the_rules_of_membership_hold_at_the_desk(desk: Client, team: Team, alice: User, bob: User) -> None:
+    """The last owner stays one, and who goes loses their keys for good, also when they come back."""
+    key, _ = keys.create_key(team=team, actor=bob, name="CI", scopes=["runs:read"])
+    owner, member = (url_of(Membership, "change", Membership.objects.get(user=user).pk) for user in (alice, bob))
+
+    refused = [
+        desk.post(owner, {"role": "viewer"}),
+        desk.post(owner.replace("change", "delete"), {"post": "yes"}),
+        desk.post(
+            url_of(Membership, "changelist"),
+            {"action": "delete_selected", "_selected_action": [m.pk for m in team.memberships.all()], "post": "yes"},
+        ),
+    ]
+    assert [answer.status_code for answer in refused] == [409] * 3
+    assert {m.user: m.role for m in team.memberships.all()} == {alice: "owner", bob: "member"}
+    assert not AuditEntry.objects.filter(actor__email="ops@example.com").exists()
+
+    assert desk.post(member, {"role": "admin"}).status_code == 302
+    assert desk.post(member.replace("change", "delete"), {"post": "yes"}).status_code == 302
+    again = desk.post(url_of(Membership, "add"), {"team": team.pk, "user": bob.pk, "role": "member"})
+    key.refresh_from_db()
+    assert (again.status_code, team.memberships.get(user=bob).role) == (302, "member")
+    assert key.revoked_at is not None
 
 
 def test_no_form_of_the_admin_changes_a_teams_rows_unseen() -> None:
