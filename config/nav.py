@@ -32,6 +32,10 @@ class Link:
     url_name: str
 
 
+SETTINGS = (
+    *("accounts:settings", "accounts:profile", "accounts:security", "accounts:notification_choices", "accounts:team_"),
+    *("accounts:member", "accounts:api_key", "accounts:audit", "billing:", "tasks:budgets"),
+)
 GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
     (
         "",
@@ -56,7 +60,7 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
     ),
     (
         "Manage",
-        (Page("Settings", "settings", "accounts:settings", ("accounts:", "billing:", "tasks:budgets"), "g s", ""),),
+        (Page("Settings", "settings", "accounts:settings", SETTINGS, "g s", ""),),
     ),
 )
 ACTIONS: tuple[Page, ...] = (

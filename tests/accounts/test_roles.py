@@ -61,3 +61,13 @@ def test_a_billing_person_reads_budgets_over_the_api_and_nothing_else(team, bill
         for path in ("agents", "tasks", "runs", "inbox"):
             refused = api.get(f"/api/v1/{path}/")
             assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+
+
+@pytest.mark.parametrize(("role", "feeds", "links"), [(B, 0, 2), (V, 2, 1)])
+def test_who_sees_no_runs_has_no_feed_but_a_way_around_on_a_phone(client: Client, team, role, feeds, links):
+    client.force_login(MembershipFactory(team=team, role=role).user)
+
+    text = client.get("/t/acme/settings/plan/").text
+
+    assert text.count("data-feed") == feeds  # the sign and its text
+    assert text.count('href="/t/acme/settings/" aria-current="page"') == links  # beside the page, and below it
