@@ -264,7 +264,7 @@ def test_forms_warn_before_and_offer_a_larger_plan_at_the_refusal(page: Client, 
     assert "Nearly all of your plan is in use.</strong> Runs this month: 160 of 200." in start
     assert refused.status_code == 422
     html = refused.content.decode()
-    assert "Your plan has no more." in html
+    assert "Your plan is full." in html
     assert 'href="/t/acme/settings/plan/"' in html
     assert Agent.objects.count() == 1
 
@@ -276,7 +276,7 @@ def test_who_invites_is_told_that_the_seats_are_taken(page: Client, free: Team) 
     full = page.get("/t/acme/settings/members/").content.decode()
 
     assert "See the plans" not in quiet
-    assert "Your plan has no more.</strong> People: 3 of 3." in full
+    assert "Your plan is full.</strong> People: 3 of 3." in full
 
 
 def _agent_form() -> dict[str, str]:
