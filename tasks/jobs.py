@@ -18,7 +18,6 @@ from tasks.services import housekeeping
 @shared_task(name=queue.EXECUTE_RUN, acks_late=True, reject_on_worker_lost=True)
 def execute_run(run_id: str) -> None:
     """Wake this worker's driver for the run. The lease in Postgres protects the run, not this message."""
-    queue.heard()
     driver.of_this_process().wake(UUID(run_id))
 
 

@@ -32,7 +32,8 @@ NOT_SWEPT = "not_swept"
 UNHEARD_MS = 500
 """A wake-up that was not heard for so long may be lost: the next run sends another one."""
 EXPIRES_S = 60
-_CALLING = f"{settings.REDIS_PREFIX}calling"
+CALLING = f"{settings.REDIS_PREFIX}calling"
+"""Set while a wake-up is on its way; the driver that looks at the table takes it away (`engine/driver.py`)."""
 MESSAGES = f"{settings.REDIS_PREFIX}{RUNS_QUEUE}"
 """The list in which Celery keeps that queue."""
 
@@ -66,17 +67,9 @@ def wake_run(run_id: UUID) -> None:
 def _call(run_id: UUID, hints: Iterable[stream.Hint]) -> None:
     try:
         message, rest = wake_up(run_id), stream.flattened(hints)
-        stream.valkey().eval(CALL, 2, _CALLING, MESSAGES, UNHEARD_MS, message, *rest)
+        stream.valkey().eval(CALL, 2, CALLING, MESSAGES, UNHEARD_MS, message, *rest)
     except RedisError as error:
         log.warning("could not wake a worker for run %s: %s", run_id, error)
-
-
-def heard() -> None:
-    """A worker heard the wake-up and looks at the table next; what is enqueued from now on needs another one."""
-    try:
-        stream.valkey().delete(_CALLING)
-    except RedisError as error:
-        log.warning("could not say that a wake-up was heard: %s", error)
 
 
 def wake_up(run_id: UUID) -> str:

@@ -24,7 +24,7 @@ from django.conf import settings
 from psycopg.rows import DictRow
 from redis.exceptions import RedisError
 
-from tasks import aio, postgres, stream
+from tasks import aio, postgres, queue, stream
 from tasks.engine import loop as run_loop
 from tasks.engine import workspace
 from tasks.engine.journal import SUSPECT_AFTER, Journal
@@ -42,6 +42,10 @@ SUSPECT_S = 0.5
 """After this time a suspect has mostly shown that it is innocent, and the next one can be taken."""
 REST_S = 0.01
 """Many runs end at once: the queue is looked at once for all of them."""
+CLAIM_EVERY_S = 0.05
+"""Runs that are started one after the other are claimed together, and then share their writes to the database. One that
+comes alone is claimed at once."""
+HEARD_S = 0.2
 AGAIN_S = 1.0
 """How long work that failed rests before it begins again."""
 
@@ -75,6 +79,7 @@ class Driver:
         self._owned: dict[UUID, Held] = {}
         self._was_called = False
         self._rest: asyncio.TimerHandle | None = None
+        self._claimed_at = 0.0
         self._background: set[asyncio.Task[None]] = set()
 
     # ---- From other threads
@@ -176,6 +181,7 @@ class Driver:
             kicked = asyncio.ensure_future(self._kick.wait())
             await asyncio.wait({kicked, draining}, timeout=self._config["poll_s"], return_when=asyncio.FIRST_COMPLETED)
             kicked.cancel()
+            await asyncio.sleep(max(0.0, self._claimed_at + CLAIM_EVERY_S - time.monotonic()))
 
     async def _safely_take(self) -> bool:
         """Whatever goes wrong: what is driven goes on, and the next look tries again."""
@@ -191,11 +197,23 @@ class Driver:
         take at once, the other workers should look, too.
         """
         room = min(int(self._config["max_runs"]) - len(self._owned), CLAIM_AT_ONCE)
-        claimed = await self._claim(room) if room > 0 else []
         was_called, self._was_called = self._was_called, False
+        if was_called:
+            await self._say_heard()
+        claimed = await self._claim(room) if room > 0 else []
+        if claimed:
+            self._claimed_at = time.monotonic()
         if was_called and len(claimed) >= room:
             await self._voice.publish([(stream.CONTROL_CHANNEL, {"wake": self.worker})])
         return len(claimed) == room > 0
+
+    async def _say_heard(self) -> None:
+        """What is enqueued from now on needs another wake-up; what was enqueued before is seen by the next look."""
+        try:
+            async with asyncio.timeout(HEARD_S):
+                await self._valkey.delete(queue.CALLING)
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("could not say that a wake-up was heard: %s", error)
 
     async def _claim(self, room: int) -> list[DictRow]:
         claimed = await self._journal.claim(room)

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from config.celery import app as celery
 from tasks import queue, stream
+from tasks.engine.journal import Journal
 from tasks.models import Run, RunStatus
 from tests.tasks.scripted import Scripted, engine, say, until
 
@@ -30,10 +31,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
         messages: Any = valkey.lrange(queue.MESSAGES, 0, -1)
         return [json.loads(b64decode(json.loads(message)["body"]))[0][0] for message in reversed(messages)]
 
-    queue.heard()
+    valkey.delete(queue.CALLING)
     yield named
-    queue.heard()
-    valkey.delete(queue.MESSAGES)
+    valkey.delete(queue.CALLING, queue.MESSAGES)
 
 
 def test_a_wake_up_is_the_message_that_celery_would_send() -> None:
@@ -91,14 +91,46 @@ def test_a_wake_up_on_its_way_is_enough_for_all(sent: Callable[[], list[str]]) -
     assert sent() == [str(first)]
 
 
-def test_a_wake_up_that_was_heard_is_followed_by_another(sent: Callable[[], list[str]]) -> None:
-    first, second = uuid4(), uuid4()
+def test_a_wake_up_that_was_heard_is_followed_by_another(
+    transactional_db: None, fast_engine: None, sent: Callable[[], list[str]]
+) -> None:
+    first, second, third = uuid4(), uuid4(), uuid4()
 
     queue.wake_run(first)
-    queue.heard()
-    queue.wake_run(second)
+    with engine() as driver:
+        queue.wake_run(second)
+        driver.wake()
+        until(lambda: not stream.valkey().exists(queue.CALLING))
+    queue.wake_run(third)
 
-    assert sent() == [str(first), str(second)]
+    assert sent() == [str(first), str(third)]
+
+
+def test_runs_that_come_one_after_the_other_are_claimed_together(
+    transactional_db: None, fast_engine: None, settings: Any, monkeypatch: pytest.MonkeyPatch,
+    scripted: Callable[..., Scripted], start: Callable[..., Run],
+) -> None:  # fmt: skip
+    settings.ENGINE = settings.ENGINE | {"poll_s": 60.0}
+    monkeypatch.setattr("tasks.engine.driver.CLAIM_EVERY_S", 3.0)
+    monkeypatch.setattr("tasks.queue.wake_run", lambda run_id: None)
+    scripted([say("Done.")])
+    sizes: list[int] = []
+    claim = Journal.claim
+
+    async def counted(journal: Journal, room: int) -> list[Any]:
+        claimed = await claim(journal, room)
+        sizes.append(len(claimed))
+        return claimed
+
+    monkeypatch.setattr(Journal, "claim", counted)
+    with engine() as driver:
+        for count in (1, 4):
+            for _ in range(count):
+                start()
+                driver.wake()
+            until(lambda count=count: sum(sizes) >= count)
+
+    assert [size for size in sizes if size] == [1, 4]
 
 
 def test_a_wake_up_that_was_lost_is_soon_followed_by_another(
