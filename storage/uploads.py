@@ -107,7 +107,10 @@ def _by_token(token: str) -> Upload:
 @transaction.atomic
 def complete_upload(*, upload: Upload, actor: User) -> StoredFile:
     """Make the file, if what arrived is what was announced. What is not, is removed, and can be sent again."""
-    upload = Upload.objects.select_for_update().get(pk=upload.pk)
+    held = Upload.objects.select_for_update().filter(pk=upload.pk).first()
+    if held is None:
+        raise NotFound("This upload was completed or has gone.")
+    upload = held
     kept = f"{upload.team_id}/{uuid7()}"
     try:
         answering(lambda: _copy(upload.key, kept))

@@ -14,7 +14,7 @@ from django.core.files.storage import default_storage
 from django.test import Client
 from django.utils import timezone
 
-from accounts.errors import LimitReached
+from accounts.errors import LimitReached, NotFound
 from accounts.models import Team, User
 from billing import entitlements
 from billing.plans import GB
@@ -151,6 +151,18 @@ def test_whoever_counts_files_may_refuse_this_one_too(api: Api) -> None:
     assert (refused.status_code, refused.json()["code"]) == (402, "plan_limit_reached")
     assert not StoredFile.objects.exists()
     assert complete(api, begun).status_code == 201
+
+
+def test_who_completes_what_another_has_just_completed_is_told_that_it_is_gone(api: Api, alice: User) -> None:
+    begun = begin(api)
+    send(begun["url"])
+    found = Upload.objects.get()
+    complete(api, begun)
+
+    with pytest.raises(NotFound):
+        uploads.complete_upload(upload=found, actor=alice)
+
+    assert StoredFile.objects.count() == 1
 
 
 def test_completing_twice_is_one_file(api: Api) -> None:
