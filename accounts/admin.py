@@ -221,7 +221,7 @@ class TeamAdmin(AuditedAdmin):
     list_display = ["name", "slug", "is_personal", "created_at"]
     list_filter = ["is_personal", "created_at"]
     search_fields = ["name", "slug", "email"]
-    readonly_fields = ["created_at"]
+    readonly_fields = ["created_at", "removed_at"]
     inlines = [MembershipInline]
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -180,6 +180,17 @@ def test_what_operators_do_is_in_the_audit_log_of_each_team_that_it_touches(
     assert found[1].data == {"changes": [{"changed": {"fields": ["Plan"]}}]}
 
 
+def test_a_team_is_not_closed_by_a_form_of_the_desk(desk: Client, team: Team, alice: User) -> None:
+    """Deleting one stops its work and ends its keys and links; a date in a form would do none of that."""
+    form = {"name": "Acme", "slug": "acme", "email": "", "removed_at_0": "2026-01-01", "removed_at_1": "10:00"}
+    inline = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+
+    answer = desk.post(url_of(Team, "change", team.pk), form | inline)
+
+    team.refresh_from_db()
+    assert (answer.status_code, team.removed_at) == (302, None)
+
+
 def test_the_rules_of_membership_hold_at_the_desk(desk: Client, team: Team, alice: User, bob: User) -> None:
     """The last owner stays one, and who goes loses their keys for good, also when they come back."""
     key, _ = keys.create_key(team=team, actor=bob, name="CI", scopes=["runs:read"])
