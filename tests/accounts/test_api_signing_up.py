@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.core.cache import cache
 from django.test import Client
 
 from accounts.adapter import AccountAdapter
@@ -18,11 +17,6 @@ from tests.factories import PASSWORD, UserFactory
 pytestmark = pytest.mark.django_db
 SIGN_UP, VERIFY, TOKEN = (f"/api/v1/auth/{name}/" for name in ("sign-up", "verify-email", "token"))
 GRACE = {"email": "Grace@Example.com", "password": PASSWORD}
-
-
-@pytest.fixture(autouse=True)
-def _fresh_limits() -> None:
-    cache.clear()
 
 
 def post(path: str, body: Any) -> Any:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings as product
-from django.core.cache import cache
 from django.test import Client
 
 from accounts.errors import Unavailable
@@ -24,11 +23,6 @@ from tests.races.together import at_once
 pytestmark = pytest.mark.django_db
 ME, INVITATIONS = "/api/v1/me/", "/api/v1/teams/acme/invitations/"
 SIGN_IN = "/api/v1/auth/token/"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_limits() -> None:
-    cache.clear()
 
 
 @pytest.fixture

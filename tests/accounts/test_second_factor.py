@@ -42,11 +42,6 @@ MADE_UP = ["", "null", "[]", "{}", "1", '"x"', '{"id": 1}', '{"id":"x","rawId":"
 ]
 
 
-@pytest.fixture(autouse=True)
-def _fresh_limits() -> None:
-    cache.clear()
-
-
 @pytest.fixture
 def grace() -> User:
     return person()

@@ -28,11 +28,6 @@ pytestmark = pytest.mark.django_db
 NEW = "a brand new secret"
 
 
-@pytest.fixture(autouse=True)
-def _fresh_limits() -> None:
-    cache.clear()
-
-
 @pytest.fixture
 def grace() -> User:
     return person()

@@ -20,11 +20,6 @@ SIGN_UP, SIGN_IN = "/accounts/signup/", "/accounts/login/"
 NEW = {"email": "Grace@Example.com", "password1": PASSWORD}
 
 
-@pytest.fixture(autouse=True)
-def _fresh_limits() -> None:
-    cache.clear()
-
-
 @pytest.fixture
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every password that is hashed: what takes the time of a sign-in."""

@@ -13,7 +13,6 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.core import mail
-from django.core.cache import cache
 from django.test import Client, override_settings
 
 from accounts.models import ApiKey, Membership, User
@@ -24,11 +23,6 @@ from tests.standins.oauth import Identity, OAuthStandIn
 pytestmark = pytest.mark.django_db
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 both = pytest.mark.parametrize("name", ["google", "github"])
-
-
-@pytest.fixture(autouse=True)
-def _fresh_limits() -> None:
-    cache.clear()
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

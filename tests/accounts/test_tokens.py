@@ -9,7 +9,6 @@ import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core import mail
-from django.core.cache import cache
 
 from accounts.models import AuditEntry, Membership, Role, Team, TokenFamily, User
 from accounts.services import credentials
@@ -19,11 +18,6 @@ from tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
 ME, SIGN_IN, REFRESH = "/api/v1/me/", "/api/v1/auth/token/", "/api/v1/auth/token/refresh/"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_limits() -> None:
-    cache.clear()
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-from django.core.cache import cache
 from playwright.sync_api import Page, expect
 
 from accounts.models import ApiKey, AuditEntry, Invitation, Team, User
@@ -16,11 +14,6 @@ from tests.factories import PASSWORD
 
 Open = Callable[..., Page]
 PAGES = ("profile", "security", "notifications", "team", "members", "api-keys", "budgets", "plan", "audit")
-
-
-@pytest.fixture(autouse=True)
-def _fresh_limits() -> None:
-    cache.clear()
 
 
 class Somebody:

@@ -19,11 +19,6 @@ from tests.standins.oauth import Identity, OAuthStandIn
 Open = Callable[..., Page]
 
 
-@pytest.fixture(autouse=True)
-def _fresh_limits() -> None:
-    cache.clear()
-
-
 def sign_in(page: Page, user: User) -> None:
     page.goto("/accounts/login/")
     page.get_by_label("Email").fill(user.email)

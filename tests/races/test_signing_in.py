@@ -7,7 +7,6 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.socialaccount.models import SocialAccount
-from django.core.cache import cache
 from django.test import Client
 
 from accounts.models import Membership, User
@@ -20,11 +19,6 @@ from tests.standins.oauth import OAuthStandIn
 pytestmark = pytest.mark.usefixtures("transactional_db")
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 STEP = "/accounts/2fa/authenticate/"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_limits() -> None:
-    cache.clear()
 
 
 def test_an_identity_that_arrives_many_times_at_once_is_one_person(provider: OAuthStandIn) -> None:
