@@ -1,4 +1,4 @@
-"""The audit log as a chain: each sealed entry carries the hash of the one before it (docs/adr/0012).
+"""The audit log as a chain: each sealed entry carries the hash of the one before it (docs/adr/0016).
 
 Writing an entry takes no lock. Sealing comes later, one process at a time for each team: whatever has committed by then
 gets the next numbers, so an entry that commits late breaks nothing.
