@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from accounts.models import AuditEntry, Invitation, Membership, Role, Team, User
-from accounts.services import invitations, members
+from accounts.errors import Forbidden
+from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Role, Team, User
+from accounts.services import invitations, keys, members
 from accounts.services.invitations import InvitationOver
 from accounts.services.members import LastOwner
 from tests.factories import MembershipFactory, TeamFactory, UserFactory
@@ -97,3 +98,20 @@ def test_a_removal_and_a_link_at_once_leave_no_way_in(transactional_db: None) ->
 
         assert removed is None
         assert Membership.objects.filter(team=team, user=person).exists() != isinstance(joined, InvitationOver)
+
+
+def test_a_removal_and_a_new_key_at_once_leave_no_key(transactional_db: None) -> None:
+    """One that outlived the removal would open the team again on the day on which its maker returns."""
+    for _ in range(ROUNDS):
+        team, [owner, maker] = two_owners()
+
+        def go(number: int, team: Team = team, owner: User = owner, maker: User = maker) -> Any:
+            if number == 0:
+                return members.remove_member(team=team, actor=owner, user=maker)
+            return keys.create_key(team=team, actor=maker, name="Late", scopes=["runs:read"])
+
+        removed, made = at_once(2, go)
+
+        assert removed is None
+        assert isinstance(made, (tuple, Forbidden))
+        assert not ApiKey.objects.filter(team=team, revoked_at=None).exists()
