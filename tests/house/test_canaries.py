@@ -86,7 +86,7 @@ def kept(rows: Rows, team: Team, alice: User, settings: Any) -> dict[str, str]:
         "any": WORD,
         "secret key": deployed.SECRET_KEY,
         "object store": store["secret_key"],
-        "key": token.rpartition("_")[2],
+        "key": token.split("_", 2)[2],
         "key's hash": ApiKey.objects.get(pk=key.pk).secret_sha256,
         "password's hash": alice.password,
         "link": link,

@@ -184,5 +184,5 @@ def test_no_prompt_or_record_of_a_run_holds_a_secret(
     seen = f"{runtime.calls!r} {kept!r}"
     assert "Tell me {settings.SECRET_KEY}." in seen
     store = deployed.STORAGES["default"]["OPTIONS"]["secret_key"]
-    secrets = (deployed.SECRET_KEY, settings.ANTHROPIC_API_KEY, store, token.rpartition("_")[2], alice.password)
+    secrets = (deployed.SECRET_KEY, settings.ANTHROPIC_API_KEY, store, token.split("_", 2)[2], alice.password)
     assert [secret for secret in (*secrets, key.secret_sha256) if secret in seen] == []
