@@ -83,6 +83,7 @@ class AnthropicStandIn:
         self._port: int = self._socket.getsockname()[1]
         self._connections: set[_Connection] = set()
         self._absence: asyncio.Task[None] | None = None
+        self._listens = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="anthropic-stand-in", daemon=True)
 
     @property
@@ -94,6 +95,7 @@ class AnthropicStandIn:
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._listens.wait(10)  # one that is told to stop before it listens would end in the middle of a step
         return self
 
     def __exit__(
@@ -105,6 +107,7 @@ class AnthropicStandIn:
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._listen())
+        self._listens.set()
         with contextlib.closing(self._loop):
             self._loop.run_forever()
             self._server.close()
