@@ -453,23 +453,26 @@ function countLists() {
     count.textContent = document.getElementById(count.dataset.countOf)?.children.length ?? "";
   }
 }
-/* Follow the tail: near the end the page scrolls along; further up it stays, and a pill counts what is new. */
+/* Follow the tail: near the end the page scrolls along; further up it stays, and a pill counts what is new. Where the
+   person is gets asked when it matters, because the event of a scroll comes a frame after the scroll. */
 const NEAR_END = 120;
 let unseen = 0;
-let wasNearEnd = true;
+let seenEnd = 0; // how far down the page went when it was last looked at; lines that came since move nobody away from its end
 
-const isNearEnd = () => window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - NEAR_END;
+const endOfPage = () => root.scrollHeight - window.innerHeight;
+const isNearEnd = () => window.scrollY >= Math.min(seenEnd, endOfPage()) - NEAR_END;
 const wantsFollow = () => document.querySelector("[data-follow]")?.checked ?? false;
 
 function toEnd() {
-  window.scrollTo({ top: document.documentElement.scrollHeight });
+  window.scrollTo({ top: root.scrollHeight });
+  seenEnd = endOfPage();
   unseen = 0;
   document.getElementById("run-pill")?.remove();
 }
 
 function followTail(grown) {
   if (document.getElementById("p-activity")?.hidden) return;
-  if (wasNearEnd && wantsFollow()) { toEnd(); return; }
+  if (wantsFollow() && isNearEnd()) { toEnd(); return; }
   unseen += grown;
   if (!unseen) return;
   let pill = document.getElementById("run-pill");
@@ -490,11 +493,13 @@ if (runPage) {
     else window.scrollTo({ top: 0 });
   });
   addEventListener("scroll", () => {
-    wasNearEnd = isNearEnd();
-    if (wasNearEnd) { unseen = 0; document.getElementById("run-pill")?.remove(); }
+    seenEnd = endOfPage();
+    if (isNearEnd()) { unseen = 0; document.getElementById("run-pill")?.remove(); }
   }, { passive: true });
   on("click", "[data-to-end]", toEnd);
   on("change", "[data-follow]", (event, box) => { if (box.checked) toEnd(); });
+  if (wantsFollow() && window.scrollY === 0) toEnd(); // a live run opens at its end; a reloaded one stays where it was
+  else seenEnd = endOfPage();
 }
 /* The page of a run, live: history is on the page, the socket brings what comes after data-seq, each event once and in
    order. A connection that breaks is opened again from the last event that was shown; nothing is lost meanwhile. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,6 +19,7 @@ from tests.factories import AgentFactory, RunFactory
 
 Open = Callable[..., Page]
 CALL = {"step": 2, "call_id": "c1", "tool": "query_table"}
+AT_END = "() => scrollY > 0 && innerHeight + scrollY >= document.documentElement.scrollHeight - 120"
 
 
 @pytest.fixture
@@ -207,14 +209,54 @@ def test_a_person_who_scrolled_up_is_left_alone(open_page: Open, alice, run):
     assert page.evaluate("() => innerHeight + scrollY >= document.documentElement.scrollHeight - 130")
 
 
+def test_a_live_run_opens_at_its_end_and_the_first_news_drag_nobody_there(open_page: Open, alice, run):
+    say(run, *range(1, 60))
+    page = open_page(alice)
+    sockets: list[WebSocketRoute] = []
+    page.route_web_socket(re.compile(r"/ws/runs/"), lambda socket: sockets.append(socket))
+    page.goto(path(run))
+    page.wait_for_function(AT_END)
+
+    page.evaluate("() => scrollTo(0, 0)")
+    while not sockets:  # the page has opened it; this side hears of it when it may
+        page.wait_for_timeout(10)
+    sockets[0].send(json.dumps({"kind": "delta", "step": "60", "text": "Some words"}))
+
+    expect(page.locator("#run-typing")).to_have_text("Some words")
+    assert page.evaluate("() => scrollY") == 0
+
+
+def test_news_in_the_moment_of_scrolling_up_drag_nobody_down(open_page: Open, alice, run):
+    say(run, *range(1, 60))
+    page = open_page(alice)
+    page.goto(path(run))
+    expect(page.locator("#run-connection")).to_contain_text("Live")
+    page.wait_for_function(AT_END)
+
+    # The person scrolls while the new line is being put on the page: no event has told of it when the page may follow.
+    page.locator("#run-activity").evaluate("""list => {
+        list.append = (...lines) => { scrollTo(0, 0); Element.prototype.append.apply(list, lines); };
+    }""")
+    say(run, 60)
+    expect(page.locator("#run-pill")).to_have_text("1 new event")
+    assert page.evaluate("() => scrollY") == 0
+
+    page.locator("#run-activity").evaluate("list => { delete list.append; }")
+    page.get_by_role("button", name="1 new event").click()
+    say(run, *range(61, 120))
+    expect(page.locator("#run-activity")).to_contain_text("Word 119.")
+    assert page.evaluate(AT_END)
+    assert page.locator("#run-pill").count() == 0
+
+
 @pytest.mark.parametrize("look", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])
 def test_the_pill_stands_above_what_waits_for_a_person(open_page: Open, shot, alice, run, look, request):
     say(run, *range(1, 60))
     page = open_page(alice, **look)
     page.goto(path(run))
     expect(page.locator("#run-connection")).to_have_attribute("data-state", "live")
+    page.wait_for_function(AT_END)
     page.evaluate("() => scrollTo(0, 0)")
-    page.wait_for_function("() => scrollY === 0")
 
     ask(run, "Which column should I measure?", choices=["refunded", "refund_usd"])
     question = page.locator("#run-dock .approval")
