@@ -33,6 +33,7 @@ run_patterns = [
     path("log/", live.run_log, name="run_log"),
     path("timeline/", live.run_timeline, name="run_timeline"),
     path("cancel/", run_actions.run_cancel, name="run_cancel"),
+    path("message/", run_actions.run_message, name="run_message"),
     path("retry/", run_actions.run_retry, name="run_retry"),
     path("fork/", forks.run_fork, name="run_fork"),
     path("replay/", forks.run_replay, name="run_replay"),

@@ -17,14 +17,16 @@ MAX_MESSAGE = 20_000
 def steer_run(*, run: Run, actor: User, text: str) -> Run:
     """Tell a live run something. The model reads it with its next turn, and a run does not end before it has."""
     text = text.strip()
-    if not text or len(text) > MAX_MESSAGE:
-        message = f"Write 1 to {MAX_MESSAGE:,} characters."
-        raise InvalidInput(message, fields=[FieldError("text", "invalid", message)])
+    problem = "" if text else "Write something first."
+    if len(text) > MAX_MESSAGE:
+        problem = f"This is {len(text):,} characters long. The agent can be told {MAX_MESSAGE:,} at a time."
+    if problem:
+        raise InvalidInput(problem, fields=[FieldError("text", "invalid", problem)])
     run = Run.objects.select_for_update(of=("self",)).select_related("team").get(pk=run.pk)
     if run.is_terminal:
-        raise Conflict(f"The run has already ended ({run.status}). Start or fork another one.")
+        raise Conflict(f"The run has already ended ({run.get_status_display().lower()}). Start or fork another one.")
     if run.status == RunStatus.NEEDS_REVIEW:
-        raise Conflict("The result is in review. Send it back with what should change: review, decision “revise”.")
+        raise Conflict("The result is in review. Ask for changes there (decision “revise”).")
     if run.kind == RunKind.REPLAY:
         raise Conflict("A replay follows its records and hears nobody.")
     stream.append(run, events.Message(step=0, role="person", text=text, by=actor.display_name))

@@ -10,9 +10,10 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.errors import AppError
 from accounts.tenancy import TeamRequest, require, team_required
 from tasks.models import Run
-from tasks.services import runs
+from tasks.services import runs, steering
 from tasks.views.common import page_of, run_or_404
 from tasks.watching.bundle import bundle_download
 from tasks.watching.receipt import receipt
@@ -34,6 +35,32 @@ def run_cancel(request: TeamRequest, run_id: UUID) -> HttpResponse:
     runs.cancel_run(run=run, actor=request.user, reason=request.POST.get("reason", "").strip()[:200])
     messages.success(request, "The run is cancelled.")
     return to_run(request, run)
+
+
+@require_POST
+@team_required
+def run_message(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    """Tell a live run something. What is wrong with that is said where the words are, and they stay."""
+    run = run_or_404(request, run_id)
+    text = request.POST.get("text", "").replace("\r\n", "\n")
+    refused: AppError | None = None
+    try:
+        require(request, "runs:write")
+        steering.steer_run(run=run, actor=request.user, text=text)
+    except AppError as error:
+        refused = error
+    is_part = bool(request.headers.get("HX-Request"))
+    if refused is None and not is_part:
+        return to_run(request, run)
+    context = {
+        "run": run,
+        "page": page_of(request, run_or_404(request, run_id)),
+        "text": text if refused else "",
+        "problem": refused.detail if refused else "",
+        "is_sent": refused is None,
+    }
+    template = "tasks/_message_form.html" if is_part else "tasks/run_message.html"
+    return render(request, template, context, status=refused.status if refused else 200)
 
 
 @require_POST

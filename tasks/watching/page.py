@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from agents.models import Runtime
 from tasks import events, fragments
-from tasks.models import TERMINAL, HumanRequest, Run, RunEvent, RunStatus
+from tasks.models import TERMINAL, HumanRequest, Run, RunEvent, RunKind, RunStatus
 from tasks.watching.history import frame_of
 from tasks.watching.relatives import beside
 
@@ -74,6 +74,11 @@ class RunPage:
     def is_over(self) -> bool:
         """The agent has done its part."""
         return not self.is_live or self.run.status == RunStatus.NEEDS_REVIEW
+
+    @property
+    def may_hear(self) -> bool:
+        """Whether this viewer can tell the run something, now or after a review that asks for changes."""
+        return self.may_act and self.is_live and self.run.kind != RunKind.REPLAY
 
     @property
     def is_demo(self) -> bool:

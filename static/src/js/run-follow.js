@@ -23,7 +23,7 @@ function followTail(grown) {
   let pill = document.getElementById("run-pill");
   if (!pill) {
     pill = document.getElementById("pill-row").content.firstElementChild.cloneNode(true);
-    document.getElementById("run-dock").before(pill);
+    document.querySelector(".dock").before(pill);
   }
   pill.querySelector("span").textContent = `${unseen} new event${unseen === 1 ? "" : "s"}`;
 }
@@ -31,7 +31,7 @@ function followTail(grown) {
 if (runPage) {
   const head = runPage.querySelector(".run-head");
   new ResizeObserver(() => root.style.setProperty("--run-head-h", `${head.offsetHeight}px`)).observe(head);
-  const dock = document.getElementById("run-dock");
+  const dock = document.querySelector(".dock");
   new ResizeObserver(() => root.style.setProperty("--run-dock-h", `${dock.offsetHeight}px`)).observe(dock);
   document.addEventListener("tab:shown", (event) => {
     if (event.target.id === "activity" && wantsFollow() && !runHasEnded) toEnd();

@@ -1,0 +1,120 @@
+"""Telling a live run something, in a real browser: by keys, beside a question, when the run ends, without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from tasks import events, stream
+from tasks.models import RunStatus
+from tests.e2e.test_run_live import ask, move, path, run, say
+
+__all__ = ["run"]
+Open = Callable[..., Page]
+LOOKS = pytest.mark.parametrize("look", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])
+
+
+@pytest.fixture
+def live(open_page: Open, alice, run):
+    """The run's page, once it is live."""
+
+    def make(**look: bool) -> Page:
+        page = open_page(alice, **look)
+        page.goto(path(run))
+        expect(page.locator("#run-connection")).to_have_attribute("data-state", "live")
+        return page
+
+    return make
+
+
+def test_ctrl_enter_sends_once_and_the_message_is_in_the_activity(live, run):
+    page = live()
+    area = page.get_by_label("Tell the agent something")
+
+    area.fill("Only May.")
+    area.press("Enter")
+    area.press_sequentially("In euros.")
+    area.press("Control+Enter")
+
+    expect(page.locator("#run-activity")).to_contain_text("Alice wrote")
+    expect(area).to_have_value("")
+    expect(area).to_be_focused()
+    expect(page.locator("#run-announce")).to_have_text("Sent. The agent reads it with its next turn.")
+    area.fill("And June.")
+    page.get_by_role("button", name="Send", exact=True).dblclick()
+    expect(page.locator("#run-activity")).to_contain_text("And June.")
+    expect(area).to_have_value("")
+    said = [one.data["text"] for one in run.events.filter(type="message").order_by("seq")]
+    assert said == ["Only May.\nIn euros.", "And June."]
+
+
+@LOOKS
+def test_the_box_meets_neither_the_pill_nor_the_question(live, shot, run, look, request):
+    say(run, *range(1, 60))
+    page = live(**look)
+    box, pill = page.locator("#run-say"), page.locator("#run-pill button")
+    page.evaluate("() => scrollTo(0, 0)")
+    page.wait_for_function("() => scrollY === 0")
+    say(run, 60)
+    expect(pill).to_be_visible()
+    shot(page, f"say-{request.node.callspec.id}", whole=False)
+    bar, above = page.locator(".now-bar").bounding_box(), pill.bounding_box()
+    assert above["y"] + above["height"] <= bar["y"]
+    assert bar["y"] + bar["height"] <= box.bounding_box()["y"]
+
+    ask(run, "Which column should I measure?", choices=["refunded", "refund_usd"])
+
+    expect(page.locator("#run-dock .approval")).to_be_visible()
+    expect(box).to_be_hidden()
+    page.get_by_role("button", name="refunded", exact=True).click()
+    expect(box).to_be_visible()
+
+
+@LOOKS
+def test_words_being_written_stay_when_the_run_asks_or_ends(live, shot, run, look, request):
+    page = live(**look)
+    area = page.get_by_label("Tell the agent something")
+    area.fill("Leave out the")
+
+    ask(run, "Which column?")
+    expect(page.locator("#run-dock .approval")).to_be_visible()
+    expect(area).to_be_focused()
+    shot(page, f"say-asked-{request.node.callspec.id}", whole=False)
+    move(run, RunStatus.SUCCEEDED, finished_at=timezone.now(), output="Done.")
+    stream.append(run, events.RunFinished(status="succeeded", active_s=1, cost_usd="0.060000"))
+
+    expect(page.locator("#run-say")).to_contain_text("The run has ended and hears nothing more.")
+    expect(area).to_have_value("Leave out the")
+    shot(page, f"say-ended-{request.node.callspec.id}", whole=False)
+
+
+def test_too_long_is_said_before_it_is_sent_and_a_draft_outlives_a_reload(live, run):
+    page = live()
+    area = page.get_by_label("Tell the agent something")
+
+    area.fill("x" * 20_001)
+    area.press("Control+Enter")
+
+    assert area.evaluate("one => one.validationMessage").startswith("This is 20,001 characters long.")
+    area.fill("Leave out the")
+    page.reload()
+    expect(area).to_have_value("Leave out the")
+    area.press("Control+Enter")
+    expect(area).to_have_value("")
+    page.reload()
+    expect(page.locator("#run-activity")).to_contain_text("Leave out the")
+    expect(area).to_have_value("")
+    assert run.events.filter(type="message").count() == 1
+
+
+def test_without_javascript_it_is_sent_too(open_page: Open, alice, run):
+    page = open_page(alice, scripts=False)
+    page.goto(path(run))
+
+    page.get_by_label("Tell the agent something").fill("Only May.")
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    expect(page.locator("#run-activity")).to_contain_text("Only May.")
