@@ -34,7 +34,7 @@ from accounts.models import (
     TokenFamily,
     User,
 )
-from accounts.services import credentials, keys, members, teams, tokens
+from accounts.services import closing, credentials, keys, members, teams, tokens
 
 M = TypeVar("M", bound=Model)
 
@@ -160,6 +160,19 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
             if not change:
                 EmailAddress.objects.create(user=obj, email=obj.email, verified=True, primary=True)
                 teams.create_personal_team(owner=obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], list[str]]:
+        """What is a person's own goes along, also what nobody deletes by itself: notifications, tokens."""
+        shown, counts, _, protected = super().get_deleted_objects(objs, request)
+        return shown, counts, set(), protected
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        operator: Any = request.user
+        closing.remove_people(people=[obj], actor=operator)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        operator: Any = request.user
+        closing.remove_people(people=list(queryset), actor=operator)
 
     @admin.action(description="Send a test mail")
     def send_test_mail(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

@@ -1,6 +1,8 @@
-"""Deleting a team."""
+"""Deleting a team, and deleting people."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from django.db import transaction
 from django.utils import timezone
@@ -9,7 +11,7 @@ from accounts import audit
 from accounts.errors import FieldError, Forbidden, InvalidInput
 from accounts.models import ApiKey, Invitation, Membership, Role, Team, User
 from accounts.removal import dependents
-from accounts.services.members import hold
+from accounts.services.members import LastOwner, hold, remove_member
 from accounts.signals import team_removed
 
 
@@ -26,6 +28,37 @@ def remove_team(*, team: Team, actor: User, confirm: str) -> dict[str, int]:
     if " ".join(confirm.split()) != held.name:
         wrong = FieldError("confirm", "invalid", f"Type the team's name, {held.name}, as it is written here.")
         raise InvalidInput("This is not the team's name, so nothing was deleted.", fields=[wrong])
+    return _close(held, actor)
+
+
+@transaction.atomic
+def remove_people(*, people: Collection[User], actor: User) -> None:
+    """Delete people for good, all of them or none. A team that has nobody else goes with them; one of others keeps an
+    owner, or nobody is deleted.
+    """
+    for team in Team.objects.filter(memberships__user__in=people).distinct().order_by("pk"):
+        held = hold(team)
+        if not held.memberships.exclude(user__in=people).exists():
+            _close(held, actor)
+            continue
+        for person in people:
+            if held.memberships.filter(user=person).exists():
+                _take_out(held, person, actor)
+    for person in people:
+        person.delete()
+
+
+def _take_out(team: Team, person: User, actor: User) -> None:
+    try:
+        remove_member(team=team, actor=actor, user=person, is_operator=True)
+    except LastOwner:
+        raise LastOwner(
+            f"{person.email} is the last owner of {team.name}, where others work too. Make one of them an owner "
+            "first (Memberships in the admin), or let an owner delete the team. Nobody was deleted."
+        ) from None
+
+
+def _close(held: Team, actor: User) -> dict[str, int]:
     ended = dependents(held)
     now = timezone.now()
     team_removed.send(sender=Team, team=held, actor=actor)

@@ -216,6 +216,49 @@ def test_the_rules_of_membership_hold_at_the_desk(desk: Client, team: Team, alic
     assert key.revoked_at is not None
 
 
+def deleting(desk: Client, *people: User) -> Any:
+    """Confirm the deletion: of one on their page, of several by the action of the list."""
+    if len(people) == 1:
+        return desk.post(url_of(User, "delete", people[0].pk), {"post": "yes"})
+    chosen = {"action": "delete_selected", "_selected_action": [person.pk for person in people], "post": "yes"}
+    return desk.post(url_of(User, "changelist"), chosen)
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "by the list's action"])
+def test_whoever_is_deleted_leaves_no_team_of_others_without_an_owner(
+    desk: Client, team: Team, alice: User, bob: User, charlie: User, together: bool
+) -> None:
+    also = [charlie] if together else []
+
+    answer = deleting(desk, *also, alice)
+
+    assert answer.status_code == 409
+    assert "alice@example.com is the last owner of Acme" in answer.text
+    assert "Make one of them an owner first" in answer.text
+    assert User.objects.filter(pk__in=[alice.pk, charlie.pk]).count() == 2
+    assert not AuditEntry.objects.filter(actor__email="ops@example.com").exists()
+
+    team.memberships.filter(user=bob).update(role="owner")
+    assert deleting(desk, *also, alice).status_code == 302
+    assert not User.objects.filter(pk__in=[alice.pk, *(one.pk for one in also)]).exists()
+    assert [member.user for member in team.memberships.all()] == [bob]
+    assert AuditEntry.objects.filter(team=team, action="member.removed", subject_id=str(alice.pk)).count() == 1
+
+
+def test_with_people_go_the_teams_that_are_only_theirs(desk: Client, run: Run, alice: User, bob: User) -> None:
+    key, _ = keys.create_key(team=run.team, actor=bob, name="CI", scopes=["runs:read"])
+    issue_pair(user=alice, user_agent="curl")
+
+    answer = deleting(desk, bob, alice)
+
+    assert answer.status_code == 302
+    run.refresh_from_db()
+    key.refresh_from_db()
+    assert (run.status, run.team.memberships.count()) == (RunStatus.CANCELLED, 0)
+    assert (run.team.removed_at is None, key.revoked_at is None) == (False, False)
+    assert AuditEntry.objects.filter(team=run.team, action="team.removed").count() == 1
+
+
 def test_no_form_of_the_admin_changes_a_teams_rows_unseen() -> None:
     """Whoever registers a model chooses: read only, or on the record. What is left belongs to no team."""
     unseen = {
