@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.test import Client
 
 from config.asgi import application
@@ -18,6 +17,7 @@ from tasks import hub
 from tests.house.code import APPS
 from tests.house.rows import CANARY, Rows
 from tests.house.walk import values_for
+from tests.sockets import Socket
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_hub")]
 
@@ -48,14 +48,14 @@ def paths(route: str, rows: Rows) -> Iterator[str]:
         yield f"/{filled}?after=0"
 
 
-def socket(path: str, cookie: str = "") -> WebsocketCommunicator:
+def socket(path: str, cookie: str = "") -> Socket:
     headers = [(b"host", b"localhost"), (b"origin", b"http://localhost")]
     if cookie:
         headers.append((b"cookie", f"sessionid={cookie}".encode()))
-    return WebsocketCommunicator(application, path, headers=headers)
+    return Socket(application, path, headers=headers)
 
 
-async def first_words(made: WebsocketCommunicator) -> dict[str, Any]:
+async def first_words(made: Socket) -> dict[str, Any]:
     """The first thing that comes after the handshake, or the refusal of the handshake."""
     connected, code = await made.connect()
     if not connected:

@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.conf import settings as deployed
 from django.test import AsyncClient, Client
 
@@ -23,6 +22,7 @@ from tasks.models import Run, RunEvent, RunShare, Step
 from tasks.services import shares
 from tests.calling import Api, api_of, signed_in
 from tests.factories import AgentFactory, RunFactory
+from tests.sockets import Socket
 from tests.tasks.scripted import Scripted, call, say, settled
 
 RUNS = "/api/v1/runs/"
@@ -65,7 +65,7 @@ def test_a_credential_of_another_team_is_not_there_by_any_way(
 
 
 async def _socket(run: Run, token: str) -> Callable[[], Any]:
-    made = WebsocketCommunicator(
+    made = Socket(
         application, f"/ws/runs/{run.pk}/?after=1", headers=[(b"host", b"localhost")], subprotocols=["bearer", token]
     )
     connected, _ = await made.connect()

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.consumer import AsyncConsumer
-from channels.testing import WebsocketCommunicator
 from django.db import OperationalError
 from django.test import AsyncClient, Client
 
@@ -22,6 +21,7 @@ from tasks import consumers, events, stream
 from tasks.models import Run
 from tasks.services import shares
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
+from tests.sockets import Socket
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_hub")]
 
@@ -42,7 +42,7 @@ def socket(path: str, *, user: User | None = None, origin: str | None = "http://
         client.force_login(user)
         headers.append((b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode()))
     protocols = ["bearer", key] if key else []
-    return WebsocketCommunicator(application, path, headers=headers, subprotocols=protocols)
+    return Socket(application, path, headers=headers, subprotocols=protocols)
 
 
 async def opened(made: Any) -> Any:
@@ -161,7 +161,7 @@ async def test_signing_out_closes_the_sockets_of_that_browser_and_no_other(
     await sync_to_async(browser.force_login)(bob)
     cookie = f"sessionid={browser.cookies['sessionid'].value}".encode()
     headers = [(b"host", b"localhost"), (b"origin", b"http://localhost"), (b"cookie", cookie)]
-    made.append(await opened(WebsocketCommunicator(application, f"/ws/runs/{run.pk}/?after=2", headers=headers)))
+    made.append(await opened(Socket(application, f"/ws/runs/{run.pk}/?after=2", headers=headers)))
     made.append(await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/?after=2", user=bob)))
     for one in made:
         assert json.loads(await one.receive_from())["kind"] == "caught_up"

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.test import Client
 from django.urls import reverse
 
@@ -20,6 +19,7 @@ from tasks import events, stream
 from tasks.models import HumanRequest, RequestStatus, Run, RunStatus, Task
 from tests.calling import Api, api_of
 from tests.factories import AgentFactory, HumanRequestFactory, MembershipFactory, RunFactory, TaskFactory
+from tests.sockets import Socket
 from tests.tasks.test_consumers import closed, opened, socket
 
 WITHIN_S = 5.0
@@ -130,7 +130,7 @@ def _person(team: Team, name: str, role: Role = Role.MEMBER) -> User:
     return user
 
 
-def _open_sockets(team: Team, alice: User) -> tuple[Run, dict[str, WebsocketCommunicator]]:
+def _open_sockets(team: Team, alice: User) -> tuple[Run, dict[str, Socket]]:
     run: Run = RunFactory(agent=AgentFactory(team=team))
     stream.append(run, events.Log(text="one"))
     path = f"/ws/runs/{run.pk}/?after=1"
