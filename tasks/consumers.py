@@ -189,19 +189,17 @@ class FeedConsumer(LiveConsumer):
         return Team.objects.filter(slug=slug, pk__in=allowed).values_list("pk", flat=True).first()
 
     async def show(self) -> None:
-        await self._count()
-        await self._ring()
         async for message in hub.of_this_loop().team_changes(self.team_id):
-            if message is not None and "bell" in message:
+            if message is None:
+                await self._count()
+                await self._ring()
+            elif "bell" in message:
                 if self._person in message["bell"]:
                     await self._ring()
-                continue
-            if message is not None:
+            else:
                 if await self._may_see(message):
                     await self.send(json.dumps({"kind": "run", **message}))
-            else:
-                await self._ring()
-            await self._count()
+                await self._count()
 
     @property
     def _person(self) -> str:

@@ -176,13 +176,17 @@ class Hub:
             after = rows[-1].seq
 
     async def team_changes(self, team_id: UUID) -> AsyncIterator[dict[str, Any] | None]:
-        """Status changes of the team's runs. Some may be lost; a None every few seconds says to look anew."""
+        """Status changes of the team's runs. Some may be lost; a None, at first and every few seconds, says to look.
+
+        The first comes when the channel is listened to: what changes after that look is told, not lost in between.
+        """
         await self._open()
         channel = stream.team_channel(team_id)
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MAX_BEHIND)
         self._team_queues.setdefault(channel, set()).add(queue)
         try:
             await self._subscribe(channel)
+            yield None
             while True:
                 try:
                     async with asyncio.timeout(POLL_S * 2):

@@ -17,7 +17,7 @@ from accounts.models import Membership, NoticeKind, Team, User
 from accounts.notifications import Notice
 from accounts.services import keys, tokens
 from config.asgi import application
-from tasks import consumers, events, stream
+from tasks import consumers, events, hub, stream
 from tasks.models import Run
 from tasks.services import shares
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
@@ -215,13 +215,25 @@ async def test_the_feed_tells_of_status_changes_and_the_inbox(run: Run, bob: Use
     assert json.loads(await made.receive_from()) == {"kind": "bell", "unread": 0}
 
     hint = {"run": str(run.pk), "status": "running"}
-    got: dict[str, Any] = {}
-    while not got:
-        await sync_to_async(stream.publish)([(stream.team_channel(run.team_id), hint)])
-        if not await made.receive_nothing(0.2):
-            got = json.loads(await made.receive_from())
+    await sync_to_async(stream.publish)([(stream.team_channel(run.team_id), hint)])
 
-    assert got == {"kind": "run", "run": str(run.pk), "status": "running"}
+    assert json.loads(await made.receive_from()) == {"kind": "run", "run": str(run.pk), "status": "running"}
+    await made.disconnect()
+
+
+async def test_what_changes_while_the_feed_opens_is_not_missed(
+    run: Run, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def change_first(self: hub.Hub, channel: str) -> None:
+        await sync_to_async(HumanRequestFactory)(run=run)
+        await subscribe(self, channel)
+
+    subscribe = hub.Hub._subscribe
+    monkeypatch.setattr(hub.Hub, "_subscribe", change_first)
+    monkeypatch.setattr(hub, "POLL_S", 60.0)  # nobody looks a second time
+    made = await opened(await sync_to_async(socket)(f"/ws/feed/?team={run.team.slug}", user=bob))
+
+    assert json.loads(await made.receive_from()) == {"kind": "inbox", "count": 1}
     await made.disconnect()
 
 
@@ -233,13 +245,9 @@ async def test_what_waits_in_another_team_is_not_counted(run: Run, charlie: User
 
     assert await made.receive_json_from(5) == {"kind": "inbox", "count": 0}
     assert await made.receive_json_from(5) == {"kind": "bell", "unread": 0}
-    got: dict[str, Any] = {}
-    while not got:  # until the socket has subscribed
-        for changed in (run, mine):
-            await sync_to_async(stream.announce)(changed, status="running")
-        if not await made.receive_nothing(0.2):
-            got = json.loads(await made.receive_from())
-    assert got == {"kind": "run", "run": str(mine.pk), "status": "running"}
+    for changed in (run, mine):
+        await sync_to_async(stream.announce)(changed, status="running")
+    assert json.loads(await made.receive_from()) == {"kind": "run", "run": str(mine.pk), "status": "running"}
     await made.disconnect()
 
 
