@@ -10,6 +10,9 @@ team_created = Signal()
 member_joining = Signal()
 """A person is about to become a member. Whoever raises refuses it. Argument: `team`, whose row is held."""
 
+member_inviting = Signal()
+"""Somebody is about to be invited, or again. Whoever raises refuses it. Argument: `team`, whose row is held."""
+
 team_removed = Signal()
 """A team was deleted; whoever has work for it stops it now. Arguments: `team`, `actor` (a User or None)."""
 

@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from accounts import audit
 from accounts.errors import FieldError, InvalidInput, LimitReached
-from accounts.models import Membership, Team, User
+from accounts.models import Invitation, Membership, Team, User
 from billing.models import TeamPlan
 from billing.plans import GB, LABELS, PLANS, Limit, Plan
 
@@ -28,7 +28,7 @@ KNOWN_FOR_S = 5.0
 ADVICE = {
     Limit.AGENTS: "Remove one that nobody needs, or choose a larger plan.",
     Limit.MONTHLY_RUNS: "It counts anew on the first of the month (UTC). A larger plan has more.",
-    Limit.SEATS: "Remove somebody who has left, or choose a larger plan.",
+    Limit.SEATS: "Open invitations count. Revoke one, remove somebody who has left, or choose a larger plan.",
     Limit.STORAGE_BYTES: "Delete files that nobody needs, or choose a larger plan.",
 }
 
@@ -81,9 +81,10 @@ def plan_of(team: Team) -> Plan:
     return PLANS[key or settings.DEFAULT_PLAN]
 
 
-def require(*, team: Team, what: Limit, adding: int = 1) -> None:
+def require(*, team: Team, what: Limit, adding: int = 1, count: Count | None = None) -> None:
     """Raise LimitReached unless the plan lets the team have that many more. Call it in the transaction that adds them,
     before any other lock: the plan's row stays locked until the commit, so of many at once the last place goes to one.
+    `count` counts here otherwise than for the meter.
     """
     if _is_known_without(team.pk, what):
         return
@@ -92,7 +93,7 @@ def require(*, team: Team, what: Limit, adding: int = 1) -> None:
     if limit is None:
         _remember(team.pk, plan)
         return
-    used = _counts[what](team)
+    used = (count or _counts[what])(team)
     if used + adding > limit:
         raise _refusal(team, plan, what, limit, used)
 
@@ -163,8 +164,13 @@ def _refusal(team: Team, plan: Plan, what: Limit, limit: int, used: int) -> Limi
     return LimitReached(f"{words} {ADVICE.get(what, '')}".strip(), extra={"entitlement": what.value, **numbers})
 
 
-def _count_people(team: Team) -> int:
+def count_people(team: Team) -> int:
     return Membership.objects.filter(team=team).count()
 
 
-counted_by(Limit.SEATS, _count_people)
+def _count_seats(team: Team) -> int:
+    """Taken by people, or offered to somebody by an invitation that still works."""
+    return count_people(team) + Invitation.objects.for_team(team).good().count()
+
+
+counted_by(Limit.SEATS, _count_seats)

@@ -7,7 +7,7 @@ from typing import Any
 from django.dispatch import receiver
 
 from accounts.models import Team
-from accounts.signals import member_joining, team_created
+from accounts.signals import member_inviting, member_joining, team_created
 from billing import entitlements
 from billing.models import TeamPlan
 from billing.plans import Limit
@@ -21,5 +21,11 @@ def give_plan(*, team: Team, **_: Any) -> None:
 
 @receiver(member_joining)
 def have_a_seat(*, team: Team, **_: Any) -> None:
-    """People count, invitations do not: one that finds no free seat is refused when it is accepted, and stays open."""
+    """People count, invitations do not: one that finds no free seat (a smaller plan) is refused and stays."""
+    entitlements.require(team=team, what=Limit.SEATS, count=entitlements.count_people)
+
+
+@receiver(member_inviting)
+def have_a_seat_to_offer(*, team: Team, **_: Any) -> None:
+    """People count, and the invitations by which others can join: nobody gets a link to a seat that is not there."""
     entitlements.require(team=team, what=Limit.SEATS)

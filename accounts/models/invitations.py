@@ -18,6 +18,10 @@ class InvitationQuerySet(TeamScopedQuerySet["Invitation"]):
         """Neither used nor revoked. One that has expired is still there to be sent again."""
         return self.filter(accepted_at__isnull=True, revoked_at__isnull=True)
 
+    def good(self) -> Self:
+        """Those by which somebody can join now."""
+        return self.open().filter(expires_at__gt=timezone.now())
+
 
 class Invitation(TeamScopedModel):
     """A link to join the team that works once, for one address. Only the SHA-256 of its token is kept."""

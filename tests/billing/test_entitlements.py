@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from accounts.errors import InvalidInput, LimitReached
 from accounts.ids import first_id_at
-from accounts.models import AuditEntry, Membership, Role, Team, User
-from accounts.services import members
+from accounts.models import AuditEntry, Invitation, Membership, OutgoingMail, Role, Team, User
+from accounts.services import invitations, members
 from agents.models import Agent
 from agents.services import agents
 from billing import entitlements
@@ -277,6 +277,48 @@ def test_who_invites_is_told_that_the_seats_are_taken(page: Client, free: Team) 
 
     assert "See the plans" not in quiet
     assert "Your plan is full.</strong> People: 3 of 3." in full
+
+
+def test_nobody_is_invited_to_a_seat_that_is_not_there(api: Api, page: Client, free: Team, bob: User) -> None:
+    path, body = "/api/v1/teams/acme/invitations/", {"email": "dora@example.com", "role": "member"}
+    first = api.send("POST", path, body)
+    refused = api.send("POST", path, body | {"email": "emil@example.com"})
+    form = page.post("/t/acme/settings/members/", {"email": "emil@example.com", "role": "member"})
+
+    assert (first.status_code, refused.status_code, form.status_code) == (201, 402, 422)
+    said = refused.json()
+    assert said["code"] == "plan_limit_reached"
+    assert (said["entitlement"], said["used"], said["limit"], said["plan"]) == ("seats", 3, 3, "free")
+    assert "Open invitations count. Revoke one" in said["detail"]
+    html = form.content.decode()
+    assert "Your plan is full.</strong> People: 3 of 3." in html
+    assert 'href="/t/acme/settings/plan/"' in html
+    assert "Open invitations count. Revoke one" in html
+    assert OutgoingMail.objects.count() == 1
+
+    invitation = Invitation.objects.get()
+    invitations.accept(invitation=invitation, user=UserFactory(email="dora@example.com"))
+    assert Membership.objects.filter(team=free).count() == 3
+
+
+def test_an_expired_invitation_offers_its_seat_again_only_while_there_is_one(
+    free: Team, alice: User, bob: User
+) -> None:
+    offer = {"team": free, "actor": alice, "role": "member"}
+    old = invitations.invite(email="dora@example.com", **offer)
+    Invitation.objects.update(sent_at=timezone.now() - timedelta(days=8), expires_at=timezone.now())
+    new = invitations.invite(email="emil@example.com", **offer)
+
+    with pytest.raises(LimitReached):
+        invitations.send_again(invitation=old, actor=alice)
+    Invitation.objects.filter(pk=new.pk).update(sent_at=timezone.now() - timedelta(days=1))
+    invitations.send_again(invitation=new, actor=alice)
+    invitations.revoke(invitation=new, actor=alice)
+    invitations.send_again(invitation=old, actor=alice)
+
+    old.refresh_from_db()
+    assert old.status == "open"
+    assert entitlements.meter(free, Limit.SEATS).words == "3 of 3"
 
 
 def _agent_form() -> dict[str, str]:

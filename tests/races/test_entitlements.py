@@ -9,8 +9,8 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.errors import LimitReached
-from accounts.models import Membership, Role, Team, User
-from accounts.services import members
+from accounts.models import Invitation, Membership, Role, Team, User
+from accounts.services import invitations, members
 from agents.models import Agent
 from agents.services import agents
 from billing import entitlements
@@ -61,6 +61,14 @@ def test_the_last_seat_goes_to_one(free: Team, alice: User) -> None:
 
     assert admitted(lambda n: members.add_member(team=free, user=people[n], role=Role.VIEWER, actor=alice)) == 1
     assert Membership.objects.filter(team=free).count() == 3
+
+
+def test_the_last_seat_is_offered_to_one(free: Team, alice: User) -> None:
+    MembershipFactory(team=free)
+    offer = {"team": free, "actor": alice, "role": Role.VIEWER}
+
+    assert admitted(lambda n: invitations.invite(email=f"p{n}@example.com", **offer)) == 1
+    assert Invitation.objects.count() == 1
 
 
 def test_the_last_bytes_go_to_one(free: Team) -> None:
