@@ -321,6 +321,21 @@ def test_an_expired_invitation_offers_its_seat_again_only_while_there_is_one(
     assert entitlements.meter(free, Limit.SEATS).words == "3 of 3"
 
 
+def test_after_a_smaller_plan_the_last_seat_goes_to_the_first_who_joins(free: Team, alice: User, bob: User) -> None:
+    entitlements.assign_plan(team=free, actor=None, plan="pro")
+    offer = {"team": free, "actor": alice, "role": "member"}
+    dora, emil = (UserFactory(email=f"{name}@example.com") for name in ("dora", "emil"))
+    first, second = (invitations.invite(email=one.email, **offer) for one in (dora, emil))
+    entitlements.assign_plan(team=free, actor=None, plan="free")
+
+    invitations.accept(invitation=first, user=dora)
+    with pytest.raises(LimitReached, match="People: 3 of the 3 in the plan Free"):
+        invitations.accept(invitation=second, user=emil)
+
+    second.refresh_from_db()
+    assert second.status == "open"
+
+
 def _agent_form() -> dict[str, str]:
     from agents.forms import AgentForm
 
