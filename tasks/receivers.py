@@ -14,7 +14,7 @@ from accounts.models import Notification, Team, User, Viewer
 from accounts.signals import notification_due, notifications_changed, team_removed
 from agents import removal
 from agents.models import Agent
-from agents.signals import agent_removed
+from agents.signals import agent_limited, agent_removed
 from billing import entitlements
 from billing.plans import Limit
 from billing.reports import month_start
@@ -23,7 +23,7 @@ from storage.models import StoredFile, hides
 from storage.signals import file_saving
 from tasks import stream
 from tasks.models import Artifact, Run, RunInput, RunStatus
-from tasks.services import answers, notices, removals
+from tasks.services import answers, notices, removals, shares
 
 removal.witness(removals.work_of)
 team_removal.witness(removals.team_work)
@@ -53,6 +53,11 @@ def files_of_hidden_agents(access: Viewer) -> Q:
 def have_room(*, team_id: UUID, size: int, **_: Any) -> None:
     """Storage and billing are siblings that do not know each other."""
     entitlements.require(team=Team.objects.get(pk=team_id), what=Limit.STORAGE_BYTES, adding=size)
+
+
+@receiver(agent_limited)
+def close_links(*, agent: Agent, actor: User, was_open: bool, **_: Any) -> None:
+    shares.close_links_of(agent=agent, actor=actor, every=was_open)
 
 
 @receiver(agent_removed)

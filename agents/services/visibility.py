@@ -12,6 +12,7 @@ from accounts.errors import Conflict, FieldError, InvalidInput
 from accounts.models import Membership, User
 from accounts.models.roles import SEES_EVERY_AGENT
 from agents.models import Agent, AgentStatus
+from agents.signals import agent_limited
 
 
 @transaction.atomic
@@ -33,6 +34,8 @@ def limit_agent(*, agent: Agent, actor: User, to: Iterable[UUID] | None) -> Agen
     if before != after:
         words = {"before": _words(before), "after": _words(after)}
         audit.record(team=held.team, actor=actor, action="agent.limited", target=held, **words)
+        if after is not None:
+            agent_limited.send(sender=Agent, agent=held, actor=actor, was_open=before is None)
     return held
 
 

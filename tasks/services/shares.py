@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import User
+from agents.models import Agent
+from agents.services.visibility import who_sees
 from tasks.models import Run, RunShare
 
 
@@ -33,6 +35,21 @@ def revoke_share(*, share: RunShare, actor: User) -> None:
     """Close the link at once, also for those who have it open."""
     RunShare.objects.filter(pk=share.pk, revoked_at__isnull=True).update(revoked_at=timezone.now())
     audit.record(team=share.team, actor=actor, action="run.unshared", target=share.run, share=str(share.pk))
+
+
+@transaction.atomic
+def close_links_of(*, agent: Agent, actor: User, every: bool) -> None:
+    """Close the links to the agent's runs: every one, or those of people who do not see it any more."""
+    links = RunShare.objects.filter(run__agent=agent, revoked_at__isnull=True).select_related("run", "team")
+    makers = {link.created_by_id for link in links if link.created_by_id}
+    seers = set() if every else {person for _, person in who_sees([agent.pk], makers)}
+    for link in links:
+        if link.created_by_id not in seers:
+            revoke_share(share=link, actor=actor)
+
+
+def open_links(agent: Agent) -> int:
+    return RunShare.objects.filter(run__agent=agent, revoked_at__isnull=True).count()
 
 
 def shared_run(token: str) -> Run | None:

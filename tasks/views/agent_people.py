@@ -17,6 +17,7 @@ from accounts.tenancy import TeamRequest, require, team_required
 from agents.models import Agent
 from agents.services.visibility import limit_agent, limited_to
 from tasks.forms.people import AgentPeopleForm
+from tasks.services.shares import open_links
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -37,5 +38,5 @@ def agent_people(request: TeamRequest, agent_id: UUID) -> HttpResponse:
         else:
             messages.success(request, f"Saved who works with {agent.name}.")
             return redirect("tasks:agent_detail", team=request.team.slug, agent_id=agent.pk)
-    context = {"agent": agent, "form": form, "has_others": bool(people)}
+    context = {"agent": agent, "form": form, "has_others": bool(people), "open_links": open_links(agent)}
     return render(request, "tasks/agent_people.html", context, status=422 if form.errors else 200)

@@ -20,7 +20,7 @@ from storage.models import StoredFile
 from storage.services import save_file
 from tasks import consumers, events, stream
 from tasks.models import Artifact, Run, RunInput
-from tasks.services import notices, runs
+from tasks.services import notices, runs, shares
 from tasks.watching.page import RunPage
 from tasks.watching.relatives import relatives
 from tests.calling import Api, api_of, signed_in
@@ -212,6 +212,32 @@ def test_counts_and_lists_leave_it_out(client, team, agent, alice, bob):
     assert "Rita" not in shown.text
     client.force_login(alice)
     assert client.get("/t/acme/").context["activity"].week.runs == 2
+
+
+@pytest.mark.django_db
+def test_links_to_its_runs_are_closed_when_it_is_kept_to_some_people(client, team, agent, alice, bob):
+    dora = MembershipFactory(team=team).user
+    mine, other = RunFactory(agent=agent), RunFactory(team=team)
+    _, first = shares.share_run(run=mine, actor=bob)
+    _, elsewhere = shares.share_run(run=other, actor=bob)
+    client.force_login(alice)
+
+    assert "One link to its runs is open for anybody who has it." in client.get(page(agent, "people/")).text
+    client.post(page(agent, "people/"), {"who": "some", "people": [str(bob.pk), str(dora.pk)]})
+
+    assert shares.shared_run(first) is None
+    assert shares.shared_run(elsewhere) == other
+    closed = AuditEntry.objects.get(action="run.unshared")
+    assert (closed.actor, closed.subject_id) == (alice, str(mine.pk))
+    assert "links to its runs" not in client.get(page(agent, "people/")).text
+
+    kept = {person: shares.share_run(run=mine, actor=person)[1] for person in (alice, bob, dora)}
+    limit_agent(agent=agent, actor=alice, to=[bob.pk])
+    assert [shares.shared_run(token) is not None for token in kept.values()] == [True, True, False]
+    assert "Those of people who do not see it any more are closed with this." in client.get(page(agent, "people/")).text
+    limit_agent(agent=agent, actor=alice, to=None)
+    assert [shares.shared_run(token) is not None for token in kept.values()] == [True, True, False]
+    assert AuditEntry.objects.filter(action="run.unshared").count() == 2
 
 
 @pytest.mark.django_db
