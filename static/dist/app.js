@@ -456,6 +456,8 @@ function countLists() {
 /* Follow the tail: near the end the page scrolls along; further up it stays, and a pill counts what is new. Where the
    person is gets asked when it matters, because the event of a scroll comes a frame after the scroll. */
 const NEAR_END = 120;
+const HOLD_MS = 500; // a page that is moved by hand is not moved by itself, or nobody came further up than NEAR_END
+let heldUntil = 0;
 let unseen = 0;
 let seenEnd = 0; // how far down the page went when it was last looked at; lines that came since move nobody away from its end
 
@@ -472,7 +474,7 @@ function toEnd() {
 
 function followTail(grown) {
   if (document.getElementById("p-activity")?.hidden) return;
-  if (wantsFollow() && isNearEnd()) { toEnd(); return; }
+  if (wantsFollow() && isNearEnd() && performance.now() >= heldUntil) { toEnd(); return; }
   unseen += grown;
   if (!unseen) return;
   let pill = document.getElementById("run-pill");
@@ -496,6 +498,10 @@ if (runPage) {
     seenEnd = endOfPage();
     if (isNearEnd()) { unseen = 0; document.getElementById("run-pill")?.remove(); }
   }, { passive: true });
+  const hold = () => { heldUntil = performance.now() + HOLD_MS; };
+  addEventListener("wheel", (event) => { if (event.deltaY < 0) hold(); }, { passive: true });
+  addEventListener("touchmove", hold, { passive: true });
+  addEventListener("keydown", (event) => { if (["ArrowUp", "PageUp", "Home"].includes(event.key) && !isTyping()) hold(); });
   on("click", "[data-to-end]", toEnd);
   on("change", "[data-follow]", (event, box) => { if (box.checked) toEnd(); });
   if (wantsFollow() && window.scrollY === 0) toEnd(); // a live run opens at its end; a reloaded one stays where it was

@@ -115,9 +115,11 @@ def test_what_is_being_typed_survives_news(open_page: Open, alice, run):
     ask(run, "Which column?")
     page.get_by_label("Your answer").fill("The one with")
 
-    stream.append(run, events.RunQueued(reason="handover"), events.RunWaiting(kind="question"))
+    with page.expect_response("**/state/") as answer:
+        stream.append(run, events.RunQueued(reason="handover"), events.RunWaiting(kind="question"))
     expect(page.locator("#run-activity")).to_contain_text("Handed over to another worker")
-    page.wait_for_timeout(300)
+    answer.value.finished()
+    page.evaluate("() => new Promise(requestAnimationFrame)")  # what came is on the page
 
     expect(page.get_by_label("Your answer")).to_have_value("The one with")
 
@@ -247,6 +249,29 @@ def test_news_in_the_moment_of_scrolling_up_drag_nobody_down(open_page: Open, al
     expect(page.locator("#run-activity")).to_contain_text("Word 119.")
     assert page.evaluate(AT_END)
     assert page.locator("#run-pill").count() == 0
+
+
+def test_the_wheel_leads_up_while_words_come_in(open_page: Open, alice, run):
+    say(run, *range(1, 60))
+    page = open_page(alice)
+    page.goto(path(run))
+    expect(page.locator("#run-connection")).to_contain_text("Live")
+    page.wait_for_function(AT_END)
+
+    # Each line comes right after a notch of the wheel that leads no further than where the page still follows.
+    page.locator("#run-activity").evaluate("""list => {
+        list.append = (...lines) => {
+            dispatchEvent(new WheelEvent("wheel", { deltaY: -50 }));
+            scrollBy(0, -50);
+            Element.prototype.append.apply(list, lines);
+        };
+    }""")
+    before = page.evaluate("() => scrollY")
+    say(run, 60, 61, 62)
+    expect(page.locator("#run-activity")).to_contain_text("Word 62.")
+
+    assert page.evaluate("() => scrollY") == before - 150
+    expect(page.locator("#run-pill")).to_have_text("3 new events")
 
 
 @pytest.mark.parametrize("look", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])
