@@ -238,15 +238,17 @@ def test_arguments_that_are_no_json_are_malformed(claude: AnthropicStandIn) -> N
 
 
 def test_a_cancelled_call_lets_go_of_its_connection(claude: AnthropicStandIn) -> None:
-    claude.answer(broken("hang", after=3))
+    claude.answer(broken("hang", after=4))
     runtime = AnthropicRuntime(api_key="key", base_url=claude.url)
 
     async def call() -> None:
-        task = asyncio.create_task(runtime.next_turn(request(messages=[user("Hi")], model=MODEL), lambda piece: None))
-        await asyncio.sleep(0.2)
+        speaks = asyncio.Event()
+        turn = runtime.next_turn(request(messages=[user("Hi")], model=MODEL), lambda piece: speaks.set())
+        task = asyncio.create_task(turn)
+        await asyncio.wait_for(speaks.wait(), 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(task, timeout=1)
+            await asyncio.wait_for(task, 10)
 
     asyncio.run(call())
 
