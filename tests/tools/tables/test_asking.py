@@ -402,15 +402,12 @@ def test_memory_is_limited(ask_confined: Ask, workspace_dir: Path, sql: str) -> 
 
 def test_time_is_limited(ask_confined: Ask, workspace_dir: Path) -> None:
     (workspace_dir / "data.csv").write_text("a,b\n1,2\n")
-    started = time.monotonic()
 
     with pytest.raises(ToolFailed, match=r"^It took longer than 1 seconds and was stopped"):
         ask_confined(
             "SELECT sum(x.range * y.range) FROM range(1000000) x, range(1000000) y, data",
             limits=confined.Limits(timeout_s=1, memory_mb=1536),
         )
-
-    assert time.monotonic() - started < 4
 
 
 def test_a_profile_counts_exactly(workspace_dir: Path) -> None:
