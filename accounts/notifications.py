@@ -116,9 +116,9 @@ def changed(team_id: UUID, people: Collection[UUID]) -> None:
 
 
 @transaction.atomic
-def mark_read(*, team: Team, person: User, only: UUID | None = None) -> int:
-    """All that the person has not read in this team, or one of it. Doing it twice changes nothing."""
-    rows = Notification.objects.for_team(team).shown_to(person).filter(read_at__isnull=True)
+def mark_read(*, team: Team, person: User, actions: Collection[str], only: UUID | None = None) -> int:
+    """All that the person may see and has not read in this team, or one of it. Doing it twice changes nothing."""
+    rows = Notification.objects.for_team(team).shown_to(person, actions).filter(read_at__isnull=True)
     count = (rows if only is None else rows.filter(pk=only)).update(read_at=timezone.now())
     if count:
         changed(team.pk, [person.pk])

@@ -35,7 +35,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         found["may_read"] = may(role, "runs:read")
         found["actions"] = nav.links(nav.ACTIONS, team.slug, role)
         found["inbox_count"] = cache(HumanRequest.objects.visible_to(access).open().count)
-        mine = Notification.objects.for_team(team).shown_to(request.user).unread()  # type: ignore[arg-type]
+        actions = access.actions if access else ()
+        mine = Notification.objects.for_team(team).shown_to(request.user, actions).unread()  # type: ignore[arg-type]
         found["unread_count"] = cache(mine.count)
         found["has_running"] = cache(Run.objects.visible_to(access).filter(status=RunStatus.RUNNING).exists)
     return found

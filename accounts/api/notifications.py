@@ -61,7 +61,7 @@ class NotificationViewSet(ListAndShow):
 
     def get_queryset(self) -> QuerySet[Any]:
         rows = cast(NotificationQuerySet, super().get_queryset())
-        return rows if getattr(self, "swagger_fake_view", False) else rows.shown_to(self.actor)
+        return rows if getattr(self, "swagger_fake_view", False) else rows.shown_to(self.actor, self.access.actions)
 
     @extend_schema(
         operation_id="notifications_read",
@@ -72,7 +72,7 @@ class NotificationViewSet(ListAndShow):
     )
     def mark_read(self, request: Request, pk: str) -> Response:
         row = self.get_object()
-        notifications.mark_read(team=self.team, person=self.actor, only=row.pk)
+        notifications.mark_read(team=self.team, person=self.actor, actions=self.access.actions, only=row.pk)
         row.refresh_from_db()
         return self.show(row)
 
@@ -83,4 +83,5 @@ class NotificationViewSet(ListAndShow):
         responses=ReadSerializer,
     )
     def mark_all(self, request: Request) -> Response:
-        return Response({"read": notifications.mark_read(team=self.team, person=self.actor)})
+        read = notifications.mark_read(team=self.team, person=self.actor, actions=self.access.actions)
+        return Response({"read": read})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Self
 
 from django.db import models
@@ -19,6 +20,9 @@ class NoticeKind(models.TextChoices):
     BUDGET = "budget", "A budget is nearly or wholly spent"
     INVITATION = "invitation", "Somebody joined by your invitation"
     FINISHED = "finished", "A run of yours is done"
+
+
+ABOUT_RUNS = (NoticeKind.NEEDS_YOU, NoticeKind.FAILED, NoticeKind.FINISHED)
 
 
 class Channel(models.TextChoices):
@@ -42,8 +46,10 @@ def channels_of(person: User, kind: str) -> frozenset[str]:
 
 
 class NotificationQuerySet(TeamScopedQuerySet["Notification"]):
-    def shown_to(self, person: User) -> Self:
-        return self.filter(person=person, is_shown=True)
+    def shown_to(self, person: User, actions: Collection[str]) -> Self:
+        """What the person was told and may see with these actions: who sees no runs sees nothing that is about one."""
+        mine = self.filter(person=person, is_shown=True)
+        return mine if "runs:read" in actions else mine.exclude(kind__in=ABOUT_RUNS)
 
     def unread(self) -> Self:
         """What is over needs nobody's eye, even if nobody has opened it."""

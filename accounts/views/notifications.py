@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import mail, notifications
 from accounts.models import Channel, NoticeKind, Notification
 from accounts.models.notifications import channels_of
-from accounts.tenancy import TeamRequest, membership_required, team_required
+from accounts.tenancy import TeamRequest, membership_required
 
 IN_MENU, ON_PAGE = 8, 50
 ICONS = {
@@ -37,12 +37,12 @@ ABOUT = {
 
 
 def _rows(request: TeamRequest) -> Any:
-    return Notification.objects.for_team(request.team).shown_to(request.user).order_by("-id")
+    return Notification.objects.for_team(request.team).shown_to(request.user, request.access.actions).order_by("-id")
 
 
 @never_cache
 @require_safe
-@team_required
+@membership_required
 def notification_list(request: TeamRequest) -> HttpResponse:
     """All of them; `?part=menu` is what hangs below the bell."""
     rows = _rows(request)
@@ -55,9 +55,9 @@ def notification_list(request: TeamRequest) -> HttpResponse:
 
 
 @require_POST
-@team_required
+@membership_required
 def notifications_read(request: TeamRequest) -> HttpResponse:
-    notifications.mark_read(team=request.team, person=request.user)
+    notifications.mark_read(team=request.team, person=request.user, actions=request.access.actions)
     if "HX-Request" in request.headers:
         newest = [(row, ICONS[NoticeKind(row.kind)]) for row in _rows(request)[:IN_MENU]]
         return render(request, "accounts/_bell_menu.html", {"rows": newest, "unread": 0})
@@ -65,11 +65,11 @@ def notifications_read(request: TeamRequest) -> HttpResponse:
 
 
 @require_POST
-@team_required
+@membership_required
 def notification_open(request: TeamRequest, notification_id: UUID) -> HttpResponse:
     """Read it and go there. What it was about may be gone."""
     row = get_object_or_404(_rows(request), pk=notification_id)
-    notifications.mark_read(team=request.team, person=request.user, only=row.pk)
+    notifications.mark_read(team=request.team, person=request.user, actions=request.access.actions, only=row.pk)
     return _go(request, row)
 
 

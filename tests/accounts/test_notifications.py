@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts import jobs, notifications
 from accounts.errors import InvalidInput
-from accounts.models import AuditEntry, Membership, NoticeKind, Notification, OutgoingMail, Team, User
+from accounts.models import AuditEntry, Membership, NoticeKind, Notification, OutgoingMail, Role, Team, User
 from accounts.notifications import Notice
 from tests.calling import api_of
 from tests.factories import HumanRequestFactory, MembershipFactory, RunFactory
@@ -50,6 +50,28 @@ def read() -> list[bool]:
 
 
 # ---- The bell
+
+
+def test_the_billing_role_has_a_bell_for_money_and_for_nothing_of_runs(client: Client, team: Team, bob: User) -> None:
+    money = {"kind": NoticeKind.BUDGET, "title": "Acme has spent its whole budget", "url": "/t/acme/settings/budgets/"}
+    tell(team, bob, title="Ana could not finish")
+    tell(team, bob, subject_id="2", subject_type="budget", **money)
+    Membership.objects.filter(user=bob).update(role=Role.BILLING)
+    client.force_login(bob)
+    of_run, of_money = Notification.objects.order_by("pk")
+
+    shown = [client.get("/t/acme/notifications/"), client.get("/t/acme/notifications/?part=menu")]
+    opened = [client.post(f"/t/acme/notifications/{row.pk}/open/") for row in (of_run, of_money)]
+
+    for page in shown:
+        assert "Acme has spent its whole budget" in page.text
+        assert "Ana could not finish" not in page.text
+    assert '<span class="count">1<span class="sr-only"> unread</span>' in shown[0].text
+    assert [answer.status_code for answer in opened] == [404, 302]
+    assert opened[1]["Location"] == "/t/acme/settings/budgets/"
+    assert client.get(opened[1]["Location"]).status_code == 200
+    assert client.post("/t/acme/notifications/read/").status_code == 302
+    assert read() == [False, True]
 
 
 def test_the_page_shows_ones_own_in_this_team_and_nothing_of_others(

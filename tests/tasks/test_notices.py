@@ -111,7 +111,7 @@ def test_what_was_answered_within_the_minute_is_not_mailed_and_leaves_the_count(
 
     assert deliver() == []
     assert statuses() == [("dropped", "It has been dealt with.")]
-    assert Notification.objects.for_team(team).shown_to(alice).unread().count() == 0
+    assert Notification.objects.for_team(team).shown_to(alice, {"runs:read"}).unread().count() == 0
     assert Notification.objects.get().settled_at is not None
 
 
@@ -145,7 +145,7 @@ def test_what_was_read_in_the_bell_is_not_mailed(ask: Callable[..., HumanRequest
     ask()
     notices.tell()
 
-    notifications.mark_read(team=team, person=alice)
+    notifications.mark_read(team=team, person=alice, actions={"runs:read"})
 
     assert deliver() == []
     assert statuses() == [("dropped", "It was read in Deskhand.")]
