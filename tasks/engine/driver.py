@@ -42,9 +42,8 @@ SUSPECT_S = 0.5
 """After this time a suspect has mostly shown that it is innocent, and the next one can be taken."""
 REST_S = 0.01
 """Many runs end at once: the queue is looked at once for all of them."""
-CLAIM_EVERY_S = 0.05
-"""Runs that are started one after the other are claimed together, and then share their writes to the database. One that
-comes alone is claimed at once."""
+CLAIM_EVERY_S = 0.02
+"""Runs that are started one after the other are claimed together. One that comes alone is claimed at once."""
 HEARD_S = 0.2
 AGAIN_S = 1.0
 """How long work that failed rests before it begins again."""
@@ -143,6 +142,8 @@ class Driver:
         log.info("engine ready as %s", self.worker)
         try:
             await self._claim_until_draining()
+            if self._was_called:
+                await self._call_others()
             await self._drain()
         finally:
             await aio.end(list(self._background))
@@ -193,22 +194,34 @@ class Driver:
             return False
 
     async def _take(self) -> bool:
-        """Claim what there is room for; whether there may be more. One message woke us alone: if there is more than we
-        take at once, the other workers should look, too.
+        """Claim what there is room for; whether to look again at once.
+
+        While a wake-up counts as unheard nobody sends another, so whoever was called goes on looking until there is
+        nothing left, says so, and looks once more for what came in between.
         """
         room = min(int(self._config["max_runs"]) - len(self._owned), CLAIM_AT_ONCE)
-        was_called, self._was_called = self._was_called, False
-        if was_called:
-            await self._say_heard()
         claimed = await self._claim(room) if room > 0 else []
         if claimed:
             self._claimed_at = time.monotonic()
-        if was_called and len(claimed) >= room:
-            await self._voice.publish([(stream.CONTROL_CHANNEL, {"wake": self.worker})])
-        return len(claimed) == room > 0
+        if not self._was_called:
+            return len(claimed) == room > 0
+        if len(claimed) >= room:
+            await self._call_others()
+        elif claimed:
+            self._kick.set()
+            return False
+        else:
+            await self._say_heard()
+        return room > 0
+
+    async def _call_others(self) -> None:
+        """One message woke us alone, and there is more than we can take."""
+        await self._say_heard()
+        await self._voice.publish([(stream.CONTROL_CHANNEL, {"wake": self.worker})])
 
     async def _say_heard(self) -> None:
         """What is enqueued from now on needs another wake-up; what was enqueued before is seen by the next look."""
+        self._was_called = False
         try:
             async with asyncio.timeout(HEARD_S):
                 await self._valkey.delete(queue.CALLING)

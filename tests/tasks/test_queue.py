@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from config.celery import app as celery
 from tasks import queue, stream
-from tasks.engine.journal import Journal
+from tasks.engine.driver import Driver
 from tasks.models import Run, RunStatus
 from tests.tasks.scripted import Scripted, engine, say, until
 
@@ -106,31 +106,93 @@ def test_a_wake_up_that_was_heard_is_followed_by_another(
     assert sent() == [str(first), str(third)]
 
 
+def listening(count: int) -> bool:
+    """Whether so many workers hear what goes round among them."""
+    [(_, found)] = stream.valkey().pubsub_numsub(stream.CONTROL_CHANNEL)
+    return int(found) == count
+
+
+@pytest.fixture
+def claims(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many runs each look at the queue has found, noted when the look is over."""
+    sizes: list[int] = []
+    claim, take = Driver._claim, Driver._take
+
+    async def counted(driver: Driver, room: int) -> list[Any]:
+        claimed = await claim(driver, room)
+        found[driver.worker] = len(claimed)
+        return claimed
+
+    async def noted(driver: Driver) -> bool:
+        again = await take(driver)
+        sizes.append(found.pop(driver.worker, 0))
+        return again
+
+    found: dict[str, int] = {}
+    monkeypatch.setattr(Driver, "_claim", counted)
+    monkeypatch.setattr(Driver, "_take", noted)
+    return sizes
+
+
 def test_runs_that_come_one_after_the_other_are_claimed_together(
     transactional_db: None, fast_engine: None, settings: Any, monkeypatch: pytest.MonkeyPatch,
-    scripted: Callable[..., Scripted], start: Callable[..., Run],
+    scripted: Callable[..., Scripted], start: Callable[..., Run], claims: list[int],
 ) -> None:  # fmt: skip
     settings.ENGINE = settings.ENGINE | {"poll_s": 60.0}
     monkeypatch.setattr("tasks.engine.driver.CLAIM_EVERY_S", 3.0)
     monkeypatch.setattr("tasks.queue.wake_run", lambda run_id: None)
     scripted([say("Done.")])
-    sizes: list[int] = []
-    claim = Journal.claim
-
-    async def counted(journal: Journal, room: int) -> list[Any]:
-        claimed = await claim(journal, room)
-        sizes.append(len(claimed))
-        return claimed
-
-    monkeypatch.setattr(Journal, "claim", counted)
     with engine() as driver:
         for count in (1, 4):
             for _ in range(count):
                 start()
                 driver.wake()
-            until(lambda count=count: sum(sizes) >= count)
+            until(lambda count=count: sum(claims) >= count)
 
-    assert [size for size in sizes if size] == [1, 4]
+    assert [size for size in claims if size] == [1, 4]
+
+
+def test_who_was_called_looks_until_there_is_nothing_left(
+    transactional_db: None, fast_engine: None, settings: Any, monkeypatch: pytest.MonkeyPatch,
+    scripted: Callable[..., Scripted], start: Callable[..., Run], claims: list[int], sent: Callable[[], list[str]],
+) -> None:  # fmt: skip
+    settings.ENGINE = settings.ENGINE | {"poll_s": 60.0}
+    monkeypatch.setattr("tasks.engine.driver.CLAIM_EVERY_S", 0.5)
+    monkeypatch.setattr(queue, "UNHEARD_MS", 60_000)
+    scripted([say("Done.")])
+
+    with engine() as driver:
+        until(lambda: claims == [0])  # the look at the start
+        first = start()
+        driver.wake()
+        until(lambda: sum(claims) == 1)
+        start()
+        until(lambda: sum(claims) == 2)
+        until(lambda: not stream.valkey().exists(queue.CALLING))
+        third = start()
+
+    assert sent() == [str(first.pk), str(third.pk)]
+
+
+def test_a_worker_that_stops_passes_the_call_on(
+    transactional_db: None, fast_engine: None, settings: Any, monkeypatch: pytest.MonkeyPatch,
+    scripted: Callable[..., Scripted], start: Callable[..., Run], claims: list[int], sent: Callable[[], list[str]],
+) -> None:  # fmt: skip
+    settings.ENGINE = settings.ENGINE | {"poll_s": 60.0}
+    monkeypatch.setattr("tasks.engine.driver.CLAIM_EVERY_S", 2.0)
+    monkeypatch.setattr(queue, "UNHEARD_MS", 60_000)
+    scripted([say("Done.")])
+
+    with engine("two"):
+        with engine("one") as one:
+            until(lambda: claims == [0, 0] and listening(2))  # the looks at the start
+            first = start()
+            one.wake()
+            until(lambda: sum(claims) == 1)
+            second = start()
+        until(lambda: Run.objects.get(pk=second.pk).worker == "two")
+
+    assert sent() == [str(first.pk)]
 
 
 def test_a_wake_up_that_was_lost_is_soon_followed_by_another(
@@ -154,6 +216,7 @@ def test_a_worker_without_room_passes_the_call_on(
     monkeypatch.setattr("tasks.queue.wake_run", lambda run_id: None)
     scripted([say("Done.")], before_turn=lambda request: asyncio.sleep(60))
     with engine("one") as one, engine("two"):
+        until(lambda: listening(2))
         start(), start()
         one.wake()
 
