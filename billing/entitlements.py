@@ -6,7 +6,8 @@ An app that keeps what is limited says here how to count it, so that refusals an
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -96,6 +97,19 @@ def require(*, team: Team, what: Limit, adding: int = 1, count: Count | None = N
     used = (count or _counts[what])(team)
     if used + adding > limit:
         raise _refusal(team, plan, what, limit, used)
+
+
+@contextmanager
+def room_for(*, team: Team, what: Limit, adding: int = 1) -> Iterator[None]:
+    """The same around one write, in a transaction where there is something to count. A plan without limits costs the
+    write nothing, so it has to be one statement.
+    """
+    if _is_known_without(team.pk, what):
+        yield
+        return
+    with transaction.atomic():
+        require(team=team, what=what, adding=adding)
+        yield
 
 
 def meter(team: Team, what: Limit, plan: Plan | None = None) -> Meter:

@@ -30,8 +30,9 @@ KEPT_FOR = timedelta(hours=24)
 _RECORD = KeptQuery(lambda: IdempotencyRecord.objects.filter(team=Given("team"), key=Given("key")))
 
 
-def idempotent(*, hide: Collection[str] = ()) -> Callable[[F], F]:
-    """Make a POST handler honour `Idempotency-Key`. It runs in a transaction either way.
+def idempotent(*, hide: Collection[str] = (), writes_once: bool = False) -> Callable[[F], F]:
+    """Make a POST handler honour `Idempotency-Key`. It runs in a transaction with a key, and without one unless it says
+    that all it writes is whole by itself.
 
     `hide` names fields of the answer that are secrets: they are not kept, and a repeat shows them as null.
     """
@@ -40,6 +41,8 @@ def idempotent(*, hide: Collection[str] = ()) -> Callable[[F], F]:
         @functools.wraps(handler)
         def wrapped(view: Any, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
             key = _key_of(request)
+            if key is None and writes_once:
+                return cast(HttpResponse, handler(view, request, *args, **kwargs))
             if key is None:
                 with transaction.atomic():
                     return cast(HttpResponse, handler(view, request, *args, **kwargs))

@@ -108,7 +108,7 @@ class RunViewSet(ListAndShow):
     def get_object(self) -> Run:
         return shown_run(self.access, self.kwargs["pk"])
 
-    @idempotent()
+    @idempotent(writes_once=True)
     def create(self, request: Request) -> Response:
         return Response(new_run(start(self, self.read(NewRun))), status=201)
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.errors import AppError, Conflict, FieldError, InvalidInput
 from accounts.models import AuditEntry, Membership, NoticeKind, Team, User
-from accounts.models.kept import insert, know_all
+from accounts.models.kept import know_all
 from accounts.models.notifications import channels_of
 from accounts.tenancy import access_of_member
 from agents.models import Agent, AgentStatus, AgentVersion
@@ -41,7 +41,6 @@ LATEST_START = timedelta(days=3650)
 LIMITS = ("max_cost_usd", "max_turns", "timeout_s")
 
 
-@transaction.atomic(savepoint=False)
 def start_run(
     *,
     team: Team,
@@ -75,7 +74,6 @@ def start_run(
         filled = {}
     agent, version = _usable(agent)
     _check(prompt, files, output_schema)
-    entitlements.require(team=team, what=Limit.MONTHLY_RUNS)
     run = Run(
         team=team,
         kind=kind or (RunKind.TASK if task else RunKind.DIRECT),
@@ -99,21 +97,23 @@ def start_run(
     )
     _queue(run, start_at)
     started = audit.entry(team=team, actor=actor, action="run.started", target=run, data={})
-    _store(run, files, started, by=actor.display_name if actor else "the system")
-    queue.enqueue_new_run(run)
+    with entitlements.room_for(team=team, what=Limit.MONTHLY_RUNS):
+        _store(run, files, started, by=actor.display_name if actor else "the system")
+        queue.enqueue_new_run(run)
     return run
 
 
 def _store(run: Run, files: Sequence[StoredFile], started: AuditEntry, *, by: str) -> None:
-    """Insert the run with its first events, the entry of its start and its files."""
+    """Insert the run with its first events, the entry of its start and its files, in one statement."""
     agent, number = run.agent.name, run.version.number
     reason = "created" if run.status == RunStatus.QUEUED else "scheduled"
     first = [
         events.RunCreated(title=run.title, kind=run.kind, agent=agent, version=number, by=by),
         events.RunQueued(reason=reason),
     ]
-    stream.begin(run, *first, beside=[started])
-    _attach(run, files)
+    inputs = _inputs(run, files)
+    stream.begin(run, *first, beside=[started, *inputs])
+    know_all(run, "inputs", inputs)
 
 
 def _first(*options: Any) -> Any:
@@ -203,7 +203,8 @@ def _queue(run: Run, start_at: datetime | None) -> None:
     run.queue_expires_at = now + QUEUE_EXPIRES_AFTER
 
 
-def _attach(run: Run, files: Sequence[StoredFile]) -> None:
+def _inputs(run: Run, files: Sequence[StoredFile]) -> list[RunInput]:
+    """The files under names that no two of them share."""
     taken: set[str] = set()
     inputs = []
     for stored in dict.fromkeys(files):
@@ -214,9 +215,7 @@ def _attach(run: Run, files: Sequence[StoredFile]) -> None:
             name = f"{stem} {n}{dot}{suffix}" if dot else f"{stored.name} {n}"
         taken.add(name.casefold())
         inputs.append(RunInput(run=run, file=stored, name=name))
-    if inputs:
-        insert(*inputs)
-    know_all(run, "inputs", inputs)
+    return inputs
 
 
 @transaction.atomic
