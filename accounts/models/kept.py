@@ -5,9 +5,9 @@ To put a queryset or an insert into SQL takes Django longer than PostgreSQL take
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
-from itertools import chain, groupby
+from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
@@ -85,11 +85,10 @@ def insert(*rows: Model) -> None:
 
     Keys that the database gives out are not read back, and no signal is sent.
     """
-    of_kind = [(model, list(same)) for model, same in groupby(rows, key=type)]
-    shape = tuple((model, len(same)) for model, same in of_kind)
-    values = chain.from_iterable(_values(_columns(model), same) for model, same in of_kind)
+    given: list[Any] = []
+    shape = tuple((model, tuple(_cells(row, given) for row in same)) for model, same in groupby(rows, key=type))
     with connection.cursor() as cursor:
-        cursor.execute(_insert_sql(shape), list(values))
+        cursor.execute(_insert_sql(shape), given)
     for row in rows:
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
@@ -99,24 +98,34 @@ def _columns(model: type[Model]) -> list[Field[Any, Any]]:
     return [field for field in model._meta.local_concrete_fields if not field.db_returning]
 
 
-def _values(columns: Iterable[Field[Any, Any]], rows: Iterable[Model]) -> Iterable[Any]:
-    for row in rows:
-        for field in columns:
-            yield field.get_db_prep_save(field.pre_save(row, True), connection)
+_WRITTEN: dict[Any, str] = {None: "NULL", "": "''"}
+"""What stands in the statement itself. Of a new row's fields many are empty, and to send a value costs more."""
 
 
-@lru_cache(maxsize=100)
-def _insert_sql(shape: tuple[tuple[type[Model], int], ...]) -> str:
-    *before, last = (_insert_of(model, n) for model, n in shape)
+def _cells(row: Model, given: list[Any]) -> tuple[str, ...]:
+    """What stands for each column of the row in the statement; adds the values that are sent with it."""
+    cells = []
+    for field in _columns(type(row)):
+        value = field.get_db_prep_save(field.pre_save(row, True), connection)
+        written = _WRITTEN.get(value) if value is None or isinstance(value, str) else None
+        if written is None:
+            given.append(value)
+        cells.append(written or "%s")
+    return tuple(cells)
+
+
+@lru_cache(maxsize=200)
+def _insert_sql(shape: tuple[tuple[type[Model], tuple[tuple[str, ...], ...]], ...]) -> str:
+    *before, last = (_insert_of(model, rows) for model, rows in shape)
     named = ", ".join(f"part{number} AS ({sql})" for number, sql in enumerate(before))
     return f"WITH {named} {last}" if named else last
 
 
-def _insert_of(model: type[Model], n: int) -> str:
+def _insert_of(model: type[Model], rows: tuple[tuple[str, ...], ...]) -> str:
     quote = connection.ops.quote_name
     names = ", ".join(quote(str(field.column)) for field in _columns(model))
-    row = f"({', '.join(['%s'] * len(_columns(model)))})"
-    return f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {', '.join([row] * n)}"  # noqa: S608
+    values = ", ".join(f"({', '.join(cells)})" for cells in rows)
+    return f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {values}"  # noqa: S608 - no value of a caller
 
 
 def know_all(row: Model, name: str, rows: list[Any]) -> None:

@@ -101,6 +101,21 @@ def test_rows_of_several_kinds_are_inserted_in_one_statement(team: Team, alice: 
     assert Run.objects.count() == 1
 
 
+def test_rows_with_empty_fields_stand_beside_full_ones(team: Team, alice: User) -> None:
+    by_one = AuditEntry(team=team, actor=alice, actor_label="'; --", action="x", subject_type="run", subject_id="NULL")
+    by_none = AuditEntry(team=team, actor=None, actor_label="", action="x", subject_type="%s", subject_id="")
+
+    insert(by_one, by_none)
+    insert(AuditEntry(team=team, actor=alice, actor_label="", action="y", subject_type="run", subject_id=""))
+
+    rows = AuditEntry.objects.filter(team=team, action="x").order_by("pk")
+    assert [(row.actor, row.actor_label, row.subject_type, row.subject_id) for row in rows] == [
+        (alice, "'; --", "run", "NULL"),
+        (None, "", "%s", ""),
+    ]
+    assert AuditEntry.objects.get(action="y").actor == alice
+
+
 def test_a_row_that_the_database_refuses_leaves_nothing_of_its_statement(team: Team) -> None:
     run = RunFactory(team=team)
     twice = [RunEvent(run_id=run.pk, seq=1, type="log") for _ in range(2)]
