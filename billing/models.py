@@ -67,7 +67,8 @@ class UsageOutcome(models.TextChoices):
 class UsageRecord(TeamScopedModel):
     """One line of the append-only usage ledger. Names its subject by id and label: it outlives it."""
 
-    key = models.CharField(max_length=120, unique=True)
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=120)
     """The provider's message id, or `unknown:<step key>:<attempt>` for an attempt without an answer."""
     kind = models.CharField(max_length=10, choices=UsageKind.choices)
     outcome = models.CharField(max_length=10, choices=UsageOutcome.choices)
@@ -87,6 +88,7 @@ class UsageRecord(TeamScopedModel):
     objects = TeamScopedQuerySet["UsageRecord"].as_manager()
 
     class Meta:
+        constraints = [models.UniqueConstraint(fields=["key"], name="usage_key_once")]
         indexes = [models.Index(fields=["team", "at"]), models.Index(fields=["run_id"])]
 
     def __str__(self) -> str:

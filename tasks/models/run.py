@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.errors import InvalidTransition
 from accounts.ids import first_id_at, uuid7
-from accounts.models import TeamScopedModel, User
+from accounts.models import Team, TeamScopedModel, User
 from agents.models import Agent, AgentVersion, OfAgentQuerySet
 from storage.models import StoredFile
 from tasks.models.task import Task
@@ -107,9 +107,11 @@ class Run(TeamScopedModel):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=12, choices=RunKind.choices, default=RunKind.DIRECT)
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="runs")
+    # Every start, claim and end of a run writes into each index: `*_newest` and the partial ones serve these keys, too.
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+", db_index=False)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="runs", db_index=False)
     version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, related_name="+")
-    task = models.ForeignKey(Task, null=True, blank=True, on_delete=models.PROTECT, related_name="runs")
+    task = models.ForeignKey(Task, null=True, blank=True, on_delete=models.PROTECT, related_name="runs", db_index=False)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -152,11 +154,14 @@ class Run(TeamScopedModel):
     """The event of the newest message that a person sent to the live run; 0: nobody did."""
     attempt = models.PositiveIntegerField(default=1)
     turns = models.PositiveIntegerField(default=0)
-    retry_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries")
+    retry_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries", db_index=False
+    )
     model_override = models.CharField(max_length=80, blank=True)
     """A fork may try another model than its version names."""
-    forked_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="forks")
-
+    forked_from = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="forks", db_index=False
+    )
     forked_at_step = models.PositiveIntegerField(null=True, blank=True)
     """The last step that was taken over from `forked_from`."""
 
@@ -201,6 +206,8 @@ class Run(TeamScopedModel):
             models.Index(fields=["agent"], condition=Q(status="running"), name="run_agent_running"),
             models.Index(fields=["start_at"], condition=Q(status="scheduled"), name="run_scheduled"),
             models.Index(fields=["finished_at"], condition=UNTOLD, name="run_untold"),
+            models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="run_retries"),
+            models.Index(fields=["forked_from"], condition=Q(forked_from__isnull=False), name="run_forks"),
         ]
 
     def __str__(self) -> str:
