@@ -245,13 +245,14 @@ class Journal:
 
     async def _load(self, db: psycopg.AsyncConnection[DictRow], claimed: dict[UUID, DictRow]) -> list[DictRow]:
         ids = {"ids": list(claimed)}
+        asked = sql.PARTS_OF_NEW if all(row["is_new"] for row in claimed.values()) else tuple(sql.OWNED_PARTS)
         async with db.pipeline():
             owned = await db.execute(sql.OWNED, ids)
-            parts = {name: await db.execute(query, ids) for name, query in sql.OWNED_PARTS.items()}
+            parts = {name: await db.execute(sql.OWNED_PARTS[name], ids) for name in asked}
         rows = {row["id"]: row | claimed[row["id"]] for row in await owned.fetchall()}
-        for name, cursor in parts.items():
+        for name in sql.OWNED_PARTS:
             found: dict[UUID, list[DictRow]] = defaultdict(list)
-            for row in await cursor.fetchall():
+            for row in await parts[name].fetchall() if name in parts else ():
                 found[row["run_id"]].append(row)
             for run_id, run in rows.items():
                 run[name] = found[run_id]

@@ -232,7 +232,8 @@ UPDATE tasks_run r SET
     lease_expires_at = now() + make_interval(secs => %(lease_s)s), started_at = COALESCE(r.started_at, now()),
     recoveries = r.recoveries + (mine.status = 'running' AND NOT mine.was_let_go)::int
 FROM mine WHERE r.id = mine.id
-RETURNING r.id, mine.status AS old_status, mine.worker AS old_worker, mine.was_let_go
+RETURNING r.id, mine.status AS old_status, mine.worker AS old_worker, mine.was_let_go,
+    r.epoch = 1 AND r.forked_from_id IS NULL AS is_new
 """
 
 OWNED = """
@@ -246,6 +247,8 @@ JOIN accounts_team t ON t.id = r.team_id LEFT JOIN accounts_user u ON u.id = r.c
 LEFT JOIN agents_agentversion p ON p.id = a.version_id AND r.forked_at_step IS NOT NULL AND r.kind <> 'replay'
 WHERE r.id = ANY(%(ids)s)
 """
+PARTS_OF_NEW = ("inputs",)
+"""What a run can have that nobody drove before and that is no fork."""
 OWNED_PARTS = {
     "steps": """
 SELECT run_id, index, kind, status, attempt, call_id, tool, request, result FROM tasks_step WHERE run_id = ANY(%(ids)s) ORDER BY run_id, index
