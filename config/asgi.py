@@ -63,3 +63,4 @@ application = BodyGuard(
 _ = get_resolver().url_patterns
 gc.collect()
 gc.freeze()
+gc.set_threshold(20_000, 50, 20)
