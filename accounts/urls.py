@@ -11,6 +11,7 @@ urlpatterns = [
     path("settings/security/", security.security, name="security"),
     path("settings/security/sessions/end-others/", security.sessions_end_others, name="sessions_end_others"),
     path("settings/security/sessions/<int:session_id>/end/", security.session_end, name="session_end"),
+    path("settings/security/clients/<uuid:family_id>/end/", security.client_end, name="client_end"),
     path("settings/notifications/", notifications.notification_choices, name="notification_choices"),
     path("notifications/", notifications.notification_list, name="notification_list"),
     path("notifications/read/", notifications.notifications_read, name="notifications_read"),

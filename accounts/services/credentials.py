@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
@@ -59,15 +61,17 @@ def sessions_of(user: User) -> list[UserSession]:
 
 def end_sessions(user: User, *, keep: str = "") -> int:
     """Sign the person out everywhere but in the session with the key `keep`, API clients included; sockets follow
-    within seconds. Answers with how many browsers that were.
+    within seconds. Answers with how many browsers and clients that were.
     """
+    count = tokens.families_of(user).count()
     tokens.revoke_tokens(user=user)
     ended = list(UserSession.objects.filter(user=user).exclude(session_key=keep))
     for session in ended:
         session.end()
-    if ended:
-        audit.record_person(person=user, actor=user, action="session.ended", count=len(ended))
-    return len(ended)
+    count += len(ended)
+    if count:
+        audit.record_person(person=user, actor=user, action="session.ended", count=count)
+    return count
 
 
 def end_session(user: User, session_id: int) -> bool:
@@ -77,3 +81,12 @@ def end_session(user: User, session_id: int) -> bool:
         session.end()
         audit.record_person(person=user, actor=user, action="session.ended", count=1)
     return session is not None
+
+
+def end_client(user: User, family_id: UUID) -> bool:
+    """Void the tokens of one sign-in over the API; False if it is no live one of theirs."""
+    is_theirs = tokens.families_of(user).filter(pk=family_id).exists()
+    if is_theirs:
+        tokens.revoke_family(family_id=family_id)
+        audit.record_person(person=user, actor=user, action="session.ended", count=1, by="token")
+    return is_theirs

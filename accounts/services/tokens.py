@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import jwt
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -80,6 +81,12 @@ def family_of_access(token: str) -> TokenFamily | None:
     """The live family of an access token with its person, or None whatever is wrong with it."""
     claims = _claims(token, ACCESS)
     return _live(claims.get("fam")) if claims else None
+
+
+def families_of(user: User) -> QuerySet[TokenFamily]:
+    """The sign-ins whose tokens are good today, the one that was refreshed last first."""
+    live = TokenFamily.objects.live().filter(user=user, session_hash=user.get_session_auth_hash())
+    return live.order_by("-last_used_at")
 
 
 def revoke_family(*, family_id: UUID) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import get_adapter
@@ -14,10 +15,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.devices import device_name
+from accounts.devices import client_name, device_name
 from accounts.errors import NotFound
 from accounts.models import Team, User
-from accounts.services import credentials
+from accounts.services import credentials, tokens
 from accounts.tenancy import TeamRequest, membership_required
 
 NAMES = {"google": "Google", "github": "GitHub"}
@@ -29,6 +30,7 @@ def security(request: TeamRequest) -> HttpResponse:
     user = request.user
     factors = list(Authenticator.objects.filter(user=user).order_by("created_at"))
     codes = next((factor for factor in factors if factor.type == "recovery_codes"), None)
+    sessions, clients = credentials.sessions_of(user), list(tokens.families_of(user))
     context = {
         "app": next((factor for factor in factors if factor.type == "totp"), None),
         "passkeys": [factor for factor in factors if factor.type == "webauthn"],
@@ -37,8 +39,10 @@ def security(request: TeamRequest) -> HttpResponse:
         "sessions": [
             {"id": session.pk, "device": device_name(session.user_agent), "ip": session.ip}
             | {"seen_at": session.last_seen_at, "is_current": session.session_key == request.session.session_key}
-            for session in credentials.sessions_of(user)
+            for session in sessions
         ],
+        "clients": [(family, client_name(family.user_agent)) for family in clients],
+        "places": len(sessions) + len(clients),
     }
     return render(request, "accounts/security.html", context)
 
@@ -71,9 +75,18 @@ def session_end(request: TeamRequest, session_id: int) -> HttpResponse:
 
 @require_POST
 @membership_required
+def client_end(request: TeamRequest, family_id: UUID) -> HttpResponse:
+    if not credentials.end_client(request.user, family_id):
+        raise NotFound("This sign-in has ended already.")
+    messages.success(request, "That API client is signed out.")
+    return redirect("accounts:security", team=request.team.slug)
+
+
+@require_POST
+@membership_required
 def sessions_end_others(request: TeamRequest) -> HttpResponse:
     count = credentials.end_sessions(request.user, keep=request.session.session_key or "")
-    messages.success(request, f"Signed out on {count} other device{'' if count == 1 else 's'}.")
+    messages.success(request, f"Signed out in {count} other place{'' if count == 1 else 's'}.")
     return redirect("accounts:security", team=request.team.slug)
 
 

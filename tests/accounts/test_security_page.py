@@ -16,12 +16,14 @@ from django.utils import timezone
 
 from accounts import sockets
 from accounts.devices import device_name
-from accounts.models import ApiKey, AuditEntry, User
+from accounts.models import ApiKey, AuditEntry, TokenFamily, User
 from accounts.services import keys
+from accounts.services.tokens import family_of_access, issue_pair
 from accounts.sockets import Caller
 from tests.accounts.people import FIREFOX, IPHONE, SIGN_IN, browser, confirmed, is_signed_in, person
 from tests.accounts.test_social import go, sign_in, to_provider
 from tests.factories import PASSWORD
+from tests.html import Page
 from tests.standins.oauth import Identity, OAuthStandIn
 
 pytestmark = pytest.mark.django_db
@@ -101,6 +103,62 @@ def test_all_others_are_ended_at_once(grace: User, page: str) -> None:
     assert [is_signed_in(client) for client in (here, *others)] == [True, False, False]
     assert Session.objects.count() == 1
     assert [entry.data for entry in AuditEntry.objects.filter(action="session.ended", actor=grace)] == [{"count": 2}]
+
+
+def test_sign_ins_over_the_api_are_shown_and_ended_one_by_one(grace: User, page: str) -> None:
+    here, hostile = browser(grace), "<b>robot</b>/2.1 \x1b[31m"
+    ours, robot = (issue_pair(user=grace, user_agent=agent) for agent in ("curl/8.5.0", hostile))
+    issue_pair(user=person("ada@example.com"), user_agent="theirs/1.0")
+    by_robot = TokenFamily.objects.get(user_agent=hostile)
+
+    shown = Page(here.get(page).text)
+    answer = here.post(f"{page}clients/{by_robot.pk}/end/")
+
+    assert shown.problems() == []
+    text = " ".join(shown.text.split())
+    assert "curl API" in text
+    assert "<b>robot</b>/2.1 API" in text
+    assert "theirs/1.0" not in text
+    assert "Where you are signed in 3" in text
+    assert (answer.status_code, answer["Location"]) == (302, page)
+    assert family_of_access(robot.access) is None
+    assert family_of_access(ours.access) is not None
+    assert "robot" not in here.get(page).text
+    assert here.post(f"{page}clients/{by_robot.pk}/end/").status_code == 404
+    entry = AuditEntry.objects.get(action="session.ended", actor=grace)
+    assert entry.data == {"count": 1, "by": "token"}
+
+
+def test_all_others_includes_the_clients_of_the_api(grace: User, page: str) -> None:
+    here, pair = browser(grace), issue_pair(user=grace, user_agent="curl/8.5.0")
+
+    assert "Sign out all others" in here.get(page).text
+    answer = here.post(f"{page}sessions/end-others/", follow=True)
+
+    assert "Signed out in 1 other place." in answer.text
+    assert (is_signed_in(here), family_of_access(pair.access)) == (True, None)
+    assert "Sign out all others" not in answer.text
+    assert AuditEntry.objects.get(action="session.ended", actor=grace).data == {"count": 1}
+
+
+def test_tokens_that_are_good_no_more_are_not_listed(grace: User, page: str) -> None:
+    for agent in ("expired/1", "revoked/1", "before/1"):
+        issue_pair(user=grace, user_agent=agent)
+    families = TokenFamily.objects
+    families.filter(user_agent="expired/1").update(expires_at=timezone.now())
+    families.filter(user_agent="revoked/1").update(revoked_at=timezone.now())
+    families.filter(user_agent="before/1").update(session_hash="of another password")
+
+    assert "Where you are signed in 1" in " ".join(Page(browser(grace).get(page).text).text.split())
+
+
+def test_somebody_elses_client_is_none_of_yours(grace: User, page: str) -> None:
+    pair = issue_pair(user=person("ada@example.com"))
+
+    answer = browser(grace).post(f"{page}clients/{TokenFamily.objects.get().pk}/end/")
+
+    assert answer.status_code == 404
+    assert family_of_access(pair.access) is not None
 
 
 def test_somebody_elses_session_is_none_of_yours(grace: User, page: str) -> None:
