@@ -126,11 +126,15 @@ function showFeed(state, text) {
 function refreshLive() {
   nudge ||= setTimeout(() => {
     nudge = 0;
-    for (const part of document.querySelectorAll("[data-live]")) {
-      if (!part.querySelector("[data-pick]:checked")) part.dispatchEvent(new Event("refresh"));
-    }
+    for (const part of document.querySelectorAll("[data-live]")) if (!isChosenFrom(part)) part.dispatchEvent(new Event("refresh"));
   }, 2000);
 }
+
+const isChosenFrom = (part) => Boolean(part.querySelector("[data-pick]:checked"));
+/* What was chosen while the answer was on its way stays too. */
+document.addEventListener("htmx:before:swap", (event) => {
+  if (event.target.matches?.("[data-live]") && isChosenFrom(event.target)) event.preventDefault();
+});
 
 function openFeed() {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";

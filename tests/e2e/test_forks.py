@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from accounts.models import Team, User
 from tasks.models import Run, RunStatus
@@ -108,3 +108,24 @@ def test_many_runs_are_chosen_and_cancelled(open_page: Open, shot, alice: User, 
 
     expect(page.locator("#toasts")).to_contain_text("4 cancelled, 1 was already finished.")
     assert set(Run.objects.values_list("status", flat=True)) == {RunStatus.CANCELLED}
+
+
+def test_a_choice_outlives_a_refresh_that_is_on_its_way(open_page: Open, alice: User, agent) -> None:
+    start(agent, alice, "Count the tickets")
+    page, held = open_page(alice), list[Route]()
+    page.route_web_socket(re.compile("/ws/feed/"), lambda socket: None)  # asks for no refresh of its own
+    page.goto("/t/acme/runs/")
+    page.route("**/t/acme/runs/", lambda route: held.append(route))
+    page.evaluate("() => { over = new Promise((end) => addEventListener('htmx:finally:request', () => end(true))); }")
+    page.locator("#run-rows").dispatch_event("refresh")
+    box = page.get_by_role("checkbox", name="Choose Count the tickets")
+    box.check()
+
+    while not held:
+        page.wait_for_timeout(10)
+    held[0].continue_()
+    assert page.evaluate("() => over")
+
+    expect(box).to_be_checked()
+    page.get_by_role("button", name="Cancel…").click()
+    expect(page.get_by_role("heading", name="Cancel 1 run?")).to_be_visible()
