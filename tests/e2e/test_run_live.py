@@ -271,7 +271,7 @@ def test_the_wheel_leads_up_while_words_come_in(open_page: Open, alice, run):
     expect(page.locator("#run-activity")).to_contain_text("Word 62.")
 
     assert page.evaluate("() => scrollY") == before - 150
-    expect(page.locator("#run-pill")).to_be_visible()
+    expect(page.locator("#run-pill button")).to_be_visible()
 
 
 @pytest.mark.parametrize("look", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])
