@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
+from accounts.errors import NotFound
 from accounts.models import User
 from agents.models import Agent
 from agents.services.visibility import who_sees
@@ -21,7 +22,12 @@ def _hash(token: str) -> str:
 
 @transaction.atomic
 def share_run(*, run: Run, actor: User) -> tuple[RunShare, str]:
-    """Make a link; the token is in this one answer only."""
+    """Make a link; the token is in this one answer only. Holds the agent: who is keeping it to some people closes this
+    link too, or has done so before, and then only those who still see it share.
+    """
+    agent = Agent.objects.select_for_update(no_key=True).get(pk=run.agent_id)
+    if agent.is_limited and not who_sees([agent.pk], [actor.pk]):
+        raise NotFound("There is nothing here, or it is kept to others.")
     token = secrets.token_urlsafe(32)
     share = RunShare.objects.create(
         team=run.team, run=run, token_sha256=_hash(token), token_hint=token[-4:], created_by=actor

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import mail, notifications
-from accounts.errors import InvalidInput
+from accounts.errors import InvalidInput, NotFound
 from accounts.models import AuditEntry, Membership, Notification, Role, Team, User
 from accounts.services import keys, members
 from agents.models import Agent
@@ -235,6 +235,8 @@ def test_links_to_its_runs_are_closed_when_it_is_kept_to_some_people(client, tea
     limit_agent(agent=agent, actor=alice, to=[bob.pk])
     assert [shares.shared_run(token) is not None for token in kept.values()] == [True, True, False]
     assert "Those of people who do not see it any more are closed with this." in client.get(page(agent, "people/")).text
+    with pytest.raises(NotFound):
+        shares.share_run(run=mine, actor=dora)
     limit_agent(agent=agent, actor=alice, to=None)
     assert [shares.shared_run(token) is not None for token in kept.values()] == [True, True, False]
     assert AuditEntry.objects.filter(action="run.unshared").count() == 2
