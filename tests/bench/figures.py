@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,3 +57,9 @@ def timed(times: int, work: Callable[[], Any]) -> list[float]:
         work()
         taken.append(time.perf_counter() - started)
     return taken
+
+
+def together(callers: int, work: Callable[[], Any]) -> list[Any]:
+    """The same work by so many callers at once."""
+    with ThreadPoolExecutor(callers) as pool:
+        return [future.result() for future in [pool.submit(work) for _ in range(callers)]]

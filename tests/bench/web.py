@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
-from config.embedded.ports import answers, free_port
-from config.embedded.processes import wait_until
 from tasks.services.runs import start_run
 from tests.bench.client import Api, bench_agent, watch
-from tests.bench.figures import Figure, latency, timed
-from tests.faults.installation import ROOT, Installation
+from tests.bench.figures import Figure, latency, timed, together
+from tests.bench.server import server
+from tests.faults.installation import Installation
 
 ROUND_S = 3.0
+WARM_UP = 100
+"""Calls that are not measured: threads, connections and plans are made by the first ones."""
 
 
 def measure(desk: Installation) -> list[Figure]:
@@ -33,10 +28,10 @@ def _reads(desk: Installation, run_id: Any) -> list[Figure]:
     api = Api(desk)
     paths = ("/runs/?limit=20", f"/runs/{run_id}/", f"/runs/{run_id}/events/?limit=50", "/agents/")
     taken = []
-    for _ in range(75):
+    for _ in range(100):
         for path in paths:
             taken += timed(1, lambda path=path: api.call("GET", path))
-    return latency("API read", taken[len(paths) :], p99=200)
+    return latency("API read", taken[WARM_UP:], p99=200)
 
 
 def _reads_each_second(desk: Installation, run_id: Any) -> list[Figure]:
@@ -46,9 +41,9 @@ def _reads_each_second(desk: Installation, run_id: Any) -> list[Figure]:
     path = f"/runs/{run_id}/"
     plain = "tests.bench.plain:application"
     with (
-        _server("config.asgi:application") as ours,
-        _server(plain, DJANGO_SETTINGS_MODULE="tests.bench.plain_settings") as as_it_comes,
-        _server(plain) as with_pool,
+        server("config.asgi:application") as ours,
+        server(plain, DJANGO_SETTINGS_MODULE="tests.bench.plain_settings") as as_it_comes,
+        server(plain) as with_pool,
     ):
         rounds = [[_rate(desk, port, path) for port in (ours, as_it_comes, with_pool)] for _ in range(3)]
     best, of_plain, of_pooled = (max(rates) for rates in zip(*rounds, strict=True))
@@ -59,21 +54,6 @@ def _reads_each_second(desk: Installation, run_id: Any) -> list[Figure]:
         Figure(name="the same under Django ASGI with our pool", value=of_pooled, unit="/s"),
         Figure(name="API reads against Django ASGI with our pool", value=best / of_pooled, unit="x"),
     ]
-
-
-@contextmanager
-def _server(application: str, **settings: str) -> Iterator[int]:
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", application, "--port", str(port), "--log-level", "error"]
-    environment = os.environ | {"DESKHAND_API_RATE": "1000000/min", "LOG_LEVEL": "ERROR"} | settings
-    process = subprocess.Popen([*command, "--no-access-log", "--lifespan", "off"], cwd=ROOT, env=environment)
-    try:
-        if not wait_until(lambda: answers(port), 30):
-            raise RuntimeError(f"{application} does not start")
-        yield port
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def _rate(desk: Installation, port: int, path: str) -> float:
@@ -87,7 +67,7 @@ def _rate(desk: Installation, port: int, path: str) -> float:
             done += 1
         return done
 
-    return sum(_together(8, call_on)) / ROUND_S
+    return sum(together(8, call_on)) / ROUND_S
 
 
 def _submits(desk: Installation, work: dict[str, str]) -> list[Figure]:
@@ -97,8 +77,10 @@ def _submits(desk: Installation, work: dict[str, str]) -> list[Figure]:
         api = Api(desk)
         return timed(times, lambda: api.call("POST", "/runs/", work))
 
-    alone = latency("submit, 1 client", submit(100)[5:], p50=5, p99=15)
-    crowd = [second for taken in _together(32, lambda: submit(10)) for second in taken]
+    submit(WARM_UP)
+    alone = latency("submit, 1 client", submit(400), p50=5, p99=15)
+    together(32, lambda: submit(2))
+    crowd = [second for taken in together(32, lambda: submit(10)) for second in taken]
     return alone + latency("submit, 32 clients", crowd, p99=150)
 
 
@@ -112,8 +94,3 @@ def _first_events(desk: Installation, work: dict[str, str]) -> list[Figure]:
             socket.recv(timeout=30)
             taken.append(time.perf_counter() - started)
     return latency("submit → first event at the viewer", taken[5:], p50=25, p99=60)
-
-
-def _together(callers: int, work: Callable[[], Any]) -> list[Any]:
-    with ThreadPoolExecutor(callers) as pool:
-        return [future.result() for future in [pool.submit(work) for _ in range(callers)]]

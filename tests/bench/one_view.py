@@ -1,0 +1,20 @@
+"""A Django of one view and nothing else under its own ASGI handler: tells how fast this machine is at this hour."""
+
+from __future__ import annotations
+
+import django
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+
+def view(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("ok", headers={"Content-Length": "2"})
+
+
+urlpatterns = [path("", view)]
+
+settings.configure(ALLOWED_HOSTS=["*"], LOGGING_CONFIG=None, ROOT_URLCONF=__name__, SECRET_KEY="bench")
+django.setup()
+application = get_asgi_application()
