@@ -49,7 +49,7 @@ KINDS: Mapping[str, WhenAway] = {
 class TooOften(AppError):
     status = 429
     code = "throttled"
-    title = "Too many calls"
+    title = "Too many calls or tries"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,9 @@ from django.http import HttpRequest
 
 from accounts.errors import AppError, Forbidden
 from accounts.models import User
+from accounts.services.rates import TooOften
 
 WAIT_S = 60
-
-
-class TooManyTries(AppError):
-    status = 429
-    code = "throttled"
-    title = "Too many tries"
 
 
 class WrongCredentials(AppError):
@@ -87,5 +82,5 @@ def _prove_second_factor(user: User, code: str) -> None:
     form.authenticator.record_usage()
 
 
-def _too_many(adapter: Any) -> TooManyTries:
-    return TooManyTries(str(adapter.error_messages["too_many_login_attempts"]), retry_after_s=WAIT_S)
+def _too_many(adapter: Any) -> TooOften:
+    return TooOften(str(adapter.error_messages["too_many_login_attempts"]), retry_after_s=WAIT_S)

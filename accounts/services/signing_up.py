@@ -13,7 +13,8 @@ from allauth.core import ratelimit
 from django.http import HttpRequest
 
 from accounts.errors import FieldError, Forbidden, InvalidInput
-from accounts.services.signing_in import WAIT_S, TooManyTries
+from accounts.services.rates import TooOften
+from accounts.services.signing_in import WAIT_S
 
 FIELDS = {"password1": "password"}
 """Names of the form that the API calls otherwise."""
@@ -30,7 +31,7 @@ def sign_up(*, request: HttpRequest, email: str, password: str) -> None:
     if not adapter.is_open_for_signup(request):
         raise SignUpClosed("The operator of this installation makes the accounts.")
     if not ratelimit.consume(request, action="signup"):
-        raise TooManyTries(str(adapter.error_messages["rate_limited"]), retry_after_s=WAIT_S)
+        raise TooOften(str(adapter.error_messages["rate_limited"]), retry_after_s=WAIT_S)
     form = SignupForm({"email": email, "password1": password})
     if not form.is_valid():
         raise InvalidInput("This is no account yet.", fields=_wrong(form))
