@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import IO, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.http import StreamingHttpResponse
+from django.http import FileResponse
 
 from storage.services import open_file
 from tasks.models import Run
@@ -26,24 +26,14 @@ RUN_FIELDS = (
 
 IN_MEMORY = 4 * 1024 * 1024
 """Whatever is larger lies on disk while the archive is made and sent."""
-_PIECE = 256 * 1024
 
 
-def bundle_download(run: Run) -> StreamingHttpResponse:
+def bundle_download(run: Run) -> FileResponse:
     """The archive as a download. It is whole before its first byte is sent: a file store that is away says so."""
     file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the response closes it
     write_bundle(run, file)
-    response = StreamingHttpResponse(_pieces(file), content_type="application/gzip")
-    response["Content-Length"] = str(file.tell())
-    response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.tar.gz"'
     file.seek(0)
-    return response
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while piece := file.read(_PIECE):
-            yield piece
+    return FileResponse(file, as_attachment=True, filename=f"run-{run.pk}.tar.gz", content_type="application/gzip")
 
 
 def write_bundle(run: Run, target: IO[bytes]) -> None:
