@@ -29,7 +29,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         "enter_current_password": "This is not your password.",
         "incorrect_password": "This is not your password.",
         "rate_limited": "That was often. Wait a minute, then try again.",
-        "too_many_login_attempts": "Too many tries with this address. Wait five minutes, or reset the password.",
+        "too_many_login_attempts": "Too many tries with this address. Wait a minute, or reset the password.",
     }
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
