@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from accounts.models import ApiKey, AuditEntry, Invitation, Team, User
 from tests.accounts.people import person
@@ -122,6 +122,30 @@ def audit(one: Somebody) -> None:
 
 
 STEPS = (profile, security, notifications, team, members, api_keys, budgets, plan, audit)
+
+
+def test_a_form_that_is_sent_offline_stays_as_it_was_typed(
+    chromium: Browser, server: str, transactional_db: None
+) -> None:
+    """A context of its own: the browser's complaint that there is no network is part of it."""
+    context = chromium.new_context(base_url=server)
+    one = Somebody(context.new_page(), person("grace@example.com"), "Harbour")
+    one.sign_in()
+    one.page.goto(f"/t/{one.team.slug}/settings/team/")
+    name, button = one.page.get_by_label("Name"), one.page.get_by_role("button", name="Rename the team")
+    name.fill("Harbour Works")
+
+    context.set_offline(True)
+    button.click()
+    expect(one.page.get_by_text("You are offline")).to_be_visible()
+    expect(name).to_have_value("Harbour Works")
+    assert Team.objects.get(pk=one.team.pk).name == one.team.name
+
+    context.set_offline(False)
+    button.click()
+    expect(one.page.get_by_text("Harbour Works").first).to_be_visible()
+    context.close()
+    assert Team.objects.get(pk=one.team.pk).name == "Harbour Works"
 
 
 def test_two_teams_work_through_all_settings_beside_each_other(open_page: Open, shot: Any) -> None:

@@ -1,3 +1,21 @@
+/* Without a network the browser would put its own error page over what was typed. A Deskhand on this very machine answers
+   all the same, so it is asked first. */
+async function answers() {
+  try { return (await fetch("/health/live/", { cache: "no-store" })).ok; } catch { return false; }
+}
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (navigator.onLine || event.defaultPrevented || form.dataset.reached || form.method === "dialog" || form.hasAttribute("hx-post")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (await answers()) {
+    form.dataset.reached = "1";
+    form.requestSubmit(event.submitter);
+  } else {
+    toast("You are offline", "Nothing was sent, and what you typed is still here. Try again when you are connected.", "bad");
+  }
+});
+
 /* A form is sent once, its button keeps its label while busy, and what was typed is not lost by accident. */
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -8,7 +26,7 @@ document.addEventListener("submit", (event) => {
 });
 
 function releaseForms(scope = document) {
-  for (const form of scope.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  for (const form of scope.querySelectorAll("form[data-sent],form[data-reached]")) { delete form.dataset.sent; delete form.dataset.reached; }
   for (const button of scope.querySelectorAll("form [aria-busy=true]")) button.removeAttribute("aria-busy");
 }
 addEventListener("pageshow", (event) => { if (event.persisted) releaseForms(); });
