@@ -269,7 +269,7 @@ async def test_the_bell_of_one_person_rings_for_nobody_else(run: Run, alice: Use
 
     await sync_to_async(tell)("1")
     assert await his.receive_json_from(10) == {"kind": "bell", "unread": 1}
-    await sync_to_async(notifications.mark_read)(team=run.team, person=bob)
+    await sync_to_async(notifications.mark_read)(team=run.team, person=bob, actions={"runs:read"})
     assert await his.receive_json_from(10) == {"kind": "bell", "unread": 0}
 
     assert [await made.receive_nothing(0.2) for made in (hers, keyed)] == [True, True]
