@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import connection
+from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
@@ -27,15 +28,20 @@ def make_pool(*, max_size: int) -> AsyncConnectionPool[Any]:
     saves, so where connections keep statements (`DATABASE_PREPARED`) they keep one plan for each.
     """
     threshold = connection.settings_dict["OPTIONS"].get("prepare_threshold")
-    one_plan = {"options": "-c plan_cache_mode=force_generic_plan"} if threshold is not None else {}
     return AsyncConnectionPool(
         conninfo(),
         min_size=1,
         max_size=max_size,
         open=False,
         timeout=10,
-        kwargs={"autocommit": True, "row_factory": dict_row, "prepare_threshold": threshold, **one_plan},
+        configure=None if threshold is None else _keep_one_plan,
+        kwargs={"autocommit": True, "row_factory": dict_row, "prepare_threshold": threshold},
     )
+
+
+async def _keep_one_plan(db: AsyncConnection[Any]) -> None:
+    """By a statement: as an option of the connection it would replace the operator's, and a pooler may refuse it."""
+    await db.execute("SET plan_cache_mode = force_generic_plan")
 
 
 __all__ = ["DictRow", "conninfo", "make_pool"]

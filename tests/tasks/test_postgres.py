@@ -31,6 +31,19 @@ def test_a_statement_is_planned_once() -> None:
 
 
 @pytest.mark.django_db
+def test_what_the_operator_asks_of_connections_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = connection.settings_dict["OPTIONS"] | {"options": "-c statement_timeout=54321"}
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+
+    async def told() -> Any:
+        async with postgres.make_pool(max_size=1) as pool, pool.connection() as db:
+            return await (await db.execute("SHOW statement_timeout")).fetchone()
+
+    assert asyncio.run(told()) == {"statement_timeout": "54321ms"}
+    assert asyncio.run(_told_after_some_use())[0] == "force_generic_plan"
+
+
+@pytest.mark.django_db
 def test_behind_a_pooler_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, Any] = dict(connection.settings_dict["OPTIONS"])
     options.pop("prepare_threshold")
