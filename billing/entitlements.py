@@ -82,10 +82,12 @@ def plan_of(team: Team) -> Plan:
     return PLANS[key or settings.DEFAULT_PLAN]
 
 
-def require(*, team: Team, what: Limit, adding: int = 1, count: Count | None = None) -> None:
+def require(
+    *, team: Team, what: Limit, adding: int = 1, count: Count | None = None, advice: str | None = None
+) -> None:
     """Raise LimitReached unless the plan lets the team have that many more. Call it in the transaction that adds them,
     before any other lock: the plan's row stays locked until the commit, so of many at once the last place goes to one.
-    `count` counts here otherwise than for the meter.
+    `count` counts here otherwise than for the meter, and then `advice` says what would help.
     """
     if _is_known_without(team.pk, what):
         return
@@ -96,7 +98,7 @@ def require(*, team: Team, what: Limit, adding: int = 1, count: Count | None = N
         return
     used = (count or _counts[what])(team)
     if used + adding > limit:
-        raise _refusal(team, plan, what, limit, used)
+        raise _refusal(team, plan, what, limit, used, ADVICE.get(what, "") if advice is None else advice)
 
 
 @contextmanager
@@ -172,10 +174,10 @@ def _remember(team_id: UUID, plan: Plan) -> None:
     _without_limits[team_id] = plan, time.monotonic() + KNOWN_FOR_S
 
 
-def _refusal(team: Team, plan: Plan, what: Limit, limit: int, used: int) -> LimitReached:
+def _refusal(team: Team, plan: Plan, what: Limit, limit: int, used: int, advice: str) -> LimitReached:
     words = f"{LABELS[what]}: {amount(what, used)} of the {amount(what, limit)} in the plan {plan.name} are in use."
     numbers: dict[str, Any] = {"limit": limit, "used": used, "plan": plan.key, "upgrade_url": upgrade_url(team)}
-    return LimitReached(f"{words} {ADVICE.get(what, '')}".strip(), extra={"entitlement": what.value, **numbers})
+    return LimitReached(f"{words} {advice}".strip(), extra={"entitlement": what.value, **numbers})
 
 
 def count_people(team: Team) -> int:

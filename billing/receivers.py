@@ -22,7 +22,8 @@ def give_plan(*, team: Team, **_: Any) -> None:
 @receiver(member_joining)
 def have_a_seat(*, team: Team, **_: Any) -> None:
     """People count, invitations do not: one that finds no free seat (a smaller plan) is refused and stays."""
-    entitlements.require(team=team, what=Limit.SEATS, count=entitlements.count_people)
+    advice = "Remove somebody who has left, or choose a larger plan."
+    entitlements.require(team=team, what=Limit.SEATS, count=entitlements.count_people, advice=advice)
 
 
 @receiver(member_inviting)
