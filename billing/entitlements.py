@@ -82,9 +82,7 @@ def plan_of(team: Team) -> Plan:
     return PLANS[key or settings.DEFAULT_PLAN]
 
 
-def require(
-    *, team: Team, what: Limit, adding: int = 1, count: Count | None = None, advice: str | None = None
-) -> None:
+def require(*, team: Team, what: Limit, adding: int = 1, count: Count | None = None, advice: str | None = None) -> None:
     """Raise LimitReached unless the plan lets the team have that many more. Call it in the transaction that adds them,
     before any other lock: the plan's row stays locked until the commit, so of many at once the last place goes to one.
     `count` counts here otherwise than for the meter, and then `advice` says what would help.

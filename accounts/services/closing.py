@@ -34,8 +34,9 @@ def remove_team(*, team: Team, actor: User, confirm: str) -> dict[str, int]:
 @transaction.atomic
 def remove_people(*, people: Collection[User], actor: User) -> None:
     """Delete people for good, all of them or none. A team that has nobody else goes with them; one of others keeps an
-    owner, or nobody is deleted.
+    owner, or nobody is deleted. The people are held, so that none of them gets into another team meanwhile.
     """
+    list(User.objects.select_for_update().filter(pk__in=[one.pk for one in people]).order_by("pk"))
     for team in Team.objects.filter(memberships__user__in=people).distinct().order_by("pk"):
         held = hold(team)
         if not held.memberships.exclude(user__in=people).exists():

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, connections
 
 from accounts.errors import Forbidden
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Role, Team, User
-from accounts.services import invitations, keys, members
+from accounts.services import closing, invitations, keys, members, teams
 from accounts.services.invitations import InvitationOver
 from accounts.services.members import LastOwner
 from tests.factories import MembershipFactory, TeamFactory, UserFactory
-from tests.races.together import at_once
+from tests.races.together import at_once, until_waiting
 
 ROUNDS = 8
 
@@ -115,3 +118,30 @@ def test_a_removal_and_a_new_key_at_once_leave_no_key(transactional_db: None) ->
         assert removed is None
         assert isinstance(made, (tuple, Forbidden))
         assert not ApiKey.objects.filter(team=team, revoked_at=None).exists()
+
+
+def test_a_team_that_is_made_while_its_owner_is_deleted_is_not_left_behind(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator, person = UserFactory(), UserFactory()
+    teams.create_team(owner=person, name="First")
+    hold, made = closing.hold, list[Future[None]]()
+
+    def make_another() -> None:
+        try:
+            teams.create_team(owner=person, name="Second")
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as other:
+
+        def hold_meanwhile(team: Team) -> Team:
+            made.append(other.submit(make_another))
+            asyncio.run(until_waiting(1, made[0]))  # type: ignore[arg-type]
+            return hold(team)
+
+        monkeypatch.setattr(closing, "hold", hold_meanwhile)
+        closing.remove_people(people=[person], actor=operator)
+
+    assert isinstance(made[0].exception(), IntegrityError)
+    assert not Team.objects.filter(removed_at=None, memberships=None).exists()
