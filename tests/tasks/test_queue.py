@@ -157,7 +157,7 @@ def test_who_was_called_looks_until_there_is_nothing_left(
     scripted: Callable[..., Scripted], start: Callable[..., Run], claims: list[int], sent: Callable[[], list[str]],
 ) -> None:  # fmt: skip
     settings.ENGINE = settings.ENGINE | {"poll_s": 60.0}
-    monkeypatch.setattr("tasks.engine.driver.CLAIM_EVERY_S", 0.5)
+    monkeypatch.setattr("tasks.engine.driver.CLAIM_EVERY_S", 2.0)
     monkeypatch.setattr(queue, "UNHEARD_MS", 60_000)
     scripted([say("Done.")])
 
