@@ -27,6 +27,10 @@ CALM_S = LEASE_S + 60
 
 PROGRESS_S = 10.0
 LIVE = "SELECT id FROM tasks_run WHERE title LIKE 'chaos %%' AND NOT status = ANY(%s) LIMIT 1"
+# Of a run that was cancelled while its worker was lost the sweeper books the call after a while.
+UNBOOKED = """
+SELECT 1 FROM billing_reservation UNION ALL SELECT 1 FROM tasks_step WHERE kind = 'model' AND status = 'intent' LIMIT 1
+"""
 STATES = "SELECT status, count(*) AS n FROM tasks_run WHERE title LIKE 'chaos %%' GROUP BY status"
 OVER = "SELECT id, limit_usd, spent_usd, reserved_usd FROM billing_budget WHERE spent_usd + reserved_usd > limit_usd"
 
@@ -101,7 +105,7 @@ def _settle(desk: Desk, world: World) -> float:
     began = time.monotonic()
     while time.monotonic() - began < CALM_S:
         try:
-            if not desk.rows(LIVE, list(TERMINAL)) and not desk.rows("SELECT 1 FROM billing_reservation LIMIT 1"):
+            if not desk.rows(LIVE, list(TERMINAL)) and not desk.rows(UNBOOKED):
                 break
         except (psycopg.Error, OSError):
             pass
