@@ -42,8 +42,9 @@ SUSPECT_S = 0.5
 """After this time a suspect has mostly shown that it is innocent, and the next one can be taken."""
 REST_S = 0.01
 """Many runs end at once: the queue is looked at once for all of them."""
-CLAIM_EVERY_S = 0.02
-"""Runs that are started one after the other are claimed together. One that comes alone is claimed at once."""
+CLAIM_EVERY_S = 0.05
+"""Runs that are started one after the other are claimed together, and then share their writes to the database. One that
+comes alone is claimed at once."""
 HEARD_S = 0.2
 AGAIN_S = 1.0
 """How long work that failed rests before it begins again."""
@@ -132,6 +133,7 @@ class Driver:
             lease_s=self._config["lease_s"],
             team_runs=self._config["team_runs"],
             announce=self._announce,
+            driven=lambda: len(self._owned),
         )
         await self._journal.open()
         self._spawn(self._renew_leases)
