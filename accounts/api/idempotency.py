@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
@@ -41,10 +42,8 @@ def idempotent(*, hide: Collection[str] = (), writes_once: bool = False) -> Call
         @functools.wraps(handler)
         def wrapped(view: Any, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
             key = _key_of(request)
-            if key is None and writes_once:
-                return cast(HttpResponse, handler(view, request, *args, **kwargs))
             if key is None:
-                with transaction.atomic():
+                with nullcontext() if writes_once else transaction.atomic():
                     return cast(HttpResponse, handler(view, request, *args, **kwargs))
             fingerprint = _fingerprint(request)
             # Who is in no team makes or joins one with this call, and asks again as a member of it.
