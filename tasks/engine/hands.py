@@ -19,7 +19,7 @@ from tasks.engine.ops import ArtifactWrite, StepWrite
 from tasks.engine.owned import OwnedRun
 from tasks.engine.ports import Ports
 from tasks.engine.workspace import Saved
-from tasks.models import ErrorCode, RequestStatus, StepKind, StepStatus, WaitKind
+from tasks.models import ErrorCode, Recording, RequestStatus, StepKind, StepStatus, WaitKind
 from tools import arguments as tool_arguments
 from tools import registry
 from tools.errors import OutcomeUnknown
@@ -48,15 +48,18 @@ class Hands:
         step = self._step_of(call)
         spec = self._usable(call.tool)
         if spec is None:
-            self._refuse(step, f"There is no tool named {call.tool!r} here. Use one of the tools that you were given.")
-            return
-        problem = tool_arguments.check(spec, call.arguments)
-        if problem:
-            self._refuse(step, problem)
-            return
-        recorded = run.recordings.of_call(call.tool, call.arguments) if step.attempt == 0 else None
+            problem = f"There is no tool named {call.tool!r} here. Use one of the tools that you were given."
+        else:
+            problem = tool_arguments.check(spec, call.arguments) or ""
+        recorded = run.recordings.of_call(call.tool, call.arguments, problem) if step.attempt == 0 else None
         if recorded is not None:
             self._reuse(step, recorded)
+            return
+        if run.recordings.is_replay:
+            detail = f"The recording ends here: it has no answer to this call of {step.tool}."
+            await run.fail(ErrorCode.TOOL_ERROR, detail)
+        if spec is None or problem:
+            self._refuse(step, problem)
             return
         if spec.run is None:
             await self._ask(call, step)
@@ -188,8 +191,9 @@ class Hands:
 
     def _reuse(self, step: StepWrite, recorded: DictRow) -> None:
         """Settle the call with what it answered in the run that this one was forked from."""
-        result = recorded["result"]
-        self._write(step, result | {"summary": f"Reused: {result['summary']}", "reused": True})
+        result = dict(recorded["result"])
+        step.request = result.pop("request", step.request)
+        self._write(step, result | {"summary": f"{Recording.REUSED}{result['summary']}", "reused": True})
         for kept in recorded["artifacts"]:
             have = self._run.artifacts.get(kept["path"])
             write = ArtifactWrite(

@@ -147,6 +147,9 @@ class OwnedRun:
 
     async def hear(self) -> None:
         """Take in what people have said since, so that the model reads it next. News is a second old at most."""
+        if self.recordings.is_replay:
+            self._hear_again()
+            return
         if self.said_seq <= self.heard_seq and self._clock() - self._counted_until < NEWS_S:
             return
         for said in await self._journal.said(run_id=self.id, after=self.heard_seq):
@@ -155,6 +158,16 @@ class OwnedRun:
             step = StepWrite(index=self.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request=request)
             self.write_step(step)
             self.said_seq = self.heard_seq = said["seq"]
+
+    def _hear_again(self) -> None:
+        """Take in what was said at this place of the run that is replayed."""
+        while said := self.recordings.said_at(self.next_index - 1):
+            index = self.next_index
+            self.write_step(
+                StepWrite(index=index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": said["text"]})
+            )
+            if said["message"]:
+                self.tell(events.Message(step=index, role="person", **said["message"]))
 
     # ---- Gathering
 

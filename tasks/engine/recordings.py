@@ -1,4 +1,7 @@
-"""What a fork or a replay knows already: recorded answers stand in for calls until the first one that differs."""
+"""What a fork or a replay knows already: recorded answers stand in for calls until the first one that differs.
+
+A replay makes no call at all: its steps are the recordings, one for one, and it ends where they end.
+"""
 
 from __future__ import annotations
 
@@ -10,34 +13,48 @@ from psycopg.rows import DictRow
 
 from agents.runtimes.base import ModelError, OnDelta, Runtime, Stop, Turn, TurnRequest, Usage
 from tasks.digests import digest
-from tasks.models import RunKind, StepKind
+from tasks.models import Recording, RunKind, StepKind
 
 
 class Recordings:
     """The recordings of one run, and how far they have been used."""
 
     def __init__(self, row: DictRow) -> None:
-        self._row = row
-        self._tools = [r for r in row["recordings"] if r["digest"]]
-        self._models = [r["result"] for r in row["recordings"] if not r["digest"]]
+        self.is_replay = row["kind"] == RunKind.REPLAY
+        self._all = row["recordings"]
+        self._tools = [r for r in self._all if r["digest"] not in ("", Recording.SAID)]
+        self._models = [r["result"] for r in self._all if not r["digest"]]
         since = row["forked_at_step"] or 0
         own = [s for s in row["steps"] if s["kind"] == StepKind.TOOL and s["index"] > since and s["result"]]
         self._used = sum(1 for s in own if s["result"].get("reused"))
         if self._used < len(own):
             self._tools = []  # it has left the recorded path before
 
-    def of_call(self, tool: str, arguments: Mapping[str, Any]) -> DictRow | None:
-        """The recorded result of exactly this call, if it is the next one; a different call ends the reuse for good."""
-        if self._used < len(self._tools) and self._tools[self._used]["digest"] == digest(tool, arguments):
+    def of_call(self, tool: str, arguments: Mapping[str, Any], problem: str) -> DictRow | None:
+        """The recorded result of exactly this call, if it is the next one; a different call ends the reuse for good.
+
+        What would be refused now, for the `problem`, is reused in a fork only if it was refused with the same words.
+        """
+        found: DictRow | None = self._tools[self._used] if self._used < len(self._tools) else None
+        if found and found["digest"] == digest(tool, arguments) and self._stands(found, problem):
             self._used += 1
-            found: DictRow = self._tools[self._used - 1]
             return found
         self._tools = []
         return None
 
+    def _stands(self, found: DictRow, problem: str) -> bool:
+        return self.is_replay or not problem or bool(found["result"]["content"] == problem)
+
+    def said_at(self, position: int) -> Mapping[str, Any] | None:
+        """What the model was told in place of an answer as step `position + 1` of the run that is replayed."""
+        if not self.is_replay or position >= len(self._all) or self._all[position]["digest"] != Recording.SAID:
+            return None
+        said: Mapping[str, Any] = self._all[position]["result"]
+        return said
+
     def runtime(self) -> Runtime | None:
         """The recorded model of a replay; None where a real one answers."""
-        return ReplayRuntime(self._models) if self._row["kind"] == RunKind.REPLAY else None
+        return ReplayRuntime(self._models) if self.is_replay else None
 
 
 class ReplayRuntime:

@@ -252,10 +252,14 @@ class RunInput(models.Model):
 class Recording(models.Model):
     """What a step of another run answered; a fork or a replay uses it again instead of making the call."""
 
+    SAID = "said"
+    """In place of a digest: what the model was told, {"text", "message"}."""
+    REUSED = "Reused: "
+
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="recordings", db_index=False)
     position = models.PositiveIntegerField()
     digest = models.CharField(max_length=80, blank=True)
-    """The exact tool call; empty for a model's answer."""
+    """The exact tool call, as the model asked for it; empty for a model's answer."""
     result = models.JSONField()
     artifacts = models.JSONField(default=list)
     """[{"path", "file"}] that the call left."""

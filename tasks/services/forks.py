@@ -94,7 +94,7 @@ def fork_run(
     after = kept[-1].index if kept else 0
     _copy_artifacts(run, fork, until=after)
     if reuse_tools:
-        _record(run, fork, after=after, with_models=False)
+        _record(run, fork, after=after, is_replay=False)
     audit.record(team=run.team, actor=actor, action="run.forked", target=fork, source=str(run.pk), from_seq=from_seq)
     queue.enqueue_run(fork.pk)
     fork.refresh_from_db()
@@ -105,8 +105,10 @@ def fork_run(
 def replay_run(*, run: Run, actor: User) -> Run:
     """The same run again from its records alone: no model and no tool is called, and it costs nothing."""
     replay = _copy(run, actor, prompt="", kind=RunKind.REPLAY, model="")
-    Run.objects.filter(pk=replay.pk).update(forked_from=run, forked_at_step=0, review=False)
-    _record(run, replay, after=0, with_models=True)
+    answers = run.steps.filter(kind=StepKind.MODEL, status=StepStatus.DONE).count()
+    most = max(run.max_turns, answers)  # those that a fork took over count here, too
+    Run.objects.filter(pk=replay.pk).update(forked_from=run, forked_at_step=0, review=False, max_turns=most)
+    _record(run, replay, after=0, is_replay=True)
     audit.record(team=run.team, actor=actor, action="run.replayed", target=replay, source=str(run.pk))
     queue.enqueue_run(replay.pk)
     replay.refresh_from_db()
@@ -193,19 +195,44 @@ def _stored(run: Run, told: Mapping[str, Any]) -> dict[str, Any]:
     return {"path": told["path"], "file": str(file.pk), "key": file.key, **described}
 
 
-def _record(run: Run, target: Run, *, after: int, with_models: bool) -> None:
+def _record(run: Run, target: Run, *, after: int, is_replay: bool) -> None:
+    """What later calls answered; for a replay also what the model said and was told, so that its steps are the same."""
     files = _files_by_step(run)
-    steps = run.steps.filter(index__gt=after, status__in=SETTLED).order_by("index")
-    rows = []
-    for step in steps:
-        if step.kind == StepKind.TOOL:
-            rows.append((digest(step.tool, step.request), step.result, files.get(step.index, [])))
-        elif with_models and step.kind == StepKind.MODEL and step.status == StepStatus.DONE:
-            rows.append(("", step.result, []))
+    rows: list[tuple[str, Any, list[dict[str, Any]]]] = []
+    asked: dict[str, Mapping[str, Any]] = {}
+    for step in run.steps.filter(status__in=SETTLED).order_by("index"):
+        result = step.result or {}
+        if step.kind == StepKind.MODEL and step.status == StepStatus.DONE:
+            asked = {block["id"]: block for block in result["content"] if block.get("type") == "tool_use"}
+            if is_replay:
+                rows.append(("", result, []))
+        elif step.kind == StepKind.TOOL and step.index > after:
+            rows.append((*_answered(step, asked.get(step.call_id)), files.get(step.index, [])))
+        elif step.kind == StepKind.INPUT and is_replay:
+            rows.append((Recording.SAID, {"text": step.request["text"], "message": _message_of(run, step)}, []))
     Recording.objects.bulk_create(
         Recording(run=target, position=n, digest=name, result=result, artifacts=made)
         for n, (name, result, made) in enumerate(rows)
     )
+
+
+def _answered(step: Step, asked: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
+    """The digest of the call that the model asked for, and what came of it: a person may have edited the arguments."""
+    result = dict(step.result or {})
+    result["summary"] = str(result.get("summary", "")).removeprefix(Recording.REUSED)
+    wanted = (asked.get("input") or {}) if asked else step.request
+    if wanted != step.request:
+        result["request"] = step.request
+    return digest(asked["name"] if asked else step.tool, wanted), result
+
+
+def _message_of(run: Run, step: Step) -> dict[str, str] | None:
+    """The message behind what the model was told; None for what the engine itself told it."""
+    told = run.events.filter(type="message", data__role="person")
+    seq = step.request.get("said_seq")
+    found = told.filter(seq=seq) if seq else told.filter(data__step=step.index)
+    data = found.values_list("data", flat=True).first()
+    return {"text": data["text"], "by": data.get("by", "")} if data else None
 
 
 def _files_by_step(run: Run) -> dict[int, list[dict[str, Any]]]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from accounts.errors import InvalidInput
 from accounts.models import AuditEntry, Team, User
 from agents.services import agents
-from tasks.models import Artifact, Run, RunEvent
-from tasks.services import forks, runs
+from tasks.models import Artifact, Run, RunEvent, Step
+from tasks.services import answers, forks, runs
+from tasks.services.steering import steer_run
 from tests.factories import AgentFactory, TaskFactory
 from tests.tasks.scripted import Scripted, call, last, say, settled, types
+from tools.registry import ToolResult
 
 pytestmark = pytest.mark.usefixtures("driver")
 Play = Callable[..., Scripted]
@@ -106,6 +110,104 @@ def test_a_replay_of_two_writes_to_one_file_in_one_turn(scripted: Play, start: S
     assert (replay.status, replay.error_detail) == ("succeeded", "")
     kept, copy = Artifact.objects.get(run=run), Artifact.objects.get(run=replay)
     assert (copy.file.sha256, copy.version) == (kept.file.sha256, 2)
+
+
+def steps_of(run: Run) -> list[tuple[Any, ...]]:
+    found = Step.objects.filter(run=run).order_by("index")
+    return [(s.index, s.kind, s.status, s.tool, s.request.get("text"), (s.result or {}).get("content")) for s in found]
+
+
+def test_a_replay_of_a_steered_and_reviewed_run_hears_the_same_at_the_same_places(
+    scripted: Play, start: Start, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.engine.owned.NEWS_S", 0.0)
+    runtime = scripted([ONE], [say("Done.")], [TWO], [say("Now it is done.")], [say("In short: done.")])
+    words = {2: "Two files, please.", 4: "And last year?"}
+
+    def speak(_request: Any) -> Any:
+        text = words.pop(len(runtime.calls), None)
+        return sync_to_async(steer_run)(run=run, actor=alice, text=text) if text else None
+
+    runtime.before_turn = speak
+    run = start("write_file", review=True)
+    settled(run, "needs_review")
+    runtime.script = [*runtime.script, [say("Shorter.")]]
+    answers.review_run(run=run, actor=alice, decision="revise", comment="Shorter!")
+    settled(run, "needs_review")
+    answers.review_run(run=run, actor=alice, decision="approve")
+    made = len(runtime.calls)
+
+    replay = settled(forks.replay_run(run=run, actor=alice))
+
+    run.refresh_from_db()
+    assert (replay.status, replay.output, len(runtime.calls)) == ("succeeded", run.output, made)
+    assert steps_of(replay) == steps_of(run)
+    assert [kind for _, kind, *_ in steps_of(run)].count("input") == 3
+    said = RunEvent.objects.filter(run=replay, type="message", data__role="person").order_by("seq")
+    assert [(data["text"], data["by"]) for data in said.values_list("data", flat=True)] == [
+        ("Two files, please.", "Alice"),
+        ("And last year?", "Alice"),
+        ("Shorter!", "Alice"),
+    ]
+
+
+def test_a_replay_reuses_what_was_refused_edited_and_repeated_and_calls_nothing(
+    scripted: Play, start: Start, tool: Any, alice: User
+) -> None:
+    made: list[Any] = []
+    tool(lambda context, arguments: made.append(arguments) or ToolResult(content="sent", summary="Sent"))
+    wrong, gone = call("write_file", "toolu_1", path="a.txt"), call("no_such_tool", "toolu_2")
+    sent, same = call("probe", "toolu_3", to="everybody"), call("list_files", "toolu_4")
+    scripted([wrong], [gone], [sent], *[[same]] * 5, [say("Done.")])
+    run = settled(start("write_file", "probe", "list_files", policies={"probe": "ask"}), "waiting")
+    asked = run.requests.get()
+    edit = {"decision": "edit", "digest": asked.digest, "arguments": {"to": "alice"}}
+    answers.answer_request(asked=asked, actor=alice, answer=edit)
+    stuck = settled(run, "waiting").requests.get(kind="no_progress")
+    answers.answer_request(asked=stuck, actor=alice, answer={"decision": "continue"})
+    settled(run, "succeeded")
+
+    replay = settled(forks.replay_run(run=run, actor=alice))
+
+    assert (replay.status, replay.error_detail, made) == ("succeeded", "", [{"to": "alice"}])
+    assert steps_of(replay) == steps_of(run)
+    assert Step.objects.get(run=replay, tool="probe").request == {"to": "alice"}
+    assert {"tool.started", "human.requested"}.isdisjoint(types(replay))
+
+
+def test_a_replay_makes_no_call_whose_answer_was_never_recorded(
+    scripted: Play, start: Start, tool: Any, alice: User
+) -> None:
+    made: list[Any] = []
+    began, may_end = threading.Event(), threading.Event()
+
+    def probe(context: Any, arguments: Any) -> ToolResult:
+        made.append(arguments)
+        began.set()
+        may_end.wait(10)
+        return ToolResult(content="sent", summary="Sent")
+
+    scripted([call(tool(probe))], [say("Done.")])
+    run = start("probe")
+    began.wait(10)
+    runs.cancel_run(run=Run.objects.get(pk=run.pk), actor=alice)
+    may_end.set()
+
+    replay = settled(forks.replay_run(run=run, actor=alice))
+
+    assert (replay.status, replay.error_code, len(made)) == ("failed", "tool_error", 1)
+    assert replay.error_detail == "The recording ends here: it has no answer to this call of probe."
+
+
+def test_a_fork_reuses_what_comes_after_a_call_that_was_refused(scripted: Play, start: Start, alice: User) -> None:
+    wrong = call("write_file", "toolu_0", path="a.txt")
+    scripted([wrong], [ONE], [say("Done.")])
+    run = settled(start("write_file"), "succeeded")
+
+    fork = settled(forks.fork_run(run=run, actor=alice), "succeeded")
+
+    assert "tool.started" not in types(fork)
+    assert Artifact.objects.get(run=fork).path == "a.txt"
 
 
 @pytest.mark.parametrize(("pinned", "present"), [("allow", "ask"), ("ask", "allow")])
