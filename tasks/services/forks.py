@@ -236,8 +236,12 @@ def _message_of(run: Run, step: Step) -> dict[str, str] | None:
 
 
 def _files_by_step(run: Run) -> dict[int, list[dict[str, Any]]]:
-    """Which files each tool call left: they are told right after its end."""
+    """Which files each tool call left: they are told right after its end, by the run that made the call."""
     found: dict[int, list[dict[str, Any]]] = {}
+    if run.forked_from:
+        taken_over = run.steps.filter(kind=StepKind.TOOL, index__lte=run.forked_at_step or 0)
+        before = _files_by_step(run.forked_from)
+        found = {index: before[index] for index in taken_over.values_list("index", flat=True) if index in before}
     step = 0
     for type_, data in (
         run.events.filter(type__in=("tool.finished", *FILES)).order_by("seq").values_list("type", "data")

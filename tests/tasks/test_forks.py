@@ -258,3 +258,22 @@ def test_forks_and_replays_belong_to_the_task_and_are_on_the_record(scripted: Pl
     ]
     for one in made:
         settled(one, "succeeded")
+
+
+def test_a_fork_or_a_replay_of_a_fork_has_the_files_of_the_steps_that_were_taken_over(
+    scripted: Play, done: Run, alice: User
+) -> None:
+    scripted([ONE], [TWO], [say("Done.")])
+    first = settled(forks.fork_run(run=done, actor=alice, from_seq=seq_of(done, "tool.finished")), "succeeded")
+
+    second = settled(forks.fork_run(run=first, actor=alice, from_seq=seq_of(first, "tool.finished")), "succeeded")
+    replay = settled(forks.replay_run(run=first, actor=alice), "succeeded")
+    again = settled(forks.fork_run(run=first, actor=alice), "succeeded")
+    scripted([say("Hello.")])
+    afresh = settled(forks.fork_run(run=first, actor=alice, prompt="Just say hello."), "succeeded")
+
+    files = [sorted(Artifact.objects.filter(run=one).values_list("path", flat=True)) for one in (second, replay, again)]
+    assert files == [["a.txt", "b.txt"]] * 3
+    assert "tool.started" not in types(again)
+    assert steps_of(replay) == steps_of(first)
+    assert Artifact.objects.filter(run=afresh).exists() is False
