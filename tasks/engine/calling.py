@@ -173,7 +173,7 @@ class Caller:
             memory=memory,
             reporter=_Reporter(report),
             cancelled=lambda: call.is_cancelled,
-            allowed_hosts=(run.row["options"] or {}).get("allowed_hosts", ()),
+            allowed_hosts=run.allowed_hosts,
         )
         call.begin()
         return run_tool(call.spec, context, step.request)

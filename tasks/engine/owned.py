@@ -131,6 +131,12 @@ class OwnedRun:
             tool: max(policy, present.get(tool, Policy.DENY), key=strictness.index) for tool, policy in pinned.items()
         }
 
+    @property
+    def allowed_hosts(self) -> Sequence[str]:
+        """Where tools may reach; empty: any public host. A fork reaches nothing that is closed to the agent today."""
+        pinned, present = self.row["options"] or {}, self.row["options_now"] or {}
+        return present.get("allowed_hosts") or pinned.get("allowed_hosts") or ()
+
     def requests_for(self, call_id: str, kind: str, *, after: int) -> list[DictRow]:
         """The requests of that kind about the tool call that was asked for at step `after`, oldest first."""
         about = [q for q in self.requests if q["call_id"] == call_id and q["step_index"] > after]

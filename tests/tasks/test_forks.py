@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from accounts.errors import InvalidInput
+from accounts.errors import Forbidden, InvalidInput
 from accounts.models import AuditEntry, Team, User
+from agents.models import AgentVersion
 from agents.services import agents
 from tasks.models import Artifact, Run, RunEvent, Step
 from tasks.services import answers, forks, runs
@@ -224,6 +225,44 @@ def test_a_fork_asks_where_its_version_or_the_agent_of_today_does(
 
     assert (fork.version, fork.status, fork.waiting_kind) == (run.version, "waiting", "approval")
     assert "tool.started" not in types(fork)
+
+
+@pytest.mark.parametrize(
+    ("pinned", "present", "hosts"),
+    [
+        ({"approvers": ["bob@example.com"]}, {"allowed_hosts": ["a.example"]}, ["a.example"]),
+        ({"allowed_hosts": ["b.example"]}, {"four_eyes": True}, ["b.example"]),
+        ({"four_eyes": True, "allowed_hosts": ["b.example"]}, {"allowed_hosts": ["a.example"]}, ["a.example"]),
+        ({}, {"approvers": ["bob@example.com"]}, []),
+    ],
+)
+def test_a_fork_keeps_to_the_approvers_and_hosts_of_today_too(
+    scripted: Play,
+    start: Start,
+    tool: Any,
+    alice: User,
+    bob: User,
+    pinned: dict[str, Any],
+    present: dict[str, Any],
+    hosts: list[str],
+) -> None:
+    reached: list[Any] = []
+    tool(lambda context, arguments: reached.append(context.allowed_hosts) or ToolResult(content="ok", summary="Ok"))
+    scripted([say("Done.")])
+    run = settled(start("probe", policies={"probe": "ask"}), "succeeded")
+    AgentVersion.objects.update(options=pinned)
+    agents.update_agent(agent=run.agent, actor=alice, changes={"options": present})
+    scripted([call("probe")], [say("Done.")])
+    fork = settled(forks.fork_run(run=run, actor=alice), "waiting")
+    asked = fork.requests.get()
+    approve = {"decision": "approve", "digest": asked.digest}
+
+    with pytest.raises(Forbidden):
+        answers.answer_request(asked=asked, actor=alice, answer=approve)
+    answers.answer_request(asked=asked, actor=bob, answer=approve)
+
+    settled(fork, "succeeded")
+    assert [list(allowed) for allowed in reached] == [hosts]
 
 
 @pytest.mark.parametrize("tools", [[], [{"tool": "write_file", "policy": "deny"}]])
