@@ -11,7 +11,8 @@ member_joining = Signal()
 """A person is about to become a member. Whoever raises refuses it. Argument: `team`, whose row is held."""
 
 member_inviting = Signal()
-"""Somebody is about to be invited, or again. Whoever raises refuses it. Argument: `team`, whose row is held."""
+"""Somebody is about to be invited, or again. Whoever raises refuses it. Arguments: `team`, whose row is held, and
+`adding`: 1, or 0 for one whose link still works."""
 
 team_removed = Signal()
 """A team was deleted; whoever has work for it stops it now. Arguments: `team`, `actor` (a User or None)."""

@@ -27,6 +27,6 @@ def have_a_seat(*, team: Team, **_: Any) -> None:
 
 
 @receiver(member_inviting)
-def have_a_seat_to_offer(*, team: Team, **_: Any) -> None:
+def have_a_seat_to_offer(*, team: Team, adding: int, **_: Any) -> None:
     """People count, and the invitations by which others can join: nobody gets a link to a seat that is not there."""
-    entitlements.require(team=team, what=Limit.SEATS)
+    entitlements.require(team=team, what=Limit.SEATS, adding=adding)

@@ -62,7 +62,7 @@ def invite(*, team: Team, actor: User, email: str, role: str) -> Invitation:
         Invitation.objects.filter(pk=before.pk).update(revoked_at=timezone.now())
     if invitations.count() >= MOST_OPEN:
         raise Conflict(f"{MOST_OPEN} invitations are open. Revoke those that nobody takes, then invite again.")
-    member_inviting.send(sender=Invitation, team=team)
+    member_inviting.send(sender=Invitation, team=team, adding=1)
     invitation = Invitation(team=team, email=email, role=role, invited_by=actor)
     _send(invitation)
     audit.record(team=team, actor=actor, action="invitation.sent", target=invitation, role=role)
@@ -77,8 +77,7 @@ def send_again(*, invitation: Invitation, actor: User) -> Invitation:
     _require_rank(held.team, actor, held.role)
     if held.sent_at > timezone.now() - SEND_AGAIN_AFTER:
         raise Conflict("It was sent a moment ago. Wait a minute, then send it again.", retry_after_s=60)
-    if held.is_expired:
-        member_inviting.send(sender=Invitation, team=held.team)
+    member_inviting.send(sender=Invitation, team=held.team, adding=int(held.is_expired))
     held.invited_by = actor
     _send(held)
     audit.record(team=held.team, actor=actor, action="invitation.sent_again", target=held, role=held.role)

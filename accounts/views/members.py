@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.errors import AppError, Conflict
+from accounts.errors import AppError, Conflict, LimitReached
 from accounts.forms import InviteForm, RoleForm, add_refusal
 from accounts.models import Invitation, Membership, Role, User
 from accounts.models.roles import ACTIONS, may_manage
@@ -104,7 +104,7 @@ def invitation_resend(request: TeamRequest, invitation_id: UUID) -> HttpResponse
     invitation = _invitation(request, invitation_id)
     try:
         invitations.send_again(invitation=invitation, actor=request.user)
-    except Conflict as error:
+    except (Conflict, LimitReached) as error:
         messages.error(request, error.detail)
     else:
         messages.success(request, f"Another link is on its way to {invitation.email}. The one before stopped working.")

@@ -321,6 +321,49 @@ def test_an_expired_invitation_offers_its_seat_again_only_while_there_is_one(
     assert entitlements.meter(free, Limit.SEATS).words == "3 of 3"
 
 
+def test_after_a_smaller_plan_an_open_invitation_is_not_sent_again(
+    free: Team, alice: User, bob: User, page: Client, api: Api
+) -> None:
+    entitlements.assign_plan(team=free, actor=None, plan="pro")
+    offer = {"team": free, "actor": alice, "role": "member"}
+    first, second = (invitations.invite(email=f"{name}@example.com", **offer) for name in ("dora", "emil"))
+    Invitation.objects.update(sent_at=timezone.now() - timedelta(days=1))
+    entitlements.assign_plan(team=free, actor=None, plan="free")
+    before = Invitation.objects.get(pk=first.pk).token_sha256
+
+    refused = api.send("POST", f"/api/v1/teams/acme/invitations/{first.pk}/resend/")
+    shown = page.post(f"/t/acme/settings/invitations/{first.pk}/resend/", follow=True)
+
+    assert (refused.status_code, refused.json()["code"]) == (402, "plan_limit_reached")
+    assert (refused.json()["used"], refused.json()["limit"]) == (4, 3)
+    assert [str(one) for one in shown.context["messages"]] == [refused.json()["detail"]]
+    assert Invitation.objects.get(pk=first.pk).token_sha256 == before
+    assert OutgoingMail.objects.count() == 2
+    invitations.revoke(invitation=second, actor=alice)
+    invitations.send_again(invitation=first, actor=alice)  # its own seat is the third of three
+    assert Invitation.objects.get(pk=first.pk).token_sha256 != before
+
+
+def test_the_page_says_why_an_expired_invitation_is_not_sent_again(
+    free: Team, alice: User, bob: User, page: Client
+) -> None:
+    offer = {"team": free, "actor": alice, "role": "member"}
+    old = invitations.invite(email="dora@example.com", **offer)
+    Invitation.objects.update(sent_at=timezone.now() - timedelta(days=8), expires_at=timezone.now())
+    invitations.invite(email="emil@example.com", **offer)
+
+    shown = page.post(f"/t/acme/settings/invitations/{old.pk}/resend/", follow=True)
+
+    assert [str(one) for one in shown.context["messages"]] == [
+        "People: 3 of the 3 in the plan Free are in use. Open invitations count. "
+        "Revoke one, remove somebody who has left, or choose a larger plan."
+    ]
+    html = shown.content.decode()
+    assert 'href="/t/acme/settings/plan/"' in html
+    assert '<span class="badge">Expired</span>' in html
+    assert OutgoingMail.objects.count() == 2
+
+
 def test_after_a_smaller_plan_the_last_seat_goes_to_the_first_who_joins(free: Team, alice: User, bob: User) -> None:
     entitlements.assign_plan(team=free, actor=None, plan="pro")
     offer = {"team": free, "actor": alice, "role": "member"}
