@@ -19,7 +19,10 @@ from tests.factories import AgentFactory, RunFactory
 
 Open = Callable[..., Page]
 CALL = {"step": 2, "call_id": "c1", "tool": "query_table"}
-AT_END = "() => scrollY > 0 && innerHeight + scrollY >= document.documentElement.scrollHeight - 120"
+AT_END = """() => {
+    const stop = Math.round(document.querySelector(".dock").parentElement.getBoundingClientRect().bottom);
+    return scrollY > 0 && Math.abs(stop - innerHeight) <= 1;
+}"""  # where the activity ends; on a phone the plan, the budget and the details come below it
 
 
 @pytest.fixture
@@ -208,7 +211,7 @@ def test_a_person_who_scrolled_up_is_left_alone(open_page: Open, alice, run):
     assert page.evaluate("() => scrollY") == 0
     page.get_by_role("button", name="2 new events").click()
     expect(page.locator("#run-pill")).to_have_count(0)
-    assert page.evaluate("() => innerHeight + scrollY >= document.documentElement.scrollHeight - 130")
+    assert page.evaluate(AT_END)
 
 
 def test_a_live_run_opens_at_its_end_and_the_first_news_drag_nobody_there(open_page: Open, alice, run):
@@ -226,6 +229,39 @@ def test_a_live_run_opens_at_its_end_and_the_first_news_drag_nobody_there(open_p
 
     expect(page.locator("#run-typing")).to_have_text("Some words")
     assert page.evaluate("() => scrollY") == 0
+
+
+@pytest.mark.parametrize("look", [{}, {"phone": True}], ids=["desk", "phone"])
+def test_the_page_follows_to_the_newest_line_and_the_message_box(open_page: Open, shot, alice, run, look, request):
+    say(run, *range(1, 60))
+    page = open_page(alice, **look)
+    page.goto(path(run))
+    expect(page.locator("#run-connection")).to_have_attribute("data-state", "live")
+    page.wait_for_function(AT_END)
+
+    say(run, 60, 61)
+
+    newest, box = page.locator("#run-activity > li").last, page.get_by_label("Tell the agent something")
+    expect(newest).to_contain_text("Word 61.")
+    page.wait_for_function(AT_END)
+    expect(newest).to_be_in_viewport(ratio=1)
+    expect(box).to_be_in_viewport(ratio=1)
+    shot(page, f"follow-{request.node.callspec.id}", whole=False)
+
+
+def test_a_person_who_reads_the_budget_below_is_left_alone(open_page: Open, alice, run):
+    say(run, *range(1, 60))
+    page = open_page(alice, phone=True)
+    page.goto(path(run))
+    expect(page.locator("#run-connection")).to_have_attribute("data-state", "live")
+    page.wait_for_function(AT_END)
+
+    page.evaluate("() => scrollTo(0, document.documentElement.scrollHeight)")
+    say(run, 60, 61)
+
+    expect(page.locator("#run-activity")).to_contain_text("Word 61.")
+    expect(page.locator("#run-pill")).to_contain_text("new event")
+    expect(page.locator("#run-details")).to_be_in_viewport()
 
 
 def test_news_in_the_moment_of_scrolling_up_drag_nobody_down(open_page: Open, alice, run):
@@ -272,6 +308,34 @@ def test_the_wheel_leads_up_while_words_come_in(open_page: Open, alice, run):
 
     assert page.evaluate("() => scrollY") == before - 150
     expect(page.locator("#run-pill button")).to_be_visible()
+
+
+def test_a_touch_of_the_wheel_holds_the_page_for_a_moment_only(open_page: Open, alice, run):
+    say(run, *range(1, 60))
+    page = open_page(alice)
+    page.goto(path(run))
+    expect(page.locator("#run-connection")).to_have_attribute("data-state", "live")
+    page.wait_for_function(AT_END)
+
+    # One notch that does not lead away, in the moment in which a line comes: nothing else happens after it.
+    page.locator("#run-activity").evaluate("""list => {
+        list.append = (...lines) => {
+            dispatchEvent(new WheelEvent("wheel", { deltaY: -1 }));
+            Element.prototype.append.apply(list, lines);
+            delete list.append;
+        };
+    }""")
+    with page.expect_event("console", lambda said: said.text == "held"):
+        page.evaluate("""() => new MutationObserver((changes, watch) => {
+            if (!document.getElementById("run-pill")) return;
+            watch.disconnect();
+            console.log("held");
+        }).observe(document.body, { childList: true, subtree: true })""")
+        say(run, 60)
+
+    expect(page.locator("#run-pill")).to_have_count(0)
+    page.wait_for_function(AT_END)
+    expect(page.locator("#run-activity > li").last).to_contain_text("Word 60.")
 
 
 @pytest.mark.parametrize("look", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])

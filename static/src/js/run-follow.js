@@ -1,25 +1,35 @@
-/* Follow the tail: near the end the page scrolls along; further up it stays, and a pill counts what is new. Where the
-   person is gets asked when it matters, because the event of a scroll comes a frame after the scroll. */
+/* Follow the tail: near the end of the activity the page scrolls along; away from it it stays, and a pill counts what
+   is new. On a narrow screen the plan, the budget and the details come below that end, so it is not the page's. Where
+   the person is gets asked when it matters, because the event of a scroll comes a frame after the scroll. */
 const NEAR_END = 120;
 const HOLD_MS = 500; // a page that is moved by hand is not moved by itself, or nobody came further up than NEAR_END
-let heldUntil = 0;
+let holding = 0;
 let unseen = 0;
-let seenEnd = 0; // how far down the page went when it was last looked at; lines that came since move nobody away from its end
+let seenEnd = 0; // where the end was when it was last looked at; lines that came since move nobody away from it
 
-const endOfPage = () => root.scrollHeight - window.innerHeight;
-const isNearEnd = () => window.scrollY >= Math.min(seenEnd, endOfPage()) - NEAR_END;
+/** How far down the page is when the dock, with which the activity ends, stands where it belongs. */
+function endOfActivity() {
+  const below = document.querySelector(".dock").parentElement.getBoundingClientRect().bottom - window.innerHeight;
+  return Math.max(0, Math.min(window.scrollY + below, root.scrollHeight - window.innerHeight));
+}
+
+function isNearEnd() {
+  const end = endOfActivity();
+  return window.scrollY >= Math.min(seenEnd, end) - NEAR_END && window.scrollY <= Math.max(seenEnd, end) + NEAR_END;
+}
+
 const wantsFollow = () => document.querySelector("[data-follow]")?.checked ?? false;
 
 function toEnd() {
-  window.scrollTo({ top: root.scrollHeight });
-  seenEnd = endOfPage();
   unseen = 0;
-  document.getElementById("run-pill")?.remove();
+  document.getElementById("run-pill")?.remove(); // first: it takes a little room above the dock
+  window.scrollTo({ top: endOfActivity() });
+  seenEnd = endOfActivity();
 }
 
 function followTail(grown) {
   if (document.getElementById("p-activity")?.hidden) return;
-  if (wantsFollow() && isNearEnd() && performance.now() >= heldUntil) { toEnd(); return; }
+  if (wantsFollow() && isNearEnd() && !holding) { toEnd(); return; }
   unseen += grown;
   if (!unseen) return;
   let pill = document.getElementById("run-pill");
@@ -40,15 +50,16 @@ if (runPage) {
     else window.scrollTo({ top: 0 });
   });
   addEventListener("scroll", () => {
-    seenEnd = endOfPage();
+    seenEnd = endOfActivity();
     if (isNearEnd()) { unseen = 0; document.getElementById("run-pill")?.remove(); }
   }, { passive: true });
-  const hold = () => { heldUntil = performance.now() + HOLD_MS; };
+  const letGo = () => { holding = 0; if (unseen) followTail(0); };
+  const hold = () => { clearTimeout(holding); holding = setTimeout(letGo, HOLD_MS); };
   addEventListener("wheel", (event) => { if (event.deltaY < 0) hold(); }, { passive: true });
   addEventListener("touchmove", hold, { passive: true });
   addEventListener("keydown", (event) => { if (["ArrowUp", "PageUp", "Home"].includes(event.key) && !isTyping()) hold(); });
   on("click", "[data-to-end]", toEnd);
   on("change", "[data-follow]", (event, box) => { if (box.checked) toEnd(); });
   if (wantsFollow() && window.scrollY === 0) toEnd(); // a live run opens at its end; a reloaded one stays where it was
-  else seenEnd = endOfPage();
+  else seenEnd = endOfActivity();
 }
