@@ -15,6 +15,15 @@ from tests.e2e.test_run_live import ask, move, path, run, say
 __all__ = ["run"]
 Open = Callable[..., Page]
 LOOKS = pytest.mark.parametrize("look", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])
+COVERED = """() => {
+    const toast = document.querySelector(".toast").getBoundingClientRect();
+    const controls = document.querySelectorAll(".page :is(a, button, input, textarea, select), .tabbar a");
+    return [...controls].filter((one) => {
+        const it = one.getBoundingClientRect();
+        const isBeside = it.right <= toast.left || it.left >= toast.right;
+        return one.checkVisibility() && !isBeside && it.bottom > toast.top && it.top < toast.bottom;
+    }).map((one) => one.outerHTML);
+}"""
 
 
 @pytest.fixture
@@ -71,6 +80,30 @@ def test_the_box_meets_neither_the_pill_nor_the_question(live, shot, run, look, 
     expect(box).to_be_hidden()
     page.get_by_role("button", name="refunded", exact=True).click()
     expect(box).to_be_visible()
+
+
+@pytest.mark.parametrize("look", [{}, {"phone": True}], ids=["desk", "phone"])
+def test_a_toast_covers_nothing_that_can_be_pressed(live, shot, run, look, request):
+    say(run, *range(1, 60))
+    page = live(**look)
+    toast = page.locator(".toast")
+
+    expect(page.get_by_label("Tell the agent something")).to_be_in_viewport(ratio=1)
+    page.locator("#run-details .copy-id").dispatch_event("click")
+    expect(toast).to_be_visible()
+    shot(page, f"toast-run-{request.node.callspec.id}", whole=False)
+    assert page.evaluate(COVERED) == []
+
+    page.goto("/t/acme/settings/team/")
+    lowest = page.get_by_role("link", name="Delete the team…")
+    lowest.scroll_into_view_if_needed()
+    place = lowest.bounding_box()
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": round(place["y"] + place["height"]) + 80})
+    page.get_by_role("button", name="Rename the team").click()
+    expect(toast).to_be_visible()
+    lowest.scroll_into_view_if_needed()
+    shot(page, f"toast-team-{request.node.callspec.id}", whole=False)
+    assert page.evaluate(COVERED) == []
 
 
 @LOOKS
