@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 from uuid import UUID
@@ -19,6 +21,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import ProtectedError
+from s3transfer.exceptions import RetriesExceededError
 
 from accounts import audit
 from accounts.errors import NotFound, Unavailable
@@ -36,6 +39,7 @@ IN_USE_STAYS = timedelta(days=1)
 _PIECE = 1024 * 1024
 _STREAMED = 256 * 1024
 _DOWN = "The file store does not answer. Nothing was lost; try again in a moment."
+_FULL = "The file store is full. Nothing was lost; whoever runs this Deskhand has to make room in it."
 
 
 def save_file(
@@ -237,9 +241,18 @@ def answering(call: Callable[[], Any]) -> Any:
         return call()
     except FileNotFoundError as problem:
         raise NotFound("The file is no longer in the file store.") from problem
-    except (ClientError, BotoCoreError, OSError) as problem:
+    except (ClientError, BotoCoreError, RetriesExceededError, OSError) as problem:
         logger.warning("The object store failed: %s", problem)
-        raise Unavailable(_DOWN, retry_after_s=5) from problem
+        raise Unavailable(_FULL if _is_full(problem) else _DOWN, retry_after_s=5) from problem
+
+
+def _is_full(problem: Exception) -> bool:
+    """As MinIO, Ceph and others say it; this disk may be it, too, which holds what is on its way."""
+    if isinstance(problem, ClientError):
+        return bool(
+            problem.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == HTTPStatus.INSUFFICIENT_STORAGE
+        )
+    return isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def forget_object(key: str) -> None:

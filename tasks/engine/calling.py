@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -185,14 +185,25 @@ class Caller:
         if not self.workspace.is_begun:
             return [], ""
         try:
-            saved = await self._patiently(self.workspace.save_changes)
+            saved = await self._patiently(self.workspace.save_changes, on_first_failure=self._say_files_are_away)
             return saved, " ".join(self.workspace.take_refused())
         except WorkspaceFull as error:
             return [], f"{error} Delete or shrink files, then go on."
 
-    async def _patiently(self, work: Callable[[], Any], *, give_up_after_s: float = float("inf")) -> Any:
+    async def _say_files_are_away(self, error: Exception) -> None:
+        """So that whoever watches knows what the run waits for."""
+        self._run.tell(events.Error(code="files_away", detail=str(error), will_retry=True))
+        await self._run.flush()
+
+    async def _patiently(
+        self,
+        work: Callable[[], Any],
+        *,
+        give_up_after_s: float = float("inf"),
+        on_first_failure: Callable[[Exception], Awaitable[None]] | None = None,
+    ) -> Any:
         """Do what may be done again until it works. The run's own time limit ends it, if nothing else does."""
-        delay, end = 0.2, time.monotonic() + give_up_after_s
+        delay, end, has_failed = 0.2, time.monotonic() + give_up_after_s, False
         while True:
             try:
                 return await self._on(self._ports.files, work)
@@ -200,6 +211,9 @@ class Caller:
                 if time.monotonic() + delay > end:
                     raise
                 log.warning("files of run %s, again in %.1f s: %s", self._run.id, delay, error)
+                if on_first_failure and not has_failed:
+                    await on_first_failure(error)
+                has_failed = True
             await asyncio.sleep(delay)
             delay = min(delay * 2, 5.0)
 

@@ -14,6 +14,7 @@ from billing.plans import GB
 from storage.models import StoredFile
 from tasks.models import Artifact, Run, RunEvent
 from tests.factories import StoredFileFactory
+from tests.standins.between import between_us_and_the_store
 from tests.standins.objects import damaging_store
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
 from tools.registry import Effect, ToolContext, ToolResult
@@ -43,6 +44,28 @@ def test_a_file_is_named_when_the_store_has_it_whole_and_not_before(scripted: Pl
     right = sha256(TEXT.encode()).hexdigest()
     assert (artifact.file, artifact.path, stored.sha256, stored.size) == (stored, "report.md", right, len(TEXT))
     assert (last(run, "artifact.created")["sha256"], types(run).count("artifact.created")) == (right, 1)
+
+
+@pytest.mark.promise("G17")
+@pytest.mark.parametrize("how", ["full", "reset", "silent"])
+def test_a_run_whose_files_cannot_be_kept_says_so_and_waits_for_the_store(
+    scripted: Play, start: Start, how: str
+) -> None:
+    scripted([call("write_file", path="report.md", content=TEXT)], [say("Done.")])
+    with between_us_and_the_store() as store, engine():
+        store.fail(how)
+        run = start("write_file")
+        until(lambda: "error" in types(run))
+        assert (last(run, "error")["code"], last(run, "error")["will_retry"]) == ("files_away", True)
+        assert ("is full" in last(run, "error")["detail"]) == (how == "full")
+        until(lambda: store.hit[how] > 2)
+        assert not Artifact.objects.exists()
+        assert not StoredFile.objects.exists()
+        store.fail("")
+        settled(run, "succeeded")
+
+    assert types(run).count("error") == types(run).count("artifact.created") == 1
+    assert Artifact.objects.get(run=run).file.sha256 == sha256(TEXT.encode()).hexdigest()
 
 
 @pytest.mark.promise("G17")

@@ -1,0 +1,185 @@
+"""Stands between Deskhand and a real object store, and fails as networks, full and busy stores do."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.config import Config
+from django.conf import settings
+from django.test import override_settings
+
+ANSWERS: Mapping[str, tuple[int, str]] = {
+    "busy": (503, "SlowDown"),
+    "full": (507, "XMinioStorageFull"),
+}
+FAULTS = ("busy", "full", "reset", "silent")
+"""busy: 503 to all. full: 507 to what would be kept. reset: cut in the middle of each body. silent: accepts what is
+sent and never answers it."""
+_PIECE = 64 * 1024
+_OURS = ("connection", "expect", "keep-alive", "transfer-encoding")
+
+
+class Between:
+    """A proxy on loopback that passes everything through as it is, but for its faults."""
+
+    def __init__(self, upstream: Callable[[], str]) -> None:
+        self.upstream = upstream
+        self.hit: Counter[str] = Counter()
+        """How many requests each fault met, and under "passed" those that met none."""
+        self.spare = 0
+        """So many more requests pass before the first that is hit."""
+        self._fault, self._until = "", 0.0
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def fail(self, how: str, *, seconds: float = float("inf"), spare: int = 0) -> None:
+        """Until the time is over or another fault is told; "" for none."""
+        self._fault, self._until, self.spare = how, time.monotonic() + seconds, spare
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def next_fault(self, method: str) -> str:
+        """What this request meets."""
+        is_hit = time.monotonic() < self._until and (self._fault != "full" or method in ("PUT", "POST"))
+        fault = self._fault if is_hit and not self.spare else ""
+        self.spare = max(0, self.spare - 1)
+        self.hit[fault or "passed"] += 1
+        return fault
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Handler", (_Handler,), {"between": self})
+
+
+class _Handler(BaseHTTPRequestHandler):
+    between: Between
+    protocol_version = "HTTP/1.1"
+
+    def _handle(self) -> None:
+        fault = self.between.next_fault(self.command)
+        try:
+            if fault == "silent":
+                self._wait_until_they_go()
+            elif fault in ANSWERS:
+                self._refuse(*ANSWERS[fault])
+            else:
+                self._pass_on(cut=fault == "reset")
+        except (OSError, http.client.HTTPException):
+            self._reset()  # one side has gone: so has the other
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle
+
+    def handle_expect_100(self) -> bool:
+        self._has_asked = True  # answered with the body's first piece, so that silence is silence
+        return True
+
+    def _body(self) -> Iterator[bytes]:
+        if self.__dict__.pop("_has_asked", False):
+            self.send_response_only(100)
+            self.end_headers()
+        left = int(self.headers.get("Content-Length") or 0)
+        while left:
+            piece = self.rfile.read1(min(left, _PIECE))
+            if not piece:
+                raise ConnectionResetError
+            left -= len(piece)
+            yield piece
+
+    def _wait_until_they_go(self) -> None:
+        self.close_connection = True
+        while self.connection.recv(_PIECE):
+            pass
+
+    def _refuse(self, status: int, code: str) -> None:
+        for _ in self._body():
+            pass
+        told = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>No.</Message></Error>".encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(told)
+
+    def _pass_on(self, *, cut: bool) -> None:
+        """Cut, in the middle of what is sent; where nothing is sent, in the middle of what comes back."""
+        size = int(self.headers.get("Content-Length") or 0)
+        store = http.client.HTTPConnection(urlsplit(self.between.upstream()).netloc, timeout=60)
+        try:
+            store.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                if name.lower() not in _OURS:
+                    store.putheader(name, value)
+            store.endheaders()
+            sent = 0
+            for piece in self._body():
+                if cut and sent + len(piece) > size // 2:
+                    store.send(piece[: max(0, size // 2 - sent)])
+                    self._reset()
+                    return
+                store.send(piece)
+                sent += len(piece)
+            self._pass_back(store.getresponse(), cut=cut)
+        finally:
+            store.close()
+
+    def _pass_back(self, answer: http.client.HTTPResponse, *, cut: bool) -> None:
+        told = answer.headers.get("Content-Length")
+        if told is None:
+            whole = answer.read()
+            told, content = str(len(whole)), iter([whole])
+        else:
+            content = iter(lambda: answer.read(_PIECE), b"")
+        self.send_response_only(answer.status, answer.reason)
+        for name, value in answer.headers.items():
+            if name.lower() not in (*_OURS, "content-length"):
+                self.send_header(name, value)
+        if answer.status != 204:
+            self.send_header("Content-Length", told)
+        self.end_headers()
+        left = int(told) // 2 if cut else int(told)
+        for piece in content:
+            self.wfile.write(piece[:left])
+            left -= len(piece[:left])
+        if cut:
+            self._reset()
+
+    def _reset(self) -> None:
+        """Close with RST, as a crashed machine in between would, whoever else holds the socket here."""
+        self.close_connection = True
+        if self.connection.fileno() >= 0:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            os.close(self.connection.detach())
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@contextmanager
+def between_us_and_the_store() -> Iterator[Between]:
+    """The product reaches its store through it until the block ends, with less patience than usual."""
+    default: dict[str, Any] = settings.STORAGES["default"]
+    store = Between(lambda: settings.S3_ENDPOINT_URL)
+    impatient = Config(read_timeout=0.5, retries={"max_attempts": 2, "mode": "standard"})
+    config = default["OPTIONS"]["client_config"].merge(impatient)
+    options = {**default["OPTIONS"], "endpoint_url": store.url, "client_config": config}
+    with override_settings(STORAGES={**settings.STORAGES, "default": {**default, "OPTIONS": options}}):
+        yield store
+    store.close()

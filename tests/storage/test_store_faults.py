@@ -1,0 +1,106 @@
+"""The real object store behind a network that fails: busy, full, cut off in the middle, or silent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from accounts.errors import Unavailable
+from accounts.models import IdempotencyRecord, Team, User
+from storage import services
+from storage.models import StoredFile
+from tests.calling import api_of
+from tests.standins.between import FAULTS, Between, between_us_and_the_store
+
+CONTENT = b"name;cost\n" * 2000
+LARGE = bytes(range(256)) * 4096 * 20
+"""20 MB: sent in three parts."""
+
+
+@pytest.fixture
+def store() -> Iterator[Between]:
+    with between_us_and_the_store() as between:
+        yield between
+
+
+def objects(team: Team) -> list[str]:
+    folders, files = default_storage.listdir(str(team.pk))
+    return [*folders, *files]
+
+
+@pytest.mark.promise("G17")
+@pytest.mark.parametrize("content", [CONTENT, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("how", FAULTS)
+def test_a_file_that_cannot_be_kept_has_no_row_and_can_be_sent_again(
+    team: Team, store: Between, how: str, content: bytes
+) -> None:
+    store.fail(how)
+
+    with pytest.raises(Unavailable, match="is full" if how == "full" else "does not answer") as refused:
+        services.save_file(team_id=team.pk, content=content, name="a.csv")
+
+    assert refused.value.retry_after_s == 5
+    assert store.hit[how]
+    assert not StoredFile.objects.exists()
+    store.fail("")
+    assert objects(team) == []
+    kept = services.save_file(team_id=team.pk, content=content, name="a.csv")
+    assert kept.sha256 == sha256(content).hexdigest()
+    assert objects(team) == [kept.key.partition("/")[2]]
+
+
+@pytest.mark.promise("G17")
+def test_a_store_that_goes_in_the_middle_of_a_large_file_leaves_nothing(team: Team, store: Between) -> None:
+    store.fail("reset", spare=2)  # its beginning and the first part pass
+
+    with pytest.raises(Unavailable):
+        services.save_file(team_id=team.pk, content=LARGE, name="a")
+
+    assert (store.hit["passed"], store.hit["reset"] > 1) == (2, True)
+    assert not StoredFile.objects.exists()
+    store.fail("")
+    assert objects(team) == []
+
+
+@pytest.mark.promise("G17")
+@pytest.mark.parametrize("how", [how for how in FAULTS if how != "full"])
+def test_a_file_that_cannot_be_fetched_is_said_to_be_unavailable(
+    team: Team, store: Between, how: str, tmp_path: Any
+) -> None:
+    kept = services.save_file(team_id=team.pk, content=CONTENT, name="a")
+    store.fail(how)
+
+    with pytest.raises(Unavailable, match="does not answer"):
+        services.copy_to(kept, tmp_path / "copy")
+    with pytest.raises(Unavailable, match="does not answer"):
+        b"".join(services.pieces(kept))
+
+    assert list(tmp_path.iterdir()) == []
+    store.fail("")
+    services.copy_to(kept, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == CONTENT
+
+
+def test_an_upload_is_told_to_come_again_and_then_kept_once(team: Team, alice: User, store: Between) -> None:
+    def upload() -> Any:
+        headers = {"Idempotency-Key": "once"}
+        return api.post("/api/v1/files/", {"file": SimpleUploadedFile("a.csv", CONTENT)}, headers=headers)
+
+    api = api_of(alice, team)
+    for how, said in (("busy", "does not answer"), ("full", "is full"), ("silent", "does not answer")):
+        store.fail(how)
+
+        refused = upload()
+
+        assert (refused.status_code, refused["Retry-After"]) == (503, "5")
+        assert said in refused.json()["detail"]
+        assert StoredFile.objects.count() == IdempotencyRecord.objects.count() == 0
+
+    store.fail("")
+    assert [upload().status_code, upload().status_code] == [201, 201]
+    assert len(objects(team)) == StoredFile.objects.count() == 1
