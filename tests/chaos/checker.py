@@ -15,6 +15,7 @@ from tasks.engine.model import MAX_FAILURES
 from tasks.models import TERMINAL
 from tests.chaos.clients import World
 from tests.chaos.installation import Desk
+from tests.chaos.model import SCRIPTS
 
 Check = Callable[["Checker"], Iterator[str]]
 NOT_BILLED = ("model_rate_limit", "model_overloaded", "model_connection")
@@ -261,6 +262,23 @@ class Checker:
             if hashlib.sha256(content).hexdigest() != row["sha256"]:
                 yield f"{row['path']} of {row['run_id']} is damaged"
 
+    def missing_files(self) -> Iterator[str]:
+        """A run that succeeded has every file that it wrote, as it was written last."""
+        kept: dict[str, dict[str, str]] = defaultdict(dict)
+        for row in self.desk.rows(STORED):
+            kept[str(row["run_id"])][row["path"]] = row["sha256"]
+        for run, row in self.runs.items():
+            if row["status"] != "succeeded" or _kind(row) != "files":
+                continue
+            calls = [call for turn in SCRIPTS["files"](row["title"].split()[2]) for _, call in turn]
+            wanted = {call["path"]: hashlib.sha256(call["content"].encode()).hexdigest() for call in calls}
+            if kept[run] != wanted:
+                yield f"{run} wrote {sorted(wanted)}, kept as they were written are {sorted(_same(wanted, kept[run]))}"
+
+
+def _same(one: dict[str, str], other: dict[str, str]) -> list[str]:
+    return [path for path, digest in one.items() if other.get(path) == digest]
+
 
 def _kind(row: dict[str, Any]) -> str:
     return str(row["title"].split()[1])
@@ -283,4 +301,5 @@ CHECKS: dict[str, Check] = {
     "overspend": Checker.overspend,
     "open requests": Checker.open_requests,
     "artifacts wrong": Checker.artifacts,
+    "files missing": Checker.missing_files,
 }

@@ -19,9 +19,11 @@ from psycopg.rows import dict_row
 
 from tests.chaos.receiver import Receiver
 from tests.faults.installation import ROOT, Installation
+from tests.standins.between import Between
 
 LEASE_S = 6.0
 MOST_CONNECTIONS = 300
+SITE = Path(__file__).with_name("site")
 SETTINGS = {
     "WORKERS": "2",
     "DESKHAND_LEASE_S": str(LEASE_S),
@@ -37,11 +39,13 @@ SETTINGS = {
 
 
 class Desk(Installation):
-    """With the model and the receiver beside it, and the ways in that the nemesis and the checker need."""
+    """With the model and the receiver beside it, a proxy before its store, and the ways in that the nemesis and the
+    checker need."""
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)
         self.receiver = Receiver()
+        self.store = Between(lambda: self.addresses["S3_ENDPOINT_URL"])
         self.model = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.model"], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
@@ -51,11 +55,13 @@ class Desk(Installation):
     def up(self, seconds: float = 240) -> None:
         self.serve(
             seconds, **SETTINGS, ANTHROPIC_BASE_URL=self.model_url, CHAOS_RECEIVER=self.receiver.url,
+            CHAOS_STORE=self.store.url, PYTHONPATH=str(SITE),
         )  # fmt: skip
 
     def remove(self) -> None:
         super().remove()
         self.receiver.close()
+        self.store.close()
         self.model.kill()
         self.model.wait()
 

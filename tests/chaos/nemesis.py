@@ -18,8 +18,10 @@ import redis
 from tests.chaos.clients import World, submit
 from tests.chaos.installation import LEASE_S, Desk
 from tests.chaos.report import Plan
+from tests.standins.between import FAULTS as STORE_FAULTS
 
 PAUSES_S = {"web": 3.0, "beat": 5.0, "valkey": 4.0, "postgres": 5.0, "s3": 4.0}
+STORE_S = 5.0
 SPENT_S = 4.0
 FULL_S = 4.0
 DOUBLE_S = 12.0
@@ -37,6 +39,7 @@ DECK = (
     ("end connections", "postgres"),
     ("spend connections", "postgres"),
     *(("model", how) for how in (*MODEL, "away")),
+    *(("store", how) for how in STORE_FAULTS),
     *(("effect", trick) for trick in ("kill", "kill", "drop", "lose", "late")),
 )
 
@@ -128,6 +131,8 @@ class Nemesis:
                 return self._spend_connections()
             case "model":
                 return self._spoil_model(fault)
+            case "store":
+                return self._spoil_store(fault)
             case "effect":
                 return self._desk.receiver.trick(fault.what)
             case "poison":
@@ -209,6 +214,10 @@ class Nemesis:
             self._desk.tell_model("away", {"seconds": 2 + 3 * fault.pick})
         else:
             self._desk.tell_model("plan", {"faults": [fault.what] * (2 + int(4 * fault.pick))})
+        return True
+
+    def _spoil_store(self, fault: Fault) -> bool:
+        self._desk.store.fail(fault.what, seconds=STORE_S)
         return True
 
     def _cut_the_power(self) -> bool:

@@ -38,6 +38,8 @@ class Report:
     events: int
     views: int
     effects: int
+    store: Counter[str]
+    """Requests to the object store, by the fault that they met."""
     overspent_usd: Decimal
     recovery_s: list[float]
     duration_s: float
@@ -65,6 +67,7 @@ def table(report: Report) -> str:
         *((f"  {kind}", listed) for kind, listed in _by_kind(report.faults)),
         ("runs", f"{report.runs.total()}: {_listed(report.runs)}"),
         ("events, views, effects", f"{report.events}, {report.views}, {report.effects}"),
+        ("requests to the store", _listed(report.store)),
         ("calls without answer", str(no_answer)),
         ("answers 5xx", _listed(errors) or "0"),
         ("taken up again after", recovery),

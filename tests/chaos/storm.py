@@ -92,6 +92,7 @@ def _over(desk: Desk, plan: Plan, say: Callable[[str], None]) -> Report:
         events=sum(len(told) for run, told in checker.events.items() if run in checker.runs),
         views=len(history.views),
         effects=len(desk.receiver.effects),
+        store=desk.store.hit,
         overspent_usd=checker.overspent_usd(),
         recovery_s=checker.recovery_times(),
         duration_s=duration_s,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -20,13 +21,14 @@ from psycopg.types.json import JsonbLoader
 from accounts.models import Team
 from billing.models import Budget, UsageRecord
 from tasks import events, stream
-from tasks.models import HumanRequest, Run, RunEvent
+from tasks.models import Artifact, HumanRequest, Run, RunEvent
 from tests.chaos.api import Api
 from tests.chaos.checker import CHECKS, Checker
 from tests.chaos.clients import World
 from tests.chaos.history import Cancel, History, Start, View
+from tests.chaos.model import SCRIPTS
 from tests.chaos.receiver import Effect
-from tests.factories import AgentFactory, RunFactory
+from tests.factories import AgentFactory, RunFactory, StoredFileFactory
 
 
 @dataclass
@@ -181,6 +183,15 @@ def later(case: Case, *due: str, begins_in_s: float) -> None:
     case.change(title="chaos later s1", start_at=timezone.now() - timedelta(seconds=begins_in_s))
 
 
+def wrote(case: Case, *paths: str) -> None:
+    """What it wrote last, but only so much of it."""
+    case.change(title="chaos files s1")
+    for path in paths:
+        [*_, content] = [call["content"] for [(_, call)] in SCRIPTS["files"]("s1") if call["path"] == path]
+        kept = StoredFileFactory(team=case.run.team, sha256=hashlib.sha256(content.encode()).hexdigest())
+        Artifact.objects.create(team=case.run.team, run=case.run, path=path, file=kept)
+
+
 SPOILT: list[tuple[str, Callable[[Case], Any]]] = [
     ("lost", lambda case: case.change(status="queued", finished_at=None)),
     ("lost", lambda case: case.change(status="cancelled")),
@@ -209,12 +220,22 @@ SPOILT: list[tuple[str, Callable[[Case], Any]]] = [
     ("overspend", lambda case: budget(case, reserved_usd=1)),
     ("overspend", lambda case: case.history.overspend.update({"one": Decimal(1)})),
     ("open requests", asked),
+    ("files missing", lambda case: case.change(title="chaos files s1")),
+    ("files missing", lambda case: wrote(case, "report.md")),
 ]
 
 
 @pytest.mark.parametrize(
     "spare",
-    [paid, cancelled, answered_after_cancel, answered_after_the_owner_was_lost, lambda case: effects(case, 1), budget],
+    [
+        paid,
+        cancelled,
+        answered_after_cancel,
+        answered_after_the_owner_was_lost,
+        lambda case: effects(case, 1),
+        budget,
+        lambda case: wrote(case, "report.md", "data/rows.csv"),
+    ],
 )
 def test_what_is_right_is_not_reported(case: Case, spare: Callable[[Case], Any]) -> None:
     assert case.broken() == {}

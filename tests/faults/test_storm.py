@@ -19,10 +19,12 @@ FAMILIES = (
     ("end connections", "postgres"),
     ("model", "reset"),
     ("model", "malformed"),
+    ("store", "busy"),
+    ("store", "reset"),
     ("effect", "kill"),
     ("effect", "drop"),
 )
-SHORT = Plan(seed=20, duration_s=20, runs=50, faults=len(FAMILIES), deck=FAMILIES)
+SHORT = Plan(seed=21, duration_s=20, runs=50, faults=len(FAMILIES), deck=FAMILIES)
 
 
 def test_a_short_storm_breaks_no_promise() -> None:
