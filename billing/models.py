@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -123,6 +125,12 @@ class Budget(TeamScopedModel):
 
     def __str__(self) -> str:
         return f"${self.limit_usd} a month"
+
+    @property
+    def left_usd(self) -> Decimal:
+        """What may still be set aside; in a new month nothing is spent yet."""
+        is_this_month = self.period == timezone.now().date().replace(day=1)
+        return self.limit_usd - self.reserved_usd - (self.spent_usd if is_this_month else 0)
 
 
 class Reservation(TeamScopedModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -14,9 +15,11 @@ from django.utils import timezone
 from accounts import audit, notifications
 from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput
 from accounts.models import Team, User
+from billing.models import Budget
 from tasks import events, queue, schemas, stream
 from tasks.digests import digest as digest_of
 from tasks.models import HumanRequest, RequestKind, RequestStatus, Run, RunStatus, Step, StepKind, StepStatus
+from tasks.models.human import HumanRequestQuerySet
 from tools import arguments as tool_arguments
 from tools import registry
 
@@ -203,22 +206,45 @@ def _conclude_review(run: Run, asked: HumanRequest, actor: User, checked: Mappin
     stream.append(run, reviewed, end)
 
 
+def _waiting_for_money() -> HumanRequestQuerySet:
+    """For that of the team or of an agent: a run's own limit is raised by its answer."""
+    return HumanRequest.objects.open().filter(kind=K.BUDGET).exclude(arguments__scope="run").order_by("asked_at")
+
+
 def resume_after_budget_change(*, team: Team, agent_id: UUID | None) -> int:
     """Let runs go on that wait for a budget of the team or of one agent. Returns how many."""
-    waiting = HumanRequest.objects.for_team(team).open().filter(kind=K.BUDGET).exclude(arguments__scope="run")
+    waiting = _waiting_for_money().for_team(team)
     if agent_id is not None:
         waiting = waiting.filter(run__agent_id=agent_id)
+    return sum(_resume(asked, by="a new budget") for asked in waiting)
+
+
+def resume_within_budget(*, limit: int) -> int:
+    """Let runs go on for which there is room again: a new month, or what was set aside for others is free."""
+    waiting = list(_waiting_for_money().select_related("run")[:limit])
+    budgets: dict[UUID, list[Budget]] = defaultdict(list)
+    for budget in Budget.objects.filter(team_id__in={asked.team_id for asked in waiting}):
+        budgets[budget.team_id].append(budget)
     resumed = 0
-    for asked in waiting.order_by("asked_at"):
-        with transaction.atomic():
-            run = Run.objects.select_for_update().get(pk=asked.run_id)
-            changes = {"status": RequestStatus.ANSWERED, "answer": {"decision": "raise"}, "answered_at": timezone.now()}
-            if HumanRequest.objects.open().filter(pk=asked.pk).update(**changes):
-                told = events.HumanAnswered(request=str(asked.pk), kind=K.BUDGET, by="a new budget", decision="raise")
-                stream.append(run, told)
-                _go_on(run, reason="budget")
-                resumed += 1
+    for asked in waiting:
+        needed = Decimal((asked.arguments or {}).get("needed_usd", "0"))
+        covering = [b for b in budgets[asked.team_id] if b.agent_id in (None, asked.run.agent_id)]
+        if all(budget.left_usd >= needed for budget in covering):
+            for budget in covering:
+                budget.reserved_usd += needed  # only here: the run reserves it by itself
+            resumed += _resume(asked, by="room in the budget")
     return resumed
+
+
+@transaction.atomic
+def _resume(asked: HumanRequest, *, by: str) -> bool:
+    run = Run.objects.select_for_update().get(pk=asked.run_id)
+    changes = {"status": RequestStatus.ANSWERED, "answer": {"decision": "raise"}, "answered_at": timezone.now()}
+    if not HumanRequest.objects.open().filter(pk=asked.pk).update(**changes):
+        return False
+    stream.append(run, events.HumanAnswered(request=str(asked.pk), kind=K.BUDGET, by=by, decision="raise"))
+    _go_on(run, reason="budget")
+    return True
 
 
 def review_run(*, run: Run, actor: User, decision: str, comment: str = "") -> HumanRequest:

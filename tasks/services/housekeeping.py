@@ -32,7 +32,7 @@ from tasks.models import (
     StepStatus,
     WaitKind,
 )
-from tasks.services import notices
+from tasks.services import answers, notices
 from tasks.services.removals import stop_late_runs
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,11 @@ def start_due_runs() -> None:
                 locked.move_to(RunStatus.QUEUED)
                 stream.append(locked, events.RunQueued(reason="scheduled" if run.status == "scheduled" else "timer"))
                 queue.enqueue_run(locked.pk)
+
+
+def resume_within_budget() -> None:
+    """Before anybody is told that they wait."""
+    answers.resume_within_budget(limit=BATCH)
 
 
 def expire_requests() -> None:
@@ -164,6 +169,7 @@ def seal_audit_log() -> None:
 PARTS = (
     stop_late_runs,
     start_due_runs,
+    resume_within_budget,
     expire_requests,
     expire_queued_runs,
     wake_workers,

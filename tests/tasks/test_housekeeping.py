@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -11,6 +13,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from accounts.models import Team, User
+from billing.models import Budget
 from storage import services as storage
 from storage.models import StoredFile
 from tasks import jobs, queue
@@ -46,6 +49,38 @@ def test_a_scheduled_run_starts_once_when_it_is_due(alice: User, wakes: list[obj
     run.refresh_from_db()
     assert (run.status, types(run)) == ("queued", ["run.created", "run.queued", "run.queued"])
     assert wakes == [run.pk]
+
+
+@pytest.mark.parametrize(
+    ("team_budget", "agent_budget", "goes_on"),
+    [
+        ({"spent_usd": "0.98"}, None, 0),
+        ({"spent_usd": "0.98", "period": date(2026, 1, 1)}, None, 2),  # a new month
+        ({"reserved_usd": "0.96"}, None, 0),
+        ({"reserved_usd": "0.92"}, None, 1),  # room for one of the two
+        ({}, {"spent_usd": "0.98"}, 0),
+        ({}, {"spent_usd": "0.90"}, 2),
+    ],
+)
+def test_runs_that_wait_for_money_go_on_when_there_is_room(
+    start: Callable[..., Run], wakes: list[object], team_budget: dict[str, Any], agent_budget: Any, goes_on: int
+) -> None:
+    first, second = start(), start()
+    Run.objects.update(status="waiting", waiting_kind="budget", agent=first.agent)
+    for given, agent_id in ((team_budget, None), (agent_budget, first.agent_id)):
+        if given is not None:
+            values = {"limit_usd": "1.00", "period": NOW().date().replace(day=1)} | given
+            Budget.objects.create(team=first.team, agent_id=agent_id, **values)
+    for run in (first, second):
+        about = {"scope": "team", "needed_usd": "0.05"}
+        HumanRequest.objects.create(team=run.team, run=run, kind="budget", title="Money?", arguments=about)
+
+    housekeeping.sweep()
+
+    runs_now = list(Run.objects.order_by("pk").values_list("status", flat=True))
+    assert runs_now == ["queued"] * goes_on + ["waiting"] * (2 - goes_on)
+    assert HumanRequest.objects.open().filter(told_at__isnull=False).count() == 2 - goes_on
+    assert Budget.objects.get(agent_id=None).reserved_usd == Decimal(team_budget.get("reserved_usd", "0"))
 
 
 def test_a_request_that_nobody_answered_expires_and_the_run_goes_on(
