@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -219,7 +220,9 @@ class Driver:
     async def _call_others(self) -> None:
         """One message woke us alone, and there is more than we can take."""
         await self._say_heard()
-        await self._voice.publish([(stream.CONTROL_CHANNEL, {"wake": self.worker})])
+        with suppress(TimeoutError):  # they look by themselves, and our next runs must not wait for Valkey
+            async with asyncio.timeout(HEARD_S):
+                await self._voice.publish([(stream.CONTROL_CHANNEL, {"wake": self.worker})])
 
     async def _say_heard(self) -> None:
         """What is enqueued from now on needs another wake-up; what was enqueued before is seen by the next look."""

@@ -223,3 +223,18 @@ def test_a_worker_without_room_passes_the_call_on(
         until(lambda: Run.objects.filter(status=RunStatus.RUNNING).count() == 2)
 
         assert set(Run.objects.values_list("worker", flat=True)) == {"one", "two"}
+
+
+def test_a_claim_does_not_wait_for_valkey(
+    transactional_db: None, fast_engine: None, settings: Any, monkeypatch: pytest.MonkeyPatch,
+    scripted: Callable[..., Scripted], start: Callable[..., Run],
+) -> None:  # fmt: skip
+    settings.ENGINE = settings.ENGINE | {"max_runs": 1}
+    monkeypatch.setattr("tasks.queue.wake_run", lambda run_id: None)
+    monkeypatch.setattr("tasks.engine.voice.Voice.publish", lambda self, hints: asyncio.sleep(3600))
+    scripted([say("Done.")])
+    with engine() as one:
+        runs = [start(), start()]
+        one.wake()
+
+        until(lambda: Run.objects.filter(status=RunStatus.SUCCEEDED).count() == len(runs))
