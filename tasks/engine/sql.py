@@ -225,7 +225,7 @@ WITH RECURSIVE teams AS (
                 SELECT FROM tasks_step s WHERE s.run_id = h.id AND s.epoch = h.epoch AND s.status <> 'intent'))
     ORDER BY lease_expires_at LIMIT LEAST(%(room)s, 1) FOR NO KEY UPDATE SKIP LOCKED
 ), mine AS (
-    SELECT * FROM queued UNION ALL SELECT * FROM lost UNION ALL SELECT * FROM suspect
+    SELECT * FROM lost UNION ALL SELECT * FROM suspect UNION ALL SELECT * FROM queued LIMIT %(room)s
 )
 UPDATE tasks_run r SET
     status = 'running', status_changed_at = now(), worker = %(worker)s, epoch = r.epoch + 1, op_no = 0, waiting_kind = '',

@@ -43,7 +43,7 @@ def _m(promise: str, removed: str, file: str, old: str, new: str, *tests: str) -
 
 MUTATIONS = (
     _m("G1", "a run whose lease ran out is claimed again", SQL,
-       "UNION ALL SELECT * FROM lost UNION ALL SELECT * FROM suspect", "",
+       "SELECT * FROM lost UNION ALL SELECT * FROM suspect UNION ALL", "",
        f"{LOST}test_a_lost_model_call_is_asked_again_and_costs_nothing"),
     _m("G1", "a status follows only one that allows it", "tasks/models/run.py",
        "filter(pk=self.pk, status__in=allowed_from)", "filter(pk=self.pk)",

@@ -118,3 +118,18 @@ async def test_a_run_that_is_not_due_waits_and_the_next_one_goes(open_journal: O
     worker = await open_journal("one")
 
     assert await turns(worker, 2) == ["now 0"]
+
+
+async def test_a_claim_takes_no_more_than_there_is_room_for_and_lost_runs_first(open_journal: Open, team: Team) -> None:
+    agent = await an_agent(team)
+    lost = {"status": RunStatus.RUNNING, "worker": "gone", "epoch": 1, "lease_expires_at": START, "started_at": START}
+    await queue(agent, "lost", 2, **lost)
+    await queue(agent, "suspect", 1, **lost | {"recoveries": 2})
+    await queue(agent, "new", 3)
+    worker = await open_journal("one")
+
+    first = [row["title"] for row in await worker.claim(2)]
+    second = [row["title"] for row in await worker.claim(2)]
+
+    assert sorted(first) == ["lost 0", "lost 1"]
+    assert sorted(second) == ["new 0", "suspect 0"]
