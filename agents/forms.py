@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from django import forms
+from django.core.validators import MaxValueValidator
 from django.forms import BoundField
 
 from agents.models import Agent, AgentVersion, Runtime
@@ -66,9 +67,16 @@ class AgentForm(forms.Form):
     )
 
     def __init__(
-        self, *args: Any, present: AgentVersion | None = None, may_set_budget: bool = True, **kwargs: Any
+        self,
+        *args: Any,
+        present: AgentVersion | None = None,
+        may_set_budget: bool = True,
+        cap_usd: Decimal | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        if cap_usd is not None:
+            self._limit_cost(cap_usd)
         if not may_set_budget:
             budget = self.fields["budget_monthly_usd"]
             budget.disabled, budget.help_text = True, "An owner or admin of the team can change it."
@@ -79,6 +87,12 @@ class AgentForm(forms.Form):
             self.fields[f"tool_{tool.name}"] = forms.ChoiceField(
                 label=tool.title, choices=POLICIES, widget=forms.RadioSelect, initial=tool.default_policy.value
             )
+
+    def _limit_cost(self, cap_usd: Decimal) -> None:
+        more = f"More than ${cap_usd:,.2f} takes an owner or admin of the team."
+        field = self.fields["max_cost_usd"]
+        field.help_text = more
+        field.validators = [*field.validators, MaxValueValidator(cap_usd, message=more)]
 
     def tools(self) -> Iterator[tuple[ToolSpec, BoundField]]:
         """Each tool with its three-way switch."""

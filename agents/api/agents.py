@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -19,7 +20,7 @@ from agents.api.serializers import AgentChange, AgentSerializer, AgentVersionSer
 from agents.models import Agent, AgentStatus, AgentVersion
 from agents.roles import find as find_role
 from agents.roles import starting_point
-from agents.services import agents
+from agents.services import agents, checks
 
 STATUS_CHANGES = {AgentStatus.PAUSED: agents.pause_agent, AgentStatus.ACTIVE: agents.resume_agent}
 
@@ -30,7 +31,7 @@ STATUS_CHANGES = {AgentStatus.PAUSED: agents.pause_agent, AgentStatus.ACTIVE: ag
     create=extend_schema(summary="Make an agent", request=NewAgent, responses={201: AgentSerializer}),
     partial_update=extend_schema(
         summary="Change an agent",
-        description="Its monthly budget needs `team:admin`.",
+        description="Its monthly budget needs `team:admin`, and so do runs that may cost more than before and than $5.",
         request=AgentChange,
         responses=AgentSerializer,
     ),
@@ -59,6 +60,7 @@ class AgentViewSet(ListAndShow):
         role = find_role(given.pop("template", ""))
         given = (starting_point(role) if role else {}) | given
         _require(given, "name", "instructions")
+        self._check_cap(given.get("max_cost_usd"), None)
         made = agents.create_agent(team=self.team, actor=self.actor, **given)
         return self._answer(made, status=201)
 
@@ -69,6 +71,7 @@ class AgentViewSet(ListAndShow):
         changes = self.read(AgentChange)
         if agents.BUDGET in changes:
             require_scope(self.access, "team:admin")
+        self._check_cap(changes.get("max_cost_usd"), agent.version)
         status = changes.pop("status", None)
         if "options" in changes and agent.version is not None:
             changes["options"] = {**agent.version.options, **changes["options"]}
@@ -83,6 +86,10 @@ class AgentViewSet(ListAndShow):
     def destroy(self, request: Request, pk: str) -> Response:
         agents.remove_agent(agent=self._locked(), actor=self.actor)
         return Response(status=204)
+
+    def _check_cap(self, wanted: Decimal | None, present: AgentVersion | None) -> None:
+        if wanted is not None and wanted > checks.most_of_members(present):
+            require_scope(self.access, "team:admin")
 
     def _locked(self) -> Agent:
         """The agent, held until the change is committed, so that `If-Match` cannot be overtaken."""
@@ -122,7 +129,10 @@ class AgentVersionViewSet(ListAndShow, OfAgent):
     )
     @idempotent()
     def restore(self, request: Request, agent_pk: str, number: int) -> Response:
-        restored = agents.restore_version(agent=self.agent(), actor=self.actor, number=number)
+        agent = self.agent()
+        if agents.restores_a_higher_cap(agent=agent, number=number):
+            require_scope(self.access, "team:admin")
+        restored = agents.restore_version(agent=agent, actor=self.actor, number=number)
         shown = Agent.objects.with_budget().select_related("version").get(pk=restored.pk)
         return with_etag(Response(AgentSerializer(shown).data, status=201), shown)
 

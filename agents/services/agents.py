@@ -100,6 +100,12 @@ def restore_version(*, agent: Agent, actor: User | None, number: int) -> Agent:
     return agent
 
 
+def restores_a_higher_cap(*, agent: Agent, number: int) -> bool:
+    """Whether one run of that version may cost more than a member can allow."""
+    dearer = AgentVersion.objects.filter(max_cost_usd__gt=checks.most_of_members(agent.version))
+    return dearer.filter(agent=agent, number=number).exists()
+
+
 def pause_agent(*, agent: Agent, actor: User | None) -> Agent:
     """Start nothing new. Runs that were started go on."""
     return _set_status(agent, actor, AgentStatus.PAUSED, "agent.paused")

@@ -21,9 +21,16 @@ BOUNDS: dict[str, tuple[Decimal | int, Decimal | int]] = {
     "timeout_s": (10, 24 * 3600),
     "max_concurrent_runs": (1, 1000),
 }
+MEMBERS_MOST_USD = Decimal("5.00")
+"""As much as the dearest role template lets one run cost."""
 _ICON = re.compile(r"[a-z0-9-]{1,40}")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 _HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+")
+
+
+def most_of_members(present: AgentVersion | None) -> Decimal:
+    """What one run of an agent may cost at most without the word of an owner or admin (`team:admin`)."""
+    return max(MEMBERS_MOST_USD, present.max_cost_usd if present else Decimal(0))
 
 
 def check_names(given: Mapping[str, Any], *, known: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ from accounts.tenancy import TeamRequest, may, require, team_required
 from agents import roles
 from agents.forms import AgentForm
 from agents.models import Agent, AgentVersion, Memory
-from agents.services import agents, memories, models
+from agents.services import agents, checks, memories, models
 from tasks import reports
 from tools import registry
 from tools.registry import Policy
@@ -29,7 +29,8 @@ def agent_new(request: TeamRequest) -> HttpResponse:
     """A new agent, from a role template (`?role=…`) or from nothing."""
     require(request, "agents:write")
     role = roles.find(request.GET.get("role", ""))
-    form = AgentForm(request.POST or None, initial=_of_role(role))
+    cap = None if may(request.role, "team:admin") else checks.most_of_members(None)
+    form = AgentForm(request.POST or None, cap_usd=cap, initial=_of_role(role))
     if request.method == "POST" and form.is_valid():
         try:
             made = agents.create_agent(team=request.team, actor=request.user, **form.configuration())
@@ -51,7 +52,8 @@ def agent_edit(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     budget = reports.agent_budgets(request.team).get(agent.pk)
     initial = AgentForm.initial_of(agent, version, budget.limit_usd if budget else None)
     is_admin = may(request.role, "team:admin")
-    form = AgentForm(request.POST or None, present=version, may_set_budget=is_admin, initial=initial)
+    cap = None if is_admin else checks.most_of_members(version)
+    form = AgentForm(request.POST or None, present=version, may_set_budget=is_admin, cap_usd=cap, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             agent = agents.update_agent(agent=agent, actor=request.user, changes=form.configuration())
@@ -69,6 +71,8 @@ def agent_restore(request: TeamRequest, agent_id: UUID, number: int) -> HttpResp
     """Go back to an old version; it becomes the newest one."""
     require(request, "agents:write")
     agent = get_object_or_404(Agent.objects.visible_to(request.access).present(), pk=agent_id)
+    if agents.restores_a_higher_cap(agent=agent, number=number):
+        require(request, "team:admin")
     agent = agents.restore_version(agent=agent, actor=request.user, number=number)
     messages.success(request, f"{agent.name} works as in version {number} again, from the next run on.")
     return redirect("tasks:agent_detail", team=request.team.slug, agent_id=agent_id)

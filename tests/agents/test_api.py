@@ -287,3 +287,22 @@ def test_a_list_costs_the_same_whatever_its_length(api: Api, team: Team, django_
         with django_assert_num_queries(2):
             api.get(AGENTS)
         AgentFactory.create_batch(10, team=team)
+
+
+def test_what_one_run_may_cost_is_raised_far_with_the_admin_scope(team: Team, bob: User, api: Api) -> None:
+    member, limits = api_of(bob, team), {"max_cost_usd": "5.01"}
+    path = f"{AGENTS}{member.send('POST', AGENTS, NEW | {'limits': {'max_cost_usd': '5.00'}}).json()['id']}/"
+
+    made = member.send("POST", AGENTS, NEW | {"name": "Rich", "limits": limits})
+    changed = member.send("PATCH", path, {"limits": limits})
+    allowed = api.send("PATCH", path, {"limits": {"max_cost_usd": "9.00"}})
+    kept = member.send("PATCH", path, {"limits": {"max_cost_usd": "9.00", "max_turns": 3}})
+    member.send("PATCH", path, {"limits": {"max_cost_usd": "2.00"}})
+    restored = member.send("POST", f"{path}versions/2/restore/")
+
+    assert [(one.status_code, one.json()["required_scope"]) for one in (made, changed, restored)] == [
+        (403, "team:admin")
+    ] * 3
+    assert (allowed.status_code, kept.status_code) == (200, 200)
+    assert api.send("GET", path).json()["limits"]["max_cost_usd"] == "2.00"
+    assert api.send("POST", f"{path}versions/2/restore/").json()["limits"]["max_cost_usd"] == "9.00"

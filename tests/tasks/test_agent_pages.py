@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Role
-from agents.models import Agent, AgentStatus, Memory
+from agents.models import Agent, AgentStatus, AgentVersion, Memory
 from billing.models import Budget
 from tasks.models import Run, RunStatus
 from tests.factories import AgentFactory, MembershipFactory, RunFactory, TaskFactory
@@ -33,6 +33,12 @@ FORM = {
 @pytest.fixture
 def as_bob(client: Client, bob) -> Client:
     client.force_login(bob)
+    return client
+
+
+@pytest.fixture
+def as_alice(client: Client, alice) -> Client:
+    client.force_login(alice)
     return client
 
 
@@ -146,8 +152,8 @@ class TestForm:
             ({"tool_query_table": "always"}, "is not one of the available choices"),
         ],
     )
-    def test_what_does_not_fit_is_said_and_kept(self, as_bob, changes, words):
-        answer = as_bob.post(page("agent_new"), filled(description="Kept as typed", **changes))
+    def test_what_does_not_fit_is_said_and_kept(self, as_alice, changes, words):
+        answer = as_alice.post(page("agent_new"), filled(description="Kept as typed", **changes))
 
         assert answer.status_code == 422
         assert words in text(answer)
@@ -178,6 +184,27 @@ class TestForm:
         client.force_login(alice)
         client.post(edit, filled(budget_monthly_usd="25"))
         assert Budget.objects.get(agent_id=agent.pk).limit_usd == 25
+
+    def test_what_one_run_may_cost_is_raised_far_by_an_admin(self, as_bob, client, team, alice):
+        agent = AgentFactory(team=team, version__max_cost_usd=Decimal("8.00"))
+        edit, new = page("agent_edit", agent_id=agent.pk), page("agent_new")
+        said = "More than $8.00 takes an owner or admin of the team."
+        assert said in text(as_bob.get(edit))
+
+        refused = as_bob.post(edit, filled(max_cost_usd="8.01"))
+        also = as_bob.post(new, filled(name="Rich", max_cost_usd="5.01"))
+        as_bob.post(edit, filled(max_cost_usd="3.00"))
+        back = as_bob.post(page("agent_restore", agent_id=agent.pk, number=1))
+
+        assert said in refused.context["form"].errors["max_cost_usd"]
+        assert "More than $5.00 takes an owner or admin of the team." in also.context["form"].errors["max_cost_usd"]
+        assert back.status_code == 403
+        assert list(AgentVersion.objects.order_by("pk").values_list("max_cost_usd", flat=True)) == [8, 3]
+
+        client.force_login(alice)
+        client.post(edit, filled(max_cost_usd="8.01"))
+        assert client.post(page("agent_restore", agent_id=agent.pk, number=1)).status_code == 302
+        assert AgentVersion.objects.filter(agent=agent).count() == 4
 
     def test_a_model_that_is_not_offered_any_more_can_stay(self, as_bob, team):
         agent = AgentFactory(team=team, version__runtime="anthropic", version__model="claude-sonnet-4-20250101")
