@@ -124,9 +124,9 @@ def _is_same_origin(headers: dict[bytes, bytes]) -> bool:
     return origin == f"{parts.scheme}://{parts.netloc}" and parts.netloc == host and parts.scheme == scheme
 
 
-def callers_team_ids(caller: Caller) -> list[Any]:
+def callers_team_ids(caller: Caller, roles: Collection[str] = READERS) -> list[Any]:
     """The teams that the caller may look at now; empty when it may not look at anything any more."""
-    return teams_of([caller])[caller]
+    return teams_of([caller], roles)[caller]
 
 
 def people_of(callers: Collection[Caller]) -> dict[Caller, Any]:
@@ -143,8 +143,8 @@ def access_of(caller: Caller, team_id: Any) -> Access | None:
     return access_of_member(membership) if membership else None
 
 
-def teams_of(callers: Collection[Caller]) -> dict[Caller, list[Any]]:
-    """The same for many callers, in as many queries as for one."""
+def teams_of(callers: Collection[Caller], roles: Collection[str] = READERS) -> dict[Caller, list[Any]]:
+    """The same for many callers, in as many queries as for one. A key always needs to see runs."""
     keys_asked = {caller.key_id for caller in callers if caller.key_id}
     users_asked = {caller.user_id for caller in callers if not caller.key_id}
     keys = ApiKey.objects.live().filter(pk__in=keys_asked)
@@ -157,7 +157,7 @@ def teams_of(callers: Collection[Caller]) -> dict[Caller, list[Any]]:
         set(TokenFamily.objects.live().filter(pk__in=families).values_list("pk", flat=True)) if families else ()
     )
     teams_of_user: dict[Any, list[Any]] = defaultdict(list)
-    memberships = Membership.objects.filter(user__in=marks.keys(), role__in=READERS)
+    memberships = Membership.objects.filter(user__in=marks.keys(), role__in=roles)
     for user_id, team_id in memberships.values_list("user_id", "team_id"):
         teams_of_user[user_id].append(team_id)
 

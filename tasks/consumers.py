@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,8 +17,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db.models import Count, Max
 
-from accounts.models import Notification, Team
-from accounts.sockets import Caller, access_of, callers_team_ids
+from accounts.models import Notification, Role, Team
+from accounts.models.notifications import ABOUT_RUNS
+from accounts.sockets import READERS, Caller, access_of, callers_team_ids
 from tasks import aio, hub
 from tasks.models import HumanRequest
 from tasks.services import shares
@@ -170,19 +172,28 @@ class ShareConsumer(RunConsumer):
 
 
 class FeedConsumer(LiveConsumer):
-    """`/ws/feed/[?team=slug]`: changes of the team's runs, how many requests wait for people, and the person's bell."""
+    """`/ws/feed/[?team=slug]`: changes of the team's runs, how many requests wait for people, and the person's bell.
+    Who sees no runs hears their bell only; whose role changes that opens it anew.
+    """
 
     _last_bell: dict[str, Any] | None = None
+    _sees_runs: bool | None = None
 
     async def refuse(self) -> int | None:
         if self.caller is None:
             return NOT_SIGNED_IN
-        self.team_id = await self._team(self.caller)
-        return None if self.team_id else NOT_ALLOWED
+        self.team_id = await self._team(self.caller, READERS)
+        sees_runs = self.team_id is not None
+        if not sees_runs:
+            self.team_id = await self._team(self.caller, Role.values)
+        if self.team_id is None or self._sees_runs not in (None, sees_runs):
+            return NOT_ALLOWED
+        self._sees_runs = sees_runs
+        return None
 
     @database_sync_to_async
-    def _team(self, caller: Caller) -> Any:
-        allowed = callers_team_ids(caller)
+    def _team(self, caller: Caller, roles: Collection[str]) -> Any:
+        allowed = callers_team_ids(caller, roles)
         slug = parse_qs(self.scope["query_string"].decode("latin-1")).get("team", [""])[0]
         if not slug:
             return allowed[0] if allowed else None
@@ -191,12 +202,13 @@ class FeedConsumer(LiveConsumer):
     async def show(self) -> None:
         async for message in hub.of_this_loop().team_changes(self.team_id):
             if message is None:
-                await self._count()
+                if self._sees_runs:
+                    await self._count()
                 await self._ring()
             elif "bell" in message:
                 if self._person in message["bell"]:
                     await self._ring()
-            else:
+            elif self._sees_runs:
                 if await self._may_see(message):
                     await self.send(json.dumps({"kind": "run", **message}))
                 await self._count()
@@ -210,8 +222,10 @@ class FeedConsumer(LiveConsumer):
         """How much this person has not read, and again when something new took the place of something old."""
         if self.caller is None or self.caller.user_id is None:
             return
-        mine = Notification.objects.filter(team_id=self.team_id, person_id=self.caller.user_id, is_shown=True).unread()
-        newest = await mine.aaggregate(count=Count("pk"), newest=Max("created_at"))
+        mine = Notification.objects.filter(team_id=self.team_id, person_id=self.caller.user_id, is_shown=True)
+        if not self._sees_runs:
+            mine = mine.exclude(kind__in=ABOUT_RUNS)
+        newest = await mine.unread().aaggregate(count=Count("pk"), newest=Max("created_at"))
         if newest != self._last_bell:
             self._last_bell = newest
             await self.send(json.dumps({"kind": "bell", "unread": newest["count"]}))

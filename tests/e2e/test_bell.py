@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from accounts.models import Notification, Team, User
+from accounts.models import Membership, Notification, Role, Team, User
+from billing.models import Budget
 from tasks.services import answers, notices
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
 
@@ -47,6 +50,24 @@ def test_the_bell_rings_and_falls_silent_by_itself(
     assert Notification.objects.filter(read_at=None).exists() is False
     bell.get_by_role("button", name="Ana could not finish").click()
     page.wait_for_url(f"**/runs/{failed.pk}/")
+
+
+def test_the_bell_of_the_billing_role_rings_for_money(open_page: Open, team: Team, bob: User) -> None:
+    Membership.objects.filter(user=bob).update(role=Role.BILLING)
+    page = open_page(bob)
+    page.goto("/t/acme/settings/plan/")
+    count = page.locator("[data-bell-count]")
+    expect(count).to_have_text("")
+    spent = {"limit_usd": 10, "spent_usd": 8, "period": timezone.now().date().replace(day=1)}
+    Budget.objects.create(team=team, warned_at=timezone.now(), **spent)
+
+    notices.tell()
+
+    expect(count).to_have_text("1 unread")
+    page.locator("[data-bell] summary").click()
+    page.get_by_role("button", name="Acme has spent 80% of its budget").click()
+    expect(page).to_have_url(re.compile("/t/acme/settings/budgets/$"))
+    expect(count).to_have_text("")
 
 
 def test_the_pages_of_notifications(open_page: Open, shot: Callable[..., None], team: Team, alice: User) -> None:

@@ -13,7 +13,7 @@ from django.db import OperationalError
 from django.test import AsyncClient, Client
 
 from accounts import notifications
-from accounts.models import Membership, NoticeKind, Team, User
+from accounts.models import Membership, NoticeKind, Role, Team, User
 from accounts.notifications import Notice
 from accounts.services import keys, tokens
 from config.asgi import application
@@ -275,6 +275,44 @@ async def test_the_bell_of_one_person_rings_for_nobody_else(run: Run, alice: Use
     assert [await made.receive_nothing(0.2) for made in (hers, keyed)] == [True, True]
     for made in (his, hers, keyed):
         await made.disconnect()
+
+
+def tell_of(team: Team, person: User, kind: NoticeKind, needs: str) -> None:
+    notice = Notice(kind=kind, title="Ana", url="/", action="Look", subject_type="thing", subject_id=kind)
+    notifications.notify(team=team, people=[person], notice=notice, needs=needs)
+
+
+@pytest.mark.promise("G16")
+async def test_who_sees_money_only_hears_the_bell_and_nothing_of_runs(
+    run: Run, team: Team, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "RECHECK_S", 0.3)
+    await sync_to_async(tell_of)(team, bob, NoticeKind.FAILED, "runs:read")
+    await Membership.objects.filter(user=bob).aupdate(role=Role.BILLING)
+    made = await opened(await sync_to_async(socket)(f"/ws/feed/?team={team.slug}", user=bob))
+    assert await made.receive_json_from(5) == {"kind": "bell", "unread": 0}
+
+    await sync_to_async(HumanRequestFactory)(run=run)
+    await sync_to_async(stream.announce)(run, status="waiting")
+    await sync_to_async(tell_of)(team, bob, NoticeKind.BUDGET, "billing:read")
+
+    assert await made.receive_json_from(10) == {"kind": "bell", "unread": 1}
+    assert await made.receive_nothing(0.5)
+    await Membership.objects.filter(user=bob).adelete()
+    assert await closed(made) == 4403
+
+
+async def test_a_feed_ends_when_its_person_begins_or_ceases_to_see_runs(
+    team: Team, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "RECHECK_S", 0.3)
+    for role in (Role.BILLING, Role.MEMBER):
+        made = await opened(await sync_to_async(socket)(f"/ws/feed/?team={team.slug}", user=bob))
+        await made.receive_json_from(5)
+
+        await Membership.objects.filter(user=bob).aupdate(role=role)
+
+        assert await closed(made) == 4403
 
 
 @pytest.mark.promise("G16")
