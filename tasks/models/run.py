@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from accounts.errors import InvalidTransition
 from accounts.ids import first_id_at, uuid7
-from accounts.models import Team, TeamScopedModel, User
+from accounts.models import Membership, Team, TeamScopedModel, User
 from agents.models import Agent, AgentVersion, OfAgentQuerySet
 from storage.models import StoredFile
 from tasks.models.task import Task
@@ -291,6 +291,19 @@ class Artifact(TeamScopedModel):
         return self.path
 
 
+class RunShareQuerySet(OfRunQuerySet["RunShare"]):
+    def open(self) -> Self:
+        """Not revoked, each with `is_of_member`: whether its maker is in the team still."""
+        return self.filter(revoked_at=None).annotate(is_of_member=self._maker_is_in())
+
+    def of_leavers(self) -> Self:
+        return self.exclude(self._maker_is_in())
+
+    @staticmethod
+    def _maker_is_in() -> Exists:
+        return Exists(Membership.objects.filter(team=OuterRef("team"), user=OuterRef("created_by")))
+
+
 class RunShare(TeamScopedModel):
     """A read-only link to one run that anyone who has it may open, until it is revoked."""
 
@@ -302,7 +315,7 @@ class RunShare(TeamScopedModel):
     created_at = models.DateTimeField(default=timezone.now)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
-    objects = OfRunQuerySet["RunShare"].as_manager()
+    objects = RunShareQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.run} …{self.token_hint}"

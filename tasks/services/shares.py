@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.errors import NotFound
-from accounts.models import User
+from accounts.models import Team, User
 from agents.models import Agent
 from agents.services.visibility import who_sees
 from tasks.models import Run, RunShare
@@ -52,6 +52,15 @@ def close_links_of(*, agent: Agent, actor: User, every: bool) -> None:
     for link in links:
         if link.created_by_id not in seers:
             revoke_share(share=link, actor=actor)
+
+
+@transaction.atomic
+def close_links_of_leavers(*, team: Team, actor: User) -> int:
+    """Close the links that people made who are not in the team any more. Answers with how many."""
+    links = RunShare.objects.for_team(team).open().of_leavers().select_related("run", "team")
+    for link in links:
+        revoke_share(share=link, actor=actor)
+    return len(links)
 
 
 def open_links(agent: Agent) -> int:

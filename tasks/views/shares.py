@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -28,6 +29,7 @@ from tasks.views.common import page_context, run_or_404, state_context
 from tasks.watching.page import RunPage
 
 P = ParamSpec("P")
+ON_PAGE = 50
 
 
 @never_cache
@@ -59,6 +61,33 @@ def share_revoke(request: TeamRequest, run_id: UUID, share_id: UUID) -> HttpResp
     if not request.headers.get("HX-Request"):
         messages.success(request, "The link is closed.")
     return redirect("tasks:run_share", team=request.team.slug, run_id=run_id)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def shared_links(request: TeamRequest) -> HttpResponse:
+    """Every link of the team that is open, and whose it is. A POST closes those of people who left."""
+    require(request, "team:admin")
+    if request.method == "POST":
+        closed = shares.close_links_of_leavers(team=request.team, actor=request.user)
+        messages.success(request, "The link is closed." if closed == 1 else f"{closed} links are closed.")
+        return redirect("tasks:shared_links", team=request.team.slug)
+    links = RunShare.objects.visible_to(request.access).open()
+    rows = links.select_related("run__agent", "created_by").order_by("-created_at")
+    page = Paginator(rows, ON_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "left": links.of_leavers().count()}
+    return render(request, "tasks/shared_links.html", context)
+
+
+@require_POST
+@team_required
+def shared_link_close(request: TeamRequest, share_id: UUID) -> HttpResponse:
+    require(request, "team:admin")
+    links = RunShare.objects.visible_to(request.access).open().select_related("run", "team")
+    shares.revoke_share(share=get_object_or_404(links, pk=share_id), actor=request.user)
+    messages.success(request, "The link is closed.")
+    return redirect("tasks:shared_links", team=request.team.slug)
 
 
 # ---- What anyone with a link sees

@@ -7,11 +7,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import AuditEntry
+from accounts.services import members
 from storage.services import save_file
 from tasks import events, stream
 from tasks.models import Artifact, Run, RunShare, RunStatus
 from tasks.services import shares
-from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
+from tests.factories import AgentFactory, HumanRequestFactory, RunFactory, UserFactory
 from tests.html import Page
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
@@ -59,6 +61,39 @@ def test_a_link_is_shown_once_and_opens_the_run_for_anyone(as_alice, run):
     assert page.status_code == 200
     assert "I look at the file." in page.text
     assert Page(page.text).all("main")[0]["data-socket"] == f"/ws/share/{token}/"
+
+
+def test_an_owner_sees_whose_links_are_open_and_closes_those_of_people_who_left(as_alice, team, alice, bob, run):
+    made = {person: shares.share_run(run=run, actor=person)[0] for person in (alice, bob)}
+    of_dora, _ = shares.share_run(run=run, actor=UserFactory())
+    shares.revoke_share(share=shares.share_run(run=run, actor=alice)[0], actor=alice)
+    with_bob = as_alice.get("/t/acme/settings/links/").text
+    members.remove_member(team=team, actor=alice, user=bob)
+
+    page = as_alice.get("/t/acme/settings/links/").text
+
+    assert (with_bob.count("Left the team"), page.count("Left the team")) == (1, 2)
+    assert "Close 2 of people who left" in page
+    assert all(f"…{share.token_hint}" in page for share in (*made.values(), of_dora))
+    answer = as_alice.post("/t/acme/settings/links/", follow=True)
+    assert "2 links are closed." in answer.text
+    assert list(RunShare.objects.filter(revoked_at=None)) == [made[alice]]
+    as_alice.post(f"/t/acme/settings/links/{made[alice].pk}/close/")
+    assert "No link is open" in as_alice.get("/t/acme/settings/links/").text
+    assert AuditEntry.objects.filter(action="run.unshared").count() == 4
+
+
+def test_only_owners_and_admins_see_every_link(client, team, alice, bob, charlie, other_team, run):
+    share, _ = shares.share_run(run=run, actor=alice)
+    refused = {bob: 403, charlie: 404}
+
+    for person, status in refused.items():
+        client.force_login(person)
+        answers = [client.get("/t/acme/settings/links/"), client.post("/t/acme/settings/links/")]
+        answers.append(client.post(f"/t/acme/settings/links/{share.pk}/close/"))
+        assert [answer.status_code for answer in answers] == [status] * 3
+    assert client.post(f"/t/{other_team.slug}/settings/links/{share.pk}/close/").status_code == 404
+    assert RunShare.objects.filter(revoked_at=None).exists()
 
 
 def test_a_shared_page_shows_nothing_else_of_the_team(run, link):
