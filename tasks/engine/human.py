@@ -124,11 +124,14 @@ def decision(asked: DictRow, call: ToolCall) -> Decision:
     comment = str(answer.get("comment") or "")
     if asked["status"] == RequestStatus.EXPIRED:
         return Decision(False, call.arguments, why_not="Nobody answered in time, so the call was not made.")
-    if asked["status"] != RequestStatus.ANSWERED or asked["digest"] != digest(call.tool, asked["arguments"] or {}):
+    is_edit = answer.get("decision") == "edit"
+    is_shown = asked["digest"] == digest(call.tool, asked["arguments"] or {})
+    is_edited = not is_edit or answer["digest"] == digest(call.tool, answer["arguments"])
+    if asked["status"] != RequestStatus.ANSWERED or not (is_shown and is_edited):
         return Decision(False, call.arguments, why_not="The approval is void, so the call was not made.")
     if answer.get("decision") == "approve":
         return Decision(True, asked["arguments"], note=comment)
-    if answer.get("decision") == "edit":
+    if is_edit:
         changed = json.dumps(answer["arguments"], ensure_ascii=False)
         return Decision(
             True, answer["arguments"], note=f"A person changed the arguments to {changed}. {comment}".strip()

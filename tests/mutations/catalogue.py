@@ -181,7 +181,7 @@ MUTATIONS = (
     _m("G13", "the answer names what was shown", ANSWERS, 'if answer.get("digest") != asked.digest:', "if False:",
        f"{PEOPLE}test_an_approval_with_another_digest_is_refused_and_stays_open"),
     _m("G13", "the stored call is what was shown", "tasks/engine/human.py",
-       'or asked["digest"] != digest(call.tool, asked["arguments"] or {})', "",
+       'asked["digest"] == digest(call.tool, asked["arguments"] or {})', "True",
        f"{EFFECTS}test_a_stored_call_that_was_changed_after_it_was_shown_is_not_made"),
     _m("G13", "only an open request takes an answer", ANSWERS, "    _still_open(asked)\n", "",
        f"{PEOPLE}test_a_second_answer_is_refused",

@@ -124,9 +124,10 @@ def test_an_approval_that_came_too_late_makes_no_call(scripted: Play, start: Sta
     assert (made, result["content"]) == ([], "Nobody answered in time, so the call was not made.")
 
 
+@pytest.mark.parametrize("is_edit", [False, True])
 @pytest.mark.promise("G13")
 def test_a_stored_call_that_was_changed_after_it_was_shown_is_not_made(
-    scripted: Play, start: Start, tool: Make, alice: User
+    scripted: Play, start: Start, tool: Make, alice: User, is_edit: bool
 ) -> None:
     made: list[str] = []
 
@@ -139,8 +140,12 @@ def test_a_stored_call_that_was_changed_after_it_was_shown_is_not_made(
     with engine():
         run = settled(start(name, policies={name: "ask"}), "waiting")
     asked = HumanRequest.objects.get(run=run)
-    answers.answer_request(asked=asked, actor=alice, answer={"decision": "approve", "digest": asked.digest})
-    HumanRequest.objects.update(arguments={"to": "mallory"})
+    decision = {"decision": "edit", "arguments": {"to": "carol"}} if is_edit else {"decision": "approve"}
+    asked = answers.answer_request(asked=asked, actor=alice, answer={"digest": asked.digest} | decision)
+    if is_edit:
+        HumanRequest.objects.update(answer=asked.answer | {"arguments": {"to": "mallory"}})
+    else:
+        HumanRequest.objects.update(arguments={"to": "mallory"})
 
     with engine():
         settled(run, "succeeded")
