@@ -205,6 +205,36 @@ def test_turning_in_a_circle_pauses_the_run(scripted: Play, start: Start, alice:
     assert run.error_code == "no_progress"
 
 
+def test_who_says_go_on_is_asked_again_when_the_circle_goes_on(scripted: Play, start: Start, alice: User) -> None:
+    runtime = scripted(lambda request: [call("list_files", f"toolu_{len(request.messages)}")])
+    run = settled(start("list_files"))
+
+    for times in (1, 2):
+        asked = HumanRequest.objects.open().get(run=run)
+        answers.answer_request(asked=asked, actor=alice, answer={"decision": "continue"})
+        settled(run, "waiting")
+        assert (run.waiting_kind, len(runtime.calls)) == ("no_progress", 5 + 5 * times)
+
+    assert types(run).count("run.resumed") == 2
+    assert HumanRequest.objects.filter(run=run).count() == 3
+
+
+def test_many_turns_without_a_call_that_worked_pause_the_run(scripted: Play, start: Start, alice: User) -> None:
+    def fail(request: Any) -> Any:
+        turn = len(request.messages)
+        return [say(f"I try {turn}."), call("write_file", f"toolu_{turn}", path=turn)]
+
+    runtime = scripted(fail)
+    run = settled(start("write_file"))
+
+    assert (run.status, run.waiting_kind, len(runtime.calls)) == ("waiting", "no_progress", 10)
+    asked = HumanRequest.objects.get(run=run)
+    assert asked.prompt == "10 turns without one tool call that worked. The agent says:\n\nI try 19."
+    answers.answer_request(asked=asked, actor=alice, answer={"decision": "continue"})
+    settled(run, "waiting")
+    assert len(runtime.calls) == 20
+
+
 def test_a_tool_that_the_agent_does_not_have_is_refused(scripted: Play, start: Start) -> None:
     runtime = scripted([call("run_python", code="1")], [say("Done.")])
     run = settled(start("list_files"))
