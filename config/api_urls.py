@@ -6,10 +6,10 @@ from django.urls import include, path
 
 app_name = "api"
 urlpatterns = [
+    path("", include("tasks.api.urls")),  # first, since runs are asked for most
     path("", include("accounts.api.urls")),
     path("", include("billing.api.urls")),
     path("", include("storage.api.urls")),
     path("", include("tools.api.urls")),
     path("", include("agents.api.urls")),
-    path("", include("tasks.api.urls")),
 ]

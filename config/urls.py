@@ -16,6 +16,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 admin.site.site_header = admin.site.site_title = "Deskhand operators"
 
 urlpatterns = [
+    path("api/v1/", include("config.api_urls")),  # first, since it is asked most
     path("", views.landing, name="landing"),
     path("pricing/", public.pricing, name="pricing"),
     path("privacy/", public.privacy, name="privacy"),
@@ -45,7 +46,6 @@ urlpatterns = [
     path("accounts/3rdparty/", Connections.as_view()),
     path("accounts/", include("allauth.urls")),
     path("favicon.ico", views.favicon),
-    path("api/v1/", include("config.api_urls")),
     path("api/schema/", api_docs.schema, name="api_schema"),
     path("api/docs/", api_docs.docs, name="api_docs"),
     path("docs/errors/", error_docs.errors, name="error_docs"),

@@ -10,7 +10,8 @@ from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, Model, QuerySet, prefetch_related_objects
 from django.db.models.query import get_related_populators
 
@@ -61,17 +62,18 @@ class _Plan(Generic[M]):
 
     def rows(self, given: dict[str, Any]) -> list[M]:
         values = [given[part.name] if isinstance(part, Given) else part for part in self._parameters]
-        with connection.cursor() as cursor:
+        ours = connections[DEFAULT_DB_ALIAS]
+        with ours.cursor() as cursor:
             cursor.execute(self._sql, values)
-            found = [self._row(list(columns)) for columns in cursor.fetchall()]
+            found = [self._row(list(columns), ours) for columns in cursor.fetchall()]
         if self._prefetched:
             prefetch_related_objects(found, *self._prefetched)
         return found
 
-    def _row(self, columns: list[Any]) -> M:
+    def _row(self, columns: list[Any], ours: BaseDatabaseWrapper) -> M:
         for place, (converters, expression) in self._converters.items():
             for convert in converters:
-                columns[place] = convert(columns[place], expression, connection)
+                columns[place] = convert(columns[place], expression, ours)
         row = self._model.from_db(DEFAULT_DB_ALIAS, self._names, columns[: self._end])
         for related in self._related:
             related.populate(columns, row)
@@ -86,8 +88,9 @@ def insert(*rows: Model) -> None:
     Keys that the database gives out are not read back, and no signal is sent.
     """
     given: list[Any] = []
-    shape = tuple((model, tuple(_cells(row, given) for row in same)) for model, same in groupby(rows, key=type))
-    with connection.cursor() as cursor:
+    ours = connections[DEFAULT_DB_ALIAS]  # itself, because the name that all threads share looks it up at each use
+    shape = tuple((model, tuple(_cells(row, given, ours) for row in same)) for model, same in groupby(rows, key=type))
+    with ours.cursor() as cursor:
         cursor.execute(_insert_sql(shape), given)
     for row in rows:
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
@@ -98,20 +101,31 @@ def _columns(model: type[Model]) -> list[Field[Any, Any]]:
     return [field for field in model._meta.local_concrete_fields if not field.db_returning]
 
 
-_WRITTEN: dict[Any, str] = {None: "NULL", "": "''"}
-"""What stands in the statement itself. Of a new row's fields many are empty, and to send a value costs more."""
-
-
-def _cells(row: Model, given: list[Any]) -> tuple[str, ...]:
+def _cells(row: Model, given: list[Any], ours: BaseDatabaseWrapper) -> tuple[str, ...]:
     """What stands for each column of the row in the statement; adds the values that are sent with it."""
     cells = []
     for field in _columns(type(row)):
-        value = field.get_db_prep_save(field.pre_save(row, True), connection)
-        written = _WRITTEN.get(value) if value is None or isinstance(value, str) else None
+        value = field.pre_save(row, True)
+        if value is not None:
+            value = field.get_db_prep_save(value, ours)
+        written = _written(value)
         if written is None:
             given.append(value)
         cells.append(written or "%s")
     return tuple(cells)
+
+
+def _written(value: Any) -> str | None:
+    """What stands in the statement itself: to send a value costs more, and of a new row's fields many are empty. The
+    driver remembers what it made of a statement only if that has fifty parameters or less.
+    """
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):  # the driver's own kinds of integers, too
+        return None if value else "0"
+    return "''" if isinstance(value, str) and not value else None
 
 
 @lru_cache(maxsize=200)
@@ -122,7 +136,7 @@ def _insert_sql(shape: tuple[tuple[type[Model], tuple[tuple[str, ...], ...]], ..
 
 
 def _insert_of(model: type[Model], rows: tuple[tuple[str, ...], ...]) -> str:
-    quote = connection.ops.quote_name
+    quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
     names = ", ".join(quote(str(field.column)) for field in _columns(model))
     values = ", ".join(f"({', '.join(cells)})" for cells in rows)
     return f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {values}"  # noqa: S608 - no value of a caller

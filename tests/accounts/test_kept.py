@@ -8,10 +8,12 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, QuerySet, Value
 from django.test.utils import CaptureQueriesContext
+from psycopg._queries import MAX_CACHED_STATEMENT_PARAMS
 
 from accounts.models import AuditEntry, Team, User
 from accounts.models.kept import Given, KeptQuery, insert, know_all
 from tasks.models import Run, RunEvent
+from tasks.services.runs import start_run
 from tests.factories import AgentFactory, RunFactory, TaskFactory
 
 pytestmark = pytest.mark.django_db
@@ -114,6 +116,28 @@ def test_rows_with_empty_fields_stand_beside_full_ones(team: Team, alice: User) 
         (None, "", "%s", ""),
     ]
     assert AuditEntry.objects.get(action="y").actor == alice
+
+
+def test_a_new_run_sends_so_few_values_that_the_driver_remembers_its_statement(team: Team, alice: User) -> None:
+    sent: list[int] = []
+
+    def count(execute: Any, sql: str, values: Any, *more: Any) -> Any:
+        sent.append(len(values or ()))
+        return execute(sql, values, *more)
+
+    with connection.execute_wrapper(count):
+        start_run(team=team, actor=alice, agent=AgentFactory(team=team), prompt="Go")
+
+    assert 30 < max(sent) <= MAX_CACHED_STATEMENT_PARAMS
+
+
+def test_zero_and_false_are_written_and_read_as_what_they_are(team: Team) -> None:
+    run = RunFactory.build(agent=AgentFactory(team=team), turns=0, review=False, is_awaited=True, priority=-1)
+
+    insert(run)
+
+    there = Run.objects.get(pk=run.pk)
+    assert (there.turns, there.review, there.is_awaited, there.priority) == (0, False, True, -1)
 
 
 def test_a_row_that_the_database_refuses_leaves_nothing_of_its_statement(team: Team) -> None:
