@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from accounts.errors import Forbidden, InvalidInput
 from accounts.models import AuditEntry, Team, User
 from agents.models import AgentVersion
+from agents.runtimes.base import Stop
 from agents.services import agents
 from tasks.models import Artifact, Run, RunEvent, Step
 from tasks.services import answers, forks, runs
@@ -198,6 +199,28 @@ def test_a_replay_makes_no_call_whose_answer_was_never_recorded(
 
     assert (replay.status, replay.error_code, len(made)) == ("failed", "tool_error", 1)
     assert replay.error_detail == "The recording ends here: it has no answer to this call of probe."
+
+
+@pytest.mark.parametrize(
+    ("stop", "text", "error_code"),
+    [
+        (Stop.REFUSAL, "I cannot.", "model_refused"),
+        (Stop.MAX_TOKENS, "And then", "model_error"),
+        (Stop.CONTEXT_OVERFLOW, "And then", "model_error"),
+        (Stop.PAUSE_TURN, "Just a moment.", "turn_limit"),
+        (Stop.END_TURN, "", "bad_output"),
+    ],
+)
+def test_a_run_that_stopped_without_an_answer_is_no_success_and_neither_is_its_replay(
+    scripted: Play, start: Start, alice: User, stop: Stop, text: str, error_code: str
+) -> None:
+    scripted((stop, [say(text)]))
+    run = settled(start(limits={"max_turns": 5}))
+
+    replay = settled(forks.replay_run(run=run, actor=alice))
+
+    assert [(one.status, one.error_code, one.output) for one in (run, replay)] == [("failed", error_code, None)] * 2
+    assert steps_of(replay) == steps_of(run)
 
 
 def test_a_fork_reuses_what_comes_after_a_call_that_was_refused(scripted: Play, start: Start, alice: User) -> None:
