@@ -153,7 +153,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"default": {}, "runs": {}}
 CELERY_BEAT_SCHEDULE = {
-    "tasks.sweep": {"task": "tasks.sweep", "schedule": 5.0, "options": {"expires": 30}},
+    "tasks.sweep": {"task": "tasks.sweep", "schedule": 5.0},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

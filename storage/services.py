@@ -8,9 +8,11 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -39,6 +41,10 @@ IN_USE_STAYS = timedelta(days=1)
 _PIECE = 1024 * 1024
 _STREAMED = 256 * 1024
 _DOWN = "The file store does not answer. Nothing was lost; try again in a moment."
+_SAME_TIME_S = 14 * 60
+_OTHER_TIME = (
+    "The file store refuses this machine, whose clock is wrong. Nothing was lost; whoever runs it has to set the clock."
+)
 _FULL = "The file store is full. Nothing was lost; whoever runs this Deskhand has to make room in it."
 
 
@@ -243,16 +249,23 @@ def answering(call: Callable[[], Any]) -> Any:
         raise NotFound("The file is no longer in the file store.") from problem
     except (ClientError, BotoCoreError, RetriesExceededError, OSError) as problem:
         logger.warning("The object store failed: %s", problem)
-        raise Unavailable(_FULL if _is_full(problem) else _DOWN, retry_after_s=5) from problem
+        raise Unavailable(_words(problem), retry_after_s=5) from problem
 
 
-def _is_full(problem: Exception) -> bool:
-    """As MinIO, Ceph and others say it; this disk may be it, too, which holds what is on its way."""
+def _words(problem: Exception) -> str:
+    """What a person can do about it. That a store is full MinIO, Ceph and others say with 507; it may be our own disk,
+    too, which holds what is on its way. A store refuses requests of another time without saying why.
+    """
     if isinstance(problem, ClientError):
-        return bool(
-            problem.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == HTTPStatus.INSUFFICIENT_STORAGE
-        )
-    return isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT)
+        told = problem.response.get("ResponseMetadata", {})
+        if told.get("HTTPStatusCode") == HTTPStatus.INSUFFICIENT_STORAGE:
+            return _FULL
+        date = told.get("HTTPHeaders", {}).get("date", "")
+        if told.get("HTTPStatusCode") in (HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST) and date:
+            apart_s = abs(parsedate_to_datetime(date).timestamp() - time.time())
+            return _OTHER_TIME if apart_s > _SAME_TIME_S else _DOWN
+    is_full = isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT)
+    return _FULL if is_full else _DOWN
 
 
 def forget_object(key: str) -> None:

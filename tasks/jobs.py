@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import time
 from uuid import UUID
 
 from celery import shared_task
@@ -23,9 +22,15 @@ def execute_run(run_id: str) -> None:
 
 @shared_task(name=queue.SWEEP)
 def sweep() -> None:
-    """Housekeeping, every few seconds: what is due, what was lost, what expired."""
+    """Housekeeping, every few seconds: what is due, what was lost, what expired.
+
+    The message has no time at which it expires: a worker whose clock is wrong would throw all of them away. Of many
+    that waited for a worker the first sweeps.
+    """
+    if not cache.add(queue.SWEEPING, 1, timeout=queue.SWEEP_AGAIN_S):
+        return
     failed = housekeeping.sweep()
-    cache.set(queue.SWEPT, time.time(), timeout=3600)
+    cache.set(queue.SWEPT, 1, timeout=queue.SWEEP_LATE_S)
     cache.set(queue.NOT_SWEPT, failed, timeout=3600)
 
 

@@ -25,8 +25,10 @@ log = logging.getLogger(__name__)
 EXECUTE_RUN = "tasks.execute_run"
 SWEEP = "tasks.sweep"
 RUNS_QUEUE = "runs"
-SWEPT = "swept"
-"""In the cache: when the clock last swept, in seconds since 1970."""
+SWEEPING, SWEEP_AGAIN_S = "sweeping", 3
+"""In the cache for so long after a sweep has begun: no other one is due."""
+SWEPT, SWEEP_LATE_S = "swept", 60
+"""In the cache for so long after a sweep."""
 NOT_SWEPT = "not_swept"
 """In the cache: the parts of the last sweep that failed."""
 UNHEARD_MS = 500

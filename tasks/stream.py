@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cache, partial
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ import redis
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Model
+from django.db.models.functions import Now
 
 from accounts.models.kept import insert
 from tasks.events import Event
@@ -66,8 +68,9 @@ def publish(hints: Iterable[Hint]) -> None:
 def append(run: Run, *events: Event) -> None:
     """Append events to the run inside the caller's transaction; viewers hear of them after the commit."""
     Run.objects.filter(pk=run.pk).update(last_seq=F("last_seq") + len(events))
-    last_seq, status = Run.objects.values_list("last_seq", "status").get(pk=run.pk)
-    insert(*_rows(run, last_seq - len(events) + 1, events))
+    written = Run.objects.annotate(at=Now()).values_list("last_seq", "status", "at")
+    last_seq, status, at = written.get(pk=run.pk)
+    insert(*_rows(run, last_seq - len(events) + 1, events, at))
     run.last_seq = last_seq
     announce(run, status=status)
 
@@ -77,12 +80,13 @@ def begin(run: Run, *events: Event, beside: Iterable[Model] = ()) -> None:
     statement. Announces nothing.
     """
     run.last_seq = len(events)
-    insert(run, *_rows(run, 1, events), *beside)
+    insert(run, *_rows(run, 1, events, run.created_at), *beside)
 
 
-def _rows(run: Run, first: int, events: Sequence[Event]) -> list[RunEvent]:
+def _rows(run: Run, first: int, events: Sequence[Event], at: datetime) -> list[RunEvent]:
     return [
-        RunEvent(run_id=run.pk, seq=first + i, type=event.type, data=event.data()) for i, event in enumerate(events)
+        RunEvent(run_id=run.pk, seq=first + i, type=event.type, at=at, data=event.data())
+        for i, event in enumerate(events)
     ]
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -94,7 +94,7 @@ class Caller:
             await self._run.fail(ErrorCode.TOOL_ERROR, f"A file of this run is gone. {error.detail}")
         except AWAY as error:
             self._run.tell(events.Error(code="files_away", detail=str(error), will_retry=True))
-            await self._run.wait(kind=WaitKind.TIMER, start_at=datetime.now(UTC) + timedelta(seconds=15))
+            await self._run.wait(kind=WaitKind.TIMER, start_at=self._run.now() + timedelta(seconds=15))
 
     @asynccontextmanager
     async def slot(self, spec: ToolSpec) -> AsyncIterator[None]:

@@ -97,7 +97,8 @@ class Hands:
     async def _ask(self, call: ToolCall, step: StepWrite) -> None:
         asked = self._run.request_for(call.id, "question", after=call.asked_at)
         if asked is None:
-            await self._run.wait(kind=WaitKind.QUESTION, request=human.question(call, step_index=step.index))
+            request = human.question(call, step_index=step.index, now=self._run.now())
+            await self._run.wait(kind=WaitKind.QUESTION, request=request)
             return
         if asked["status"] == RequestStatus.OPEN:
             await self._run.wait(kind=WaitKind.QUESTION)
@@ -111,7 +112,7 @@ class Hands:
             self._run.tell(
                 events.ToolRequested(call_id=call.id, tool=spec.name, headline=headline, arguments=call.arguments)
             )
-            request = human.approval(call, spec, step_index=step.index)
+            request = human.approval(call, spec, step_index=step.index, now=self._run.now())
             await self._run.wait(kind=WaitKind.APPROVAL, request=request)
             raise AssertionError("wait() ends the loop")
         if asked["status"] == RequestStatus.OPEN:

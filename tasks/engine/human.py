@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.rows import DictRow
@@ -21,11 +21,7 @@ from tools.registry import ToolSpec
 EXPIRES_AFTER = timedelta(days=3)
 
 
-def _expiry() -> datetime:
-    return datetime.now(UTC) + EXPIRES_AFTER
-
-
-def question(call: ToolCall, *, step_index: int) -> RequestWrite:
+def question(call: ToolCall, *, step_index: int, now: datetime) -> RequestWrite:
     """What `ask_human` asks. A schema that cannot be used is left out: then any answer does."""
     arguments = call.arguments
     schema = arguments.get("schema") or None
@@ -39,11 +35,11 @@ def question(call: ToolCall, *, step_index: int) -> RequestWrite:
         step_index=step_index,
         call_id=call.id,
         tool=call.tool,
-        expires_at=_expiry(),
+        expires_at=now + EXPIRES_AFTER,
     )
 
 
-def approval(call: ToolCall, spec: ToolSpec, *, step_index: int) -> RequestWrite:
+def approval(call: ToolCall, spec: ToolSpec, *, step_index: int, now: datetime) -> RequestWrite:
     """May the agent make exactly this call?"""
     return RequestWrite(
         id=uuid7(),
@@ -55,7 +51,7 @@ def approval(call: ToolCall, spec: ToolSpec, *, step_index: int) -> RequestWrite
         tool=call.tool,
         arguments=dict(call.arguments),
         digest=digest(call.tool, call.arguments),
-        expires_at=_expiry(),
+        expires_at=now + EXPIRES_AFTER,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -209,6 +209,6 @@ async def _no_answer(run: OwnedRun, error: ModelError, *, index: int, attempt: i
     run.gathered.turns -= 1
     delay = error.retry_after_s if error.retry_after_s is not None else min(60.0, 0.5 * 2**failures)
     if delay > LONGEST_WAIT_IN_PLACE_S:
-        await run.wait(kind=WaitKind.TIMER, start_at=datetime.now(UTC) + timedelta(seconds=delay))
+        await run.wait(kind=WaitKind.TIMER, start_at=run.now() + timedelta(seconds=delay))
     await run.flush()
     await asyncio.sleep(delay)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from psycopg.rows import DictRow
 from agents.runtimes import get_runtime
 from agents.runtimes.base import Runtime
 from tasks import events
+from tasks.engine import lease
 from tasks.engine.lease import Lease
 from tasks.engine.ops import (
     ArtifactWrite,
@@ -99,6 +100,7 @@ class OwnedRun:
         self._op_no = 0
         self._clock = clock
         self._counted_until = clock()
+        self._loaded_at = lease.now()
 
     # ---- Reading
 
@@ -106,6 +108,11 @@ class OwnedRun:
     def runtime(self) -> Runtime:
         """Asked for while the run is driven: one that this worker does not have fails the run, not the worker."""
         return self.recordings.runtime() or get_runtime(self.row["runtime"])
+
+    def now(self) -> datetime:
+        """By the clock of the database, which all share. This machine's own may be an hour wrong."""
+        loaded: datetime = self.row["loaded_at"]
+        return loaded + timedelta(seconds=lease.now() - self._loaded_at)
 
     @property
     def next_index(self) -> int:

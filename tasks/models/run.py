@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.errors import InvalidTransition
@@ -91,7 +92,7 @@ class RunQuerySet(OfAgentQuerySet["Run"]):
 
     def stalled(self) -> Self:
         """Runs whose worker stopped renewing its lease."""
-        return self.filter(status=S.RUNNING, lease_expires_at__lt=timezone.now())
+        return self.filter(status=S.RUNNING, lease_expires_at__lt=Now())
 
     def since(self, moment: datetime) -> Self:
         """Asked for then or later, whenever they start: by the primary key, which sorts by time."""
@@ -222,12 +223,12 @@ class Run(TeamScopedModel):
 
         Leaving `running` ends the worker's ownership: its lease goes and its epoch no longer matches.
         """
-        changes: dict[str, Any] = {"status": status, "status_changed_at": timezone.now(), "lease_expires_at": None}
+        changes: dict[str, Any] = {"status": status, "status_changed_at": Now(), "lease_expires_at": None}
         changes |= {"waiting_kind": "", "epoch": F("epoch") + 1}
         if status in TERMINAL:
-            changes["finished_at"] = timezone.now()
+            changes["finished_at"] = Now()
         if status == RunStatus.QUEUED:
-            changes["queued_at"] = timezone.now()
+            changes["queued_at"] = Now()
         changes |= also
         allowed_from = [old for old, new in TRANSITIONS.items() if status in new]
         if not Run.objects.filter(pk=self.pk, status__in=allowed_from).update(**changes):

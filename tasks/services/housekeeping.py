@@ -1,4 +1,7 @@
-"""What time brings about: due starts, expired requests, lost messages. Run every few seconds; never drives a run."""
+"""What time brings about: due starts, expired requests, lost messages. Run every few seconds; never drives a run.
+
+What is due is asked by the clock of the database: that of the machine that sweeps may be an hour wrong.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from uuid import uuid4
 from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import mail, notifications
@@ -59,7 +63,7 @@ def start_due_runs() -> None:
     """Scheduled starts, and runs that waited out a timer."""
     due = Run.objects.filter(
         Q(status=RunStatus.SCHEDULED) | Q(status=RunStatus.WAITING, waiting_kind=WaitKind.TIMER),
-        start_at__lte=timezone.now(),
+        start_at__lte=Now(),
     )
     for run in due.order_by("start_at")[:BATCH]:
         with transaction.atomic():
@@ -77,7 +81,7 @@ def resume_within_budget() -> None:
 
 def expire_requests() -> None:
     """A request that nobody answered in time: the run goes on and the agent learns it."""
-    late = HumanRequest.objects.open().filter(expires_at__lte=timezone.now())
+    late = HumanRequest.objects.open().filter(expires_at__lte=Now())
     for asked in late.order_by("expires_at")[:BATCH]:
         with transaction.atomic():
             run = Run.objects.select_for_update().get(pk=asked.run_id)
@@ -92,7 +96,7 @@ def expire_requests() -> None:
 
 def expire_queued_runs() -> None:
     """A run that no worker took before its time was over."""
-    late = Run.objects.filter(status=RunStatus.QUEUED, started_at__isnull=True, queue_expires_at__lte=timezone.now())
+    late = Run.objects.filter(status=RunStatus.QUEUED, started_at__isnull=True, queue_expires_at__lte=Now())
     for run in late.order_by("queue_expires_at")[:BATCH]:
         with transaction.atomic():
             locked = late.select_for_update(skip_locked=True, of=("self",)).filter(pk=run.pk).first()
@@ -103,7 +107,7 @@ def expire_queued_runs() -> None:
 
 def settle_abandoned_calls() -> None:
     """Model calls of runs that ended while their worker was lost: a row for the books, no reservation left."""
-    quiet = timezone.now() - ABANDONED_AFTER
+    quiet = Now() - ABANDONED_AFTER
     left = Step.objects.filter(
         kind=StepKind.MODEL, status=StepStatus.INTENT, run__status__in=TERMINAL, run__finished_at__lt=quiet
     )
@@ -136,7 +140,7 @@ def settle_abandoned_calls() -> None:
 
 def wake_workers() -> None:
     """Messages get lost: if anything waits for a worker, wake one. Which run the message names does not matter."""
-    late = timezone.now() - timedelta(seconds=3)
+    late = Now() - timedelta(seconds=3)
     waits = Run.objects.filter(status=RunStatus.QUEUED, queued_at__lt=late).exists() or Run.objects.stalled().exists()
     if waits:
         queue.wake_run(uuid4())
@@ -144,7 +148,7 @@ def wake_workers() -> None:
 
 def forget_answers() -> None:
     """Answers that were kept to be given again for the same Idempotency-Key."""
-    IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - timedelta(hours=24)).delete()
+    IdempotencyRecord.objects.filter(created_at__lt=Now() - timedelta(hours=24)).delete()
 
 
 def forget_news() -> None:

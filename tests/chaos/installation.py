@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -42,8 +43,9 @@ class Desk(Installation):
     """With the model and the receiver beside it, a proxy before its store, and the ways in that the nemesis and the
     checker need."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, seed: int) -> None:
         super().__init__(home)
+        self._seed = seed
         self.receiver = Receiver()
         self.store = Between(lambda: self.addresses["S3_ENDPOINT_URL"])
         self.model = subprocess.Popen(
@@ -55,7 +57,7 @@ class Desk(Installation):
     def up(self, seconds: float = 240) -> None:
         self.serve(
             seconds, **SETTINGS, ANTHROPIC_BASE_URL=self.model_url, CHAOS_RECEIVER=self.receiver.url,
-            CHAOS_STORE=self.store.url, PYTHONPATH=str(SITE),
+            CHAOS_STORE=self.store.url, CHAOS_CLOCKS=str(self._seed), PYTHONPATH=str(SITE),
         )  # fmt: skip
 
     def remove(self) -> None:
@@ -66,6 +68,11 @@ class Desk(Installation):
         self.model.wait()
 
     # ---- Ways in
+
+    @property
+    def clocks(self) -> Counter[str]:
+        """How wrong the clocks of the workers were, in seconds, of each that was started."""
+        return Counter(line.split()[1] for line in (self.home / "clocks").read_text().splitlines())
 
     @property
     def addresses(self) -> dict[str, str]:

@@ -40,6 +40,8 @@ class Report:
     effects: int
     store: Counter[str]
     """Requests to the object store, by the fault that they met."""
+    clocks: Counter[str]
+    """Of workers that were started, by how many seconds their clock was wrong."""
     overspent_usd: Decimal
     recovery_s: list[float]
     duration_s: float
@@ -68,6 +70,7 @@ def table(report: Report) -> str:
         ("runs", f"{report.runs.total()}: {_listed(report.runs)}"),
         ("events, views, effects", f"{report.events}, {report.views}, {report.effects}"),
         ("requests to the store", _listed(report.store)),
+        ("clocks of workers", _listed(report.clocks)),
         ("calls without answer", str(no_answer)),
         ("answers 5xx", _listed(errors) or "0"),
         ("taken up again after", recovery),

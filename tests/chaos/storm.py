@@ -38,7 +38,7 @@ OVER = "SELECT id, limit_usd, spent_usd, reserved_usd FROM billing_budget WHERE 
 def storm(plan: Plan, say: Callable[[str], None]) -> Report:
     home = Path(tempfile.mkdtemp(prefix="deskhand-chaos-"))
     home.chmod(0o711)
-    desk = Desk(home / "var")
+    desk = Desk(home / "var", plan.seed)
     try:
         desk.up()
         say(f"{desk.url} is up; {plan.runs} runs and {plan.faults} faults in {plan.duration_s:.0f} s follow")
@@ -93,6 +93,7 @@ def _over(desk: Desk, plan: Plan, say: Callable[[str], None]) -> Report:
         views=len(history.views),
         effects=len(desk.receiver.effects),
         store=desk.store.hit,
+        clocks=desk.clocks,
         overspent_usd=checker.overspent_usd(),
         recovery_s=checker.recovery_times(),
         duration_s=duration_s,

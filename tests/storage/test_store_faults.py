@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -84,6 +85,18 @@ def test_a_file_that_cannot_be_fetched_is_said_to_be_unavailable(
     store.fail("")
     services.copy_to(kept, tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_store_that_refuses_a_wrong_clock_is_said(team: Team, hours: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = timedelta(hours=hours)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: datetime.now(UTC) + wrong)
+    monkeypatch.setattr("storage.services.time.time", lambda: (datetime.now(UTC) + wrong).timestamp())
+
+    with pytest.raises(Unavailable, match="whose clock is wrong"):
+        services.save_file(team_id=team.pk, content=CONTENT, name="a")
+
+    assert not StoredFile.objects.exists()
 
 
 def test_an_upload_is_told_to_come_again_and_then_kept_once(team: Team, alice: User, store: Between) -> None:

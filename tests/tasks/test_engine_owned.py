@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.ids import uuid7
 from tasks import events
@@ -41,9 +42,17 @@ class SlowJournal:
 def owned(journal: SlowJournal) -> OwnedRun:
     lists: dict[str, Any] = {name: [] for name in ("steps", "requests", "artifacts", "inputs", "recordings")}
     row = {"id": uuid7(), "epoch": 1, "lease": Lease(float("inf")), "runtime": "demo", "kind": "direct"} | lists
-    row |= {"said_seq": 0}
+    row |= {"said_seq": 0, "loaded_at": timezone.now()}
     return OwnedRun(
-        row | {"cost_usd": Decimal(0), "turns": 0, "active_s": 0.0, "timeout_s": 60, "forked_at_step": None},
+        row
+        | {
+            "cost_usd": Decimal(0),
+            "turns": 0,
+            "active_s": 0.0,
+            "timeout_s": 60,
+            "forked_at_step": None,
+            "loaded_at": timezone.now(),
+        },
         journal,
     )
 

@@ -125,6 +125,34 @@ def test_lost_messages_and_dead_workers_wake_a_worker(start: Callable[..., Run],
     assert len(wakes) == 1
 
 
+@pytest.mark.promise("G11")
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_what_is_due_is_so_by_the_clock_of_the_database(
+    alice: User, start: Callable[..., Run], wakes: list[object], hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = AgentFactory(team=alice.teams.get())
+    made = [
+        runs.start_run(team=agent.team, actor=alice, agent=agent, prompt="Go", start_at=NOW() + timedelta(hours=1))
+        for _ in range(2)
+    ]
+    soon, due = NOW() + timedelta(minutes=30), NOW() - timedelta(minutes=30)
+    for run, at in zip(made, (soon, due), strict=True):
+        Run.objects.filter(pk=run.pk).update(start_at=at)
+    late = start()
+    Run.objects.filter(pk=late.pk).update(queue_expires_at=due)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW() + timedelta(hours=hours))
+
+    housekeeping.sweep()
+
+    monkeypatch.undo()
+    found = [Run.objects.get(pk=run.pk) for run in (*made, late)]
+    assert [run.status for run in found] == ["scheduled", "queued", "expired"]
+    told = (*found[1].events.filter(seq=3), found[2].events.get(type="run.finished"))
+    times = [found[1].queued_at, found[2].finished_at, *(event.at for event in told)]
+    assert len(told) == 2
+    assert all(at and abs(at - NOW()) < timedelta(minutes=1) for at in times)
+
+
 def test_a_part_that_fails_keeps_no_other_from_its_work(
     start: Callable[..., Run], wakes: list[object], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -135,6 +163,7 @@ def test_a_part_that_fails_keeps_no_other_from_its_work(
         raise ValueError("poison")
 
     monkeypatch.setattr(housekeeping, "PARTS", (start_due_runs, *housekeeping.PARTS[1:]))
+    cache.delete(queue.SWEEPING)
     jobs.sweep()
 
     run.refresh_from_db()
@@ -142,6 +171,9 @@ def test_a_part_that_fails_keeps_no_other_from_its_work(
     assert cache.get(queue.NOT_SWEPT) == ["start_due_runs"]
     assert "poison" in caplog.text
     monkeypatch.undo()
+    jobs.sweep()
+    assert cache.get(queue.NOT_SWEPT) == ["start_due_runs"]  # it came at once: one of many that waited
+    cache.delete(queue.SWEEPING)
     jobs.sweep()
     assert cache.get(queue.NOT_SWEPT) == []
 
