@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
+from tasks.engine.human import EXPIRES_AFTER
 from tasks.engine.model import MAX_FAILURES
 from tasks.models import TERMINAL
 from tests.chaos.clients import World
@@ -18,6 +20,7 @@ from tests.chaos.installation import Desk
 from tests.chaos.model import SCRIPTS
 
 Check = Callable[["Checker"], Iterator[str]]
+ASTRAY = timedelta(minutes=2)
 NOT_BILLED = ("model_rate_limit", "model_overloaded", "model_connection")
 """Errors after which nothing was done for us, so that the books need no row."""
 STORED = """
@@ -111,6 +114,18 @@ class Checker:
                 yield f"{run} was queued at its time {len(due) - 1} times"
             if row["start_at"] and begun and begun[0] < row["start_at"]:
                 yield f"{run} began {(row['start_at'] - begun[0]).total_seconds():.1f} s early"
+
+    def wrong_times(self) -> Iterator[str]:
+        """Times are those of the database, whatever the clocks of the workers say."""
+        now = self.desk.rows("SELECT now() AS now")[0]["now"]
+        for run, row in self.runs.items():
+            for event in self.events[run]:
+                if not row["created_at"] - ASTRAY <= event["at"] <= now + ASTRAY:
+                    yield f"{run} says that {event['type']} was at {event['at']}"
+        query = "SELECT run_id, kind, asked_at, expires_at FROM tasks_humanrequest WHERE expires_at IS NOT NULL"
+        for asked in self.desk.rows(query):
+            if not abs(asked["expires_at"] - asked["asked_at"] - EXPIRES_AFTER) < ASTRAY:
+                yield f"a {asked['kind']} of {asked['run_id']} has until {asked['expires_at']}"
 
     # ---- G4, G5
 
@@ -289,6 +304,7 @@ CHECKS: dict[str, Check] = {
     "poison not stopped": Checker.poison,
     "doubled runs": Checker.doubled_runs,
     "doubled starts": Checker.doubled_starts,
+    "times wrong": Checker.wrong_times,
     "doubled steps": Checker.doubled_steps,
     "doubled effects": Checker.doubled_effects,
     "effects lost": Checker.lost_effects,

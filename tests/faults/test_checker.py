@@ -21,6 +21,7 @@ from psycopg.types.json import JsonbLoader
 from accounts.models import Team
 from billing.models import Budget, UsageRecord
 from tasks import events, stream
+from tasks.engine.human import EXPIRES_AFTER
 from tasks.models import Artifact, HumanRequest, Run, RunEvent
 from tests.chaos.api import Api
 from tests.chaos.checker import CHECKS, Checker
@@ -166,8 +167,8 @@ def delivered(case: Case) -> None:
     case.history.views.clear()
 
 
-def asked(case: Case) -> None:
-    HumanRequest.objects.create(team=case.run.team, run=case.run, kind="question", title="?", status="open")
+def asked(case: Case, **values: Any) -> None:
+    HumanRequest.objects.create(team=case.run.team, run=case.run, kind="question", title="?", status="open", **values)
 
 
 def unheard(case: Case) -> None:
@@ -202,6 +203,8 @@ SPOILT: list[tuple[str, Callable[[Case], Any]]] = [
     ("doubled runs", lambda case: RunFactory(agent=case.run.agent, title="chaos deliver s1", metadata={"key": "k1"})),
     ("doubled starts", lambda case: later(case, "scheduled", "scheduled", "scheduled", begins_in_s=1)),
     ("doubled starts", lambda case: later(case, "scheduled", "scheduled", begins_in_s=-5)),
+    ("times wrong", lambda case: RunEvent.objects.filter(seq=1).update(at=timezone.now() + timedelta(hours=1))),
+    ("times wrong", lambda case: asked(case, expires_at=timezone.now() + EXPIRES_AFTER - timedelta(hours=1))),
     ("doubled steps", twice),
     ("doubled effects", lambda case: effects(case, 2)),
     ("effects lost", delivered),
