@@ -115,10 +115,11 @@ DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "timeout": 10,
 }
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
-# Postgres plans a statement that a connection sends again only once. A pooler between them, such as PgBouncer in
-# transaction mode, may not keep them: then this is off.
+# Postgres plans a kept statement (accounts/models/kept.py) once for a connection. A pooler between them, such as
+# PgBouncer in transaction mode, may not keep them: then this is off. All others are sent with their values and planned
+# for these: a plan for any status would walk through every run of a team to find that none is running.
 if env.bool("DATABASE_PREPARED", default=True):
-    DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 2}
+    DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 2
 
 # ---- Valkey: the broker, hints and the cache. Losing all of it loses no work.
 REDIS_URL = env.str("REDIS_URL").rstrip("/")

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.models import Expression, Field, Model, QuerySet, prefetch_related_objects
 from django.db.models.query import get_related_populators
 
@@ -63,7 +64,7 @@ class _Plan(Generic[M]):
     def rows(self, given: dict[str, Any]) -> list[M]:
         values = [given[part.name] if isinstance(part, Given) else part for part in self._parameters]
         ours = connections[DEFAULT_DB_ALIAS]
-        with ours.cursor() as cursor:
+        with _cursor(ours) as cursor:
             cursor.execute(self._sql, values)
             found = [self._row(list(columns), ours) for columns in cursor.fetchall()]
         if self._prefetched:
@@ -82,6 +83,12 @@ class _Plan(Generic[M]):
         return row
 
 
+def _cursor(ours: BaseDatabaseWrapper) -> Any:
+    """One that sends values apart from the statement, whose plan Postgres keeps then. Django's own sends them in it."""
+    ours.ensure_connection()
+    return ours._prepare_cursor(ServerBindingCursor(ours.connection))  # type: ignore[attr-defined, call-arg]
+
+
 def insert(*rows: Model) -> None:
     """Insert the rows, all kinds in one statement; a foreign key may name a row of the same statement.
 
@@ -90,7 +97,7 @@ def insert(*rows: Model) -> None:
     given: list[Any] = []
     ours = connections[DEFAULT_DB_ALIAS]  # itself, because the name that all threads share looks it up at each use
     shape = tuple((model, tuple(_cells(row, given, ours) for row in same)) for model, same in groupby(rows, key=type))
-    with ours.cursor() as cursor:
+    with _cursor(ours) as cursor:
         cursor.execute(_insert_sql(shape), given)
     for row in rows:
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS

@@ -78,6 +78,19 @@ def test_a_value_is_never_read_as_sql(team: Team) -> None:
     assert kept.first(slug="acme") == team
 
 
+def test_postgres_keeps_the_plan_of_kept_sql_alone(team: Team) -> None:
+    """A plan that is kept is one for any value. What people filter by needs one for theirs: see the settings."""
+    kept = KeptQuery(lambda: Team.objects.filter(slug=Given("slug")))
+
+    for _ in range(5):
+        assert kept.first(slug="acme") == Team.objects.filter(name=team.name).get() == team
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements WHERE statement LIKE '%accounts_team%'")
+        statements = [statement for (statement,) in cursor.fetchall()]
+    assert ['"slug" = ($1)' in statement for statement in statements] == [True]
+
+
 def test_rows_of_several_kinds_are_inserted_in_one_statement(team: Team, alice: User) -> None:
     agent = AgentFactory(team=team)
     run = Run(

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from config.settings import *
 
-for _ours in ("pool", "server_side_binding", "prepare_threshold"):
+for _ours in ("pool", "prepare_threshold"):
     DATABASES["default"]["OPTIONS"].pop(_ours, None)
