@@ -13,26 +13,44 @@ NO_OP = "Celery no-op round trip p50"  # what times are compared with
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One line of the table. With `at_least` the target is a floor, else a ceiling; without a target it only tells."""
+    """One line of the table. With `at_least` the target is a floor, else a ceiling; without a target it only tells.
+
+    A target in milliseconds was set on one machine. With `speed`, how fast this one is beside that one, a time is held
+    to its target as it would be there (docs/adr/0017).
+    """
 
     name: str
     value: float
     unit: str = "ms"
     target: float | None = None
     at_least: bool = False
+    is_of_that_machine: bool = False
+    speed: float | None = None
+
+    @property
+    def there(self) -> float:
+        """The value, a time as it would be on the machine of the targets."""
+        return self.value * self.speed if self.is_of_that_machine and self.speed else self.value
 
     @property
     def is_missed(self) -> bool:
+        return self._misses(self.there)
+
+    @property
+    def is_missed_here(self) -> bool:
+        return self._misses(self.value)
+
+    def _misses(self, value: float) -> bool:
         if self.target is None:
             return False
-        return self.value < self.target if self.at_least else self.value > self.target
+        return value < self.target if self.at_least else value > self.target
 
     @property
     def ratio(self) -> float | None:
         """How much better than the target: 2 is twice as good, below 1 is a miss."""
-        if not self.target or not self.value:
+        if not self.target or not self.there:
             return None
-        return self.value / self.target if self.at_least else self.target / self.value
+        return self.there / self.target if self.at_least else self.target / self.there
 
 
 def percentile(seconds: list[float], share: float) -> float:
@@ -44,8 +62,8 @@ def percentile(seconds: list[float], share: float) -> float:
 def latency(name: str, seconds: list[float], p50: float | None = None, p99: float | None = None) -> list[Figure]:
     """The middle and the tail of some times, each with its target in milliseconds."""
     return [
-        Figure(name=f"{name} p50", value=percentile(seconds, 0.5), target=p50),
-        Figure(name=f"{name} p99", value=percentile(seconds, 0.99), target=p99),
+        Figure(name=f"{name} p50", value=percentile(seconds, 0.5), target=p50, is_of_that_machine=True),
+        Figure(name=f"{name} p99", value=percentile(seconds, 0.99), target=p99, is_of_that_machine=True),
     ]
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,19 +12,15 @@ from contextlib import contextmanager
 import redis
 from django.db import connection
 
-from tests.bench.figures import NO_OP, Figure, percentile, timed, together
-from tests.bench.server import server
+from tests.bench.figures import NO_OP, Figure, percentile, timed
 from tests.faults.installation import ROOT, Installation
 
 COMMITS = 3000
 """Half of them warm up: a log that is still growing waits for the disk in another way than one that goes round."""
-ROUND_S = 2.0
-OF_TARGETS = 1453.0
-"""The same view, server and number of clients there."""
 
 
 def measure(_desk: Installation) -> list[Figure]:
-    return [*_parts(), *_speed(), *_celery_noop()]
+    return [*_parts(), *_celery_noop()]
 
 
 def _parts() -> list[Figure]:
@@ -39,30 +33,6 @@ def _parts() -> list[Figure]:
     return [
         Figure(name="Valkey round trip p50", value=percentile(timed(500, valkey.ping), 0.5)),
         Figure(name="one durable commit p50", value=percentile(commits, 0.5)),
-    ]
-
-
-def _speed() -> list[Figure]:
-    """How fast the machine is at this hour, beside the one on which the targets were set."""
-    with server("tests.bench.one_view:application") as port:
-
-        def call_on() -> int:
-            end, done = time.perf_counter() + ROUND_S, 0
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
-                while time.perf_counter() < end:
-                    caller.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                    answer = b""
-                    while not answer.endswith(b"ok"):
-                        if not (piece := caller.recv(4096)):
-                            raise RuntimeError("the server hung up")
-                        answer += piece
-                    done += 1
-            return done
-
-        rate = max(sum(together(32, call_on)) for _ in range(3)) / ROUND_S
-    return [
-        Figure(name="one view of plain Django under uvicorn, 32 clients", value=rate, unit="/s"),
-        Figure(name="speed against the machine of the targets", value=rate / OF_TARGETS, unit="x"),
     ]
 
 

@@ -80,7 +80,7 @@ def _submits(desk: Installation, work: dict[str, str]) -> list[Figure]:
     submit(WARM_UP)
     alone = latency("submit, 1 client", submit(400), p50=5, p99=15)
     together(32, lambda: submit(2))
-    crowd = [second for taken in together(32, lambda: submit(10)) for second in taken]
+    crowd = [second for taken in together(32, lambda: submit(30)) for second in taken]
     return alone + latency("submit, 32 clients", crowd, p99=150)
 
 

@@ -1,0 +1,35 @@
+"""How fast this machine is at this minute, beside the one on which the targets were set."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from tests.bench.figures import together
+from tests.bench.server import server
+
+OF_TARGETS = 1453.0
+"""Answers a second of one view of plain Django under uvicorn, one process, 32 clients, on that machine."""
+CLIENTS = 32
+ROUND_S = 1.0
+
+
+def measure() -> float:
+    """1 is as fast as that machine, 0.5 half as fast. The best of three rounds, after one that warms up."""
+    with server("tests.bench.one_view:application") as port:
+        rates = [sum(together(CLIENTS, lambda: _call_on(port))) / ROUND_S for _ in range(4)]
+    return max(rates[1:]) / OF_TARGETS
+
+
+def _call_on(port: int) -> int:
+    end, done = time.perf_counter() + ROUND_S, 0
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+        while time.perf_counter() < end:
+            caller.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"ok"):
+                if not (piece := caller.recv(4096)):
+                    raise RuntimeError("the server hung up")
+                answer += piece
+            done += 1
+    return done
