@@ -6,6 +6,7 @@ A service raises a subclass; `config/errors.py` turns it into problem+json, a pa
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -94,3 +95,11 @@ class Unavailable(AppError):
     status = 503
     code = "unavailable"
     title = "Not available right now"
+
+
+DISK_FULL = "The server's disk is full, so nothing of this was kept. Try again when whoever runs the server made room."
+
+
+def is_disk_full(problem: BaseException | None) -> bool:
+    """Whether there was no room for what was written: none at all, none for this user, none in one file."""
+    return isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

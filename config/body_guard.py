@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import time
 from collections.abc import Iterable
@@ -25,6 +26,9 @@ from asgiref.typing import (
     Scope,
 )
 
+from accounts.errors import DISK_FULL, is_disk_full
+
+log = logging.getLogger(__name__)
 MIB = 1024 * 1024
 _FORM_OVERHEAD = MIB  # boundaries and part headers around an upload of exactly the allowed size
 _SLOWEST_PER_S = 16 * 1024  # a body may take the stall time, and a second more for each of these
@@ -92,6 +96,11 @@ class BodyGuard:
             if started:
                 raise
             await _answer(refused, scope, receive, send)
+        except OSError as problem:  # a large body is kept on disk until it is whole
+            if started or not is_disk_full(problem):
+                raise
+            log.error("The disk is full: %s", problem)
+            await _answer(_Refused(503, "unavailable", "Not available right now", DISK_FULL), scope, receive, send)
 
 
 class _Body:
@@ -153,6 +162,7 @@ async def _answer(refused: _Refused, scope: HTTPScope, receive: ASGIReceiveCalla
         (b"x-content-type-options", b"nosniff"),
         (b"x-request-id", request_id.encode()),
         (b"connection", b"close"),
+        *([(b"retry-after", b"60")] if refused.status == 503 else []),
     ]
     await send({"type": "http.response.start", "status": refused.status, "headers": answer_headers, "trailers": False})
     await send({"type": "http.response.body", "body": body, "more_body": True})

@@ -18,7 +18,7 @@ from rest_framework import exceptions as drf
 
 from accounts.api.authentication import BEARER
 from accounts.api.errors import TooLarge
-from accounts.errors import AppError, FieldError, Forbidden, NotFound, Unavailable
+from accounts.errors import DISK_FULL, AppError, FieldError, Forbidden, NotFound, Unavailable, is_disk_full
 from accounts.tracing import current_request_id
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ TITLES: dict[type[Exception], str] = {
     drf.Throttled: "Too many calls",
 }
 DATABASE_AWAY = (OperationalError, InterfaceError)
+TOLD = (AppError, OSError, *DATABASE_AWAY)
+"""What may have words of its own; the rest is a bug."""
 
 
 def problem(error: AppError, *, status: int | None = None) -> dict[str, Any]:
@@ -99,7 +101,7 @@ class AppErrorMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        error = as_app_error(exception) if isinstance(exception, (AppError, *DATABASE_AWAY)) else None
+        error = as_app_error(exception) if isinstance(exception, TOLD) else None
         return error_response(request, error) if error else None
 
 
@@ -152,6 +154,9 @@ def as_app_error(exc: Exception) -> AppError | None:
     if isinstance(exc, DATABASE_AWAY):
         log.warning("The database does not answer: %s", exc)
         return Unavailable("The database does not answer. Try again in a few seconds.", retry_after_s=5)
+    if is_disk_full(exc):
+        log.error("The disk is full: %s", exc)
+        return Unavailable(DISK_FULL, retry_after_s=60)
     if isinstance(exc, drf.ValidationError):
         fields = _field_errors(exc.detail)
         return _Wrapped(
@@ -220,7 +225,7 @@ def too_many(request: HttpRequest) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Called while the exception is being handled, also when a middleware raised it."""
-    known = as_app_error(exception) if isinstance(exception := sys.exc_info()[1], DATABASE_AWAY) else None
+    known = as_app_error(exception) if isinstance(exception := sys.exc_info()[1], TOLD) else None
     if known:
         return error_response(request, known)
     detail = "This is our fault. It is logged under the request id; trying again may help."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import logging
 import os
@@ -26,7 +25,7 @@ from django.db.models import ProtectedError
 from s3transfer.exceptions import RetriesExceededError
 
 from accounts import audit
-from accounts.errors import NotFound, Unavailable
+from accounts.errors import NotFound, Unavailable, is_disk_full
 from accounts.ids import uuid7
 from accounts.models import User
 from storage import content_types, names
@@ -264,8 +263,7 @@ def _words(problem: Exception) -> str:
         if told.get("HTTPStatusCode") in (HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST) and date:
             apart_s = abs(parsedate_to_datetime(date).timestamp() - time.time())
             return _OTHER_TIME if apart_s > _SAME_TIME_S else _DOWN
-    is_full = isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT)
-    return _FULL if is_full else _DOWN
+    return _FULL if is_disk_full(problem) else _DOWN
 
 
 def forget_object(key: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ SECRET = "password=hunter2 at /srv/deskhand/config"
 RAISED = {
     "broken": RuntimeError(SECRET),
     "away": OperationalError(SECRET),
+    "full": OSError(errno.ENOSPC, SECRET),
+    "unreadable": OSError(errno.EIO, SECRET),
     "forbidden": PermissionDenied(SECRET),
     "huge": RequestDataTooBig(SECRET),
     "input": InvalidInput("The name is too long."),
@@ -63,6 +66,8 @@ WRONG: list[tuple[str, int, str]] = [
     ("fails/broken/", 500, "internal"),
     ("loop/", 500, "internal"),
     ("fails/away/", 503, "unavailable"),
+    ("fails/full/", 503, "unavailable"),
+    ("fails/unreadable/", 500, "internal"),
     ("nowhere/", 404, "not_found"),
     ("post/", 405, "method_not_allowed"),
     ("often/", 429, "throttled"),
