@@ -160,7 +160,7 @@ class RunViewSet(ListAndShow):
 
     @extend_schema(
         summary="Play a run again from its records",
-        description="No model and no tool is called, and it costs nothing.",
+        description="No model and no tool is called, and it costs nothing. 409 while the run has not ended.",
         request=EmptyInput,
         responses={201: RunSerializer},
     )

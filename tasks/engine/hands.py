@@ -124,7 +124,7 @@ class Hands:
         self._write(step, {"content": why_not, "is_error": True, "summary": "Not allowed", "refused": refused})
         again = [s for s in self._run.steps.values() if (s.result or {}).get("refused") == refused]
         if len(again) >= MAX_REFUSALS:
-            detail = f"The agent asked {len(again)} times for the same call that a person refused: {step.tool}."
+            detail = f"The agent asked {len(again)} times for the same call that was not allowed: {step.tool}."
             await self._run.fail(ErrorCode.NO_PROGRESS, detail)
 
     # ---- Carrying it out

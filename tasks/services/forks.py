@@ -9,13 +9,13 @@ from typing import Any
 from django.db import transaction
 
 from accounts import audit
-from accounts.errors import FieldError, InvalidInput
+from accounts.errors import Conflict, FieldError, InvalidInput
 from accounts.models import User
 from agents.services.models import models_of
 from storage.models import StoredFile
 from tasks import events, queue, stream
 from tasks.digests import digest
-from tasks.models import Artifact, Recording, Run, RunInput, RunKind, Step, StepKind, StepStatus
+from tasks.models import LIVE, Artifact, Recording, Run, RunInput, RunKind, Step, StepKind, StepStatus
 from tasks.services.comparisons import StepLine, line_of
 from tasks.services.runs import LIMITS, start_run
 
@@ -104,6 +104,8 @@ def fork_run(
 @transaction.atomic
 def replay_run(*, run: Run, actor: User) -> Run:
     """The same run again from its records alone: no model and no tool is called, and it costs nothing."""
+    if run.status in LIVE:
+        raise Conflict("The run has not ended yet, so its records are not whole. Replay it when it has ended.")
     replay = _copy(run, actor, prompt="", kind=RunKind.REPLAY, model="")
     answers = run.steps.filter(kind=StepKind.MODEL, status=StepStatus.DONE).count()
     most = max(run.max_turns, answers)  # those that a fork took over count here, too

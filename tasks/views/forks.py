@@ -51,11 +51,11 @@ def _at(points: list[ForkPoint], seq: int) -> ForkPoint:
 def run_replay(request: TeamRequest, run_id: UUID) -> HttpResponse:
     run = run_or_404(request, run_id)
     require(request, "runs:write")
-    problem = ""
+    refused: AppError | None = None
     if request.method == "POST":
         try:
             return to_run(request, forks.replay_run(run=run, actor=request.user))
         except AppError as error:
-            problem = error.detail
-    context = {"run": run, "problem": problem}
-    return render(request, "tasks/run_replay.html", context, status=422 if problem else 200)
+            refused = error
+    context = {"run": run, "problem": refused.detail if refused else ""}
+    return render(request, "tasks/run_replay.html", context, status=refused.status if refused else 200)

@@ -484,6 +484,8 @@ def test_a_run_is_tried_again_from_its_middle_and_played_again(api: Api, run: Ru
     told = ModelFinished(step=1, model="demo-1", stop="end_turn", cost_usd="0", duration_s=1, **finished)
     stream.append(run, told)
     path = f"{RUNS}{run.pk}/"
+    live = api.send("POST", f"{path}replay/")
+    run.move_to(RunStatus.CANCELLED)
 
     forked = api.send("POST", f"{path}fork/", {"from_seq": run.last_seq, "prompt": "Now the costs."})
     replayed = api.send("POST", f"{path}replay/")
@@ -492,6 +494,8 @@ def test_a_run_is_tried_again_from_its_middle_and_played_again(api: Api, run: Ru
 
     assert (forked.status_code, forked.json()["forked_from"]) == (201, str(run.pk))
     assert (replayed.status_code, replayed.json()["kind"]) == (201, "replay")
+    assert (live.status_code, live.json()["code"]) == (409, "conflict")
+    assert live.json()["detail"].startswith("The run has not ended yet")
     assert [(a.status_code, a.json()["errors"][0]["field"]) for a in (early, model)] == [
         (422, "from_seq"),
         (422, "model"),

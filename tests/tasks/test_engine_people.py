@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.errors import Conflict, Forbidden, InvalidInput
 from accounts.models import User
 from tasks.models import Artifact, HumanRequest, Run, Step
-from tasks.services import answers
+from tasks.services import answers, housekeeping
 from tasks.services.runs import cancel_run
 from tests.tasks.scripted import Scripted, call, last, say, settled, types, until
 
@@ -114,7 +114,10 @@ def test_an_edit_that_does_not_fit_the_tool_stays_open(scripted: Play, start: St
     assert asked_of(run).pk == asked.pk
 
 
-def test_the_same_refused_call_three_times_stops_the_run(scripted: Play, start: Start, alice: User) -> None:
+@pytest.mark.parametrize("by_a_person", [True, False])
+def test_the_same_refused_call_three_times_stops_the_run(
+    scripted: Play, start: Start, alice: User, by_a_person: bool
+) -> None:
     def again(request: Any) -> Any:
         return [call("write_file", f"toolu_{len(request.messages)}", path="a.txt", content="hello")]
 
@@ -123,10 +126,15 @@ def test_the_same_refused_call_three_times_stops_the_run(scripted: Play, start: 
     for _ in range(3):
         settled(run, "waiting")
         asked = asked_of(run)
-        answers.answer_request(asked=asked, actor=alice, answer={"decision": "reject", "digest": asked.digest})
+        if by_a_person:
+            answers.answer_request(asked=asked, actor=alice, answer={"decision": "reject", "digest": asked.digest})
+        else:
+            HumanRequest.objects.filter(pk=asked.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+            housekeeping.expire_requests()
 
     settled(run, "failed")
     assert run.error_code == "no_progress"
+    assert run.error_detail == "The agent asked 3 times for the same call that was not allowed: write_file."
     assert not Artifact.objects.exists()
 
 

@@ -155,8 +155,8 @@ def test_what_the_service_refuses_is_said_on_the_form(as_alice: Client, run: Run
     fork = as_alice.post(url("run_fork", run), {"from_seq": 0})
     replay = as_alice.post(url("run_replay", run))
 
+    assert (fork.status_code, replay.status_code) == (422, 409)
     for answer in (fork, replay):
-        assert answer.status_code == 422
         assert "Ana is paused. Resume the agent first." in Page(answer.text).text
     assert Run.objects.count() == 1
 
@@ -192,6 +192,16 @@ def test_a_replay_says_that_it_costs_nothing_and_ends_on_the_new_run(as_alice: C
     assert (replay.kind, replay.recordings.count()) == (RunKind.REPLAY, 3)
     assert answer["Location"] == url("run_detail", replay)
     assert "A replay of" in Page(as_alice.get(url("run_detail", replay)).text).text
+
+
+def test_a_run_that_has_not_ended_is_not_replayed(as_alice: Client, run: Run) -> None:
+    Run.objects.filter(pk=run.pk).update(status=RunStatus.NEEDS_REVIEW, finished_at=None)
+
+    answer = as_alice.post(url("run_replay", run))
+
+    assert answer.status_code == 409
+    assert "The run has not ended yet" in Page(answer.text).text
+    assert Run.objects.count() == 1
 
 
 # ---- Who may

@@ -139,9 +139,8 @@ def test_a_replay_of_a_steered_and_reviewed_run_hears_the_same_at_the_same_place
     answers.review_run(run=run, actor=alice, decision="approve")
     made = len(runtime.calls)
 
-    replay = settled(forks.replay_run(run=run, actor=alice))
+    replay = settled(forks.replay_run(run=settled(run, "succeeded"), actor=alice))
 
-    run.refresh_from_db()
     assert (replay.status, replay.output, len(runtime.calls)) == ("succeeded", run.output, made)
     assert steps_of(replay) == steps_of(run)
     assert [kind for _, kind, *_ in steps_of(run)].count("input") == 3
@@ -195,7 +194,7 @@ def test_a_replay_makes_no_call_whose_answer_was_never_recorded(
     runs.cancel_run(run=Run.objects.get(pk=run.pk), actor=alice)
     may_end.set()
 
-    replay = settled(forks.replay_run(run=run, actor=alice))
+    replay = settled(forks.replay_run(run=settled(run, "cancelled"), actor=alice))
 
     assert (replay.status, replay.error_code, len(made)) == ("failed", "tool_error", 1)
     assert replay.error_detail == "The recording ends here: it has no answer to this call of probe."
