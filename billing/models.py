@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from decimal import Decimal
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, When
+from django.db.models.functions import Now, TruncMonth
 from django.utils import timezone
 
 from accounts.ids import uuid7
@@ -97,6 +100,20 @@ class UsageRecord(TeamScopedModel):
         return f"{self.key} ${self.cost_usd}"
 
 
+class BudgetQuerySet(TeamScopedQuerySet["Budget"]):
+    def with_left(self) -> Self:
+        """Each with `left_usd`: what may still be set aside. In a new month nothing is spent yet. Whether it is new is
+        asked by the clock of the database, by which workers reserve.
+        """
+        month = TruncMonth(Now(), output_field=models.DateField(), tzinfo=UTC)
+        spent = Case(When(period=month, then="spent_usd"), default=Decimal(0))
+        return self.annotate(left_usd=F("limit_usd") - F("reserved_usd") - spent)
+
+    def short_of(self, usd: Any) -> Self:
+        """Those that leave less than that."""
+        return self.with_left().filter(Q(left_usd__lt=usd))
+
+
 class Budget(TeamScopedModel):
     """A hard monthly limit of a team, or of one agent of it. `spent` and `reserved` belong to the month `period`."""
 
@@ -113,7 +130,7 @@ class Budget(TeamScopedModel):
     """When people were told that 80 % was spent (`warned_at`), and that all of it was; older than that: not yet."""
     created_at = models.DateTimeField(default=timezone.now)
 
-    objects = TeamScopedQuerySet["Budget"].as_manager()
+    objects = BudgetQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -125,12 +142,6 @@ class Budget(TeamScopedModel):
 
     def __str__(self) -> str:
         return f"${self.limit_usd} a month"
-
-    @property
-    def left_usd(self) -> Decimal:
-        """What may still be set aside; in a new month nothing is spent yet."""
-        is_this_month = self.period == timezone.now().date().replace(day=1)
-        return self.limit_usd - self.reserved_usd - (self.spent_usd if is_this_month else 0)
 
 
 class Reservation(TeamScopedModel):

@@ -9,7 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import DecimalField, Exists, Max, OuterRef, Q
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
 from accounts import audit, notifications
@@ -32,6 +34,7 @@ DECISIONS = {
     K.NO_PROGRESS: ("continue", "stop"),
 }
 MAX_ANSWER = 20_000
+USD = DecimalField(max_digits=14, decimal_places=6)
 
 
 @transaction.atomic
@@ -221,17 +224,20 @@ def resume_after_budget_change(*, team: Team, agent_id: UUID | None) -> int:
 
 def resume_within_budget(*, limit: int) -> int:
     """Let runs go on for which there is room again: a new month, or what was set aside for others is free."""
-    waiting = list(_waiting_for_money().select_related("run")[:limit])
-    budgets: dict[UUID, list[Budget]] = defaultdict(list)
-    for budget in Budget.objects.filter(team_id__in={asked.team_id for asked in waiting}):
+    needed = Coalesce(Cast(KT("arguments__needed_usd"), USD), Decimal(0), output_field=USD)
+    covering = Q(agent_id=None) | Q(agent_id=OuterRef("run__agent_id"))
+    short = Budget.objects.short_of(OuterRef("needed")).filter(covering, team=OuterRef("team"))
+    rows = _waiting_for_money().annotate(needed=needed).exclude(Exists(short)).select_related("run")
+    waiting: list[Any] = list(rows[:limit])
+    budgets: dict[UUID, list[Any]] = defaultdict(list)
+    for budget in Budget.objects.with_left().filter(team_id__in={asked.team_id for asked in waiting}):
         budgets[budget.team_id].append(budget)
     resumed = 0
     for asked in waiting:
-        needed = Decimal((asked.arguments or {}).get("needed_usd", "0"))
-        covering = [b for b in budgets[asked.team_id] if b.agent_id in (None, asked.run.agent_id)]
-        if all(budget.left_usd >= needed for budget in covering):
-            for budget in covering:
-                budget.reserved_usd += needed  # only here: the run reserves it by itself
+        mine = [b for b in budgets[asked.team_id] if b.agent_id in (None, asked.run.agent_id)]
+        if all(budget.left_usd >= asked.needed for budget in mine):
+            for budget in mine:
+                budget.left_usd -= asked.needed  # only here: the run reserves it by itself
             resumed += _resume(asked, by="room in the budget")
     return resumed
 

@@ -19,7 +19,7 @@ from storage.models import StoredFile
 from tasks import jobs, queue
 from tasks.models import HumanRequest, Run, RunInput
 from tasks.services import housekeeping, runs
-from tests.factories import AgentFactory
+from tests.factories import AgentFactory, RunFactory
 from tests.tasks.scripted import types
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,6 +81,43 @@ def test_runs_that_wait_for_money_go_on_when_there_is_room(
     assert runs_now == ["queued"] * goes_on + ["waiting"] * (2 - goes_on)
     assert HumanRequest.objects.open().filter(told_at__isnull=False).count() == 2 - goes_on
     assert Budget.objects.get(agent_id=None).reserved_usd == Decimal(team_budget.get("reserved_usd", "0"))
+
+
+def test_many_runs_without_room_keep_no_run_of_another_team_waiting(
+    start: Callable[..., Run], other_team: Team, wakes: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "BATCH", 1)
+    poor, rich = start(), RunFactory(agent=AgentFactory(team=other_team))
+    Run.objects.update(status="waiting", waiting_kind="budget")
+    month = NOW().date().replace(day=1)
+    for run, limit_usd in ((poor, "0.01"), (rich, "1.00")):
+        Budget.objects.create(team=run.team, limit_usd=limit_usd, period=month)
+        about = {"scope": "team", "needed_usd": "0.05"}
+        HumanRequest.objects.create(team=run.team, run=run, kind="budget", title="Money?", arguments=about)
+
+    housekeeping.sweep()
+
+    assert [Run.objects.get(pk=run.pk).status for run in (poor, rich)] == ["waiting", "queued"]
+
+
+@pytest.mark.parametrize("days", [-40, 40])
+def test_a_new_month_begins_by_the_clock_of_the_database(
+    start: Callable[..., Run], wakes: list[object], days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker reserves by it, too: by another clock the run would be woken at every sweep and wait again."""
+    spent, earlier = start(), start()
+    Run.objects.update(status="waiting", waiting_kind="budget")
+    month = NOW().date().replace(day=1)
+    for run, period in ((spent, month), (earlier, (month - timedelta(days=1)).replace(day=1))):
+        values = {"limit_usd": "1.00", "spent_usd": "0.98", "agent_id": run.agent_id, "period": period}
+        Budget.objects.create(team=run.team, **values)
+        about = {"scope": "agent", "needed_usd": "0.05"}
+        HumanRequest.objects.create(team=run.team, run=run, kind="budget", title="Money?", arguments=about)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW() + timedelta(days=days))
+
+    housekeeping.resume_within_budget()
+
+    assert [Run.objects.get(pk=run.pk).status for run in (spent, earlier)] == ["waiting", "queued"]
 
 
 def test_a_request_that_nobody_answered_expires_and_the_run_goes_on(
