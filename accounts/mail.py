@@ -64,7 +64,7 @@ def send_mail_later(
         context=dict(context),
         headers=dict(headers or {}),
         notification=notification,
-        next_try_at=timezone.now() + after,
+        next_try_at=Now() + after,  # as `due` asks
     )
     if not after:
         transaction.on_commit(queue.wake_mailer)

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core import signing
 from django.db import models, transaction
+from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
@@ -66,6 +67,7 @@ def notify(*, team: Team, people: Iterable[User], notice: Notice, needs: str) ->
                 "url": notice.url,
                 "subject_label": notice.subject_label[:200],
                 "is_shown": Channel.APP in channels,
+                "created_at": Now(),
             },
         )
         if is_new:

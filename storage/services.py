@@ -22,6 +22,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import ProtectedError
+from django.db.models.functions import Now
 from s3transfer.exceptions import RetriesExceededError
 
 from accounts import audit
@@ -151,19 +152,19 @@ def delete_file(stored: StoredFile, *, actor: User | None = None) -> None:
     transaction.on_commit(lambda: forget_object(key))
 
 
-def delete_expired(*, now: datetime, limit: int = 500) -> int:
-    """Remove files whose time is over; returns how many.
+def delete_expired(*, limit: int = 500) -> int:
+    """Remove files whose time is over, by the clock of the database; returns how many.
 
     One that something still points at is asked about again in a day, so that it does not stand before the others.
     """
     count = 0
-    for stored in StoredFile.objects.filter(expires_at__lt=now).order_by("expires_at")[:limit]:
+    for stored in StoredFile.objects.filter(expires_at__lt=Now()).order_by("expires_at")[:limit]:
         try:
             with transaction.atomic():
                 delete_file(stored)
             count += 1
         except ProtectedError:
-            StoredFile.objects.filter(pk=stored.pk).update(expires_at=now + IN_USE_STAYS)
+            StoredFile.objects.filter(pk=stored.pk).update(expires_at=Now() + IN_USE_STAYS)
     return count
 
 

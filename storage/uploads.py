@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import IO, Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from django.core import signing
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
@@ -168,9 +169,11 @@ def _type_of(upload: Upload, head: bytes) -> str:
     return content_types.specific(detected, upload.content_type)
 
 
-def delete_abandoned(*, now: datetime, limit: int = 500) -> int:
-    """Remove uploads that were never completed, and what had arrived; returns how many."""
-    late = list(Upload.objects.filter(expires_at__lt=now).order_by("expires_at")[:limit])
+def delete_abandoned(*, limit: int = 500) -> int:
+    """Remove uploads that were never completed, and what had arrived; returns how many. By the clock of the database:
+    that of the machine that sweeps may be an hour wrong, and an upload lives no longer.
+    """
+    late = list(Upload.objects.filter(expires_at__lt=Now()).order_by("expires_at")[:limit])
     for upload in late:
         if Upload.objects.filter(pk=upload.pk).delete()[0]:
             forget_object(upload.key)

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import DecimalField, Exists, Max, OuterRef, Q
 from django.db.models.fields.json import KT
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Cast, Coalesce, Now
 from django.utils import timezone
 
 from accounts import audit, notifications
@@ -245,7 +245,7 @@ def resume_within_budget(*, limit: int) -> int:
 @transaction.atomic
 def _resume(asked: HumanRequest, *, by: str) -> bool:
     run = Run.objects.select_for_update().get(pk=asked.run_id)
-    changes = {"status": RequestStatus.ANSWERED, "answer": {"decision": "raise"}, "answered_at": timezone.now()}
+    changes = {"status": RequestStatus.ANSWERED, "answer": {"decision": "raise"}, "answered_at": Now()}
     if not HumanRequest.objects.open().filter(pk=asked.pk).update(**changes):
         return False
     stream.append(run, events.HumanAnswered(request=str(asked.pk), kind=K.BUDGET, by=by, decision="raise"))

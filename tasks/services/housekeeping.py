@@ -14,7 +14,6 @@ from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts import mail, notifications
 from accounts.models import IdempotencyRecord
@@ -161,8 +160,8 @@ def forget_news() -> None:
 def delete_expired_files() -> None:
     """Once an hour is soon enough. Without a cache it is every round, which costs one look at an index."""
     if cache.add("swept:files", 1, timeout=FILES_EVERY_S):
-        storage.delete_expired(now=timezone.now(), limit=BATCH)
-        uploads.delete_abandoned(now=timezone.now(), limit=BATCH)
+        storage.delete_expired(limit=BATCH)
+        uploads.delete_abandoned(limit=BATCH)
 
 
 def seal_audit_log() -> None:

@@ -2,6 +2,7 @@
 
 The rows that workers write say it by themselves: a request, a failed run or a spent budget that has no `told_at` has to
 be told. So the engine pays nothing, and a process that dies in between loses nothing: the next sweep looks again.
+Their times are those of the database.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
@@ -43,7 +45,7 @@ def tell() -> None:
     """What has to be told and was not. Safe to run twice at once: each row is locked while it is told."""
     untold = HumanRequest.objects.open().filter(told_at__isnull=True)
     _each(untold.order_by("asked_at"), _tell_request)
-    ended = Run.objects.filter(UNTOLD, finished_at__gt=timezone.now() - NEWS_FOR)
+    ended = Run.objects.filter(UNTOLD, finished_at__gt=Now() - NEWS_FOR)
     _each(ended.order_by("finished_at"), _tell_end)
     warned = Budget.objects.filter(warned_at__isnull=False)
     _each(warned.filter(_older("told_warned_at")), _tell_warned)
@@ -88,7 +90,7 @@ def _tell_request(asked: HumanRequest) -> None:
         subject_label=shorten(run.title, 200),
     )
     _notify(run, _asked_people(asked), notice)
-    HumanRequest.objects.filter(pk=asked.pk).update(told_at=timezone.now())
+    HumanRequest.objects.filter(pk=asked.pk).update(told_at=Now())
 
 
 def _tell_end(run: Run) -> None:
@@ -105,17 +107,17 @@ def _tell_end(run: Run) -> None:
         subject_label=shorten(run.title, 200),
     )
     _notify(run, _starter_or_admins(run), notice)
-    Run.objects.filter(pk=run.pk).update(told_at=timezone.now())
+    Run.objects.filter(pk=run.pk).update(told_at=Now())
 
 
 def _tell_warned(budget: Budget) -> None:
     _tell_budget(budget, "has spent 80% of its budget", "warned")
-    Budget.objects.filter(pk=budget.pk).update(told_warned_at=timezone.now())
+    Budget.objects.filter(pk=budget.pk).update(told_warned_at=Now())
 
 
 def _tell_spent(budget: Budget) -> None:
     _tell_budget(budget, "has spent its whole budget", "spent")
-    Budget.objects.filter(pk=budget.pk).update(told_spent_at=timezone.now())
+    Budget.objects.filter(pk=budget.pk).update(told_spent_at=Now())
 
 
 def _tell_budget(budget: Budget, says: str, which: str) -> None:

@@ -125,13 +125,17 @@ def test_a_deleted_file_goes_with_the_commit(team: Team, django_capture_on_commi
     assert not default_storage.exists(stored.key)
 
 
-def test_expired_files_are_removed_and_others_stay(team: Team) -> None:
+@pytest.mark.parametrize("hours", [-2, 0, 2])
+def test_expired_files_are_removed_and_others_stay_by_the_clock_of_the_database(
+    team: Team, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = timezone.now()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now + timedelta(hours=hours))
     old = services.save_file(team_id=team.pk, content=b"x", name="old", expires_at=now - timedelta(seconds=1))
     new = services.save_file(team_id=team.pk, content=b"x", name="new", expires_at=now + timedelta(hours=1))
     kept = services.save_file(team_id=team.pk, content=b"x", name="kept")
 
-    assert services.delete_expired(now=now) == 1
+    assert services.delete_expired() == 1
 
     assert set(StoredFile.objects.values_list("pk", flat=True)) == {new.pk, kept.pk}
     assert old.pk not in {new.pk, kept.pk}

@@ -181,8 +181,9 @@ def test_an_address_that_we_did_not_sign_takes_nothing(db: None, token: str) -> 
     assert Client().put(f"{FILES}received/{token}/", b"x", content_type="text/plain").status_code == 404
 
 
+@pytest.mark.parametrize("hours", [-2, 0, 2])
 def test_an_old_address_takes_nothing_and_what_was_abandoned_goes(
-    api: Api, team: Team, django_capture_on_commit_callbacks: Any
+    api: Api, team: Team, django_capture_on_commit_callbacks: Any, hours: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, fresh = begin(api), begin(api)
     send(begun["url"])
@@ -191,7 +192,9 @@ def test_an_old_address_takes_nothing_and_what_was_abandoned_goes(
 
     assert send(begun["url"]).status_code == 404
     assert default_storage.exists(key)
-    assert uploads.delete_abandoned(now=timezone.now()) == 1
+    wrong = timezone.now() + timedelta(hours=hours)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: wrong)  # the clock of a worker that sweeps
+    assert uploads.delete_abandoned() == 1
 
     assert not default_storage.exists(key)
     assert [str(pk) for pk in Upload.objects.values_list("pk", flat=True)] == [fresh["id"]]

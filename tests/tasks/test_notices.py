@@ -270,6 +270,28 @@ def test_a_budget_tells_who_looks_after_money_at_80_and_100_percent_and_again_wh
     assert Notification.objects.filter(title__contains="80%").count() == 4
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_sweeper_whose_clock_is_wrong_tells_and_mails_at_the_right_times(
+    ask: Callable[..., HumanRequest], team: Team, alice: User, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ask()
+    budget = Budget.objects.create(
+        team=team, limit_usd=Decimal(10), spent_usd=Decimal(8), period=NOW().date().replace(day=1), warned_at=NOW()
+    )
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW() + timedelta(hours=hours))
+
+    notices.tell()
+    jobs.send_mails()
+
+    assert [message.subject for message in django_mail.outbox] == ["Acme has spent 80% of its budget: Acme"]
+    asked.refresh_from_db()
+    budget.refresh_from_db()
+    times = [asked.told_at, budget.told_warned_at, *Notification.objects.values_list("created_at", flat=True)]
+    times.append(OutgoingMail.objects.get(status="waiting").next_try_at - timedelta(minutes=1))
+    assert len(times) == 5
+    assert all(at and abs(at - NOW()) < timedelta(minutes=1) for at in times)
+
+
 def test_each_person_chooses_by_kind(ask: Callable[..., HumanRequest], team: Team, alice: User, bob: User) -> None:
     notifications.choose(person=alice, choices={"needs_you": ["mail"], "failed": []})
     notifications.choose(person=bob, choices={"needs_you": ["app"]})
