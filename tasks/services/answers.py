@@ -88,21 +88,24 @@ def _still_open(asked: HumanRequest) -> None:
 
 
 def why_barred(asked: HumanRequest, run: Run, actor: User) -> str:
-    """Why this person may not decide about this call, or "".
-
-    The agent's options may name who approves (`approvers`, email addresses) and ask for a second pair of eyes. A fork
-    keeps to those of its version and to those of today, so that an old version is no way around the new ones.
-    """
+    """Why this person may not decide about this call, or ""."""
     if asked.kind not in (K.APPROVAL, K.UNKNOWN_EFFECT):  # the latter may make the call once more
         return ""
-    versions = [run.version] if run.forked_at_step is None else [run.version, run.agent.version]
-    for options in [version.options or {} for version in versions if version]:
+    for options in rules_of(run):
         approvers = [str(email).lower() for email in options.get("approvers", ())]
         if approvers and actor.email.lower() not in approvers:
             return f"Only {', '.join(approvers)} may decide about calls of {run.agent.name}."
         if options.get("four_eyes") and actor.pk == run.created_by_id:
             return "You started this run. Somebody else has to decide about this call."
     return ""
+
+
+def rules_of(run: Run) -> list[Mapping[str, Any]]:
+    """Options that may name who approves (`approvers`, email addresses) and ask for a second pair of eyes. A fork keeps
+    to those of its version and to those of today, so that an old version is no way around the new ones.
+    """
+    versions = [run.version] if run.forked_at_step is None else [run.version, run.agent.version]
+    return [version.options or {} for version in versions if version]
 
 
 def _invalid(field: str, code: str, message: str) -> InvalidInput:

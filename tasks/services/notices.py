@@ -25,6 +25,7 @@ from agents.models import Agent
 from agents.services.visibility import who_sees
 from billing.models import Budget
 from tasks.models import ENDS_BADLY, UNTOLD, HumanRequest, RequestKind, Run
+from tasks.services import answers
 from tools.text import shorten
 
 BATCH = 200
@@ -158,12 +159,13 @@ def _people(team: Team, needs: str) -> list[User]:
 def _asked_people(asked: HumanRequest) -> list[User]:
     """The starter, whom the agent names for its approvals, and who can give money. Nobody's run is the admins'."""
     run, people = asked.run, _starter_or_admins(asked.run)
-    options = run.version.options or {}
     if asked.kind in (RequestKind.APPROVAL, RequestKind.UNKNOWN_EFFECT):
-        named = {str(email).lower() for email in options.get("approvers", ())}
-        if named:
-            people += [person for person in _people(run.team, "runs:write") if person.email.lower() in named]
-        elif options.get("four_eyes"):
+        rules = answers.rules_of(run)
+        if any(options.get("approvers") for options in rules):
+            people += [
+                person for person in _people(run.team, "runs:write") if not answers.why_barred(asked, run, person)
+            ]
+        elif any(options.get("four_eyes") for options in rules):
             people += _people(run.team, "team:admin")
     if asked.kind == RequestKind.BUDGET and (asked.arguments or {}).get("scope") != "run":
         people += _people(run.team, "team:admin")

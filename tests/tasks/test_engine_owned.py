@@ -42,7 +42,7 @@ class SlowJournal:
 def owned(journal: SlowJournal) -> OwnedRun:
     lists: dict[str, Any] = {name: [] for name in ("steps", "requests", "artifacts", "inputs", "recordings")}
     row = {"id": uuid7(), "epoch": 1, "lease": Lease(float("inf")), "runtime": "demo", "kind": "direct"} | lists
-    row |= {"said_seq": 0, "loaded_at": timezone.now()}
+    row |= {"said_seq": 0}
     return OwnedRun(
         row
         | {

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts import jobs, notifications
 from accounts.models import Membership, Notification, OutgoingMail, Role, Team, User
+from agents.services import agents
 from billing.models import Budget
 from tasks.models import HumanRequest, Run, RunStatus
 from tasks.services import answers, housekeeping, notices, runs
@@ -178,6 +179,21 @@ def test_an_approval_is_told_to_whom_the_agent_names(
 ) -> None:
     ask("approval", options={"approvers": ["BOB@example.com", "charlie@example.com"]})
 
+    notices.tell()
+
+    assert told() == {(who, "needs_you", "Ana asks for approval") for who in ("alice", "bob")}
+
+
+@pytest.mark.parametrize("today", [{"approvers": ["bob@example.com"]}, {"four_eyes": True}])
+def test_an_approval_of_a_fork_is_told_to_whom_the_agent_names_today(
+    ask: Callable[..., HumanRequest], alice: User, bob: User, today: dict[str, Any]
+) -> None:
+    """Who started it may not decide then."""
+    Membership.objects.filter(user=bob).update(role=Role.ADMIN)
+    run = ask("approval").run
+    agents.update_agent(agent=run.agent, actor=alice, changes={"options": today})
+
+    Run.objects.filter(pk=run.pk).update(forked_at_step=0)
     notices.tell()
 
     assert told() == {(who, "needs_you", "Ana asks for approval") for who in ("alice", "bob")}
