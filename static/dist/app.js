@@ -977,6 +977,12 @@ function refreshClocks(scope = document) {
 }
 refreshClocks();
 
+/* input[data-zone="id"]: a time beside it is typed in the reader's own time zone, which is sent along and named in that element. */
+for (const input of document.querySelectorAll("input[data-zone]")) {
+  input.value = new Intl.DateTimeFormat().resolvedOptions().timeZone || input.value;
+  document.getElementById(input.dataset.zone).textContent = input.value.replaceAll("_", " ");
+}
+
 /* A live clock counts from when it was printed, so that a sleeping tab wakes up with the right time. */
 setInterval(() => {
   for (const element of document.querySelectorAll("[data-elapsed]")) {

@@ -13,7 +13,7 @@ from accounts.api.serializers import StrictSerializer
 from agents.models import Agent
 from storage.models import StoredFile
 from tasks.models import Task
-from tasks.services.runs import MAX_ATTACHMENTS, MAX_PROMPT
+from tasks.services.runs import MAX_ATTACHMENTS, MAX_PROMPT, PRIORITIES
 from tasks.services.steering import MAX_MESSAGE
 from tasks.variables import MAX_TEXT, TYPES
 
@@ -83,8 +83,13 @@ class StartInput(StrictSerializer):
         child=serializers.RegexField(PATH), required=False, allow_null=True, max_length=50
     )
     review = serializers.BooleanField(required=False, allow_null=True)
-    start_at = serializers.DateTimeField(required=False, allow_null=True)
-    priority = serializers.IntegerField(required=False, min_value=-10, max_value=10)
+    start_at = serializers.DateTimeField(required=False, allow_null=True, help_text="What has passed means at once.")
+    priority = serializers.IntegerField(
+        required=False,
+        min_value=PRIORITIES[0],
+        max_value=PRIORITIES[1],
+        help_text="The highest of the waiting runs of a team goes first; 0 unless it is said.",
+    )
     metadata = JSONObject(required=False)
     webhook_url = extend_schema_field({"type": "string", "maxLength": 0})(NotYetField)(
         required=False, help_text="Refused until there are outgoing webhooks."

@@ -12,6 +12,7 @@ from accounts.errors import AppError
 from accounts.models import Viewer
 from agents.models import Agent, AgentStatus
 from tasks.forms.files import FilesField, check_size, upload_attrs
+from tasks.forms.starts import StartForm
 from tasks.models import Task
 from tasks.services.runs import MAX_PROMPT
 
@@ -50,7 +51,7 @@ class LimitsForm(forms.Form):
         return {name: value for name, value in given.items() if value is not None}
 
 
-class RunForm(LimitsForm):
+class RunForm(StartForm, LimitsForm):
     """One piece of work for one agent."""
 
     agent = forms.ModelChoiceField(Agent.objects.none(), empty_label=None)

@@ -38,6 +38,8 @@ MAX_PROMPT = 100_000
 MAX_ATTACHMENTS = 20
 QUEUE_EXPIRES_AFTER = timedelta(days=7)
 LATEST_START = timedelta(days=3650)
+TOO_LATE = f"At most {LATEST_START.days} days from now."
+PRIORITIES = (-10, 10)
 LIMITS = ("max_cost_usd", "max_turns", "timeout_s")
 
 
@@ -193,8 +195,7 @@ def _limit(name: str, given: Mapping[str, Any], task: Task | None, of_agent: Any
 def _queue(run: Run, start_at: datetime | None) -> None:
     now = timezone.now()
     if start_at is not None and start_at > now + LATEST_START:
-        message = f"At most {LATEST_START.days} days from now."
-        raise InvalidInput(message, fields=[FieldError("start_at", "too_late", message)])
+        raise InvalidInput(TOO_LATE, fields=[FieldError("start_at", "too_late", TOO_LATE)])
     if start_at is not None and start_at > now:
         run.status, run.start_at = RunStatus.SCHEDULED, start_at
         now = start_at

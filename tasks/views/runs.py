@@ -98,7 +98,7 @@ def run_new(request: TeamRequest) -> HttpResponse:
             run = _start(request, form)
         except AppError as error:
             names = {f"limits.{n}": n for n in ("max_cost_usd", "max_turns")}
-            show_refusal(form, error, names | {"limits.timeout_s": "timeout_min"})
+            show_refusal(form, error, names | {"limits.timeout_s": "timeout_min", "start_at": "start_date"})
         else:
             return redirect("tasks:run_detail", team=request.team.slug, run_id=run.pk)
     attached = uploaded_before(request.POST.getlist("attached"), request.access)
@@ -121,6 +121,7 @@ def _start(request: TeamRequest, form: RunForm) -> Run:
         attachments=files,
         limits=form.limits(),
         review=form.cleaned_data["review"],
+        **form.when(),
     )
 
 
