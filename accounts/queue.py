@@ -9,12 +9,14 @@ from celery import current_app
 log = logging.getLogger(__name__)
 
 SEND_MAILS = "accounts.send_mails"
-EXPIRES_S = 30
 
 
 def wake_mailer() -> None:
-    """Have the mails sent that are due. A broker that is down costs seconds: the sweep looks at the table too."""
+    """Have the mails sent that are due. A broker that is down costs seconds: the sweep looks at the table too.
+
+    The message has no time at which it expires: a worker whose clock is a minute wrong would throw all of them away.
+    """
     try:
-        current_app.send_task(SEND_MAILS, ignore_result=True, expires=EXPIRES_S)
+        current_app.send_task(SEND_MAILS, ignore_result=True)
     except Exception as error:  # kombu raises many kinds; none of them may fail a committed change
         log.warning("could not wake the mailer: %s", error)

@@ -33,7 +33,10 @@ NOT_SWEPT = "not_swept"
 """In the cache: the parts of the last sweep that failed."""
 UNHEARD_MS = 500
 """A wake-up that was not heard for so long may be lost: the next run sends another one."""
-EXPIRES_S = 60
+EXPIRES_S = 2 * 3600
+"""A wake-up that waited so long is thrown away, by the clock of the worker that takes it. One that is an hour ahead
+would otherwise throw away all of them, and find each new run seconds later.
+"""
 CALLING = f"{settings.REDIS_PREFIX}calling"
 """Set while a wake-up is on its way; the driver that looks at the table takes it away (`engine/driver.py`)."""
 MESSAGES = f"{settings.REDIS_PREFIX}{RUNS_QUEUE}"

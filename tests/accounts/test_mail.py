@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,6 +10,8 @@ from email import message_from_string, policy
 from typing import Any
 
 import pytest
+import redis
+from django.conf import settings
 from django.core import mail as django_mail
 from django.db import transaction
 from django.template import TemplateDoesNotExist
@@ -278,6 +281,17 @@ def test_an_operator_sends_a_test_mail_and_sees_it_but_not_its_words() -> None:
     assert (row.to, row.context) == ("grace@example.com", {"sender": "op"})
     assert "grace@example.com" in page
     assert "sender" not in page
+
+
+def test_a_worker_whose_clock_is_wrong_is_woken_too() -> None:
+    valkey = redis.Redis.from_url(settings.CELERY_BROKER_URL)
+    name = f"{settings.REDIS_PREFIX}default"
+    valkey.delete(name)
+
+    queue.wake_mailer()
+
+    message = json.loads(str(valkey.rpop(name), "utf-8"))  # type: ignore[arg-type]
+    assert (message["headers"]["task"], message["headers"]["expires"]) == (queue.SEND_MAILS, None)
 
 
 def test_a_broker_that_is_down_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
