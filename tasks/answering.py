@@ -13,7 +13,7 @@ from django.http import QueryDict
 from accounts.errors import AppError, FieldError, InvalidInput
 from accounts.models import User
 from tasks.fragments.lines import arguments_of
-from tasks.fragments.rows import ANSWERS
+from tasks.fragments.rows import ANSWERS, RAISED
 from tasks.models import HumanRequest, RequestKind
 from tasks.services.answers import why_barred
 
@@ -132,6 +132,8 @@ def outcome(asked: HumanRequest) -> str:
     review = {"approve": "approved the result", "reject": "rejected the result", "revise": "asked for changes"}
     decision = str(answer.get("decision", ""))
     words = ANSWERS.get((asked.kind, decision), (review.get(decision, decision), ""))[0]
+    if "max_cost_usd" in answer:
+        words = RAISED
     return f"{words}: {answer['comment']}" if answer.get("comment") else f"{words}."
 
 

@@ -293,7 +293,9 @@ class HumanRequested(Event):
 
 @_event("human.answered")
 class HumanAnswered(Event):
-    """A person answered. `decision` is empty for a question."""
+    """A person answered, or a run that waited for money has some. `decision` is empty for a question; `value` is the
+    answer to one, or the limit to which a run was raised.
+    """
 
     request: str
     kind: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import singledispatch
 from hashlib import sha256
 from typing import Any
@@ -209,11 +210,12 @@ def _asked(event: events.HumanRequested) -> Row | None:
     return None
 
 
+RAISED = "raised the limit"
 ANSWERS = {
     ("approval", "approve"): ("allowed it once", "ok"),
     ("approval", "edit"): ("changed the request and allowed it", "ok"),
     ("approval", "reject"): ("did not allow it", "bad"),
-    ("budget", "raise"): ("raised the limit", ""),
+    ("budget", "raise"): ("let it go on", ""),
     ("budget", "stop"): ("stopped the run", ""),
     ("unknown_effect", "happened"): ("says that it did happen", ""),
     ("unknown_effect", "retry"): ("had it made again", ""),
@@ -230,6 +232,8 @@ def _answered(event: events.HumanAnswered) -> Row | None:
     if event.kind == "question":
         return Row(icon="user", lead=f"{event.by} answered", text=_value(event.value))
     words, tone = ANSWERS.get((event.kind, event.decision), (event.decision, ""))
+    if event.kind == "budget" and event.value:
+        words = f"{RAISED} to ${Decimal(event.value):,.2f}"
     return Row(icon="user", lead=f"{event.by} {words}", say=event.comment, tone=tone)
 
 

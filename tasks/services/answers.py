@@ -65,7 +65,7 @@ def answer_request(
             kind=asked.kind,
             by=actor.display_name,
             decision=checked.get("decision", ""),
-            value=checked.get("value"),
+            value=checked.get("value", checked.get("max_cost_usd")),
             comment=checked.get("comment", ""),
         ),
     )
@@ -222,7 +222,7 @@ def resume_after_budget_change(*, team: Team, agent_id: UUID | None) -> int:
     waiting = _waiting_for_money().for_team(team)
     if agent_id is not None:
         waiting = waiting.filter(run__agent_id=agent_id)
-    return sum(_resume(asked, by="a new budget") for asked in waiting)
+    return sum(_resume(asked, by="A new budget") for asked in waiting)
 
 
 def resume_within_budget(*, limit: int) -> int:
@@ -241,14 +241,15 @@ def resume_within_budget(*, limit: int) -> int:
         if all(budget.left_usd >= asked.needed for budget in mine):
             for budget in mine:
                 budget.left_usd -= asked.needed  # only here: the run reserves it by itself
-            resumed += _resume(asked, by="room in the budget")
+            resumed += _resume(asked, by="Room in the budget")
     return resumed
 
 
 @transaction.atomic
 def _resume(asked: HumanRequest, *, by: str) -> bool:
     run = Run.objects.select_for_update().get(pk=asked.run_id)
-    changes = {"status": RequestStatus.ANSWERED, "answer": {"decision": "raise"}, "answered_at": Now()}
+    answer = {"decision": "raise", "by": by}
+    changes = {"status": RequestStatus.ANSWERED, "answer": answer, "answered_at": Now()}
     if not HumanRequest.objects.open().filter(pk=asked.pk).update(**changes):
         return False
     stream.append(run, events.HumanAnswered(request=str(asked.pk), kind=K.BUDGET, by=by, decision="raise"))

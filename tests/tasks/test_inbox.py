@@ -216,6 +216,40 @@ def test_a_budget_is_raised_to_what_is_needed_or_more(as_alice, waiting):
     assert (waiting.status, str(waiting.max_cost_usd)) == (RunStatus.QUEUED, "2.50")
 
 
+def said_of(client: Client, asked: HumanRequest) -> tuple[str, str]:
+    """What came of a request: on the page of its run, and on its own."""
+    run = reverse("tasks:run_detail", kwargs={"team": "acme", "run_id": asked.run_id})
+    own = reverse("tasks:request_detail", kwargs={"team": "acme", "request_id": asked.pk})
+    return tuple(" ".join(Page(client.get(page).text).text.split()) for page in (run, own))
+
+
+def test_who_raised_a_limit_is_said(as_alice, alice, waiting):
+    asked = ask(waiting, "budget", arguments={"scope": "run", "needed_usd": "0.20"})
+
+    answer(as_alice, asked, decision="raise", max_cost_usd="2.50")
+
+    line, page = said_of(as_alice, asked)
+    assert f"{alice.display_name} raised the limit to $2.50" in line
+    assert f"{alice.display_name} raised the limit." in page
+
+
+@pytest.mark.parametrize("by", ["Room in the budget", "A new budget", "Alice"])
+def test_what_let_a_run_go_on_that_waited_for_money_is_said(as_alice, team, waiting, by):
+    """Nobody has raised anything where money came back that was set aside."""
+    asked = ask(waiting, "budget", arguments={"scope": "team", "needed_usd": "0.20"})
+
+    if by == "Room in the budget":
+        answers.resume_within_budget(limit=1)
+    elif by == "A new budget":
+        answers.resume_after_budget_change(team=team, agent_id=None)
+    else:
+        answer(as_alice, asked, decision="raise")
+
+    line, page = said_of(as_alice, asked)
+    assert f"{by} let it go on" in line
+    assert f"{by} let it go on." in page
+
+
 def test_a_member_raises_a_run_up_to_the_cap_of_its_agent(client, waiting, bob, alice):
     waiting.version.max_cost_usd = Decimal("3.00")
     waiting.version.save()
