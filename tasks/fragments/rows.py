@@ -325,6 +325,8 @@ def _no_money(event: events.BudgetExhausted) -> Row:
 
 @row_of.register
 def _error(event: events.Error) -> Row:
+    if event.code == "files_away":
+        return Row(icon="rotate-cw", lead="Waits for its files", text=event.detail)
     if event.will_retry:
         return Row(icon="rotate-cw", lead="No answer from the model, trying again", text=event.detail)
     return Row(icon="triangle-alert", lead="Something went wrong", text=event.detail, tone="bad")

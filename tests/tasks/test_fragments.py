@@ -73,6 +73,22 @@ def test_hostile_words_are_text_and_load_nothing(type_: str, text: str) -> None:
     assert all(set(block) <= {"data-target", "data-swap", "data-unless"} for block in templates)
 
 
+@pytest.mark.parametrize(
+    ("code", "will_retry", "said"),
+    [
+        ("files_away", True, "Waits for its files"),
+        ("model_overloaded", True, "No answer from the model, trying again"),
+        ("tool_error", False, "Something went wrong"),
+    ],
+)
+def test_an_error_says_what_it_is_about(code: str, will_retry: bool, said: str) -> None:
+    error = events.Error(code=code, detail="It is full.", will_retry=will_retry)
+
+    shown = Page(fragments.row_html(frame(error))[1])  # type: ignore[index]
+
+    assert " ".join(shown.text.split()).startswith(f"{said} It is full.")
+
+
 def test_a_file_is_named_by_addresses_relative_to_the_page() -> None:
     made = events.ArtifactCreated(
         artifact="0199", path="chart.svg", size=9, sha256="ab" * 32, content_type="image/svg+xml"
