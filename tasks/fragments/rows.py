@@ -234,7 +234,8 @@ def _answered(event: events.HumanAnswered) -> Row | None:
     words, tone = ANSWERS.get((event.kind, event.decision), (event.decision, ""))
     if event.kind == "budget" and event.value:
         words = f"{RAISED} to ${Decimal(event.value):,.2f}"
-    return Row(icon="user", lead=f"{event.by} {words}", say=event.comment, tone=tone)
+    icon = "wallet" if event.kind == "budget" else "user"  # money that came back is nobody
+    return Row(icon=icon, lead=f"{event.by} {words}", say=event.comment, tone=tone)
 
 
 def _value(value: Any) -> str:
@@ -326,7 +327,7 @@ def _no_money(event: events.BudgetExhausted) -> Row:
 @row_of.register
 def _error(event: events.Error) -> Row:
     if event.code == "files_away":
-        return Row(icon="rotate-cw", lead="Waits for its files", text=event.detail)
+        return Row(icon="rotate-cw", lead="Waits for its files", say=event.detail)
     if event.will_retry:
         return Row(icon="rotate-cw", lead="No answer from the model, trying again", text=event.detail)
     return Row(icon="triangle-alert", lead="Something went wrong", text=event.detail, tone="bad")
