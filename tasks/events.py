@@ -293,9 +293,7 @@ class HumanRequested(Event):
 
 @_event("human.answered")
 class HumanAnswered(Event):
-    """A person answered, or a run that waited for money has some. `decision` is empty for a question; `value` is the
-    answer to one, or the limit to which a run was raised.
-    """
+    """A person answered, or money came. `decision` is empty for a question; `value` may be a limit that was raised."""
 
     request: str
     kind: str
