@@ -64,6 +64,14 @@ def relative_time(at: datetime, now: datetime | None = None) -> str:
     return f"{text} ago" if distance > timedelta(0) else f"in {text}"
 
 
+def day_time(at: datetime, now: datetime | None = None) -> str:
+    """Sun 22 Nov, 14:30 UTC; with its year if that is another one."""
+    now = now or timezone.now()
+    local = timezone.localtime(at)
+    year = "" if local.year == timezone.localtime(now).year else f" {local.year}"
+    return f"{local:%a} {local.day} {local:%b}{year}, {local:%H:%M %Z}"
+
+
 def exact_time(at: datetime) -> str:
     """Thu 19 Nov 2026, 14:31:37 UTC."""
     local = timezone.localtime(at) if timezone.is_aware(at) else at

@@ -44,6 +44,7 @@ def context() -> dict[str, Any]:
         "statuses": list(STATUS),
         "presences": ["working", "waiting", "idle", "paused"],
         "moments": [now - timedelta(seconds=38), now - timedelta(hours=3), now - timedelta(days=40)],
+        "later": [now + timedelta(hours=3), now + timedelta(days=40)],
         "phases": _PLAN,
         "week": [{"label": f"{n} Nov", "values": [20 + n * 3 % 17, n % 4, n % 3]} for n in range(6, 20)],
         "series": [

@@ -59,7 +59,7 @@ class RunCreated(Event):
 class RunQueued(Event):
     """The run waits for a worker.
 
-    `reason`: created, scheduled, answered, budget, revise, handover, timer or requeued.
+    `reason`: created, scheduled, early, answered, budget, revise, handover, timer or requeued.
     """
 
     reason: str

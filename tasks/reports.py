@@ -163,6 +163,12 @@ def working_now(access: Viewer, limit: int = 6) -> list[Run]:
     return running + list(queued)
 
 
+def starting_later(access: Viewer, limit: int = 3) -> list[Run]:
+    """Scheduled runs, the next one first."""
+    scheduled = Run.objects.visible_to(access).with_people_words().filter(status=S.SCHEDULED)
+    return list(scheduled.order_by("start_at", "id")[:limit])
+
+
 def needs_you(access: Viewer, limit: int = 6) -> list[HumanRequest]:
     """What waits for a person, the longest wait first."""
     asked = HumanRequest.objects.visible_to(access).open().select_related("run", "run__agent")

@@ -32,6 +32,7 @@ run_patterns = [
     path("frames/", live.run_frames, name="run_frames"),
     path("log/", live.run_log, name="run_log"),
     path("timeline/", live.run_timeline, name="run_timeline"),
+    path("start/", run_actions.run_start, name="run_start"),
     path("cancel/", run_actions.run_cancel, name="run_cancel"),
     path("message/", run_actions.run_message, name="run_message"),
     path("retry/", run_actions.run_retry, name="run_retry"),

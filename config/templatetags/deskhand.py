@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
 from django.forms import BoundField
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -113,6 +114,19 @@ def when(at: datetime | None, empty: str = formats.DASH) -> SafeString | str:
         formats.exact_time(at),
         formats.relative_time(at),
     )
+
+
+@register.simple_tag
+def due(at: datetime) -> SafeString:
+    """When something will happen: day and time in the reader's zone and, within a week, how far off it is."""
+    day = format_html(
+        '<time datetime="{}" title="{}" data-clock="day">{}</time>',
+        at.isoformat(),
+        formats.exact_time(at),
+        formats.day_time(at),
+    )
+    is_soon = abs(at - timezone.now()) < timedelta(days=7)
+    return format_html("<span>{} ({})</span>", day, when(at)) if is_soon else day
 
 
 @register.simple_tag

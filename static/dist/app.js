@@ -232,7 +232,7 @@ document.addEventListener("htmx:before:response", (event) => {
   location.reload();
 });
 document.addEventListener("htmx:error", () => toast("That did not reach Deskhand", "Check your connection, then try again.", "bad"));
-document.addEventListener("htmx:after:swap", () => refreshTimes());
+document.addEventListener("htmx:after:swap", () => { refreshTimes(); refreshClocks(); });
 /* ⌘K: every page and action of the team, found by typing. */
 const paletteOptions = (all) => [...document.querySelectorAll(`#palette [role=option]${all ? "" : ":not([hidden])"}`)];
 
@@ -964,13 +964,20 @@ function refreshTimes(scope = document) {
 refreshTimes();
 setInterval(refreshTimes, 30000);
 
-/* data-clock: the time of day, in the reader's own time zone. */
+/* data-clock: the time of day, in the reader's own time zone; data-clock="day" with its day. */
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+
+function dayTime(at, now = new Date()) {
+  const year = at.getFullYear() === now.getFullYear() ? "" : ` ${at.getFullYear()}`;
+  return `${DAYS[at.getDay()]} ${at.getDate()} ${MONTHS[at.getMonth()]}${year}, ${clock.format(at).slice(0, 5)}`;
+}
 
 function refreshClocks(scope = document) {
   for (const element of scope.querySelectorAll("time[data-clock]:not([data-local])")) {
     const at = new Date(element.dateTime);
-    element.textContent = clock.format(at);
+    element.textContent = element.dataset.clock === "day" ? dayTime(at) : clock.format(at);
     element.title = exact.format(at);
     element.dataset.local = "1";
   }

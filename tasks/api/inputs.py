@@ -88,7 +88,7 @@ class StartInput(StrictSerializer):
         required=False,
         min_value=PRIORITIES[0],
         max_value=PRIORITIES[1],
-        help_text="The highest of the waiting runs of a team goes first; 0 unless it is said.",
+        help_text="0 if empty. Of the team's waiting runs the highest goes first.",
     )
     metadata = JSONObject(required=False)
     webhook_url = extend_schema_field({"type": "string", "maxLength": 0})(NotYetField)(

@@ -119,6 +119,18 @@ class RunViewSet(ListAndShow):
         reason = self.read(ReasonInput).get("reason", "")
         return self.shown(runs.cancel_run(run=self.get_object(), actor=self.actor, reason=reason))
 
+    @extend_schema(
+        summary="Start a scheduled run before its time",
+        description="409 when it has started or ended.",
+        request=EmptyInput,
+        responses=RunSerializer,
+    )
+    @action(detail=True, methods=["post"])
+    @idempotent()
+    def start(self, request: Request, pk: str) -> Response:
+        self.read(EmptyInput)
+        return self.shown(runs.start_now(run=self.get_object(), actor=self.actor))
+
     @extend_schema(summary="Repeat a run that has ended", request=EmptyInput, responses={201: RunSerializer})
     @action(detail=True, methods=["post"])
     @idempotent()

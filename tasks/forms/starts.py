@@ -42,7 +42,7 @@ class StartForm(forms.Form):
         required=False,
         min_value=PRIORITIES[0],
         max_value=PRIORITIES[1],
-        help_text=f"{PRIORITIES[0]} to {PRIORITIES[1]}, empty is 0. The highest of a team's waiting runs goes first.",
+        help_text=f"{PRIORITIES[0]} to {PRIORITIES[1]}, 0 if empty. Of the team's waiting runs the highest goes first.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -51,8 +51,13 @@ def _created(event: events.RunCreated) -> Row:
 
 @row_of.register
 def _queued(event: events.RunQueued) -> Row | None:
-    words = {"handover": "Handed over to another worker", "requeued": "Restarted by an operator"}
-    return Row(icon="refresh-cw", lead=words[event.reason]) if event.reason in words else None
+    words = {
+        "early": ("calendar-clock", "Started before its time"),
+        "handover": ("refresh-cw", "Handed over to another worker"),
+        "requeued": ("refresh-cw", "Restarted by an operator"),
+    }
+    icon, lead = words.get(event.reason, ("", ""))
+    return Row(icon=icon, lead=lead) if lead else None
 
 
 @row_of.register

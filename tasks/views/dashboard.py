@@ -31,10 +31,8 @@ def dashboard(request: TeamRequest) -> HttpResponse:
     if not any(agent.status != "removed" for agent in agents.values()):
         return render(request, "tasks/dashboard_empty.html", {"may_start": may(request.role, "agents:write")})
     found = reports.activity(request.access)
-    working, asked = reports.working_now(request.access), reports.needs_you(request.access)
     context = {
-        "working": working,
-        "asked": asked,
+        **_live(request),
         "recent": reports.recent(request.access),
         "activity": found,
         "budget": reports.month_budget(team),
@@ -42,7 +40,6 @@ def dashboard(request: TeamRequest) -> HttpResponse:
             ((agents[pk], tally) for pk, tally in found.agents.items() if pk in agents),
             key=lambda row: -row[1].runs,
         )[:6],
-        "may_work": may(request.role, "runs:write"),
         **_charts(found),
     }
     return render(request, "tasks/dashboard.html", context)
@@ -52,8 +49,16 @@ def dashboard(request: TeamRequest) -> HttpResponse:
 @team_required
 def dashboard_live(request: TeamRequest) -> HttpResponse:
     """The part of the dashboard that changes while someone looks at it."""
-    context = {"working": reports.working_now(request.access), "asked": reports.needs_you(request.access)}
-    return render(request, "tasks/_dashboard_live.html", context)
+    return render(request, "tasks/_dashboard_live.html", _live(request))
+
+
+def _live(request: TeamRequest) -> dict[str, Any]:
+    return {
+        "working": reports.working_now(request.access),
+        "scheduled": reports.starting_later(request.access),
+        "asked": reports.needs_you(request.access),
+        "may_work": may(request.role, "runs:write"),
+    }
 
 
 def _charts(found: reports.Activity) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.errors import AppError
+from accounts.errors import AppError, Conflict
 from accounts.tenancy import TeamRequest, require, team_required
 from tasks.models import Run
 from tasks.services import runs, steering
@@ -34,6 +34,19 @@ def run_cancel(request: TeamRequest, run_id: UUID) -> HttpResponse:
         return render(request, "tasks/run_cancel.html", context)
     runs.cancel_run(run=run, actor=request.user, reason=request.POST.get("reason", "").strip()[:200])
     messages.success(request, "The run is cancelled.")
+    return to_run(request, run)
+
+
+@require_POST
+@team_required
+def run_start(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    """Start a scheduled run now. Whoever comes too late sees the run and is told."""
+    run = run_or_404(request, run_id)
+    require(request, "runs:write")
+    try:
+        runs.start_now(run=run, actor=request.user)
+    except Conflict as error:
+        messages.warning(request, error.detail)
     return to_run(request, run)
 
 

@@ -73,6 +73,11 @@ def _end(rows: Rows) -> None:
     Run.objects.update(status=RunStatus.FAILED, finished_at=timezone.now())
 
 
+def _schedule(rows: Rows) -> None:
+    start_at = timezone.now() + timedelta(hours=1)
+    Run.objects.update(status=RunStatus.SCHEDULED, start_at=start_at, finished_at=None, lease_expires_at=None)
+
+
 def _ask_for_review(rows: Rows) -> None:
     Run.objects.update(status=RunStatus.NEEDS_REVIEW)
     HumanRequest.objects.update(kind="review")
@@ -94,6 +99,7 @@ PREPARED: dict[str, tuple[Callable[[Rows], None] | None, Callable[[Rows], Any] |
     "DELETE /api/v1/files/{id}/": (_free_file, None),
     "PUT /api/v1/budgets/team/": (None, lambda rows: {"limit_usd": "5.00"}),
     "PUT /api/v1/budgets/agents/{agent_pk}/": (None, lambda rows: {"limit_usd": "5.00"}),
+    "POST /api/v1/runs/{id}/start/": (_schedule, None),
     "POST /api/v1/runs/{id}/retry/": (_end, None),
     "POST /api/v1/runs/{id}/replay/": (_end, None),
     "POST /api/v1/runs/bulk-retry/": (_end, None),

@@ -71,6 +71,14 @@ def test_exact_time():
 
 
 @pytest.mark.parametrize(
+    ("distance", "text"),
+    [(timedelta(hours=3), "Thu 19 Nov, 17:31 UTC"), (timedelta(days=60), "Mon 18 Jan 2027, 14:31 UTC")],
+)
+def test_day_time(distance, text):
+    assert formats.day_time(NOW + distance, NOW) == text
+
+
+@pytest.mark.parametrize(
     ("size", "text"),
     [(None, DASH), (0, "0 B"), (999, "999 B"), (38_210, "38.2 kB"), (999_960, "1.0 MB"), (52_400_000_000, "52.4 GB")],
 )

@@ -34,6 +34,14 @@ def test_amber_is_for_people():
     assert "Needs you" in render("{% status 'waiting' 'approval' %}")
 
 
+@pytest.mark.parametrize(("days", "is_told"), [(6, True), (8, False)])
+def test_how_far_off_it_is_is_told_within_a_week(days, is_told):
+    html = render("{% due at %}", at=timezone.now() + timedelta(days=days, minutes=1))
+
+    assert html.count("<time ") == 1 + is_told
+    assert (f"in {days} days" in html) is is_told
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -75,6 +75,7 @@ def open_page(chromium: Browser, server: str, transactional_db: None) -> Iterato
         phone: bool = False,
         dark: bool = False,
         scripts: bool = True,
+        zone: str | None = None,
         base_url: str = server,
     ) -> Page:
         context: BrowserContext = chromium.new_context(
@@ -83,6 +84,7 @@ def open_page(chromium: Browser, server: str, transactional_db: None) -> Iterato
             has_touch=phone,
             color_scheme="dark" if dark else "light",
             java_script_enabled=scripts,
+            timezone_id=zone,
         )
         contexts.append(context)
         if user is not None:

@@ -230,6 +230,16 @@ def test_a_run_starts_later(api: Api, rita: Agent) -> None:
     assert (shown["status"], shown["start_at"][:16]) == ("scheduled", at[:16])
 
 
+def test_a_scheduled_run_starts_before_its_time_once(api: Api, rita: Agent) -> None:
+    at = (timezone.now() + timedelta(hours=1)).isoformat()
+    run = api.send("POST", RUNS, {"agent": str(rita.pk), "prompt": "Look.", "start_at": at}).json()["id"]
+
+    started, again = (api.send("POST", f"{RUNS}{run}/start/") for _ in range(2))
+
+    assert (started.status_code, started.json()["status"], started.json()["start_at"]) == (200, "queued", None)
+    assert (again.status_code, again.json()["detail"]) == (409, "The run has already started.")
+
+
 def test_runs_are_filtered(api: Api, team: Team, run: Run) -> None:
     other = RunFactory(team=team, kind="task", status="scheduled")
     path = f"{RUNS}?"
@@ -525,6 +535,7 @@ def routes(run: Run) -> list[tuple[str, str, Any]]:
     return [
         ("GET", "", None),
         ("POST", "cancel/", None),
+        ("POST", "start/", None),
         ("POST", "retry/", None),
         ("POST", "review/", {"decision": "approve"}),
         ("POST", "fork/", {}),

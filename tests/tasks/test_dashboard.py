@@ -167,7 +167,7 @@ def test_it_takes_the_same_number_of_queries_for_many(as_alice, team, django_ass
 
     as_alice.get(page())
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         as_alice.get(page())
 
 

@@ -13,4 +13,4 @@ document.addEventListener("htmx:before:response", (event) => {
   location.reload();
 });
 document.addEventListener("htmx:error", () => toast("That did not reach Deskhand", "Check your connection, then try again.", "bad"));
-document.addEventListener("htmx:after:swap", () => refreshTimes());
+document.addEventListener("htmx:after:swap", () => { refreshTimes(); refreshClocks(); });
