@@ -52,15 +52,17 @@ def main(wanted: list[str]) -> int:
 
 def _measured(name: str, desk: Installation) -> list[Figure]:
     """The figures of one module, and how fast the machine was before and after them: that changes by the minute."""
-    before = speed.measure()
+    with speed.meter() as pace:
+        before = pace()
     found = importlib.import_module(f"tests.bench.{name}").measure(desk)
-    after = speed.measure()
-    mean = (before + after) / 2
+    with speed.meter() as pace:
+        after = pace()
     told = [
-        Figure(name=f"speed of the machine before {name}, beside that of the targets", value=before, unit="x"),
-        Figure(name=f"speed of the machine after {name}, beside that of the targets", value=after, unit="x"),
+        Figure(name=f"speed before {name}, beside the machine of the targets", value=before, unit="x"),
+        Figure(name=f"speed after {name}, beside the machine of the targets", value=after, unit="x"),
     ]
-    return [*told, *(replace(figure, speed=mean) for figure in found)]
+    mean = (before + after) / 2
+    return [*told, *(replace(figure, speed=figure.speed or mean) for figure in found)]
 
 
 def show(figures: list[Figure]) -> None:

@@ -59,12 +59,23 @@ def percentile(seconds: list[float], share: float) -> float:
     return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def latency(name: str, seconds: list[float], p50: float | None = None, p99: float | None = None) -> list[Figure]:
-    """The middle and the tail of some times, each with its target in milliseconds."""
-    return [
-        Figure(name=f"{name} p50", value=percentile(seconds, 0.5), target=p50, is_of_that_machine=True),
-        Figure(name=f"{name} p99", value=percentile(seconds, 0.99), target=p99, is_of_that_machine=True),
-    ]
+def latency(
+    name: str,
+    seconds: list[float],
+    p50: float | None = None,
+    p99: float | None = None,
+    there: list[float] | None = None,
+) -> list[Figure]:
+    """The middle and the tail of some times, each with its target in milliseconds. `there` are the same times as they
+    would be on the machine of the targets, where the speed was measured beside each of them.
+    """
+
+    def figure(part: str, share: float, target: float | None) -> Figure:
+        value = percentile(seconds, share)
+        speed = percentile(there, share) / value if there else None
+        return Figure(name=f"{name} {part}", value=value, target=target, is_of_that_machine=True, speed=speed)
+
+    return [figure("p50", 0.5, p50), figure("p99", 0.99, p99)]
 
 
 def timed(times: int, work: Callable[[], Any]) -> list[float]:
