@@ -26,7 +26,7 @@ NAMES = {"before": -HOUR_S, "after": HOUR_S}
 def workers(transactional_db: None) -> Iterator[None]:
     """Two processes like those of an installation, with short leases, on this test's database."""
     program = (sys.executable, "-W", "ignore", "-m", "celery", "-A", "config", "worker", "-P", "threads", "-c", "1")
-    engine = {"DESKHAND_LEASE_S": "4", "DESKHAND_HEARTBEAT_S": "1", "DESKHAND_POLL_S": "0.5"}
+    engine = {"DESKHAND_LEASE_S": "9", "DESKHAND_HEARTBEAT_S": "1", "DESKHAND_POLL_S": "0.5"}
     processes = [
         subprocess.Popen(
             [*program, "--without-mingle", "--without-gossip", "-n", f"{name}@%h"],
@@ -52,7 +52,7 @@ def test_workers_with_wrong_clocks_share_the_runs_and_leave_each_other_theirs(st
     asking = [start("report_progress", policies={"report_progress": "ask"}) for _ in range(4)]
     runs = [start("report_progress") for _ in range(6)]
     version = runs[0].version.__class__.objects
-    version.update(options={"script": "slow", "delay_s": 2.0, "turns": 4})  # longer than a lease
+    version.update(options={"script": "slow", "delay_s": 2.0, "turns": 5})  # longer than a lease
 
     for run in runs:
         settled(run, "succeeded", seconds=60)
