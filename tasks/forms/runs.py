@@ -99,8 +99,8 @@ def _field_of(variable: Mapping[str, Any]) -> forms.Field:
     return forms.CharField(**common, widget=forms.Textarea(attrs={"rows": 1, "class": "grows"}))
 
 
-class TaskRunForm(forms.Form):
-    """The variables of a task, attachments, and whether the result is reviewed."""
+class TaskRunForm(StartForm):
+    """The variables of a task, attachments, whether the result is reviewed, and when it starts."""
 
     attachments = FilesField(label="More files")
     review = forms.BooleanField(label="Wait for my review", required=False)

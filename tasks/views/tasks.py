@@ -86,7 +86,7 @@ def task_detail(request: TeamRequest, task_id: UUID) -> HttpResponse:
             try:
                 run = _start(request, task, form)
             except AppError as error:
-                show_refusal(form, error, form.names)
+                show_refusal(form, error, form.names | {"start_at": "start_date"})
             else:
                 return redirect("tasks:run_detail", team=request.team.slug, run_id=run.pk)
     history = Run.objects.visible_to(request.access).with_people_words().filter(task=task).order_by("-id")
@@ -124,6 +124,7 @@ def _start(request: TeamRequest, task: Task, form: TaskRunForm) -> Run:
         values=values,
         attachments=files,
         review=form.cleaned_data["review"],
+        **form.when(),
     )
 
 

@@ -14,9 +14,9 @@ from django.utils import timezone
 from accounts.models import AuditEntry, Role, User
 from agents.models import Agent
 from config import formats
-from tasks.models import Run
+from tasks.models import Run, Task
 from tasks.services.runs import start_run
-from tests.factories import AgentFactory, MembershipFactory
+from tests.factories import AgentFactory, MembershipFactory, TaskFactory
 from tests.html import Page
 
 TOKYO = "Asia/Tokyo"
@@ -174,6 +174,61 @@ def test_of_an_hour_that_comes_twice_it_is_the_first(
 def test_a_viewer_schedules_nothing(as_viewer: Client, agent: Agent) -> None:
     assert as_viewer.post(url("run_new"), asked(agent, soon())).status_code == 403
     assert Run.objects.exists() is False
+
+
+# ---- The form of a task
+
+
+@pytest.fixture
+def task(agent: Agent) -> Task:
+    return TaskFactory(agent=agent, prompt="Count {{what}}", variables=[{"name": "what", "type": "text"}])
+
+
+def task_url(task: Task) -> str:
+    return reverse("tasks:task_detail", args=["acme", task.pk])
+
+
+def test_a_task_starts_later_too(as_alice: Client, agent: Agent, task: Task) -> None:
+    at = soon()
+
+    as_alice.post(task_url(task), asked(agent, at, priority="7") | {"value-what": "boxes"})
+
+    run = Run.objects.get()
+    assert (run.status, run.start_at, run.priority, run.prompt) == ("scheduled", at, 7, "Count boxes")
+
+
+@pytest.mark.parametrize(
+    ("sent", "wrong"),
+    [
+        ({"start_time": ""}, "start_time"),
+        ({"priority": "11"}, "priority"),
+    ],
+)
+def test_a_wrong_start_of_a_task_keeps_its_values(
+    as_alice: Client, agent: Agent, task: Task, sent: dict[str, str], wrong: str
+) -> None:
+    answer = as_alice.post(task_url(task), asked(agent, soon()) | {"value-what": "boxes"} | sent)
+
+    assert (answer.status_code, set(answer.context["form"].errors)) == (422, {wrong})
+    assert ">\nboxes</textarea>" in answer.text
+    assert Run.objects.exists() is False
+
+
+def test_what_the_service_refuses_about_the_start_stands_at_the_day(
+    as_alice: Client, agent: Agent, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.services.runs.LATEST_START", timedelta(hours=1))
+
+    sent = asked(agent, soon()) | {"value-what": "boxes"}
+    answers = [as_alice.post(address, sent) for address in (task_url(task), url("run_new"))]
+
+    assert [set(answer.context["form"].errors) for answer in answers] == [{"start_date"}] * 2
+
+
+def test_a_viewer_schedules_no_run_of_a_task(as_viewer: Client, agent: Agent, task: Task) -> None:
+    answer = as_viewer.post(task_url(task), asked(agent, soon()) | {"value-what": "boxes"})
+
+    assert (answer.status_code, Run.objects.exists()) == (403, False)
 
 
 # ---- What shows it
