@@ -13,10 +13,11 @@ from django.db import transaction
 from accounts.models import User
 from config.embedded.ports import free_port
 from tasks import events, stream
+from tasks.engine.driver import Driver
 from tasks.models import Run
 from tasks.services.runs import cancel_run
 from tests.factories import RunFactory
-from tests.tasks.scripted import Scripted, engine, say, settled, types
+from tests.tasks.scripted import Scripted, engine, say, settled, types, until
 
 pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")
 Play = Callable[..., Scripted]
@@ -29,9 +30,20 @@ def test_an_idle_worker_finds_a_run_whose_message_was_lost(
 ) -> None:
     scripted([say("Done.")])
     monkeypatch.setattr("tasks.queue.wake_run", lambda run_id: None)
-    with engine():
-        for _ in range(3):  # the second and third find a worker that has looked at an empty table
+    looks, claim = [], Driver._claim
+
+    async def counted(driver: Driver, room: int) -> Any:
+        claimed = await claim(driver, room)
+        looks.append(len(claimed))
+        return claimed
+
+    monkeypatch.setattr(Driver, "_claim", counted)
+    with engine() as driver:
+        for _ in range(2):  # the second finds a worker that has nothing to do and has looked at an empty table
             settled(start(), "succeeded")
+            until(lambda: not driver._owned)
+            before = len(looks)
+            until(lambda seen=before: len(looks) > seen and looks[-1] == 0)
 
 
 @pytest.mark.promise("G2")
