@@ -71,7 +71,7 @@ def show(figures: list[Figure]) -> None:
     print("targets, then comes the target; the last is the time against a Celery no-op.\n")
     for figure in figures:
         target = "" if figure.target is None else f"{'≥' if figure.at_least else '≤'} {figure.target:g}"
-        there = f"{figure.there:10.2f}" if figure.there != figure.value and target else ""
+        there = f"{figure.there:10.2f}" if figure.there != figure.value else ""
         ratio = f"{figure.value / bare:7.2f} x" if bare and figure.unit == "ms" else ""
         print(f"{figure.name:58} {figure.value:10.2f} {figure.unit:5} {there:10} {target:8} {ratio}")
 
