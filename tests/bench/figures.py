@@ -16,7 +16,7 @@ class Figure:
     """One line of the table. With `at_least` the target is a floor, else a ceiling; without a target it only tells.
 
     A target in milliseconds was set on one machine. With `speed`, how fast this one is beside that one, a time is held
-    to its target as it would be there (docs/adr/0017).
+    to its target as it would be there (docs/adr/0017). `target_here` is for a target that was measured here.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Figure:
     at_least: bool = False
     is_of_that_machine: bool = False
     speed: float | None = None
+    target_here: float | None = None
 
     @property
     def there(self) -> float:
@@ -34,16 +35,16 @@ class Figure:
 
     @property
     def is_missed(self) -> bool:
-        return self._misses(self.there)
+        return self._misses(self.there, self.target)
 
     @property
     def is_missed_here(self) -> bool:
-        return self._misses(self.value)
+        return self._misses(self.value, self.target_here or self.target)
 
-    def _misses(self, value: float) -> bool:
-        if self.target is None:
+    def _misses(self, value: float, target: float | None) -> bool:
+        if target is None:
             return False
-        return value < self.target if self.at_least else value > self.target
+        return value < target if self.at_least else value > target
 
     @property
     def ratio(self) -> float | None:

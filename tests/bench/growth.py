@@ -153,12 +153,13 @@ def _writes(template: Run, label: str, before: list[Figure], pace: Callable[[], 
     """
     found = []
     for name, times in {"append an event": _appends, "claim 20 runs": _claims}.items():
-        first = next((figure.there for figure in before if figure.name.startswith(name)), None)
-        target = None if first is None else round(first * 1.2, 2)
+        first = next((figure for figure in before if figure.name.startswith(name)), None)
         earlier, best, later = pace(), min(times(template)), pace()
         mean = (earlier + later) / 2
-        told = Figure(name=f"{name}, {label}", value=1000 * best, target=target)
-        found.append(replace(told, is_of_that_machine=True, speed=mean))
+        told = Figure(name=f"{name}, {label}", value=1000 * best, is_of_that_machine=True, speed=mean)
+        if first:
+            told = replace(told, target=round(1.2 * first.there, 2), target_here=round(1.2 * first.value, 2))
+        found.append(told)
     return found
 
 
