@@ -24,6 +24,7 @@ del os.environ["DJANGO_SETTINGS_MODULE"]
 
 from django.conf import settings
 from django.core.cache import cache
+from django.test import Client
 
 from accounts.models import Role, Team, User
 from tasks import hub
@@ -89,6 +90,13 @@ def other_team(db: None) -> Team:
 @pytest.fixture
 def alice(team: Team) -> User:
     return MembershipFactory(team=team, role=Role.OWNER, user__email="alice@example.com", user__name="Alice").user
+
+
+@pytest.fixture
+def as_alice(client: Client, alice: User) -> Client:
+    """Her browser."""
+    client.force_login(alice)
+    return client
 
 
 @pytest.fixture

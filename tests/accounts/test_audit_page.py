@@ -19,12 +19,6 @@ from tests.html import Page
 URL = "/t/acme/settings/audit/"
 
 
-@pytest.fixture
-def as_alice(client: Client, alice: User) -> Client:
-    client.force_login(alice)
-    return client
-
-
 def entries(text: str) -> list[str]:
     """The ids of the rows, from top to bottom."""
     return [row["id"] for row in Page(text).all("tr") if str(row.get("id", "")).startswith("entry-")]

@@ -39,12 +39,6 @@ def mailed(path: str = "/n/") -> tuple[Any, str]:
     return message, found[1]
 
 
-@pytest.fixture
-def as_alice(client: Client, alice: User) -> Client:
-    client.force_login(alice)
-    return client
-
-
 def read() -> list[bool]:
     return [row.read_at is not None for row in Notification.objects.order_by("pk")]
 

@@ -13,12 +13,6 @@ NASTY = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def as_alice(client: Client, alice: User) -> Client:
-    client.force_login(alice)
-    return client
-
-
-@pytest.fixture
 def as_viewer(client: Client, team) -> Client:
     client.force_login(MembershipFactory(team=team, role=Role.VIEWER).user)
     return client

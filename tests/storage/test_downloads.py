@@ -26,12 +26,6 @@ def run(team: Team) -> Run:
     return RunFactory(team=team)
 
 
-@pytest.fixture
-def as_alice(client: Client, alice: User) -> Client:
-    client.force_login(alice)
-    return client
-
-
 def input_of(run: Run, content: bytes, name: str = "costs.csv") -> str:
     stored = services.save_file(team_id=run.team_id, content=content, name=name)
     given = RunInput.objects.create(run=run, file=stored, name="costs.csv")

@@ -37,12 +37,6 @@ def as_bob(client: Client, bob) -> Client:
 
 
 @pytest.fixture
-def as_alice(client: Client, alice) -> Client:
-    client.force_login(alice)
-    return client
-
-
-@pytest.fixture
 def as_viewer(client: Client, team) -> Client:
     client.force_login(MembershipFactory(team=team, role=Role.VIEWER).user)
     return client

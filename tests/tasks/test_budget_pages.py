@@ -26,12 +26,6 @@ def agent(team) -> Agent:
     return AgentFactory(team=team, name="Ana")
 
 
-@pytest.fixture
-def as_alice(client: Client, alice: User) -> Client:
-    client.force_login(alice)
-    return client
-
-
 def wait_for(agent: Agent, scope: str) -> HumanRequest:
     run = RunFactory(agent=agent, status=RunStatus.WAITING, waiting_kind="budget", title=f"Short of {scope}")
     about = {"scope": scope, "spent_usd": "1.00", "limit_usd": "1.00", "needed_usd": "0.50"}

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Role, User
+from accounts.models import Role
 from agents.models import Agent, AgentStatus
 from tasks.models import HumanRequest, Run, RunStatus
 from tests.factories import AgentFactory, HumanRequestFactory, MembershipFactory, RunFactory
@@ -23,12 +23,6 @@ CANCEL, RETRY, LIST = (reverse(f"tasks:{name}", args=["acme"]) for name in ("run
 @pytest.fixture
 def agent(team) -> Agent:
     return AgentFactory(team=team, name="Ana")
-
-
-@pytest.fixture
-def as_alice(client: Client, alice: User) -> Client:
-    client.force_login(alice)
-    return client
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Team, User
+from accounts.models import Team
 from agents.models import Agent
 from tasks.models import Artifact, Run, RunKind, RunStatus, Step
 from tasks.services.comparisons import MAX_LINES, compare_runs, compare_texts, in_step
@@ -27,12 +27,6 @@ PAGE = reverse("tasks:run_compare", args=["acme"])
 @pytest.fixture
 def agent(team: Team) -> Agent:
     return AgentFactory(team=team, name="Ana")
-
-
-@pytest.fixture
-def as_alice(client: Client, alice: User) -> Client:
-    client.force_login(alice)
-    return client
 
 
 def done(agent: Agent, **more: Any) -> Run:

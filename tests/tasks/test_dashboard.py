@@ -6,7 +6,6 @@ from uuid import UUID
 
 import pytest
 from django.core.cache import cache
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -25,12 +24,6 @@ def run_at(agent, at: datetime, status: str = RunStatus.SUCCEEDED, **more):
     ended = {"finished_at": at} if status in ("succeeded", "failed", "cancelled", "expired", "rejected") else {}
     made = UUID(int=first_id_at(at).int | uuid7().int & (1 << 62) - 1)
     return RunFactory(agent=agent, id=made, created_at=at, status=status, **ended, **more)
-
-
-@pytest.fixture
-def as_alice(client: Client, alice) -> Client:
-    client.force_login(alice)
-    return client
 
 
 def page(name: str = "dashboard") -> str:

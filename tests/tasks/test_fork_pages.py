@@ -27,12 +27,6 @@ def agent(team) -> Agent:
 
 
 @pytest.fixture
-def as_alice(client: Client, alice: User) -> Client:
-    client.force_login(alice)
-    return client
-
-
-@pytest.fixture
 def run(agent: Agent) -> Run:
     """One model call, the tool call that it asked for, and the answer: events 1, 2 and 3 settle them."""
     now = timezone.now()

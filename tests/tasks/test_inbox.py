@@ -22,12 +22,6 @@ ARGUMENTS = {"to": "bob@example.com", "body": "Hello\nBob", "attachments": ["rep
 
 
 @pytest.fixture
-def as_alice(client: Client, alice) -> Client:
-    client.force_login(alice)
-    return client
-
-
-@pytest.fixture
 def waiting(team) -> Run:
     return RunFactory(agent=AgentFactory(team=team, name="Ana"), status=RunStatus.WAITING, waiting_kind="question")
 

@@ -19,12 +19,6 @@ HX = {"HX-Request": "true"}
 
 
 @pytest.fixture
-def as_alice(client: Client, alice: User) -> Client:
-    client.force_login(alice)
-    return client
-
-
-@pytest.fixture
 def as_viewer(team: Team) -> Client:
     viewer = Client()
     viewer.force_login(MembershipFactory(team=team, role=Role.VIEWER).user)

@@ -31,12 +31,6 @@ HX = {"HX-Request": "true"}
 
 
 @pytest.fixture
-def as_alice(client: Client, alice) -> Client:
-    client.force_login(alice)
-    return client
-
-
-@pytest.fixture
 def as_viewer(team) -> Client:
     viewer = Client()
     viewer.force_login(MembershipFactory(team=team, role=Role.VIEWER, user__name="Vera").user)

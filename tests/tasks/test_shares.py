@@ -20,12 +20,6 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
 
 @pytest.fixture
-def as_alice(client: Client, alice) -> Client:
-    client.force_login(alice)
-    return client
-
-
-@pytest.fixture
 def run(team, alice) -> Run:
     agent = AgentFactory(team=team, name="Ana")
     run = RunFactory(agent=agent, created_by=alice, title="What drives refunds?", prompt="Secret instructions")

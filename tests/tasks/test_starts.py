@@ -29,12 +29,6 @@ def agent(team) -> Agent:
 
 
 @pytest.fixture
-def as_alice(client: Client, alice: User) -> Client:
-    client.force_login(alice)
-    return client
-
-
-@pytest.fixture
 def as_viewer(team) -> Client:
     viewer = Client()
     viewer.force_login(MembershipFactory(team=team, role=Role.VIEWER, user__name="Vera").user)

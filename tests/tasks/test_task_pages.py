@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -24,12 +23,6 @@ VARIABLES = [
     {"name": "tickets", "type": "file", "required": True},
 ]
 PROMPT = "Refunds of {{month}} in {{words}} words, as of {{as_of}}. {{note}} Use {{tickets}}."
-
-
-@pytest.fixture
-def as_alice(client: Client, alice) -> Client:
-    client.force_login(alice)
-    return client
 
 
 @pytest.fixture
