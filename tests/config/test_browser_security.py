@@ -50,6 +50,12 @@ def in_production(*command: str, settings: str = "config.settings") -> subproces
     )
 
 
+def script_sources(answer: Any) -> list[str]:
+    """What the policy lets scripts come from; the order of its directives is any."""
+    directives = (directive.split() for directive in answer["Content-Security-Policy"].split("; "))
+    return next(sources for name, *sources in directives if name == "script-src")
+
+
 class TestHeaders:
     @pytest.mark.parametrize("path", ["/", "/accounts/login/", "/t/acme/", "/docs/errors/", "/api/docs/", "/nowhere/"])
     def test_a_script_runs_only_with_the_nonce_of_its_answer(self, client: Client, alice: User, path: str) -> None:
@@ -57,12 +63,12 @@ class TestHeaders:
         seen = set()
         for _ in range(2):
             answer = client.get(path, follow=True)
-            named = re.search(r"script-src 'nonce-([^']+)';", answer["Content-Security-Policy"])
-            assert named
-            seen.add(named[1])
+            (source,) = script_sources(answer)
+            nonce = re.fullmatch(r"'nonce-(.+)'", source)[1]
+            seen.add(nonce)
             tags = re.findall(r"<script[^>]*>", answer.content.decode())
             assert len(tags) >= 2
-            assert [tag for tag in tags if f'nonce="{named[1]}"' not in tag or "src=" not in tag] == []
+            assert [tag for tag in tags if f'nonce="{nonce}"' not in tag or "src=" not in tag] == []
 
         assert len(seen) == 2
         assert "unsafe" not in answer["Content-Security-Policy"]
@@ -96,8 +102,8 @@ class TestHeaders:
     def test_only_the_admin_takes_scripts_by_their_address(self, client: Client) -> None:
         client.force_login(UserFactory(is_staff=True, is_superuser=True))
 
-        assert "script-src 'self';" in client.get("/admin/")["Content-Security-Policy"]
-        assert "script-src 'self'" not in client.get("/styleguide/")["Content-Security-Policy"]
+        assert script_sources(client.get("/admin/")) == ["'self'"]
+        assert "'self'" not in script_sources(client.get("/styleguide/"))
 
 
 class TestProduction:
