@@ -33,6 +33,10 @@ log = logging.getLogger(__name__)
 GRACE_S = 2.0
 TELL_EVERY_S = 0.25
 PATIENCE_S = 10.0
+REST_S, LONGEST_REST_S = 15.0, 60.0
+"""How long a run whose files cannot be laid waits without a worker: twice as long each time."""
+LONGEST_GAP_S = 30.0
+"""Between two tries to do what may be done again."""
 AWAY = (Unavailable, OperationalError, InterfaceError)
 """The object store or Postgres does not answer. What failed like this may simply be done again."""
 
@@ -93,8 +97,11 @@ class Caller:
         except NotFound as error:
             await self._run.fail(ErrorCode.TOOL_ERROR, f"A file of this run is gone. {error.detail}")
         except AWAY as error:
-            self._run.tell(events.Error(code="files_away", detail=str(error), will_retry=True))
-            await self._run.wait(kind=WaitKind.TIMER, start_at=self._run.now() + timedelta(seconds=15))
+            rests = await self._run.rests()
+            if not rests:
+                self._run.tell(events.Error(code="files_away", detail=str(error), will_retry=True))
+            rest = timedelta(seconds=min(REST_S * 2**rests, LONGEST_REST_S))
+            await self._run.wait(kind=WaitKind.TIMER, start_at=self._run.now() + rest)
 
     @asynccontextmanager
     async def slot(self, spec: ToolSpec) -> AsyncIterator[None]:
@@ -215,7 +222,7 @@ class Caller:
                     await on_first_failure(error)
                 has_failed = True
             await asyncio.sleep(delay)
-            delay = min(delay * 2, 5.0)
+            delay = min(delay * 2, LONGEST_GAP_S)
 
     async def _on(self, pool: Executor, work: Callable[[], Any]) -> Any:
         return await self._loop.run_in_executor(pool, _with_own_connection, work)

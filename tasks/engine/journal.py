@@ -241,6 +241,11 @@ class Journal:
         rows: list[DictRow] = await cursor.fetchall()
         return rows
 
+    async def rests(self, *, run_id: UUID) -> int:
+        """How often the run has waited for a time since its last settled step."""
+        cursor = await self._with_retry(lambda db, _: db.execute(sql.RESTS, {"run": run_id}))
+        return int((await cursor.fetchone())["n"])
+
     # ---- Owning
 
     async def claim(self, room: int) -> list[DictRow]:

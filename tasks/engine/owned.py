@@ -48,6 +48,7 @@ class Journal(Protocol):
     def commit(self, op: Commit) -> Coroutine[Any, Any, Committed]: ...
     async def late_usage(self, *, run_id: UUID, usage: UsageWrite) -> None: ...
     async def said(self, *, run_id: UUID, after: int) -> list[DictRow]: ...
+    async def rests(self, *, run_id: UUID) -> int: ...
 
 
 @dataclass(slots=True)
@@ -171,6 +172,12 @@ class OwnedRun:
             step = StepWrite(index=self.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request=request)
             self.write_step(step)
             self.said_seq = self.heard_seq = said["seq"]
+
+    async def rests(self) -> int:
+        """How often the run has waited for a time since its last settled step, whoever owned it then."""
+        if any(step.status != StepStatus.INTENT for step in self.gathered.steps.values()):
+            return 0
+        return await self._journal.rests(run_id=self.id)
 
     def _hear_again(self) -> None:
         """Take in what was said at this place of the run that is replayed."""

@@ -112,6 +112,12 @@ SELECT seq, data ->> 'text' AS text, data ->> 'by' AS by FROM tasks_runevent
 WHERE run_id = %s AND seq > %s AND type = 'message' AND data ->> 'role' = 'person' AND data -> 'step' = '0' ORDER BY seq
 """
 
+# How often a run has waited for a time since its last settled step.
+RESTS = """
+SELECT count(*) AS n FROM tasks_runevent WHERE run_id = %(run)s AND type = 'run.waiting' AND data ->> 'kind' = 'timer' AND seq > COALESCE(
+    (SELECT max(seq) FROM tasks_runevent WHERE run_id = %(run)s AND type IN ('model.finished', 'tool.finished')), 0)
+"""
+
 # The runs for whose calls money has to be set aside. Locks every budget of the group at once and in id order: run by run,
 # two workers could each hold what the other wants next.
 COVERED = """

@@ -7,12 +7,16 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 
 from accounts.models import Team
 from billing import entitlements
 from billing.plans import GB
 from storage.models import StoredFile
+from storage.services import save_file
+from tasks.engine import calling
 from tasks.models import Artifact, Run, RunEvent
+from tasks.services import housekeeping
 from tests.factories import StoredFileFactory
 from tests.standins.between import between_us_and_the_store
 from tests.standins.objects import damaging_store
@@ -66,6 +70,33 @@ def test_a_run_whose_files_cannot_be_kept_says_so_and_waits_for_the_store(
 
     assert types(run).count("error") == types(run).count("artifact.created") == 1
     assert Artifact.objects.get(run=run).file.sha256 == sha256(TEXT.encode()).hexdigest()
+
+
+@pytest.mark.promise("G17")
+def test_a_run_whose_files_cannot_be_laid_says_so_once_and_rests_longer_each_time(
+    scripted: Play, start: Start, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calling, "PATIENCE_S", 0.5)
+    scripted([call("read_file", path="notes.md")], [say("Done.")])
+    rests = []
+    with between_us_and_the_store() as store, engine():
+        notes = save_file(team_id=team.pk, content=TEXT.encode(), name="notes.md")
+        store.fail("busy")
+        run = start("read_file", attachments=[notes])
+        while len(rests) < 4:
+            settled(run, "waiting")
+            assert (run.waiting_kind, run.lease_expires_at) == ("timer", None)
+            assert run.start_at
+            rests.append((run.start_at - run.status_changed_at).total_seconds())
+            if len(rests) == 4:
+                store.fail("")
+            Run.objects.filter(pk=run.pk).update(start_at=Now())
+            housekeeping.start_due_runs()
+        settled(run, "succeeded")
+
+    assert rests == pytest.approx([15, 30, 60, 60], abs=10)
+    assert (types(run).count("error"), types(run).count("tool.started")) == (1, 1)
+    assert last(run, "tool.finished")["is_error"] is False
 
 
 @pytest.mark.promise("G17")

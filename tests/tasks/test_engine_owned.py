@@ -35,6 +35,9 @@ class SlowJournal:
     async def said(self, **_: Any) -> list[Any]:
         return []
 
+    async def rests(self, **_: Any) -> int:
+        return 0
+
     async def late_usage(self, **_: Any) -> None:
         raise AssertionError("nothing was late")
 
