@@ -2,6 +2,7 @@
 
 The record of the answer commits with the effect or not at all. A refused request has no effect and leaves no record, so
 it may be sent again with the same key. Who comes while the first is at work is told so at once, by an advisory lock.
+A form of a page carries a key of its own and has the same done for it by `once`; only that its sender waits.
 """
 
 from __future__ import annotations
@@ -14,20 +15,25 @@ from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
+from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
-from django.db import connection, transaction
-from django.http import HttpResponse
+from django.db import OperationalError, connection, transaction
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.errors import BadParameter, IdempotencyInProgress, IdempotencyKeyReused
+from accounts.errors import AppError
 from accounts.models import IdempotencyRecord, Team
 from accounts.models.kept import Given, KeptQuery, insert
+from accounts.tenancy import TeamRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 KEPT_FOR = timedelta(hours=24)
+FORM_KEY = "form_key"
 _RECORD = KeptQuery(lambda: IdempotencyRecord.objects.filter(team=Given("team"), key=Given("key")))
 
 
@@ -63,6 +69,41 @@ def idempotent(*, hide: Collection[str] = (), writes_once: bool = False) -> Call
     return decorate
 
 
+def once(request: TeamRequest, act: Callable[[], Any]) -> Any:
+    """What `act` answers, as JSON can hold it, to a form with a `{% form_key %}`; to the same form again, the same.
+
+    Who went back and changed what they had written means another effect: with other content it is another form.
+    """
+    given = request.POST.get(FORM_KEY, "")
+    if not given:
+        return act()
+    fingerprint = _form_fingerprint(request)
+    key = "form:" + hashlib.sha256(f"{request.user.pk}:{given}:{fingerprint}".encode()).hexdigest()
+    refused: AppError | None = None
+    with transaction.atomic():
+        _wait(request.team, key)
+        if request.FILES:
+            allow_a_slow_store()
+        if (record := _record_of(request.team, key)) is not None:
+            messages.info(request, "This was sent twice. It counts once.")
+            return record.body
+        try:
+            answer = act()
+        except AppError as error:
+            refused = error  # and what was uploaded with the form stays, until its time is over
+        else:
+            insert(IdempotencyRecord(team=request.team, key=key, fingerprint=fingerprint, status=200, body=answer))
+    if refused is not None:
+        raise refused
+    return answer
+
+
+def allow_a_slow_store() -> None:
+    """Storing a large file far away takes longer than a transaction may otherwise idle."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")
+
+
 def _key_of(request: Request) -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
@@ -73,10 +114,22 @@ def _key_of(request: Request) -> str | None:
 def _fingerprint(request: Request) -> str:
     """What makes two requests the same: method, path and body. Files count by name and content."""
     body: Any = request.data
-    if hasattr(body, "lists"):
-        body = {name: [_plain(value) for value in values] for name, values in body.lists()}
+    return _digest(request, _listed(body) if hasattr(body, "lists") else body)
+
+
+def _form_fingerprint(request: HttpRequest) -> str:
+    """The same for a form, whose token against forgery differs each time that it is shown."""
+    fields = _listed(request.POST) | {f"file {name}": files for name, files in _listed(request.FILES).items()}
+    return _digest(request, {name: fields[name] for name in fields if name != "csrfmiddlewaretoken"})
+
+
+def _digest(request: Request | HttpRequest, body: Any) -> str:
     text = json.dumps([request.method, request.path, request.META.get("QUERY_STRING", ""), body], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _listed(body: Any) -> dict[str, list[Any]]:
+    return {name: [_plain(value) for value in values] for name, values in body.lists()}
 
 
 def _plain(value: Any) -> Any:
@@ -90,12 +143,27 @@ def _plain(value: Any) -> Any:
 
 
 def _lock(owner: Any, key: str) -> None:
-    number = int.from_bytes(hashlib.sha256(f"idempotency:{owner.pk}:{key}".encode()).digest()[:8], signed=True)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_number(owner, key)])
         (is_ours,) = cursor.fetchone()
     if not is_ours:
         raise IdempotencyInProgress("The first request with this key is not finished. Ask again.", retry_after_s=1)
+
+
+def _wait(owner: Any, key: str) -> None:
+    """A browser shows the answer to what it sent last: that must be the page of what was started, not a refusal."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_number(owner, key)])
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        detail = "This was sent twice, and the first is still being carried out. Look in a moment what came of it."
+        raise IdempotencyInProgress(detail, retry_after_s=5) from error
+
+
+def _number(owner: Any, key: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"idempotency:{owner.pk}:{key}".encode()).digest()[:8], signed=True)
 
 
 def _record_of(team: Team, key: str) -> IdempotencyRecord | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from accounts.api.idempotency import FORM_KEY
 from billing import entitlements
 from billing.plans import Limit
 from config import charts, fields, formats, icons, markdown
@@ -101,6 +103,14 @@ def _get(thing: Any, name: str) -> str:
 def copy_id(value: object, label: str = "ID") -> dict[str, str]:
     text = str(value)
     return {"value": text, "short": text if len(text) <= 20 else f"{text[:8]}…{text[-5:]}", "label": label}
+
+
+@register.simple_tag(takes_context=True)
+def form_key(context: template.Context, is_new: object = False) -> SafeString:
+    """What makes a form that is sent twice count once (accounts/api/idempotency.py). A refused one keeps its own."""
+    given = "" if is_new or "request" not in context else context["request"].POST.get(FORM_KEY, "")[:64]
+    key = given or secrets.token_hex(16)
+    return format_html('<input type="hidden" name="{}" value="{}" autocomplete="off">', FORM_KEY, key)
 
 
 @register.simple_tag

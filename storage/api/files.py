@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.db import connection
 from django.db.models import ProtectedError
 from drf_spectacular.utils import extend_schema, extend_schema_serializer, extend_schema_view
 from rest_framework import mixins, serializers
@@ -16,7 +15,7 @@ from rest_framework.response import Response
 
 from accounts.api.base import TeamViewSet
 from accounts.api.errors import TooLarge
-from accounts.api.idempotency import idempotent
+from accounts.api.idempotency import allow_a_slow_store, idempotent
 from accounts.api.serializers import StrictSerializer
 from accounts.errors import Conflict
 from storage import services
@@ -57,7 +56,7 @@ class FileViewSet(mixins.RetrieveModelMixin, TeamViewSet):
         content: UploadedFile[Any] = self.read(FileInput)["file"]
         if content.size is None or content.size > settings.UPLOAD_MAX_BYTES:
             raise TooLarge(f"A file may have at most {settings.UPLOAD_MAX_BYTES // 1024 // 1024} MB.")
-        wait_for_the_store()
+        allow_a_slow_store()
         stored = services.save_file(
             team_id=self.team.pk,
             content=_readable(content),
@@ -78,9 +77,3 @@ class FileViewSet(mixins.RetrieveModelMixin, TeamViewSet):
 def _readable(content: UploadedFile[Any]) -> Any:
     content.seek(0)
     return content.file
-
-
-def wait_for_the_store() -> None:
-    """Storing a large file far away takes longer than a transaction may otherwise idle."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")

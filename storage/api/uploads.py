@@ -14,10 +14,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.base import OpenAPIView, TeamViewSet
-from accounts.api.idempotency import idempotent
+from accounts.api.idempotency import allow_a_slow_store, idempotent
 from accounts.api.serializers import EmptyInput, StrictSerializer
 from storage import uploads
-from storage.api.files import FileSerializer, wait_for_the_store
+from storage.api.files import FileSerializer
 from storage.models import Upload
 
 
@@ -73,7 +73,7 @@ class UploadViewSet(TeamViewSet):
     def complete(self, request: Request, pk: str) -> Response:
         upload: Upload = self.get_object()
         self.read(EmptyInput)
-        wait_for_the_store()
+        allow_a_slow_store()
         stored = uploads.complete_upload(upload=upload, actor=self.actor)
         return Response(FileSerializer(stored).data, status=201)
 

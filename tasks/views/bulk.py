@@ -15,6 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from accounts.api.idempotency import once
 from accounts.errors import NotFound
 from accounts.tenancy import TeamRequest, require, team_required
 from tasks.models import LIVE, Run, RunStatus
@@ -66,7 +67,7 @@ def runs_cancel(request: TeamRequest) -> HttpResponse:
         return _ask(request, "tasks/runs_cancel.html", chosen)
     reason = request.POST.get("reason", "").strip()[:200]
     done, over = runs.cancel_runs(runs=[*chosen.live, *chosen.over], actor=request.user, reason=reason)
-    return _told(request, f"{len(done)} cancelled", over, "already finished")
+    return _told(request, f"{len(done)} cancelled", len(over), "already finished")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -76,9 +77,14 @@ def runs_retry(request: TeamRequest) -> HttpResponse:
     chosen = _chosen(request)
     if request.method != "POST" or not chosen.over:
         return _ask(request, "tasks/runs_retry.html", chosen)
+    new, left = once(request, lambda: _retried(request, chosen))
+    return _told(request, f"{new} started again", left, "not finished, or their agent takes no work now")
+
+
+def _retried(request: TeamRequest, chosen: Chosen) -> tuple[int, int]:
+    """How many new runs there are, and how many of the chosen ones have none."""
     new, refused = runs.retry_runs(runs=chosen.over, actor=request.user)
-    left = [*refused, *chosen.live]
-    return _told(request, f"{len(new)} started again", left, "not finished, or their agent takes no work now")
+    return len(new), len(refused) + len(chosen.live)
 
 
 def _chosen(request: TeamRequest) -> Chosen:
@@ -100,10 +106,10 @@ def _ask(request: TeamRequest, template: str, chosen: Chosen) -> HttpResponse:
     return render(request, template, context)
 
 
-def _told(request: TeamRequest, done: str, left: Sequence[Run], why: str) -> HttpResponse:
+def _told(request: TeamRequest, done: str, left: int, why: str) -> HttpResponse:
     if left:
-        were = "was" if len(left) == 1 else "were"
-        messages.warning(request, f"{done}, {len(left)} {were} {why}.")
+        were = "was" if left == 1 else "were"
+        messages.warning(request, f"{done}, {left} {were} {why}.")
     else:
         messages.success(request, f"{done}.")
     return redirect(f"{reverse('tasks:run_list', args=[request.team.slug])}?{_back(request).urlencode()}".rstrip("?"))

@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
+from accounts.api.idempotency import once
 from accounts.errors import AppError
 from accounts.tenancy import TeamRequest, require, team_required
 from tasks.forms.forks import ForkForm
@@ -31,11 +32,11 @@ def run_fork(request: TeamRequest, run_id: UUID) -> HttpResponse:
     form = ForkForm(request.POST or None, run=run, point=point)
     if request.method == "POST" and form.is_valid():
         try:
-            fork = forks.fork_run(run=run, actor=request.user, **form.changes())
+            fork_id = once(request, lambda: str(forks.fork_run(run=run, actor=request.user, **form.changes()).pk))
         except AppError as error:
             show_refusal(form, error)
         else:
-            return to_run(request, fork)
+            return to_run(request, fork_id)
     kept = points.index(point)
     context = {"run": run, "form": form, "points": points, "point": point, "kept": kept}
     return render(request, "tasks/run_fork.html", context, status=422 if form.errors else 200)
@@ -54,7 +55,7 @@ def run_replay(request: TeamRequest, run_id: UUID) -> HttpResponse:
     refused: AppError | None = None
     if request.method == "POST":
         try:
-            return to_run(request, forks.replay_run(run=run, actor=request.user))
+            return to_run(request, once(request, lambda: str(forks.replay_run(run=run, actor=request.user).pk)))
         except AppError as error:
             refused = error
     context = {"run": run, "problem": refused.detail if refused else ""}

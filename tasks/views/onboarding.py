@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
+from accounts.api.idempotency import once
 from accounts.errors import AppError
 from accounts.forms import add_refusal
 from accounts.tenancy import TeamRequest, require, team_required
@@ -20,6 +21,7 @@ from agents.services import models
 from storage import services as storage
 from storage.models import StoredFile
 from tasks.forms import FirstRunForm, RoleForm
+from tasks.models import Run
 from tasks.services import onboarding, runs
 
 
@@ -53,20 +55,19 @@ def first_run(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     form = FirstRunForm(request.POST or None, request.FILES or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            files = _files(request, form, example)
-            run = runs.start_run(
-                team=request.team,
-                actor=request.user,
-                agent=agent,
-                prompt=form.cleaned_data["prompt"],
-                attachments=files,
-            )
+            run_id = once(request, lambda: str(_start(request, agent, form, example).pk))
         except AppError as error:
             add_refusal(form, error)
         else:
-            return redirect("tasks:run_detail", team=request.team.slug, run_id=run.pk)
+            return redirect("tasks:run_detail", team=request.team.slug, run_id=run_id)
     context = {"form": form, "agent": agent, "version": agent.version, "example": example}
     return render(request, "tasks/onboarding_first_run.html", context, status=422 if form.errors else 200)
+
+
+def _start(request: TeamRequest, agent: Agent, form: FirstRunForm, example: Path | None) -> Run:
+    files = _files(request, form, example)
+    prompt = form.cleaned_data["prompt"]
+    return runs.start_run(team=request.team, actor=request.user, agent=agent, prompt=prompt, attachments=files)
 
 
 def _files(request: TeamRequest, form: FirstRunForm, example: Path | None) -> list[StoredFile]:

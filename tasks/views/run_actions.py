@@ -10,17 +10,17 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.api.idempotency import once
 from accounts.errors import AppError, Conflict
 from accounts.tenancy import TeamRequest, require, team_required
-from tasks.models import Run
 from tasks.services import runs, steering
 from tasks.views.common import page_of, run_or_404
 from tasks.watching.bundle import bundle_download
 from tasks.watching.receipt import receipt
 
 
-def to_run(request: TeamRequest, run: Run) -> HttpResponse:
-    return redirect("tasks:run_detail", team=request.team.slug, run_id=run.pk)
+def to_run(request: TeamRequest, run_id: UUID | str) -> HttpResponse:
+    return redirect("tasks:run_detail", team=request.team.slug, run_id=run_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -34,7 +34,7 @@ def run_cancel(request: TeamRequest, run_id: UUID) -> HttpResponse:
         return render(request, "tasks/run_cancel.html", context)
     runs.cancel_run(run=run, actor=request.user, reason=request.POST.get("reason", "").strip()[:200])
     messages.success(request, "The run is cancelled.")
-    return to_run(request, run)
+    return to_run(request, run.pk)
 
 
 @require_POST
@@ -47,7 +47,7 @@ def run_start(request: TeamRequest, run_id: UUID) -> HttpResponse:
         runs.start_now(run=run, actor=request.user)
     except Conflict as error:
         messages.warning(request, error.detail)
-    return to_run(request, run)
+    return to_run(request, run.pk)
 
 
 @require_POST
@@ -59,12 +59,12 @@ def run_message(request: TeamRequest, run_id: UUID) -> HttpResponse:
     refused: AppError | None = None
     try:
         require(request, "runs:write")
-        steering.steer_run(run=run, actor=request.user, text=text)
+        once(request, lambda: str(steering.steer_run(run=run, actor=request.user, text=text).pk))
     except AppError as error:
         refused = error
     is_part = bool(request.headers.get("HX-Request"))
     if refused is None and not is_part:
-        return to_run(request, run)
+        return to_run(request, run.pk)
     context = {
         "run": run,
         "page": page_of(request, run_or_404(request, run_id)),
@@ -81,7 +81,7 @@ def run_message(request: TeamRequest, run_id: UUID) -> HttpResponse:
 def run_retry(request: TeamRequest, run_id: UUID) -> HttpResponse:
     run = run_or_404(request, run_id)
     require(request, "runs:write")
-    return to_run(request, runs.retry_run(run=run, actor=request.user))
+    return to_run(request, once(request, lambda: str(runs.retry_run(run=run, actor=request.user).pk)))
 
 
 @require_safe

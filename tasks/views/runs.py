@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.api.idempotency import once
 from accounts.errors import AppError
 from accounts.tenancy import TeamRequest, may, require, team_required
 from agents.models import Agent
@@ -95,12 +96,12 @@ def run_new(request: TeamRequest) -> HttpResponse:
     form = RunForm(request.POST or None, request.FILES or None, access=request.access, initial=_initial(request))
     if request.method == "POST" and form.is_valid():
         try:
-            run = _start(request, form)
+            run_id = once(request, lambda: str(_start(request, form).pk))
         except AppError as error:
             names = {f"limits.{n}": n for n in ("max_cost_usd", "max_turns")}
             show_refusal(form, error, names | {"limits.timeout_s": "timeout_min", "start_at": "start_date"})
         else:
-            return redirect("tasks:run_detail", team=request.team.slug, run_id=run.pk)
+            return redirect("tasks:run_detail", team=request.team.slug, run_id=run_id)
     attached = uploaded_before(request.POST.getlist("attached"), request.access)
     context = {"form": form, "attached": attached, "agents": form.fields["agent"].queryset}  # type: ignore[attr-defined]
     return render(request, "tasks/run_new.html", context, status=422 if form.errors else 200)

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.api.idempotency import once
 from accounts.errors import AppError
 from accounts.tenancy import TeamRequest, may, require, team_required
 from agents.models import Agent
@@ -84,11 +85,11 @@ def task_detail(request: TeamRequest, task_id: UUID) -> HttpResponse:
         require(request, "runs:write")
         if form.is_valid():
             try:
-                run = _start(request, task, form)
+                run_id = once(request, lambda: str(_start(request, task, form).pk))
             except AppError as error:
                 show_refusal(form, error, form.names | {"start_at": "start_date"})
             else:
-                return redirect("tasks:run_detail", team=request.team.slug, run_id=run.pk)
+                return redirect("tasks:run_detail", team=request.team.slug, run_id=run_id)
     history = Run.objects.visible_to(request.access).with_people_words().filter(task=task).order_by("-id")
     version = task.agent.version
     context = {

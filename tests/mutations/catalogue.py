@@ -156,6 +156,8 @@ MUTATIONS = (
        "                _keep(team or view.team, key, fingerprint, response, hide)\n", "",
        f"{KEYS}test_the_same_key_and_body_give_the_first_answer_again",
        f"{TOGETHER}test_twenty_equal_posts_at_once_start_one_run"),
+    _m("G10", "a form waits for the same form", IDEMPOTENCY, "        _wait(request.team, key)\n", "",
+       "tests/races/test_forms.py::test_one_form_sent_six_times_at_once_leads_to_one_run"),
     _m("G10", "another body is told from the same one", IDEMPOTENCY,
        "if record.fingerprint != fingerprint:", "if False:",
        f"{KEYS}test_the_same_key_with_another_body_or_path_is_refused",

@@ -85,7 +85,7 @@ def test_the_form_offers_what_can_be_changed_there(
     page = Page(as_alice.get(url("run_fork", run, f"?from_seq={seq}")).text)
 
     names = {tag["name"] for kind in ("textarea", "input", "select") for tag in page.all(kind) if "name" in tag}
-    assert names - {"from_seq", "csrfmiddlewaretoken"} == fields
+    assert names - {"from_seq", "csrfmiddlewaretoken", "form_key"} == fields
     assert said in page.text
 
 

@@ -1,0 +1,61 @@
+"""A form of a page that comes several times at the same moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+from django.urls import reverse
+
+from accounts.api import idempotency
+from accounts.models import Team, User
+from tasks.models import Run
+from tests.factories import AgentFactory
+from tests.races.together import at_once
+
+pytestmark = [pytest.mark.usefixtures("transactional_db"), pytest.mark.promise("G10")]
+
+
+@pytest.fixture
+def send(team: Team, alice: User) -> Any:
+    address, agent = reverse("tasks:run_new", args=["acme"]), AgentFactory(team=team)
+    browsers = []
+    for _ in range(6):
+        browsers.append(Client())
+        browsers[-1].force_login(alice)
+    return lambda n: browsers[n].post(address, {"agent": agent.pk, "prompt": "Go", "form_key": "1"})
+
+
+def test_one_form_sent_six_times_at_once_leads_to_one_run(send: Any) -> None:
+    answers = at_once(6, send)
+
+    run = Run.objects.get()
+    assert [answer["Location"] for answer in answers] == [reverse("tasks:run_detail", args=["acme", run.pk])] * 6
+
+
+def test_who_waits_too_long_for_the_first_is_told_what_happens(
+    send: Any, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really_wait = idempotency._wait
+
+    def soon(*given: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '50ms'")
+        really_wait(*given)
+
+    with transaction.atomic():
+        keys: list[str] = []
+        monkeypatch.setattr(idempotency, "_wait", lambda owner, key: keys.append(key))
+        send(0)
+        transaction.set_rollback(True)
+    monkeypatch.setattr(idempotency, "_wait", soon)
+    with transaction.atomic():
+        idempotency._lock(team, keys[0])
+        (late,) = at_once(1, send)
+
+    assert late.status_code == 422
+    assert 'name="form_key" value="1"' in late.text  # sending it again from here leads to the first run
+    assert "the first is still being carried out" in late.text
+    assert Run.objects.count() == 0
