@@ -400,6 +400,11 @@ on("click", "[data-needs-comment]", (event, button) => {
   comment.closest("details").open = true;
   comment.focus();
 });
+
+/* "Edit the request" opens below what can be seen: its first field comes up and takes the keys. "toggle" does not bubble. */
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches?.(".edit-call[open]")) event.target.querySelector("input, textarea")?.focus();
+}, true);
 /* What a fragment of the live view changes on the page: see tasks/fragments. Each block names its target and how it swaps. */
 const runPage = document.querySelector("[data-run]");
 const RUN_LINES_MAX = 500;

@@ -13,6 +13,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tasks import events, stream
+from tasks.digests import digest
 from tasks.models import HumanRequest, Run, RunShare, RunStatus
 from tasks.services import answers, shares
 from tests.factories import AgentFactory, RunFactory
@@ -52,11 +53,11 @@ def move(run: Run, status: str, **more: object) -> None:
     run.refresh_from_db()
 
 
-def ask(run: Run, title: str, **more: object) -> HumanRequest:
-    move(run, RunStatus.WAITING, waiting_kind="question")
-    asked = HumanRequest.objects.create(team=run.team, run=run, kind="question", title=title, **more)
-    waiting = events.RunWaiting(kind="question", request=str(asked.pk))
-    stream.append(run, events.HumanRequested(request=str(asked.pk), kind="question", title=title), waiting)
+def ask(run: Run, title: str, kind: str = "question", **more: object) -> HumanRequest:
+    move(run, RunStatus.WAITING, waiting_kind=kind)
+    asked = HumanRequest.objects.create(team=run.team, run=run, kind=kind, title=title, **more)
+    waiting = events.RunWaiting(kind=kind, request=str(asked.pk))
+    stream.append(run, events.HumanRequested(request=str(asked.pk), kind=kind, title=title), waiting)
     return asked
 
 
@@ -125,6 +126,24 @@ def test_what_is_being_typed_survives_news(open_page: Open, alice, run):
     page.evaluate("() => new Promise(requestAnimationFrame)")  # what came is on the page
 
     expect(page.get_by_label("Your answer")).to_have_value("The one with")
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_the_request_that_is_edited_comes_into_view(open_page: Open, alice, run, phone):
+    call = {"tool": "write_file", "arguments": {"path": "a.txt", "content": "one\n" * 40}}
+    ask(run, "Write a.txt", kind="approval", call_id="c1", digest=digest(**call), **call)
+    page = open_page(alice, phone=phone)
+    page.goto(path(run))
+    field = page.get_by_label("path", exact=True)
+    expect(field).to_be_hidden()
+
+    page.get_by_text("Edit the request").click()
+
+    expect(field).to_be_focused()
+    expect(field).to_be_in_viewport()
+    field.press("a")  # a letter of the text, not the key that allows
+    expect(field).to_have_value(re.compile("a.*a"))
+    assert HumanRequest.objects.get().status == "open"
 
 
 def test_a_broken_connection_loses_and_repeats_nothing(open_page: Open, alice, run):

@@ -21,3 +21,8 @@ on("click", "[data-needs-comment]", (event, button) => {
   comment.closest("details").open = true;
   comment.focus();
 });
+
+/* "Edit the request" opens below what can be seen: its first field comes up and takes the keys. "toggle" does not bubble. */
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches?.(".edit-call[open]")) event.target.querySelector("input, textarea")?.focus();
+}, true);
