@@ -45,6 +45,9 @@ _SAME_TIME_S = 14 * 60
 _OTHER_TIME = (
     "The file store refuses this machine, whose clock is wrong. Nothing was lost; whoever runs it has to set the clock."
 )
+_UNREADABLE = (
+    "The answer of the file store cannot be read. Nothing was lost; whoever runs this Deskhand has to see to it."
+)
 _FULL = "The file store is full. Nothing was lost; whoever runs this Deskhand has to make room in it."
 
 
@@ -247,7 +250,8 @@ def answering(call: Callable[[], Any]) -> Any:
         return call()
     except FileNotFoundError as problem:
         raise NotFound("The file is no longer in the file store.") from problem
-    except (ClientError, BotoCoreError, RetriesExceededError, OSError) as problem:
+    # What its headers say in a way that botocore does not expect, a date that is none, is a plain ValueError there.
+    except (ClientError, BotoCoreError, RetriesExceededError, OSError, ValueError) as problem:
         logger.warning("The object store failed: %s", problem)
         raise Unavailable(_words(problem), retry_after_s=5) from problem
 
@@ -260,11 +264,19 @@ def _words(problem: Exception) -> str:
         told = problem.response.get("ResponseMetadata", {})
         if told.get("HTTPStatusCode") == HTTPStatus.INSUFFICIENT_STORAGE:
             return _FULL
-        date = told.get("HTTPHeaders", {}).get("date", "")
-        if told.get("HTTPStatusCode") in (HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST) and date:
-            apart_s = abs(parsedate_to_datetime(date).timestamp() - time.time())
-            return _OTHER_TIME if apart_s > _SAME_TIME_S else _DOWN
+        if told.get("HTTPStatusCode") in (HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST):
+            return _OTHER_TIME if _apart_s(told.get("HTTPHeaders", {}).get("date", "")) > _SAME_TIME_S else _DOWN
+    if isinstance(problem, ValueError):
+        return _UNREADABLE
     return _FULL if is_disk_full(problem) else _DOWN
+
+
+def _apart_s(date: str) -> float:
+    """How far the store's clock is from ours; 0 where what it sends is no date."""
+    try:
+        return abs(parsedate_to_datetime(date).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return 0
 
 
 def forget_object(key: str) -> None:

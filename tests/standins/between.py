@@ -39,6 +39,8 @@ class Between:
         """How many requests each fault met, and under "passed" those that met none."""
         self.spare = 0
         """So many more requests pass before the first that is hit."""
+        self.said: dict[str, str] = {}
+        """Headers that its answers carry in place of the store's."""
         self._fault, self._until = "", 0.0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -148,9 +150,12 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             content = iter(lambda: answer.read(_PIECE), b"")
         self.send_response_only(answer.status, answer.reason)
+        said = self.between.said
         for name, value in answer.headers.items():
-            if name.lower() not in (*_OURS, "content-length"):
+            if name.lower() not in (*_OURS, "content-length", *said):
                 self.send_header(name, value)
+        for name, value in said.items():
+            self.send_header(name, value)
         if answer.status != 204:
             self.send_header("Content-Length", told)
         self.end_headers()

@@ -99,6 +99,40 @@ def test_a_store_that_refuses_a_wrong_clock_is_said(team: Team, hours: int, monk
     assert not StoredFile.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "date", ["soon", "", "Mon, 99 Foo 2026", "Mon, 1 Jan 99999999999999999999 00:00:00 GMT", "\xff"]
+)
+def test_a_refusal_with_a_date_that_is_none_is_an_answer_of_the_store(
+    team: Team, store: Between, date: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: datetime.now(UTC) - timedelta(hours=1))
+    store.said = {"date": date}
+
+    with pytest.raises(Unavailable, match="does not answer"):
+        services.save_file(team_id=team.pk, content=CONTENT, name="a")
+
+    assert not StoredFile.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [("last-modified", "soon"), ("x-amz-missing-meta", "many")],
+)
+def test_an_answer_of_the_store_that_cannot_be_read_is_said_to_be_one(
+    team: Team, alice: User, store: Between, header: str, value: str
+) -> None:
+    kept = services.save_file(team_id=team.pk, content=CONTENT, name="a")
+    store.said = {header: value}
+
+    with pytest.raises(Unavailable, match="cannot be read"):
+        b"".join(services.pieces(kept))
+    refused = api_of(alice, team).post("/api/v1/files/", {"file": SimpleUploadedFile("a.csv", CONTENT)})
+
+    assert (refused.status_code, refused["Retry-After"]) == (503, "5")
+    assert "cannot be read" in refused.json()["detail"]
+    assert list(StoredFile.objects.all()) == [kept]
+
+
 def test_an_upload_is_told_to_come_again_and_then_kept_once(team: Team, alice: User, store: Between) -> None:
     def upload() -> Any:
         headers = {"Idempotency-Key": "once"}
