@@ -155,13 +155,23 @@ class Checker:
                     yield f"{run} says that it delivered, and nothing came"
 
     def effects_after_cancel(self) -> Iterator[str]:
+        """No call starts after it. One that had started before may arrive when its paused or starved worker goes on."""
         told = {cancel.run: cancel.at for cancel in self.history.cancels}
+        late: Counter[str] = Counter()
         for effect in self.desk.receiver.effects:
             if effect.run in told and effect.at > told[effect.run] + 0.5:
-                yield f"{effect.run} took effect {effect.at - told[effect.run]:.1f} s after its cancel"
+                late[effect.run] += 1
+                if late[effect.run] > self._on_their_way(effect.run, told[effect.run]):
+                    yield f"{effect.run} took effect {effect.at - told[effect.run]:.1f} s after its cancel"
         for run in told:
             if self.runs[run]["status"] != "cancelled":
                 yield f"{run} was cancelled and is {self.runs[run]['status']}"
+
+    def _on_their_way(self, run: str, at: float) -> int:
+        """How many deliveries had been started and not come to an end."""
+        calls = [e for e in self.events[run] if e["data"].get("tool") == "deliver" and e["at"].timestamp() <= at]
+        started = sum(1 for event in calls if event["type"] == "tool.started")
+        return started - sum(1 for event in calls if event["type"] == "tool.finished")
 
     def doubled_answers(self) -> Iterator[str]:
         yield from (f"request {one} took {n} answers" for one, n in self.history.answers.items() if n > 1)

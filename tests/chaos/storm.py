@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -22,14 +23,20 @@ from tests.chaos.nemesis import Nemesis, faults_of, fingerprint
 from tests.chaos.report import Plan, Report
 from tests.chaos.viewers import Viewers
 
-CALM_S = LEASE_S + 60
-"""After the last fault, until everything must be settled."""
+STILL_S = LEASE_S + 60
+"""After the last fault everything must be settled before nothing has moved for so long. A machine that is busy may need
+more time in all; a run that stands still may not have it."""
 
+LONGEST_S = 900.0
 PROGRESS_S = 10.0
 LIVE = "SELECT id FROM tasks_run WHERE title LIKE 'chaos %%' AND NOT status = ANY(%s) LIMIT 1"
 # Of a run that was cancelled while its worker was lost the sweeper books the call after a while.
 UNBOOKED = """
 SELECT 1 FROM billing_reservation UNION ALL SELECT 1 FROM tasks_step WHERE kind = 'model' AND status = 'intent' LIMIT 1
+"""
+MOVED = """
+SELECT (SELECT sum(last_seq) FROM tasks_run), (SELECT count(*) FROM billing_reservation),
+       (SELECT count(*) FROM tasks_step WHERE status = 'intent')
 """
 STATES = "SELECT status, count(*) AS n FROM tasks_run WHERE title LIKE 'chaos %%' GROUP BY status"
 OVER = "SELECT id, limit_usd, spent_usd, reserved_usd FROM billing_budget WHERE spent_usd + reserved_usd > limit_usd"
@@ -103,20 +110,36 @@ def _over(desk: Desk, plan: Plan, say: Callable[[str], None]) -> Report:
 
 
 def _settle(desk: Desk, world: World) -> float:
-    """Until every run has ended and every viewer knows, or the time for that is over."""
+    """Until every client has its answer, every run has ended and every viewer knows, or nothing moves any more."""
     began = time.monotonic()
-    while time.monotonic() - began < CALM_S:
-        try:
-            if not desk.rows(LIVE, list(TERMINAL)) and not desk.rows(UNBOOKED):
-                break
-        except (psycopg.Error, OSError):
-            pass
-        time.sleep(0.5)
+    history = world.history
+
+    def asking() -> int:
+        return sum(1 for start in list(history.starts) if not start.runs and not start.refused)
+
+    def seen() -> list[int]:
+        return [len(view.seen) + view.has_ended for view in list(history.views)]
+
+    _while_it_moves(
+        lambda: not asking() and not desk.rows(LIVE, list(TERMINAL)) and not desk.rows(UNBOOKED),
+        lambda: (asking(), desk.rows(MOVED)),
+    )
     took = time.monotonic() - began
-    end = time.monotonic() + 15
-    while time.monotonic() < end and not all(view.has_ended for view in list(world.history.views)):
-        time.sleep(0.2)
+    _while_it_moves(lambda: all(view.has_ended for view in list(history.views)), seen)
     return took
+
+
+def _while_it_moves(is_done: Callable[[], bool], look: Callable[[], object]) -> None:
+    """Wait until it is done, or until what is looked at was the same for STILL_S."""
+    began = moved = time.monotonic()
+    before: object = None
+    while (now := time.monotonic()) - moved < STILL_S and now - began < LONGEST_S:
+        with suppress(psycopg.Error, OSError):
+            if is_done():
+                return
+            if (found := look()) != before:
+                before, moved = found, now
+        time.sleep(0.2)
 
 
 def _watch_money(desk: Desk, world: World) -> None:

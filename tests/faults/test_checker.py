@@ -121,6 +121,16 @@ def late_effect(case: Case) -> None:
     effects(case, 1, time.time())
 
 
+def effect_of_a_call_from_before(case: Case, *ends: str) -> None:
+    """Its worker was paused between the intent and the call."""
+    for type_ in ("tool.started", *ends):
+        case.event(type_, step=2, tool="deliver", is_error=True)
+    RunEvent.objects.update(at=timezone.now() - timedelta(minutes=2))
+    case.history.views.clear()
+    case.change(created_at=timezone.now() - timedelta(minutes=2))
+    late_effect(case)
+
+
 def paid(case: Case, **answer: Any) -> None:
     """One model call that is in the books as it should be."""
     case.event("model.started", step=1, attempt=1)
@@ -210,6 +220,7 @@ SPOILT: list[tuple[str, Callable[[Case], Any]]] = [
     ("effects lost", delivered),
     ("doubled answers", lambda case: case.history.answers.update({"request": 2})),
     ("after cancel", late_effect),
+    ("after cancel", lambda case: effect_of_a_call_from_before(case, "tool.finished")),
     ("after cancel", lambda case: case.history.cancels.append(Cancel(case.id, 0))),
     ("events missing", lambda case: RunEvent.objects.filter(run=case.run, seq=1).delete()),
     ("views wrong", lambda case: case.history.views.append(View(case.id, seen=[1], has_ended=True))),
@@ -233,6 +244,7 @@ SPOILT: list[tuple[str, Callable[[Case], Any]]] = [
     [
         paid,
         cancelled,
+        effect_of_a_call_from_before,
         answered_after_cancel,
         answered_after_the_owner_was_lost,
         lambda case: effects(case, 1),
