@@ -71,7 +71,7 @@ class Objects:
         self.child.start()
 
     def wait_ready(self) -> None:
-        if not wait_until(lambda: self.child.pid is None or answers(self.port), 20.0) or self.child.pid is None:
+        if not wait_until(lambda: self.child.pid is None or answers(self.port), 60.0) or self.child.pid is None:
             last = (self.child.last_words().strip().splitlines() or ["it said nothing."])[-1]
             raise PartError(f"The object store did not start: {last} Its log is {self.child.log}.")
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 from config.embedded.child import Child
 from config.embedded.errors import PartError
-from config.embedded.ports import answers, free_port
+from config.embedded.ports import free_port
 from config.embedded.processes import wait_until
+
+LOAD_S = 120.0
+"""How long it may read its files."""
 
 
 @dataclass(kw_only=True)
@@ -49,21 +54,29 @@ class Valkey:
         self.child.start()
 
     def wait_ready(self) -> None:
-        """Wait until it listens. Files it cannot read are put aside: they hold hints, the work is in PostgreSQL."""
-        if self._listens():
+        """Wait until it serves. Files it cannot read are put aside: they hold hints, the work is in PostgreSQL."""
+        if self._serves():
             return
         self.child.stop()
         shutil.move(self.data, self.data.with_name(f"valkey.unreadable-{time.time_ns()}"))
         self.start()
-        if not self._listens():
+        if not self._serves():
             last = (self.child.last_words().strip().splitlines() or ["it said nothing."])[-1]
             raise PartError(f"Valkey did not start: {last} Its log is {self.child.log}.")
 
     def stop(self) -> None:
         self.child.stop()
 
-    def _listens(self) -> bool:
-        return wait_until(lambda: self.child.pid is None or answers(self.port), 20.0) and self.child.pid is not None
+    def _serves(self) -> bool:
+        return wait_until(lambda: self.child.pid is None or self._has_loaded(), LOAD_S) and self.child.pid is not None
+
+    def _has_loaded(self) -> bool:
+        """It listens before it reads its files, and ends when it cannot read them; until then it refuses a PING."""
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+            connection.sendall(f"AUTH {self.keys['valkey']}\r\nPING\r\n".encode())
+            with connection.makefile("rb") as said:
+                return said.readline() == b"+OK\r\n" and said.readline() == b"+PONG\r\n"
+        return False
 
     def _configuration(self) -> str:
         lines = [

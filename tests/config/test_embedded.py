@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -19,6 +24,8 @@ from botocore.config import Config as BotoConfig
 from config.embedded import PartError, Services
 from config.embedded.processes import born_at, wait_until, working_in
 from config.embedded.services import InUse
+from config.embedded.valkey import Valkey
+from tests.patience import PATIENCE_S
 
 LAUNCHER = """
 import sys, time
@@ -31,12 +38,12 @@ time.sleep(600)
 
 
 @pytest.fixture
-def home(tmp_path_factory) -> Path:
-    """A folder that the account of PostgreSQL can pass through, which pytest's own folders do not allow."""
-    folder = tmp_path_factory.mktemp("home")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o711)
-    return folder / "var"
+def home() -> Iterator[Path]:
+    """In a folder that the account of PostgreSQL can pass through, which pytest's own folders do not allow."""
+    folder = Path(tempfile.mkdtemp(prefix="deskhand-embedded-"))
+    folder.chmod(0o711)
+    yield folder / "var"
+    shutil.rmtree(folder)
 
 
 def start(home: Path, **options) -> Services:
@@ -157,7 +164,7 @@ def test_nothing_outlives_a_launcher_that_is_killed(home):
     launcher.kill()
 
     assert len(pids) == 3
-    assert wait_until(lambda: not [pid for pid in pids if born_at(pid)], 10)
+    assert wait_until(lambda: not [pid for pid in pids if born_at(pid)], PATIENCE_S)
     launcher.wait()
 
 
@@ -223,6 +230,23 @@ def test_valkey_files_that_cannot_be_read_are_put_aside(home):
         assert len(list(home.glob("valkey.unreadable-*"))) == 1
     finally:
         services.stop()
+
+
+@pytest.mark.parametrize(("said", "serves"), [(b"+PONG", True), (b"-LOADING Valkey is loading", False), (b"", False)])
+def test_a_valkey_that_listens_serves_only_when_it_has_read_its_files(home, said, serves):
+    home.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as early:
+
+        def answer() -> None:
+            peer, _ = early.accept()
+            with peer:
+                peer.recv(1024)
+                peer.sendall(b"+OK\r\n" + said + b"\r\n" if said else b"")
+
+        threading.Thread(target=answer, daemon=True).start()
+        valkey = Valkey(home=home, keys={"valkey": "secret"}, port=early.getsockname()[1])
+
+        assert valkey._has_loaded() is serves
 
 
 @pytest.mark.parametrize(
