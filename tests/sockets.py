@@ -6,7 +6,7 @@ from typing import Any
 
 from channels.testing import WebsocketCommunicator
 
-PATIENCE_S = 10.0
+from tests.patience import PATIENCE_S
 
 
 class Socket(WebsocketCommunicator):

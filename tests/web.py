@@ -16,6 +16,7 @@ from django.conf import settings
 from config.embedded.ports import answers, free_port
 from config.embedded.processes import wait_until
 from config.launch.launcher import WEB
+from tests.patience import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,10 @@ def serve(home: Path, environment: Mapping[str, str], more: Sequence[str] = ()) 
     with log.open("wb") as words:
         process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stdout=words, stderr=words)
         try:
-            if not wait_until(lambda: answers(port) or process.poll() is not None, 30) or process.poll() is not None:
+            wait_until(lambda: answers(port) or process.poll() is not None, PATIENCE_S)
+            if process.poll() is not None or not answers(port):
                 pytest.fail(f"the server did not start:\n{log.read_text()}")
             yield Served(port, process.pid)
         finally:
             process.terminate()
-            process.wait(15)
+            process.wait(PATIENCE_S)

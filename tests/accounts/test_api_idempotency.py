@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.models import ApiKey, AuditEntry, IdempotencyRecord, Membership, Role, Team, User
 from tests.calling import api_of
 from tests.factories import MembershipFactory
+from tests.patience import PATIENCE_S
 
 KEYS = "/api/v1/api-keys/"
 BODY = {"name": "Made once", "scopes": ["runs:read"]}
@@ -156,16 +157,16 @@ def test_who_comes_while_the_first_is_at_work_is_told_at_once(owner: User, monke
 
     def slow(**given: Any) -> Any:
         inside.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE_S)
         return really_create(**given)
 
     monkeypatch.setattr(keys, "create_key", slow)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(post, api)
-        assert inside.wait(10)
+        assert inside.wait(PATIENCE_S)
         meanwhile = api.send("POST", KEYS, BODY, Idempotency_Key="race")
         go_on.set()
-        done = first.result(10)
+        done = first.result(PATIENCE_S)
     after = api.send("POST", KEYS, BODY, Idempotency_Key="race")
 
     assert (meanwhile.status_code, meanwhile.json()["code"]) == (409, "idempotency_in_progress")

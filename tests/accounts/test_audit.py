@@ -21,6 +21,7 @@ from accounts.services import chain
 from tests.accounts.people import browser
 from tests.calling import Api, api_of
 from tests.factories import PASSWORD, TeamFactory, UserFactory
+from tests.patience import PATIENCE_S
 
 
 def write(team: Team, actor: User | None, *names: str) -> None:
@@ -187,17 +188,17 @@ def test_an_entry_that_commits_late_gets_the_next_place() -> None:
             with transaction.atomic():
                 write(team, alice, "a.late")
                 written.set()
-                assert sealed.wait(10)
+                assert sealed.wait(PATIENCE_S)
         finally:
             connection.close()
 
     thread = threading.Thread(target=late)
     thread.start()
-    assert written.wait(10)
+    assert written.wait(PATIENCE_S)
     write(team, alice, "a.early")
     assert chain.seal(team.pk) == 1
     sealed.set()
-    thread.join(10)
+    thread.join(PATIENCE_S)
 
     assert chain.verify(team.pk).entries == 2
     rows = AuditEntry.objects.for_team(team).order_by("seq")
@@ -212,7 +213,7 @@ def test_four_that_seal_at_once_make_one_chain() -> None:
 
     def work() -> None:
         try:
-            start.wait(10)
+            start.wait(PATIENCE_S)
             for n in range(20):
                 write(team, alice, f"a.{n}")
                 chain.seal(team.pk)

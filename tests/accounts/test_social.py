@@ -18,6 +18,7 @@ from django.test import Client, override_settings
 from accounts.models import ApiKey, Membership, User
 from accounts.services import keys, teams
 from tests.factories import PASSWORD, UserFactory
+from tests.patience import PATIENCE_S
 from tests.standins.oauth import Identity, OAuthStandIn
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +34,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 def go(address: str) -> str:
     """Follow the browser to the provider; the address that it is sent back to, as a path of ours."""
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.build_opener(_Stay).open(address, timeout=5)
+        urllib.request.build_opener(_Stay).open(address, timeout=PATIENCE_S)
     assert refused.value.code == 302, refused.value.read()
     back = urlsplit(refused.value.headers["Location"])
     return f"{back.path}?{back.query}"

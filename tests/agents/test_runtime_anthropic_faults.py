@@ -13,6 +13,7 @@ import pytest
 from agents.runtimes.anthropic import AnthropicRuntime
 from agents.runtimes.base import ModelError
 from tests.agents.playing import request, user
+from tests.patience import PATIENCE_S
 from tests.standins.anthropic import (
     BROKEN,
     OVERLOADED,
@@ -245,10 +246,10 @@ def test_a_cancelled_call_lets_go_of_its_connection(claude: AnthropicStandIn) ->
         speaks = asyncio.Event()
         turn = runtime.next_turn(request(messages=[user("Hi")], model=MODEL), lambda piece: speaks.set())
         task = asyncio.create_task(turn)
-        await asyncio.wait_for(speaks.wait(), 10)
+        await asyncio.wait_for(speaks.wait(), PATIENCE_S)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, PATIENCE_S)
 
     asyncio.run(call())
 

@@ -15,6 +15,7 @@ import pytest
 
 from config.embedded.ports import answers, free_port
 from config.embedded.processes import wait_until
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1024 * 1024
@@ -50,7 +51,7 @@ class Server:
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +66,10 @@ def server(tmp_path_factory) -> Iterator[Server]:
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
-    assert wait_until(lambda: answers(port), 30)
+    assert wait_until(lambda: answers(port), PATIENCE_S)
     yield Server(port, process.pid)
     process.terminate()
-    process.wait(10)
+    process.wait(PATIENCE_S)
 
 
 def head(path: str, *headers: str) -> bytes:

@@ -14,6 +14,7 @@ import pytest
 from accounts.models import Team, User
 from accounts.services.keys import create_key
 from storage.models import StoredFile
+from tests.patience import PATIENCE_S
 from tests.web import Served, serve
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,7 +35,7 @@ def no_file_above(size: int, pid: int) -> Iterator[None]:
 def send(server: Served, path: str, token: str, **headers: str) -> http.client.HTTPResponse:
     head = 'Content-Disposition: form-data; name="file"; filename="a.bin"\r\nContent-Type: application/octet-stream'
     body = b"--b\r\n" + head.encode() + b"\r\n\r\n" + bytes(4 * MIB) + b"\r\n--b--\r\n"
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     given = {"Authorization": f"Bearer {token}", "Content-Type": "multipart/form-data; boundary=b"} | headers
     connection.request("POST", path, body, given)
     return connection.getresponse()
@@ -49,7 +50,7 @@ def test_an_upload_without_room_is_refused_in_words_and_kept_when_there_is_room(
             refused = send(server, "/api/v1/files/", token)
             told = json.loads(refused.read())
             page = send(server, "/api/v1/files/", token, Accept="text/html")
-            small = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+            small = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
             small.request("GET", "/health/live/")
             alive = small.getresponse().status
         stored = send(server, "/api/v1/files/", token)

@@ -22,6 +22,7 @@ from tasks import events, stream
 from tasks.models import Run
 from tests.bench.processes import resident_mb
 from tests.factories import AgentFactory, RunFactory
+from tests.patience import PATIENCE_S
 from tests.web import Served, serve
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,20 +57,20 @@ def watch(server: Served, run: Run, cookie: str, **options: Any) -> connect:
 
 
 async def said(socket: ClientConnection) -> dict[str, Any]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         got: dict[str, Any] = json.loads(await socket.recv())
         return got
 
 
 def is_well(server: Served) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     connection.request("GET", "/health/live/")
     return connection.getresponse().status == 200
 
 
 def raw(server: Served, request: bytes) -> int:
     """The status that the bytes are answered with."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as plain:
         plain.sendall(request)
         return int(plain.recv(65536).split()[1])
 
@@ -173,7 +174,7 @@ async def test_a_viewer_that_does_not_read_is_cut(server: Served, run: Run, cook
         lines = [events.Log(text="x" * 10_000) for _ in range(100)]
         await asyncio.to_thread(stream.append, run, *lines)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while _is_connected(server, port):
             await asyncio.sleep(0.2)
     assert resident_mb(server.pid) - before < 64
@@ -205,7 +206,7 @@ def _open_files(pid: int) -> set[str]:
 )
 def test_a_huge_body_is_cut_early_wherever_it_goes(server: Served, path: str) -> None:
     before, sent, block = resident_mb(server.pid), 0, b"10000\r\n" + b"x" * 65536 + b"\r\n"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as plain:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as plain:
         plain.sendall(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
         try:
             while sent < 300 * MIB:

@@ -14,6 +14,7 @@ import pytest
 from config.embedded.child import Child
 from config.embedded.processes import wait_until
 from config.launch.supervisor import Supervisor, Watched
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_a_child_that_steps_back_is_nicer_than_its_launcher_and_so_is_its_sessio
     try:
         for child in (at_ease, behind):
             child.start()
-            assert wait_until(lambda child=child: "here" in child.last_words(), 10)
+            assert wait_until(lambda child=child: "here" in child.last_words(), PATIENCE_S)
 
         nice = [os.getpriority(os.PRIO_PROCESS, child.pid or 0) for child in (at_ease, behind)]
         assert nice == [os.nice(0), min(19, os.nice(0) + 10)]

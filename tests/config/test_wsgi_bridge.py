@@ -12,6 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from config.asgi import IN_THE_LOOP
 from config.body_guard import BodyGuard
 from config.wsgi_bridge import IN_MEMORY, PIECE, WsgiBridge
+from tests.patience import PATIENCE_S
 
 Events = list[dict[str, Any]]
 
@@ -57,7 +58,7 @@ def echo(environ: dict[str, Any], start: Any) -> list[bytes]:
 
 
 async def call(app: Any, client: Client, of: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await app(of, client.receive, client.send)
 
 

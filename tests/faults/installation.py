@@ -14,6 +14,7 @@ from typing import Any
 
 from config.embedded.ports import free_port
 from config.embedded.processes import born_at, wait_until
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 _OURS = {"PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV"}
@@ -59,11 +60,11 @@ class Installation:
             start_new_session=True,
         )
 
-    def serve(self, seconds: float = 120, **settings: str) -> None:
+    def serve(self, seconds: float = 4 * PATIENCE_S, **settings: str) -> None:
         self.start(**settings)
         self.wait_serving(seconds)
 
-    def wait_serving(self, seconds: float = 120) -> None:
+    def wait_serving(self, seconds: float = 4 * PATIENCE_S) -> None:
         assert wait_until(lambda: self.is_serving or self.has_ended, seconds), self.output
         assert self.is_serving, self.output
 
@@ -105,12 +106,12 @@ class Installation:
 
     def get(self, path: str) -> tuple[int, bytes]:
         try:
-            with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:  # noqa: S310 - our own
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=PATIENCE_S) as answer:  # noqa: S310 - our own
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
 
-    def wait_end(self, seconds: float = 60) -> int:
+    def wait_end(self, seconds: float = 2 * PATIENCE_S) -> int:
         """The exit code of make."""
         assert self.make
         return self.make.wait(seconds)
@@ -129,7 +130,7 @@ class Installation:
         for pid in [self.make.pid, *(pid for of_role in pids.values() for pid in of_role)]:
             os.kill(pid, signal.SIGKILL)
         self.make.wait()
-        assert wait_until(lambda: not born_at(pids["launcher"][0]), 10)
+        assert wait_until(lambda: not born_at(pids["launcher"][0]), PATIENCE_S)
 
     def left_behind(self) -> list[int]:
         return [pid for pid, born in self.seen.items() if born_at(pid) == born]

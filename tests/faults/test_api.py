@@ -22,6 +22,7 @@ import pytest
 
 from config.embedded.processes import wait_until
 from tests.faults.installation import ROOT, Installation
+from tests.patience import PATIENCE_S
 
 SECTION = "## The API in ten commands"
 KEEP = "{ declare -p U JSON TOKEN KEY AGENT FILE RUN 2>/dev/null; declare -f field; }"
@@ -65,7 +66,7 @@ class Shell:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=5 * PATIENCE_S,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
@@ -80,7 +81,7 @@ def test_ten_commands_lead_from_sign_up_to_a_finished_run(deskhand: Installation
     shell.tell(before)
     shell.tell(ten[0])
     mails = deskhand.home / "mail"
-    assert wait_until(lambda: any("confirm-email" in mail.read_text() for mail in mails.glob("*")), 20)
+    assert wait_until(lambda: any("confirm-email" in mail.read_text() for mail in mails.glob("*")), PATIENCE_S)
     said = [shell.tell(command) for command in ten[1:]]
 
     assert json.loads(said[0]) == {"email": "you@example.com"}
@@ -100,7 +101,7 @@ def call(deskhand: Installation, method: str, path: str, body: Any = None, **hea
     data = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else None
     request = urllib.request.Request(url, data, sent, method=method)  # noqa: S310 - our own
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
             return answer.status, json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())
@@ -125,7 +126,7 @@ def test_a_server_killed_in_the_middle_starts_each_run_once(deskhand: Installati
             answered.acquire()
         os.kill(deskhand.pids("web")[0], signal.SIGKILL)
         before = list(first)
-    assert wait_until(lambda: call(deskhand, "GET", "/me/")[0] == 200, 30)
+    assert wait_until(lambda: call(deskhand, "GET", "/me/")[0] == 200, 2 * PATIENCE_S)
     with ThreadPoolExecutor(16) as pool:
         again = list(pool.map(start, range(60)))
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from tasks.engine.human import EXPIRES_AFTER
 from tasks.models import HumanRequest, Run, RunEvent
 from tests.chaos.installation import SITE
+from tests.patience import PATIENCE_S
 from tests.tasks.conftest import start
 from tests.tasks.scripted import settled, types, until
 
@@ -55,14 +56,14 @@ def test_workers_with_wrong_clocks_share_the_runs_and_leave_each_other_theirs(st
     version.update(options={"script": "slow", "delay_s": 2.0, "turns": 5})  # longer than a lease
 
     for run in runs:
-        settled(run, "succeeded", seconds=60)
+        settled(run, "succeeded", seconds=2 * PATIENCE_S)
 
     assert len(set(Run.objects.values_list("worker", flat=True))) == 2
     for run in runs:
         assert (run.epoch, run.recoveries, types(run).count("attempt.lost")) == (1, 0, 0)
     assert not RunEvent.objects.exclude(at__range=(began, timezone.now() + timedelta(minutes=1))).exists()
 
-    until(lambda: HumanRequest.objects.filter(run__in=asking).count() == len(asking), seconds=30)
+    until(lambda: HumanRequest.objects.filter(run__in=asking).count() == len(asking))
     for asked in HumanRequest.objects.all():
         assert asked.expires_at
         assert abs(asked.expires_at - asked.asked_at - EXPIRES_AFTER) < timedelta(minutes=1)

@@ -16,6 +16,7 @@ import pytest
 
 from config.embedded.processes import wait_until
 from tests.faults.installation import Installation
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +133,9 @@ def test_a_killed_child_is_started_again_and_the_others_go_on(deskhand):
             if role != "launcher"
         )
 
-    assert wait_until(is_whole, 60), deskhand.status
+    assert wait_until(is_whole, 3 * PATIENCE_S), deskhand.status
     assert deskhand.pids("launcher") == before["launcher"]
-    assert wait_until(lambda: _is_up(deskhand), 30)
+    assert wait_until(lambda: _is_up(deskhand), PATIENCE_S)
     assert "ended by signal 9" in deskhand.output
     rows(deskhand)
 

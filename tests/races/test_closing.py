@@ -9,6 +9,7 @@ import pytest
 from psycopg_pool import PoolClosed
 
 from tasks.engine import ops
+from tests.patience import PATIENCE_S
 from tests.races.conftest import Open
 
 
@@ -17,7 +18,7 @@ async def test_what_comes_after_the_close_ends_at_once(open_journal: Open) -> No
     await journal.close()
     usage = ops.UsageWrite(key="late", outcome="free", step_key="late", model="demo-1")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await journal.late_usage(run_id=uuid4(), usage=usage)
         with pytest.raises(PoolClosed):
             await journal.claim(1)

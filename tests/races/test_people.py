@@ -20,6 +20,7 @@ from tasks.services import answers, housekeeping
 from tasks.services import runs as running
 from tests.calling import api_of
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
+from tests.patience import PATIENCE_S
 from tests.races.together import at_once
 from tests.tasks.scripted import Scripted, call, engine, types, until
 from tools.registry import Effect, ToolContext, ToolResult
@@ -74,7 +75,7 @@ def test_two_clocks_at_once_start_each_scheduled_run_once(alice: User, monkeypat
     def move_together(run: Run, *args: Any, **more: Any) -> None:
         """Neither clock moves its first run before both have one in hand."""
         if not hasattr(has_met, "other"):
-            has_met.other = meeting.wait(10)
+            has_met.other = meeting.wait(PATIENCE_S)
         move_to(run, *args, **more)
 
     with monkeypatch.context() as patched:

@@ -13,6 +13,7 @@ import psycopg
 from django.db import connections
 
 from tasks import postgres
+from tests.patience import PATIENCE_S
 
 WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -25,7 +26,7 @@ def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
 
     def alone(number: int) -> Any:
         try:
-            barrier.wait(10)
+            barrier.wait(PATIENCE_S)
             return work(number)
         except Exception as error:
             return error
@@ -47,6 +48,6 @@ def other_connection() -> Iterator[psycopg.Connection[Any]]:
 async def until_waiting(count: int, *or_done: asyncio.Future[Any]) -> None:
     """Until so many connections wait for a lock, or until one of the futures is done and there is no race any more."""
     with psycopg.connect(postgres.conninfo(), autocommit=True) as db:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while db.execute(WAITING).fetchone()[0] < count and not any(f.done() for f in or_done):  # type: ignore[index]
                 await asyncio.sleep(0.01)

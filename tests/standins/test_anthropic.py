@@ -16,6 +16,7 @@ import pytest
 from agents.runtimes.anthropic import AnthropicRuntime
 from agents.runtimes.base import ModelError
 from tests.agents.playing import play
+from tests.patience import PATIENCE_S
 
 MODEL = "claude-haiku-4-5"
 
@@ -44,7 +45,7 @@ def test_it_can_be_away_for_a_time(url: str) -> None:
 
 def ask(address: str, body: object = None) -> Any:
     data = json.dumps(body).encode() if body is not None else None
-    with urllib.request.urlopen(urllib.request.Request(address, data=data), timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(urllib.request.Request(address, data=data), timeout=PATIENCE_S) as answer:  # noqa: S310
         return json.load(answer)
 
 

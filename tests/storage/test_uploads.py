@@ -24,6 +24,7 @@ from storage.services import open_file
 from storage.signals import file_saving
 from tests.calling import Api, api_of
 from tests.factories import StoredFileFactory
+from tests.patience import PATIENCE_S
 
 FILES = "/api/v1/files/"
 CONTENT = b"name;cost\nTea;3\n" * 1000
@@ -78,7 +79,7 @@ def test_the_store_takes_a_file_by_its_own_address(api: Api, settings: Any) -> N
     begun = begin(api)
 
     request = urllib.request.Request(begun["url"], CONTENT, method="PUT")  # noqa: S310 - our own store
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
         assert answer.status == 200
 
     assert begun["url"].startswith(settings.S3_ENDPOINT_URL)
@@ -92,7 +93,7 @@ def test_what_is_sent_after_completion_changes_no_file(api: Api, settings: Any) 
     begun = begin(api)
     for content in (CONTENT, CONTENT[::-1]):
         request = urllib.request.Request(begun["url"], content, method="PUT")  # noqa: S310 - our own store
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+        urllib.request.urlopen(request, timeout=PATIENCE_S).close()  # noqa: S310
         if content is CONTENT:
             assert complete(api, begun).status_code == 201
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,9 +14,7 @@ from typing import Any
 from agents.runtimes.base import ModelError, OnDelta, Stop, Turn, TurnRequest, Usage
 from tasks.engine.driver import Driver
 from tasks.models import LIVE, Run, RunEvent, RunStatus
-
-PATIENCE_S = float(os.environ.get("DESKHAND_TEST_PATIENCE_S", "15"))
-"""How long a condition may take to come true. `make mutations` waits for many that never do."""
+from tests.patience import PATIENCE_S
 
 
 def say(text: str) -> dict[str, Any]:

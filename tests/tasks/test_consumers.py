@@ -21,6 +21,7 @@ from tasks import consumers, events, hub, stream
 from tasks.models import Run
 from tasks.services import shares
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
+from tests.patience import PATIENCE_S
 from tests.sockets import Socket
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_hub")]
@@ -93,7 +94,7 @@ async def test_a_viewer_that_leaves_in_the_middle_is_no_error(
     monkeypatch.setattr(AsyncConsumer, "send", has_left)
     made = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/", user=bob))
 
-    await asyncio.wait_for(tried.wait(), 10)
+    await asyncio.wait_for(tried.wait(), PATIENCE_S)
     await made.disconnect()
 
     assert caplog.records == []

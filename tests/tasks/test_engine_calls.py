@@ -15,6 +15,7 @@ from tasks.engine.workspace import Workspace
 from tasks.models import HumanRequest, Run
 from tasks.services import answers
 from tasks.services.runs import cancel_run
+from tests.patience import PATIENCE_S
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
 from tools.errors import OutcomeUnknown
 from tools.registry import Effect, ToolContext, ToolResult
@@ -37,14 +38,14 @@ def test_a_call_that_waits_for_a_thread_does_not_begin_after_a_cancel(
     def probe(context: ToolContext, arguments: Any) -> ToolResult:
         begun.append(context.run_id)
         first_is_in.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE_S)
         return OK
 
     name = tool(probe)
     scripted([call(name)], [say("Done.")])
     with engine():
         first = start(name)
-        assert first_is_in.wait(10)
+        assert first_is_in.wait(PATIENCE_S)
         second = start(name)
         until(lambda: "model.finished" in types(second) or second.events.filter(type="model.started").exists())
         cancel_run(run=second, actor=alice)
@@ -63,7 +64,7 @@ def test_a_call_that_needs_no_thread_does_not_wait_for_one(
 
     def wait(context: ToolContext, arguments: Any) -> ToolResult:
         first_is_in.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE_S)
         return OK
 
     def say_so(context: ToolContext, arguments: Any) -> ToolResult:
@@ -75,7 +76,7 @@ def test_a_call_that_needs_no_thread_does_not_wait_for_one(
     scripted([call(slow)], [say("Done.")])
     with engine():
         first = start(slow)
-        assert first_is_in.wait(10)
+        assert first_is_in.wait(PATIENCE_S)
         scripted([call(quick)], [say("Done.")])
         second = start(quick)
         settled(second, "succeeded")
@@ -95,14 +96,14 @@ def test_a_stop_hands_over_a_run_that_waits_for_a_thread(
 
     def probe(context: ToolContext, arguments: Any) -> ToolResult:
         first_is_in.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE_S)
         return OK
 
     name = tool(probe)
     scripted([call(name)], [say("Done.")])
     with engine() as driver:
         first = start(name)
-        assert first_is_in.wait(10)
+        assert first_is_in.wait(PATIENCE_S)
         second = start(name)
         until(lambda: second.events.filter(type="model.started").exists())
         driver._loop.call_soon_threadsafe(driver._draining.set)
@@ -129,7 +130,7 @@ def test_an_effect_without_an_answer_asks_a_person(
         keys.append(context.idempotency_key)
         if len(keys) == 1:
             if how == "hangs":
-                release.wait(10)
+                release.wait(PATIENCE_S)
             raise OutcomeUnknown("The service took the request and fell silent.") if how == "says so" else OSError
         return OK
 

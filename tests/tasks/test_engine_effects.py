@@ -18,6 +18,7 @@ from tasks import stream
 from tasks.models import HumanRequest, Run, Step
 from tasks.services import answers, housekeeping
 from tasks.services.runs import cancel_run
+from tests.patience import PATIENCE_S
 from tests.tasks.scripted import Scripted, call, engine, say, settled, types, until
 from tools.registry import Effect, ToolContext, ToolResult
 
@@ -57,8 +58,9 @@ def test_every_call_is_written_down_before_it_is_made(scripted: Play, start: Sta
 
 @pytest.mark.promise("G4", "G13")
 def test_an_approved_call_is_made_once_however_often_workers_change(
-    scripted: Play, start: Start, tool: Make, alice: User
+    scripted: Play, start: Start, tool: Make, alice: User, settings: Any
 ) -> None:
+    settings.ENGINE = settings.ENGINE | {"heartbeat_s": 3600.0, "lease_s": 3600.0, "drain_s": PATIENCE_S}
     made: list[tuple[str, Any]] = []
 
     def probe(context: ToolContext, arguments: Any) -> ToolResult:
@@ -163,14 +165,14 @@ def test_a_cancel_stops_a_tool_in_flight(
     scripted: Play, start: Start, tool: Make, alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     if way == "message":
-        settings.ENGINE = settings.ENGINE | {"heartbeat_s": 60.0}
+        settings.ENGINE = settings.ENGINE | {"heartbeat_s": 3600.0, "lease_s": 3600.0}
     else:
         monkeypatch.setattr("tasks.stream.publish", lambda hints: None)
     begun, stopped = threading.Event(), threading.Event()
 
     def probe(context: ToolContext, arguments: Any) -> ToolResult:
         begun.set()
-        until(context.cancelled, seconds=5)
+        until(context.cancelled)
         stopped.set()
         return OK
 
@@ -178,10 +180,10 @@ def test_a_cancel_stops_a_tool_in_flight(
     runtime = scripted([call(name)], [say("Never.")])
     with engine():
         run = start(name)
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE_S)
         until(lambda: stream.valkey().pubsub_numsub(stream.CONTROL_CHANNEL)[0][1])  # the worker listens
         cancel_run(run=run, actor=alice)
-        assert stopped.wait(6)
+        assert stopped.wait(PATIENCE_S)
 
     run.refresh_from_db()
     assert (run.status, types(run)[-2:], len(runtime.calls)) == ("cancelled", ["tool.started", "run.finished"], 1)

@@ -11,6 +11,7 @@ import pytest
 from tasks.engine import journal
 from tasks.engine.journal import Journal
 from tasks.engine.ops import Commit, Committed
+from tests.patience import PATIENCE_S
 
 
 class NoPool:
@@ -44,7 +45,7 @@ async def written(driven: int, runs: list[UUID]) -> list[list[UUID]]:
         commits.append(asyncio.create_task(noted.commit(op)))
         for _ in range(5):  # turns of the loop, in which a writer that does not wait would write
             await asyncio.sleep(0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*commits)
     await noted.close()
     return noted.groups
@@ -72,7 +73,7 @@ async def test_a_group_that_is_full_waits_no_longer(monkeypatch: pytest.MonkeyPa
     await noted.open()
     await noted.commit(first)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*[noted.commit(op) for op in others])
     await noted.close()
 

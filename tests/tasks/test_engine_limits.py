@@ -107,7 +107,7 @@ def test_turn_limit(scripted: Play, start: Start) -> None:
 
 
 def test_time_limit_counts_active_time(scripted: Play, start: Start) -> None:
-    scripted([say("Never.")], before_turn=lambda request: asyncio.sleep(30))
+    scripted([say("Never.")], before_turn=lambda request: asyncio.sleep(3600))
     run = settled(start(limits={"timeout_s": 1}))
 
     assert (run.status, run.error_code) == ("failed", "timeout")

@@ -23,6 +23,7 @@ from tasks.engine.journal import Journal
 from tasks.models import Artifact, HumanRequest, Run, Step
 from tasks.services import answers, housekeeping
 from tasks.services.runs import cancel_run
+from tests.patience import PATIENCE_S
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
 from tools import registry
 
@@ -281,7 +282,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(scripted: Play, start: Star
                 await asyncio.sleep(0.02)
 
     runtime = scripted([say("Done.")], before_turn=hold_the_first)
-    settings.ENGINE = settings.ENGINE | {"heartbeat_s": 60.0}
+    settings.ENGINE = settings.ENGINE | {"heartbeat_s": 3600.0, "lease_s": 3600.0}
     run = start()
     with engine("sleeper") as sleeper:
         until(reached.is_set)
@@ -336,7 +337,7 @@ def test_cancel_reaches_a_model_call_in_flight(scripted: Play, start: Start, ali
     async def hold(request: Any) -> None:
         reached.set()
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(3600)
         except asyncio.CancelledError:
             stopped.set()
             raise
@@ -346,7 +347,7 @@ def test_cancel_reaches_a_model_call_in_flight(scripted: Play, start: Start, ali
     with engine():
         until(reached.is_set)
         cancel_run(run=run, actor=alice)
-        assert stopped.wait(5)
+        assert stopped.wait(PATIENCE_S)
         until(lambda: UsageRecord.objects.filter(run_id=run.pk).exists())
 
     run.refresh_from_db()

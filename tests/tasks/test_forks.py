@@ -18,6 +18,7 @@ from tasks.models import Artifact, Run, RunEvent, Step
 from tasks.services import answers, forks, runs
 from tasks.services.steering import steer_run
 from tests.factories import AgentFactory, TaskFactory
+from tests.patience import PATIENCE_S
 from tests.tasks.scripted import Scripted, call, last, say, settled, types
 from tools.registry import ToolResult
 
@@ -185,12 +186,12 @@ def test_a_replay_makes_no_call_whose_answer_was_never_recorded(
     def probe(context: Any, arguments: Any) -> ToolResult:
         made.append(arguments)
         began.set()
-        may_end.wait(10)
+        may_end.wait(PATIENCE_S)
         return ToolResult(content="sent", summary="Sent")
 
     scripted([call(tool(probe))], [say("Done.")])
     run = start("probe")
-    began.wait(10)
+    began.wait(PATIENCE_S)
     runs.cancel_run(run=Run.objects.get(pk=run.pk), actor=alice)
     may_end.set()
 

@@ -16,6 +16,7 @@ from config.embedded.ports import free_port
 from tasks import events, hub, stream
 from tasks.models import Run, RunStatus
 from tests.factories import RunFactory
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,7 +58,7 @@ def run() -> Run:
 
 
 async def collect(made: hub.Hub, run: Run, after: int = 0) -> list[dict[str, Any]]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         return [frame.body async for frame in made.watch(run.pk, after)]
 
 
@@ -73,7 +74,7 @@ async def test_history_then_caught_up_then_live_then_end(watching: hub.Hub, run:
                 await in_thread(_log, run, 4, 2)
                 await in_thread(_finish, run)
 
-    await asyncio.wait_for(look(), 10)
+    await asyncio.wait_for(look(), PATIENCE_S)
 
     assert seen == [2, 3, 3, 4, 5, 6, "end"]
 
@@ -137,7 +138,7 @@ async def test_without_hints_the_table_is_looked_at(
                 seen.append(frame.seq)
         return seen
 
-    assert await asyncio.wait_for(look(), 10) == [1, 2, 3, 4, 5, 6]
+    assert await asyncio.wait_for(look(), PATIENCE_S) == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.promise("G2", "G8")
@@ -167,7 +168,7 @@ async def test_a_viewer_that_does_not_read_is_closed_and_the_others_go_on(
 
     for n in range(20):
         await in_thread(_log, run, n + 1, 1)
-        assert (await asyncio.wait_for(anext(quick), 10)).seq == n + 1
+        assert (await asyncio.wait_for(anext(quick), PATIENCE_S)).seq == n + 1
     await in_thread(_finish, run)
 
     assert [frame.body.get("seq") async for frame in quick] == [21, None]
@@ -205,7 +206,7 @@ async def test_a_cursor_that_no_event_has_reached_hides_nothing(watching: hub.Hu
             if frame.body["kind"] == "caught_up":
                 await in_thread(_finish, run)
 
-    await asyncio.wait_for(look(), 10)
+    await asyncio.wait_for(look(), PATIENCE_S)
 
     assert seen == [3, 4, "end"]
 

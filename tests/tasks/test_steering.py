@@ -16,6 +16,7 @@ from tasks.services.forks import fork_run, replay_run
 from tasks.services.steering import steer_run
 from tests.calling import api_of
 from tests.factories import RunFactory
+from tests.patience import PATIENCE_S
 from tests.tasks.scripted import Scripted, call, engine, say, settled, types, until
 from tools.registry import ToolResult
 
@@ -143,9 +144,9 @@ def test_over_the_api_it_is_one_event_for_one_key(team: Team, other_team: Team, 
 
 
 def _wait(gate: threading.Event) -> Any:
-    gate.wait(10)
+    gate.wait(PATIENCE_S)
     return ToolResult(content="ok", summary="ok")
 
 
 async def _in_thread(wait: Callable[[float], bool]) -> None:
-    await asyncio.to_thread(wait, 10)
+    await asyncio.to_thread(wait, PATIENCE_S)

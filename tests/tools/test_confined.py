@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.patience import PATIENCE_S
 from tools import confined
 from tools.errors import ToolFailed
 
@@ -144,7 +145,7 @@ def test_output_and_files_are_limited() -> None:
 def test_nothing_is_left_running() -> None:
     pid = call("leave_behind")
 
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while not is_gone(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert is_gone(pid)
@@ -153,7 +154,7 @@ def test_nothing_is_left_running() -> None:
 def test_the_child_dies_with_the_worker(tmp_path: Path) -> None:
     worker = "from tools import confined; from tests.tools.test_confined import call; call('spin', timeout_s=600)"
     process = subprocess.Popen([sys.executable, "-c", worker], env={**os.environ, "TMPDIR": str(tmp_path)})
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while not list(tmp_path.glob("*/started")) and time.monotonic() < deadline:
         time.sleep(0.05)
     children = psutil.Process(process.pid).children(recursive=True)
@@ -162,7 +163,7 @@ def test_the_child_dies_with_the_worker(tmp_path: Path) -> None:
     process.kill()
     process.wait()
 
-    _, alive = psutil.wait_procs(children, timeout=5)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
     assert [child for child in alive if not is_gone(child.pid)] == []
 
 

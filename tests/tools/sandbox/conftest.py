@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.patience import PATIENCE_S
 from tools import sandbox
 
 Run = Callable[..., sandbox.Outcome]
@@ -35,7 +36,7 @@ def spaces_below(pid: int) -> Spaces:
 
 def is_nothing_left(spaces: Spaces) -> bool:
     """Whether no process of those namespaces lives, or lives for long."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         left = [pid for pid in psutil.pids() if space_of(pid) in spaces]
         if not left or time.monotonic() > deadline:
