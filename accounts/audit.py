@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Now
 
 from accounts.models import AuditEntry, Team, User
 from accounts.models.kept import insert
@@ -31,9 +32,10 @@ def record_person(*, person: User, actor: User | None, action: str, **data: Any)
 
 
 def entry(*, team: Team, actor: User | None, action: str, target: models.Model, data: dict[str, Any]) -> AuditEntry:
-    """The row as it will be written."""
+    """The row as it will be written, dated by the clock of the database: those of the machines may be hours apart."""
     return AuditEntry(
         team=team,
+        at=Now(),
         actor=actor,
         actor_label=_label(actor),
         action=action,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Sum
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts import audit
 from accounts.errors import FieldError, InvalidInput
@@ -30,7 +30,8 @@ def set_budget(*, team: Team, limit_usd: Decimal | None, agent_id: UUID | None =
     if not 0 <= limit_usd <= MOST_USD:
         message = f"A budget lies between $0 and ${MOST_USD:,}."
         raise InvalidInput(message, fields=[FieldError("budget_monthly_usd", "invalid", message)])
-    month = timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    now = Team.objects.annotate(now=Now()).get(pk=team.pk).now  # by which workers reserve
+    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     start = {"limit_usd": limit_usd, "period": month.date(), "spent_usd": _spent_since(month, team, agent_id)}
     budget, is_new = Budget.objects.get_or_create(team=team, agent_id=agent_id, defaults=start)
     if not is_new:

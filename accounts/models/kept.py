@@ -14,6 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.models import Expression, Field, Model, QuerySet, prefetch_related_objects
+from django.db.models.functions import Now
 from django.db.models.query import get_related_populators
 
 M = TypeVar("M", bound=Model)
@@ -128,6 +129,8 @@ def _written(value: Any) -> str | None:
     """
     if value is None:
         return "NULL"
+    if isinstance(value, Now):
+        return "statement_timestamp()"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):  # the driver's own kinds of integers, too

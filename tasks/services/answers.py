@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,6 @@ from django.db import transaction
 from django.db.models import DecimalField, Exists, Max, OuterRef, Q
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce, Now
-from django.utils import timezone
 
 from accounts import audit, notifications
 from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput
@@ -48,15 +48,16 @@ def answer_request(
     Only with `is_admin` a run's limit may be raised beyond what its agent may spend on one run.
     """
     run = Run.objects.select_for_update().get(pk=asked.run_id)
-    asked = HumanRequest.objects.select_for_update().get(pk=asked.pk)
-    _still_open(asked)
+    locked: Any = HumanRequest.objects.select_for_update().annotate(now=Now()).get(pk=asked.pk)
+    asked, now = locked, locked.now
+    _still_open(asked, now)
     if barred := why_barred(asked, run, actor):
         raise Forbidden(barred)
     checked = _check_question(asked, answer) if asked.kind == K.QUESTION else _check_decision(asked, run, answer)
     if "max_cost_usd" in checked and not is_admin:
         _check_cap(run, Decimal(checked["max_cost_usd"]))
     asked.status = RequestStatus.ANSWERED
-    asked.answer, asked.answered_by, asked.answered_at = checked, actor, timezone.now()
+    asked.answer, asked.answered_by, asked.answered_at = checked, actor, now
     asked.save(update_fields=["status", "answer", "answered_by", "answered_at"])
     stream.append(
         run,
@@ -78,8 +79,8 @@ def answer_request(
     return asked
 
 
-def _still_open(asked: HumanRequest) -> None:
-    if asked.status == RequestStatus.OPEN and asked.expires_at and asked.expires_at < timezone.now():
+def _still_open(asked: HumanRequest, now: datetime) -> None:
+    if asked.status == RequestStatus.OPEN and asked.expires_at and asked.expires_at < now:
         raise Conflict("This request has expired; the run goes on without an answer.")
     if asked.status != RequestStatus.OPEN:
         who = f" by {asked.answered_by.display_name}" if asked.answered_by else ""
@@ -199,7 +200,7 @@ def _conclude_review(run: Run, asked: HumanRequest, actor: User, checked: Mappin
             kind=StepKind.INPUT,
             status=StepStatus.DONE,
             request={"text": text},
-            finished_at=timezone.now(),
+            finished_at=Now(),
         )
         stream.append(run, reviewed, events.Message(step=index, role="person", text=comment, by=by))
         _go_on(run, reason="revise")

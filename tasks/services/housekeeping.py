@@ -124,6 +124,7 @@ def settle_abandoned_calls() -> None:
                             key=f"unknown:{call}",
                             kind=UsageKind.MODEL,
                             outcome=UsageOutcome.UNKNOWN,
+                            at=Now(),
                             run_id=run.pk,
                             step_key=call,
                             agent_id=run.agent_id,

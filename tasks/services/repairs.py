@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
-from django.utils import timezone
+from django.db.models.functions import Now
 from django.utils.timesince import timesince
 
 from accounts import audit
@@ -37,8 +38,7 @@ class Stuck:
 
 def stuck_runs(*, limit: int = 100) -> list[Stuck]:
     """The runs that an operator should look at, those that lost their worker first."""
-    now = timezone.now()
-    found = [*_lost(now), *_unclaimed(now), *_overdue(now), *_unasked(), *_silent(now)]
+    found = [*_lost(), *_unclaimed(), *_overdue(), *_unasked(), *_silent()]
     return found[:limit]
 
 
@@ -63,34 +63,36 @@ def repair_run(*, run: Run, actor: User) -> Run:
     return run
 
 
-def _of(**state: object) -> QuerySet[Run]:
-    return Run.objects.filter(**state).select_related("team", "agent").order_by("status_changed_at")
+def _of(**state: object) -> QuerySet[Any]:
+    """Each run with `now` by the clock of the database, by which workers hold and lose their leases."""
+    runs = Run.objects.filter(**state).annotate(now=Now())
+    return runs.select_related("team", "agent").order_by("status_changed_at")
 
 
-def _lost(now: datetime) -> Iterator[Stuck]:
-    late = now - timedelta(seconds=settings.ENGINE["lease_s"] / 2)
+def _lost() -> Iterator[Stuck]:
+    late = Now() - timedelta(seconds=settings.ENGINE["lease_s"] / 2)
     just_let_go = Q(lease_expires_at=LET_GO, status_changed_at__gte=late)
     for run in _of(status=RunStatus.RUNNING, lease_expires_at__lt=late).exclude(just_let_go)[:100]:
         ended = run.lease_expires_at
         was_let_go = ended == LET_GO
-        since = _since(run.status_changed_at if was_let_go else ended, now)
+        since = _since(run.status_changed_at if was_let_go else ended, run.now)
         gone = f"was stopped {since} ago" if was_let_go else f"stopped renewing the lease {since} ago"
         often = f" It was recovered {run.recoveries} times before." if run.recoveries >= MANY_RECOVERIES else ""
         why = f"Its worker {run.worker} {gone}, and no other has taken over.{often}"
         yield Stuck(run=run, why=why, repair="Hand it to another worker")
 
 
-def _unclaimed(now: datetime) -> Iterator[Stuck]:
-    for run in _of(status=RunStatus.QUEUED, queued_at__lt=now - UNCLAIMED_AFTER)[:100]:
-        since = _since(run.queued_at, now)
+def _unclaimed() -> Iterator[Stuck]:
+    for run in _of(status=RunStatus.QUEUED, queued_at__lt=Now() - UNCLAIMED_AFTER)[:100]:
+        since = _since(run.queued_at, run.now)
         why = f"It has waited for a worker for {since}: all are busy, none is alive, or a limit holds."
         yield Stuck(run=run, why=why, repair="Wake a worker")
 
 
-def _overdue(now: datetime) -> Iterator[Stuck]:
+def _overdue() -> Iterator[Stuck]:
     due = Q(status=RunStatus.SCHEDULED) | Q(status=RunStatus.WAITING, waiting_kind=WaitKind.TIMER)
-    for run in _of(start_at__lt=now - OVERDUE_AFTER).filter(due)[:100]:
-        why = f"It was due {_since(run.start_at, now)} ago, and the clock did not start it."
+    for run in _of(start_at__lt=Now() - OVERDUE_AFTER).filter(due)[:100]:
+        why = f"It was due {_since(run.start_at, run.now)} ago, and the clock did not start it."
         yield Stuck(run=run, why=why, repair="Start it now")
 
 
@@ -100,11 +102,11 @@ def _unasked() -> Iterator[Stuck]:
         yield Stuck(run=run, why="It waits for an answer, but nothing is asked.", repair="Let it go on")
 
 
-def _silent(now: datetime) -> Iterator[Stuck]:
+def _silent() -> Iterator[Stuck]:
     last = RunEvent.objects.filter(run=OuterRef("pk"), seq=OuterRef("last_seq")).values("at")[:1]
-    alive = _of(status=RunStatus.RUNNING, lease_expires_at__gte=now)
-    for run in alive.annotate(last_at=Subquery(last)).filter(last_at__lt=now - SILENT_AFTER)[:100]:
-        why = f"Its worker {run.worker} is alive, but nothing has happened for {timesince(run.last_at, now)}."
+    alive = _of(status=RunStatus.RUNNING, lease_expires_at__gte=Now())
+    for run in alive.annotate(last_at=Subquery(last)).filter(last_at__lt=Now() - SILENT_AFTER)[:100]:
+        why = f"Its worker {run.worker} is alive, but nothing has happened for {timesince(run.last_at, run.now)}."
         yield Stuck(run=run, why=why, repair="Hand it to another worker")
 
 

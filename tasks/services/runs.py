@@ -311,7 +311,7 @@ def requeue_run(*, run: Run, actor: User | None) -> Run:
     if run.status != RunStatus.RUNNING:
         raise Conflict("Only a running run can be requeued.")
     changed = Run.objects.filter(pk=run.pk, status=RunStatus.RUNNING, epoch=run.epoch).update(
-        lease_expires_at=timezone.now() - timedelta(seconds=1), epoch=run.epoch + 1
+        lease_expires_at=Now() - timedelta(seconds=1), epoch=run.epoch + 1
     )
     if not changed:
         raise Conflict("The run has moved on meanwhile.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +21,7 @@ from accounts.models import AuditEntry, AuditHead, Membership, Team, User
 from accounts.services import chain
 from tests.accounts.people import browser
 from tests.calling import Api, api_of
+from tests.clocks import clock_that_is_wrong_by
 from tests.factories import PASSWORD, TeamFactory, UserFactory
 from tests.patience import PATIENCE_S
 
@@ -53,6 +55,19 @@ def test_an_entry_says_who_by_which_key_from_where(team: Team, alice: User) -> N
     assert entry.actor == alice
     assert entry.actor_label.startswith("alice@example.com by key Tests (dh_")
     assert (entry.action, entry.subject_id, entry.address) == ("api_key.created", made.json()["id"], "127.0.0.1")
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_an_entry_is_dated_by_the_clock_of_the_database(
+    team: Team, alice: User, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django.utils.timezone.datetime", clock_that_is_wrong_by(hours=hours))
+
+    write(team, None, "a.one")
+    audit.record_person(person=alice, actor=alice, action="a.two")
+
+    assert len(entries := AuditEntry.objects.filter(action__startswith="a.")) == 2
+    assert all(abs(entry.at - datetime.now(UTC)) < timedelta(minutes=5) for entry in entries)
 
 
 def test_entries_are_sealed_into_one_chain(team: Team, other_team: Team, alice: User) -> None:

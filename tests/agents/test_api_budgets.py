@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import AuditEntry, Team, User
 from agents.models import Agent
@@ -165,3 +167,18 @@ def test_what_is_spent_changes_no_etag(api: Api, team: Team, agent: Agent) -> No
     Budget.objects.update(spent_usd=3)
 
     assert api.get(TEAM)["ETag"] == before
+
+
+@pytest.mark.parametrize("days", [-40, 40])
+def test_a_new_limit_counts_from_the_first_day_of_the_databases_month(
+    team: Team, agent: Agent, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker reserves in that month: a limit of another one would begin at nothing."""
+    usage(agent, "1.25")
+    now = timezone.now()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now + timedelta(days=days))
+
+    set_budget(team=team, limit_usd=Decimal(20))
+
+    kept = Budget.objects.get(team=team)
+    assert (kept.period, kept.spent_usd) == (now.date().replace(day=1), Decimal("1.25"))

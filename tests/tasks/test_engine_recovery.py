@@ -23,6 +23,7 @@ from tasks.engine.journal import Journal
 from tasks.models import Artifact, HumanRequest, Run, Step
 from tasks.services import answers, housekeeping
 from tasks.services.runs import cancel_run
+from tests.clocks import clock_that_is_wrong_by
 from tests.patience import PATIENCE_S
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
 from tools import registry
@@ -196,11 +197,14 @@ def test_a_call_of_a_run_that_was_cancelled_with_its_worker_is_settled(
     housekeeping.sweep()
     assert not UsageRecord.objects.exists()
 
+    now = timezone.now()
+    monkeypatch.setattr("django.utils.timezone.datetime", clock_that_is_wrong_by(hours=2))
     monkeypatch.setattr(housekeeping, "ABANDONED_AFTER", timedelta(0))
     housekeeping.sweep()
     housekeeping.sweep()
 
     assert UsageRecord.objects.get().outcome == "unknown"
+    assert abs(UsageRecord.objects.get().at - now) < timedelta(minutes=5)
     assert (Reservation.objects.count(), Budget.objects.get().reserved_usd) == (0, Decimal(0))
 
 

@@ -11,12 +11,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.errors import Conflict
 from tasks.digests import digest
 from tasks.models import HumanRequest, RequestKind, RequestStatus, Run, RunStatus
 from tasks.services import answers
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
 from tests.html import HOSTILE, Page
 
+NOW = timezone.now
 HX = {"HX-Request": "true"}
 ARGUMENTS = {"to": "bob@example.com", "body": "Hello\nBob", "attachments": ["report.md"]}
 
@@ -53,6 +55,22 @@ def test_a_choice_is_an_answer(as_alice, waiting, alice):
     assert (asked.answer, asked.answered_by) == ({"value": "refund_usd"}, alice)
     assert waiting.status == RunStatus.QUEUED
     assert "Alice answered: refund_usd" in " ".join(Page(response.text).text.split())
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_whether_it_is_too_late_is_told_by_the_clock_of_the_database(waiting, alice, hours, monkeypatch):
+    asked = ask(waiting, expires_at=NOW() - timedelta(hours=1))
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW() + timedelta(hours=hours))
+
+    with pytest.raises(Conflict, match="has expired"):
+        answers.answer_request(asked=asked, actor=alice, answer={"value": "yes"})
+    asked.refresh_from_db()
+    assert (asked.status, asked.answered_at) == (RequestStatus.OPEN, None)
+
+    HumanRequest.objects.update(expires_at=NOW() + timedelta(hours=1))
+    answers.answer_request(asked=asked, actor=alice, answer={"value": "yes"})
+    asked.refresh_from_db()
+    assert abs(asked.answered_at - NOW()) < timedelta(minutes=5)
 
 
 @pytest.mark.parametrize(

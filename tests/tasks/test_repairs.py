@@ -16,6 +16,8 @@ from tasks.models import HumanRequest, Run, RunEvent, RunStatus
 from tasks.services import repairs
 from tests.factories import RunFactory
 
+NOW = timezone.now
+
 
 @pytest.fixture
 def run(team: Team) -> Run:
@@ -117,6 +119,27 @@ def test_a_run_that_is_silent_is_shown(run: Run) -> None:
     assert found() == [
         ("Its worker desk:1 is alive, but nothing has happened for 25\xa0minutes.", "Hand it to another worker")
     ]
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_an_operator_whose_server_has_a_wrong_clock_sees_and_repairs_the_same(
+    team: Team, run: Run, alice: User, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, silent, busy = RunFactory.create_batch(3, team=team)
+    work_on(lost, lease_min=-2)
+    for alive in (silent, busy):
+        work_on(alive, lease_min=1)
+        stream.append(alive, Log(text="the last word"))
+    RunEvent.objects.filter(run=silent).update(at=minutes_ago(25))
+    Run.objects.filter(pk=run.pk).update(queued_at=minutes_ago(3))
+    right = found()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW() + timedelta(hours=hours))
+
+    assert (found(), len(right)) == (right, 3)
+    repairs.repair_run(run=busy, actor=alice)
+
+    assert set(Run.objects.stalled()) == {lost, busy}
+    assert abs(AuditEntry.objects.get(action="run.requeued").at - NOW()) < timedelta(minutes=5)
 
 
 def test_what_only_a_person_can_do_is_not_repaired(run: Run, team: Team, alice: User) -> None:
