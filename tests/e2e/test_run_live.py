@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.urls import reverse
@@ -416,6 +417,9 @@ def test_the_waterfall_and_the_log_come_when_they_are_looked_at(open_page: Open,
     page = open_page(alice)
     page.goto(path(run) + "#timeline")
     expect(page.locator("#p-timeline .wf-row")).to_have_count(1)
+    marks = [mark.bounding_box() for mark in page.locator(".wf-axis time").all() if mark.is_visible()]
+    assert len(marks) == 3  # of five, beside the plan on a narrow desk
+    assert all(left["x"] + left["width"] < right["x"] for left, right in pairwise(marks))
 
     page.get_by_role("tab", name="Everything").click()
     expect(page.locator("#run-log")).to_contain_text("<i>noted</i>")
