@@ -241,7 +241,7 @@ def line_of(step: Step) -> StepLine:
     result: Mapping[str, Any] = step.result or {}
     took = (step.finished_at - step.created_at).total_seconds() if step.finished_at else 0.0
     if step.kind == StepKind.TOOL:
-        text = json.dumps(step.request, ensure_ascii=False) if step.request else ""
+        text = _in_words(step.request)
         key, outcome = digest(step.tool, step.request), str(result.get("content", ""))
     elif step.kind == StepKind.MODEL:
         blocks = [block for block in result.get("content") or [] if isinstance(block, Mapping)]
@@ -255,6 +255,15 @@ def line_of(step: Step) -> StepLine:
     is_failed = step.status == StepStatus.FAILED or bool(result.get("is_error"))
     line = " ".join(text.split())[:300]
     return StepLine(step.index, step.kind, step.tool, line, max(took, 0.0), is_failed, f"{step.kind}:{key}", outcome)
+
+
+def _in_words(arguments: Mapping[str, Any]) -> str:
+    """Without the marks of JSON around texts: a query is read here, not run."""
+    plain = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in arguments.items()
+    }
+    return "; ".join(f"{name}: {value}" for name, value in plain.items())
 
 
 def _files(left: Run, right: Run) -> list[Pair[Artifact]]:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import Team
 from agents.models import Agent
 from tasks.models import Artifact, Run, RunKind, RunStatus, Step
-from tasks.services.comparisons import MAX_LINES, compare_runs, compare_texts, in_step
+from tasks.services.comparisons import MAX_LINES, compare_runs, compare_texts, in_step, line_of
 from tests.factories import AgentFactory, RunFactory, StoredFileFactory
 from tests.html import HOSTILE, Page
 
@@ -80,6 +80,12 @@ def test_equal_texts_have_no_difference_and_long_ones_are_cut() -> None:
 def test_rows_keep_step_after_something_was_put_between() -> None:
     assert in_step("abd", "abcde", key=str) == [("a", "a"), ("b", "b"), (None, "c"), ("d", "d"), (None, "e")]
     assert in_step("axc", "ayc", key=str) == [("a", "a"), ("x", "y"), ("c", "c")]
+
+
+def test_the_arguments_of_a_call_are_words_for_people(agent: Agent) -> None:
+    step = tool_step(done(agent), 1, sql='SELECT "n"\nFROM t', limit=5, columns=["ä"])
+
+    assert line_of(step).text == 'sql: SELECT "n" FROM t; limit: 5; columns: ["ä"]'
 
 
 def test_runs_are_compared_in_all_that_they_did_and_were_given(agent: Agent) -> None:
