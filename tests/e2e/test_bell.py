@@ -15,6 +15,17 @@ from tasks.services import answers, notices
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
 
 Open = Callable[..., Page]
+HEARD = """
+heard = [];
+WebSocket = class extends WebSocket {
+  constructor(address) {
+    super(address);
+    const number = heard.push(0) - 1;
+    this.addEventListener("message", () => { heard[number] += 1; });
+  }
+};
+"""
+"""Counts what each socket of the page hears."""
 
 
 @pytest.mark.parametrize("look", [{}, {"phone": True, "dark": True}], ids=["desk", "phone"])
@@ -68,6 +79,21 @@ def test_the_bell_of_the_billing_role_rings_for_money(open_page: Open, team: Tea
     page.get_by_role("button", name="Acme has spent 80% of its budget").click()
     expect(page).to_have_url(re.compile("/t/acme/settings/budgets/$"))
     expect(count).to_have_text("")
+
+
+@pytest.mark.parametrize(("before", "after"), [(Role.MEMBER, Role.BILLING), (Role.BILLING, Role.MEMBER)])
+def test_the_feed_goes_on_when_the_role_changes_to_or_from_billing(
+    open_page: Open, team: Team, bob: User, before: Role, after: Role
+) -> None:
+    Membership.objects.filter(user=bob).update(role=before)
+    page = open_page(bob)
+    page.add_init_script(HEARD)
+    page.goto("/t/acme/settings/plan/")
+    page.wait_for_function("() => heard[0] > 0")
+
+    Membership.objects.filter(user=bob).update(role=after)
+
+    page.wait_for_function("() => heard[1] > 0", timeout=60_000)
 
 
 def test_the_pages_of_notifications(open_page: Open, shot: Callable[..., None], team: Team, alice: User) -> None:

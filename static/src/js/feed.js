@@ -43,8 +43,10 @@ document.addEventListener("htmx:before:swap", (event) => {
 function openFeed() {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const socket = new WebSocket(`${scheme}//${location.host}/ws/feed/?team=${encodeURIComponent(feedTeam)}`);
+  let wasHeard = false;
   socket.addEventListener("message", (event) => {
     const frame = JSON.parse(event.data);
+    wasHeard = true;
     if (feedTries) refreshLive();
     feedTries = 0;
     showFeed("dot-ok", "Live");
@@ -53,6 +55,8 @@ function openFeed() {
     if (frame.kind === "run") { document.dispatchEvent(new CustomEvent("feed:run", { detail: frame })); refreshLive(); }
   });
   socket.addEventListener("close", (event) => {
+    /* Closed after it was open: the person's role is another one now. With it the feed opens, or is refused at once. */
+    if (event.code === 4403 && wasHeard) { openFeed(); return; }
     if ([4401, 4403, 4404].includes(event.code)) { showFeed("dot-idle", "Not live"); return; }
     feedTries += 1;
     showFeed("dot-human", "Reconnecting");
