@@ -21,7 +21,7 @@ from accounts.models import Notification, Role, Team
 from accounts.models.notifications import ABOUT_RUNS
 from accounts.sockets import READERS, Caller, access_of, callers_team_ids
 from tasks import aio, hub
-from tasks.models import HumanRequest
+from tasks.models import HumanRequest, Run, RunStatus
 from tasks.services import shares
 from tasks.watching import history
 from tasks.watching.rights import allowed
@@ -177,6 +177,7 @@ class FeedConsumer(LiveConsumer):
     """
 
     _last_bell: dict[str, Any] | None = None
+    _last_desk: dict[str, Any] | None = None
     _sees_runs: bool | None = None
 
     async def refuse(self) -> int | None:
@@ -231,16 +232,20 @@ class FeedConsumer(LiveConsumer):
             await self.send(json.dumps({"kind": "bell", "unread": newest["count"]}))
 
     async def _count(self) -> None:
-        count = await self._open_requests()
-        if count != getattr(self, "_last_count", None):
-            self._last_count = count
-            await self.send(json.dumps({"kind": "inbox", "count": count}))
+        desk = await self._desk()
+        if desk != self._last_desk:
+            self._last_desk = desk
+            await self.send(json.dumps({"kind": "inbox", **desk}))
 
     @database_sync_to_async
-    def _open_requests(self) -> int:
-        """Those that the caller sees; who has just lost the right is about to be closed."""
+    def _desk(self) -> dict[str, Any]:
+        """How many requests wait and whether a run is at work, of those that the caller sees; who has just lost the
+        right is about to be closed."""
         access = access_of(self.caller, self.team_id) if self.caller else None
-        return HumanRequest.objects.visible_to(access).open().count() if access else 0
+        if access is None:
+            return {"count": 0, "running": False}
+        is_running = Run.objects.visible_to(access).filter(status=RunStatus.RUNNING).exists()
+        return {"count": HumanRequest.objects.visible_to(access).open().count(), "running": is_running}
 
     @database_sync_to_async
     def _may_see(self, message: dict[str, Any]) -> bool:

@@ -115,6 +115,10 @@ function showInbox(count) {
   }
 }
 
+function showRunning(isRunning) {
+  for (const sign of document.querySelectorAll("[data-running]")) sign.hidden = !isRunning;
+}
+
 function showFeed(state, text) {
   for (const sign of document.querySelectorAll("[data-feed]")) {
     sign.hidden = false;
@@ -146,7 +150,7 @@ function openFeed() {
     if (feedTries) refreshLive();
     feedTries = 0;
     showFeed("dot-ok", "Live");
-    if (frame.kind === "inbox") { showInbox(frame.count); refreshLive(); }
+    if (frame.kind === "inbox") { showInbox(frame.count); showRunning(frame.running); refreshLive(); }
     if (frame.kind === "bell") ringBell(frame.unread);
     if (frame.kind === "run") { document.dispatchEvent(new CustomEvent("feed:run", { detail: frame })); refreshLive(); }
   });

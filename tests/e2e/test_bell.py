@@ -11,6 +11,8 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import Membership, Notification, Role, Team, User
 from billing.models import Budget
+from tasks import stream
+from tasks.models import Run
 from tasks.services import answers, notices
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
 
@@ -94,6 +96,21 @@ def test_the_feed_goes_on_when_the_role_changes_to_or_from_billing(
     Membership.objects.filter(user=bob).update(role=after)
 
     page.wait_for_function("() => heard[1] > 0", timeout=60_000)
+
+
+def test_the_sign_that_runs_are_in_progress_comes_and_goes_by_itself(open_page: Open, team: Team, bob: User) -> None:
+    page = open_page(bob)
+    page.goto("/t/acme/settings/notifications/")
+    sign = page.locator("#sidebar .live")
+    expect(page.locator("[data-feed-text]")).to_have_text("Live")
+    expect(sign).to_be_hidden()
+    run = RunFactory(agent=AgentFactory(team=team), created_by=bob)
+
+    for status, lease in (("running", timezone.now()), ("queued", None)):
+        Run.objects.filter(pk=run.pk).update(status=status, lease_expires_at=lease)
+        stream.announce(run, status=status)
+
+        expect(sign).to_be_visible(visible=status == "running")
 
 
 def test_the_pages_of_notifications(open_page: Open, shot: Callable[..., None], team: Team, alice: User) -> None:

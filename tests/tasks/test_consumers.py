@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from channels.consumer import AsyncConsumer
 from django.db import OperationalError
 from django.test import AsyncClient, Client
+from django.utils import timezone
 
 from accounts import notifications
 from accounts.models import Membership, NoticeKind, Role, Team, User
@@ -212,13 +213,34 @@ async def test_too_many_sockets_of_one_person(run: Run, bob: User, settings: Any
 
 async def test_the_feed_tells_of_status_changes_and_the_inbox(run: Run, bob: User) -> None:
     made = await opened(await sync_to_async(socket)(f"/ws/feed/?team={run.team.slug}", user=bob))
-    assert json.loads(await made.receive_from()) == {"kind": "inbox", "count": 0}
+    assert json.loads(await made.receive_from()) == {"kind": "inbox", "count": 0, "running": False}
     assert json.loads(await made.receive_from()) == {"kind": "bell", "unread": 0}
 
     hint = {"run": str(run.pk), "status": "running"}
     await sync_to_async(stream.publish)([(stream.team_channel(run.team_id), hint)])
 
     assert json.loads(await made.receive_from()) == {"kind": "run", "run": str(run.pk), "status": "running"}
+    await made.disconnect()
+
+
+async def test_the_feed_tells_whether_a_run_that_the_person_sees_is_at_work(
+    run: Run, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "POLL_S", 60.0)  # it looks when it is told to, and not in between
+    team = run.team
+    hidden = await sync_to_async(AgentFactory)(team=team, is_limited=True)
+    await sync_to_async(RunFactory)(agent=hidden, status="running", lease_expires_at=timezone.now())
+    made = await opened(await sync_to_async(socket)(f"/ws/feed/?team={team.slug}", user=bob))
+    assert (await made.receive_json_from(5))["running"] is False
+    await made.receive_json_from(5)
+
+    for status, lease in (("running", timezone.now()), ("queued", None)):
+        await Run.objects.filter(pk=run.pk).aupdate(status=status, lease_expires_at=lease)
+        await sync_to_async(stream.announce)(run, status=status)
+
+        assert await made.receive_json_from(5) == {"kind": "run", "run": str(run.pk), "status": status}
+        told = await made.receive_json_from(5)
+        assert told == {"kind": "inbox", "count": 0, "running": status == "running"}
     await made.disconnect()
 
 
@@ -234,7 +256,7 @@ async def test_what_changes_while_the_feed_opens_is_not_missed(
     monkeypatch.setattr(hub, "POLL_S", 60.0)  # nobody looks a second time
     made = await opened(await sync_to_async(socket)(f"/ws/feed/?team={run.team.slug}", user=bob))
 
-    assert json.loads(await made.receive_from()) == {"kind": "inbox", "count": 1}
+    assert json.loads(await made.receive_from()) == {"kind": "inbox", "count": 1, "running": False}
     await made.disconnect()
 
 
@@ -244,7 +266,7 @@ async def test_what_waits_in_another_team_is_not_counted(run: Run, charlie: User
     mine = await sync_to_async(RunFactory)(agent=await sync_to_async(AgentFactory)(team=other_team))
     made = await opened(await sync_to_async(socket)(f"/ws/feed/?team={other_team.slug}", user=charlie))
 
-    assert await made.receive_json_from(5) == {"kind": "inbox", "count": 0}
+    assert await made.receive_json_from(5) == {"kind": "inbox", "count": 0, "running": False}
     assert await made.receive_json_from(5) == {"kind": "bell", "unread": 0}
     for changed in (run, mine):
         await sync_to_async(stream.announce)(changed, status="running")

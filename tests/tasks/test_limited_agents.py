@@ -312,7 +312,7 @@ async def test_the_feed_says_nothing_of_it(team: Team, agent: Agent, alice: User
     other: Run = await sync_to_async(RunFactory)(agent=await sync_to_async(AgentFactory)(team=team))
     hidden: Run = await sync_to_async(RunFactory)(agent=agent)
     feed = await opened(await sync_to_async(socket)("/ws/feed/?team=acme", user=bob))
-    assert json.loads(await feed.receive_from(10)) == {"kind": "inbox", "count": 0}
+    assert json.loads(await feed.receive_from(10)) == {"kind": "inbox", "count": 0, "running": False}
 
     for run in (hidden, other):
         await sync_to_async(runs.cancel_run)(run=run, actor=alice)
