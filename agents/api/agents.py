@@ -93,8 +93,7 @@ class AgentViewSet(ListAndShow):
 
     def _locked(self) -> Agent:
         """The agent, held until the change is committed, so that `If-Match` cannot be overtaken."""
-        rows = Agent.objects.visible_to(self.access).present().select_related("version").select_for_update(of=("self",))
-        agent = find(rows, pk=self.kwargs["pk"])
+        agent = find(Agent.objects.visible_to(self.access).present().held(), pk=self.kwargs["pk"])
         require_match(self.request, agent)
         return agent
 
@@ -128,8 +127,9 @@ class AgentVersionViewSet(ListAndShow, OfAgent):
         responses={201: AgentSerializer},
     )
     @idempotent()
+    @transaction.atomic
     def restore(self, request: Request, agent_pk: str, number: int) -> Response:
-        agent = self.agent()
+        agent = find(Agent.objects.visible_to(self.access).present().held(), pk=agent_pk)
         if agents.restores_a_higher_cap(agent=agent, number=number):
             require_scope(self.access, "team:admin")
         restored = agents.restore_version(agent=agent, actor=self.actor, number=number)

@@ -43,6 +43,12 @@ class AgentQuerySet(TeamScopedQuerySet["Agent"]):
         """Agents that were not deleted."""
         return self.exclude(status=AgentStatus.REMOVED)
 
+    def held(self) -> Self:
+        """Each locked until the transaction ends. Without its version, which is read when it is asked for: joined, a
+        row that was waited for has none, because its new version is younger than the statement.
+        """
+        return self.select_for_update(of=("self",)).select_related("team")
+
     def with_budget(self) -> Self:
         """With `budget_monthly_usd`, in the same query."""
         mine = Budget.objects.filter(agent_id=OuterRef("pk"))

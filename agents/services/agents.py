@@ -101,7 +101,7 @@ def restore_version(*, agent: Agent, actor: User | None, number: int) -> Agent:
 
 
 def restores_a_higher_cap(*, agent: Agent, number: int) -> bool:
-    """Whether one run of that version may cost more than a member can allow."""
+    """Whether one run of that version may cost more than a member can allow. The caller holds the agent."""
     dearer = AgentVersion.objects.filter(max_cost_usd__gt=checks.most_of_members(agent.version))
     return dearer.filter(agent=agent, number=number).exists()
 
@@ -140,7 +140,7 @@ def _set_status(agent: Agent, actor: User | None, status: AgentStatus, action: s
 
 def _locked(agent: Agent) -> tuple[Agent, AgentVersion]:
     """The agent as it is now, held until the transaction ends, with its present version."""
-    locked = Agent.objects.select_for_update(of=("self",)).select_related("team", "version").get(pk=agent.pk)
+    locked = Agent.objects.held().get(pk=agent.pk)
     if locked.status == AgentStatus.REMOVED or locked.version is None:
         raise Conflict(f"{locked.name} was deleted.")
     return locked, locked.version

@@ -6,6 +6,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -44,10 +45,12 @@ def agent_new(request: TeamRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @team_required
+@transaction.atomic
 def agent_edit(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     require(request, "agents:write")
-    present = Agent.objects.visible_to(request.access).present().select_related("version", "team")
-    agent = get_object_or_404(present, pk=agent_id)
+    present = Agent.objects.visible_to(request.access).present()
+    found = present.held() if request.method == "POST" else present.select_related("version", "team")
+    agent = get_object_or_404(found, pk=agent_id)
     version = cast(AgentVersion, agent.version)
     budget = reports.agent_budgets(request.team).get(agent.pk)
     initial = AgentForm.initial_of(agent, version, budget.limit_usd if budget else None)
@@ -67,10 +70,11 @@ def agent_edit(request: TeamRequest, agent_id: UUID) -> HttpResponse:
 
 @require_POST
 @team_required
+@transaction.atomic
 def agent_restore(request: TeamRequest, agent_id: UUID, number: int) -> HttpResponse:
     """Go back to an old version; it becomes the newest one."""
     require(request, "agents:write")
-    agent = get_object_or_404(Agent.objects.visible_to(request.access).present(), pk=agent_id)
+    agent = get_object_or_404(Agent.objects.visible_to(request.access).present().held(), pk=agent_id)
     if agents.restores_a_higher_cap(agent=agent, number=number):
         require(request, "team:admin")
     agent = agents.restore_version(agent=agent, actor=request.user, number=number)
