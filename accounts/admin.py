@@ -13,10 +13,12 @@ from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.text import get_text_list
 
 from accounts import audit, mail
 from accounts.errors import AppError
@@ -130,8 +132,23 @@ class PersonForm(AdminUserCreationForm):  # type: ignore[type-arg]
         return str(self.cleaned_data["email"]).lower()
 
 
+class AccountForm(UserChangeForm):  # type: ignore[type-arg]
+    def clean_is_active(self) -> bool:
+        """Switching an account off leaves no team of others without an owner, as removing a member does not."""
+        is_active = bool(self.cleaned_data["is_active"])
+        if self.instance.is_active and not is_active:
+            teams = get_text_list([team.name for team in members.owned_by_nobody_without(self.instance)], "and")
+            if teams:
+                raise ValidationError(
+                    f"Others work in {teams} and would have no owner who can sign in. Make one of "
+                    "them an owner first (Memberships in the admin), or let an owner delete the team."
+                )
+        return is_active
+
+
 @admin.register(User)
 class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
+    form = AccountForm
     add_form = PersonForm
     ordering = ["email"]
     list_display = ["email", "name", "is_active", "is_staff", "date_joined", "last_login"]

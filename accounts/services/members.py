@@ -105,6 +105,18 @@ def transfer_ownership(*, team: Team, actor: User, user: User) -> Membership:
     return theirs
 
 
+def owned_by_nobody_without(person: User) -> list[Team]:
+    """The teams, held, that would have nobody left who owns them and can sign in, and in which others work."""
+    found = []
+    mine = Team.objects.filter(removed_at=None, memberships__user=person, memberships__role=Role.OWNER)
+    for pk in mine.order_by("pk").values_list("pk", flat=True):
+        team = Team.objects.select_for_update(no_key=True).get(pk=pk)
+        others = Membership.objects.filter(team=team, user__is_active=True).exclude(user=person)
+        if others.exists() and not others.filter(role=Role.OWNER).exists():
+            found.append(team)
+    return found
+
+
 def _member(team: Team, user: User) -> Membership:
     membership = Membership.objects.select_related("user").filter(team=team, user=user).first()
     if membership is None:

@@ -16,13 +16,13 @@ from django.utils import timezone
 
 from accounts import sockets
 from accounts.devices import device_name
-from accounts.models import ApiKey, AuditEntry, TokenFamily, User
+from accounts.models import ApiKey, AuditEntry, Membership, Role, TokenFamily, User
 from accounts.services import keys
 from accounts.services.tokens import family_of_access, issue_pair
 from accounts.sockets import Caller
 from tests.accounts.people import FIREFOX, IPHONE, SIGN_IN, browser, confirmed, is_signed_in, person
 from tests.accounts.test_social import go, sign_in, to_provider
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, MembershipFactory, TeamFactory
 from tests.html import Page
 from tests.standins.oauth import Identity, OAuthStandIn
 
@@ -211,6 +211,32 @@ def test_disabling_a_person_ends_sessions_sockets_and_keys(grace: User) -> None:
     again = Client()
     again.post(SIGN_IN, {"login": grace.email, "password": PASSWORD})
     assert is_signed_in(again) is False
+
+
+def test_an_account_is_not_switched_off_while_a_team_of_others_has_no_other_owner(grace: User) -> None:
+    operator = browser(person("root@example.com", is_staff=True, is_superuser=True))
+    teams = [TeamFactory(name=name) for name in ("Acme", "Birch", "Cedar", "Alone")]
+    for team in teams:
+        MembershipFactory(team=team, user=grace, role=Role.OWNER)
+    for team in teams[:3]:
+        MembershipFactory(team=team, role=Role.ADMIN)
+    for team, is_active in zip(teams[1:], (False, True, False), strict=True):
+        MembershipFactory(team=team, role=Role.OWNER, user__is_active=is_active)
+    here, name = browser(grace), grace.name
+    fields = {"email": grace.email, "name": "Grace H.", "hue": grace.hue}
+
+    refused = operator.post(f"/admin/accounts/user/{grace.pk}/change/", fields)
+
+    assert "Others work in Acme and Birch and would have no owner who can sign in." in refused.text
+    grace.refresh_from_db()
+    assert (grace.is_active, grace.name, is_signed_in(here)) == (True, name, True)
+
+    assert operator.post(f"/admin/accounts/user/{grace.pk}/change/", fields | {"is_active": "on"}).status_code == 302
+    Membership.objects.filter(team__in=teams[:2], role=Role.ADMIN).update(role=Role.OWNER)
+    assert operator.post(f"/admin/accounts/user/{grace.pk}/change/", fields).status_code == 302
+
+    grace.refresh_from_db()
+    assert (grace.is_active, is_signed_in(here)) == (False, False)
 
 
 def test_an_identity_is_connected_and_disconnected(grace: User, page: str, provider: OAuthStandIn) -> None:
