@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from accounts.models import User
 from agents.models import Agent
@@ -22,10 +22,12 @@ from tasks.services.onboarding import hire_role
 from tests import web
 from tests.browser import ARGUMENTS, find_chromium
 from tests.factories import RunFactory
+from tests.patience import PATIENCE_S
 
 OUTPUT = Path(__file__).parent / "output"
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
+expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,10 @@ from tasks.models import Run, RunStatus
 from tasks.services import runs
 from tests.e2e.conftest import DESK, PHONE
 from tests.factories import AgentFactory
+from tests.tasks.conftest import FAST
 from tests.tasks.scripted import Scripted, call, engine, say, settled
 
 Open = Callable[..., Page]
-FAST = {"lease_s": 2.0, "heartbeat_s": 0.4, "poll_s": 0.2, "drain_s": 3.0}
 REPORT = call("write_file", "toolu_1", path="report.md", content="# Refunds\n\n41% <b>are late</b>.\n")
 
 
@@ -72,7 +72,7 @@ def test_a_run_is_forked_from_its_middle_and_compared(
         page.get_by_role("button", name="Start the fork").click()
 
         expect(page.get_by_text("The steps before it were taken over")).to_be_visible()
-        expect(page.locator("#run-status")).to_contain_text("Done", timeout=15_000)
+        expect(page.locator("#run-status")).to_contain_text("Done")
         look(page, shot, "fork-3-run")
         page.get_by_role("link", name="Compare", exact=True).click()
 

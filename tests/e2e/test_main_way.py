@@ -38,7 +38,7 @@ def test_from_the_first_click_to_the_receipt(open_page: Open, shot, alice, analy
     page.keyboard.press("r")
     page.get_by_label("What should it do?").fill("What drives refunds? Send the report to alice@example.com.")
     page.get_by_label("Files").set_input_files(TICKETS)
-    expect(page.locator("[data-uploads-list] input[name=attached]")).to_have_count(1, timeout=30_000)
+    expect(page.locator("[data-uploads-list] input[name=attached]")).to_have_count(1)
     page.get_by_label("Wait for my review").check()
     shot(page, "main-way-1-hand-over")
     page.get_by_role("button", name="Start").click()

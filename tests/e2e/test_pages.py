@@ -152,8 +152,8 @@ def test_the_inbox_count_follows_without_a_reload(open_page: Open, alice, desk):
     asked = HumanRequest.objects.get()
     answers.answer_request(asked=asked, actor=alice, answer={"value": "October"})
 
-    expect(badge).to_have_text("", timeout=10_000)
-    expect(page.locator("#dashboard-live")).to_contain_text("All answered.", timeout=10_000)
+    expect(badge).to_have_text("")
+    expect(page.locator("#dashboard-live")).to_contain_text("All answered.")
 
 
 def test_a_session_that_ended_leads_to_the_sign_in_page(open_page: Open, alice, desk):

@@ -170,12 +170,12 @@ def test_a_broken_connection_loses_and_repeats_nothing(open_page: Open, alice, r
     say(run, 4, 5)
     cut[0] = False
 
-    expect(page.locator("#run-activity")).to_contain_text("Word 5.", timeout=15_000)
+    expect(page.locator("#run-activity")).to_contain_text("Word 5.")
     expect(page.locator("#run-banner")).to_be_hidden()
     for n in range(6, 16):
         sockets[-1].close(code=4000)
         say(run, n)
-        expect(page.locator("#run-activity")).to_contain_text(f"Word {n}.", timeout=15_000)
+        expect(page.locator("#run-activity")).to_contain_text(f"Word {n}.")
     assert words(page) == [f"Word {n}." for n in range(1, 16)]
 
 
@@ -183,7 +183,7 @@ def test_where_no_socket_gets_through_the_page_asks(open_page: Open, alice, run)
     page = open_page(alice)
     page.route_web_socket(re.compile(r"/ws/runs/"), lambda socket: socket.close(code=4000))
     page.goto(path(run))
-    expect(page.locator("#run-connection")).to_contain_text("Every 2 s", timeout=15_000)
+    expect(page.locator("#run-connection")).to_contain_text("Every 2 s")
 
     say(run, 1, 2)
     expect(page.locator("#run-activity")).to_contain_text("Word 2.")
@@ -200,7 +200,7 @@ def test_a_long_run_keeps_its_page_short_and_its_past_at_hand(open_page: Open, a
     page.goto(path(run))
     expect(page.locator("#run-connection")).to_contain_text("Live")
     say(run, *range(700, 850))
-    expect(page.locator("#run-activity")).to_contain_text("Word 849.", timeout=15_000)
+    expect(page.locator("#run-activity")).to_contain_text("Word 849.")
 
     assert page.locator("#run-activity > li").count() <= 500
     for _ in range(4):
@@ -409,7 +409,7 @@ def test_a_shared_link_is_live_and_ends_when_it_is_revoked(open_page: Open, shot
     shot(page, "run-shared")
     shares.revoke_share(share=RunShare.objects.get(), actor=alice)
 
-    expect(page.locator("#run-banner")).to_contain_text("not yours to see any more", timeout=15_000)
+    expect(page.locator("#run-banner")).to_contain_text("not yours to see any more")
 
 
 def test_the_waterfall_and_the_log_come_when_they_are_looked_at(open_page: Open, alice, run):
