@@ -75,7 +75,7 @@ def test_without_valkey_a_run_is_accepted_at_once_driven_and_cancelled(
     began = time.monotonic()
     kept, stopped = start(), start()
     cancel_run(run=stopped, actor=alice)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
     with engine():
         settled(kept, "succeeded")

@@ -308,7 +308,8 @@ def test_a_worker_that_lost_its_lease_writes_nothing(scripted: Play, start: Star
 
 
 @pytest.mark.promise("G4", "G18")
-def test_draining_hands_a_run_over_at_a_step_boundary(scripted: Play, start: Start) -> None:
+def test_draining_hands_a_run_over_at_a_step_boundary(scripted: Play, start: Start, settings: Any) -> None:
+    settings.ENGINE = settings.ENGINE | {"drain_s": PATIENCE_S}
     reached, go_on = threading.Event(), threading.Event()
 
     async def hold(request: Any) -> None:

@@ -24,7 +24,8 @@ Start = Callable[..., Run]
 
 
 @pytest.mark.promise("G18")
-def test_a_stopping_worker_begins_no_other_turn_of_the_model(scripted: Play, start: Start) -> None:
+def test_a_stopping_worker_begins_no_other_turn_of_the_model(scripted: Play, start: Start, settings: Any) -> None:
+    settings.ENGINE = settings.ENGINE | {"drain_s": PATIENCE_S}
     reached, go_on = threading.Event(), threading.Event()
 
     async def hold(request: Any) -> None:
