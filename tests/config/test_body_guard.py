@@ -173,7 +173,7 @@ def test_a_body_that_stalls_ends_with_408(server, first):
 
     assert status == 408
     assert json.loads(body)["code"] == "request_timeout"
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < PATIENCE_S
 
 
 def test_a_body_that_drips_does_not_last_for_ever(server):
@@ -183,7 +183,7 @@ def test_a_body_that_drips_does_not_last_for_ever(server):
         connection.sendall(head("/", "Content-Length: 1000"))
         connection.settimeout(0.3)
         received = b""
-        while not received and time.monotonic() - started < 10:
+        while not received and time.monotonic() - started < PATIENCE_S:
             try:
                 connection.sendall(b"x")
                 received = connection.recv(65536)

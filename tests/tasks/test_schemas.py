@@ -82,7 +82,7 @@ def test_what_is_let_through_is_quick(pattern: str) -> None:
     for length in (50, 80, 300, 1000, 7000, 20_000):
         assert schemas.misfit("a" * length, schema) is not None
 
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 30
 
 
 @pytest.mark.parametrize(

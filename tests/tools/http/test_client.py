@@ -76,7 +76,7 @@ def test_a_large_body_is_cut(site: Site) -> None:
     response = get(site)
 
     assert (len(response.body), response.is_cut) == (2 * 1024 * 1024, True)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
@@ -127,7 +127,7 @@ def test_a_slow_answer_is_cut_at_the_deadline(site: Site, answer: object) -> Non
     with pytest.raises(ToolFailed, match=r"^public\.test did not answer in time\.$"):
         get(site, timeout_s=1)
 
-    assert 0.9 < time.monotonic() - started < 5
+    assert 0.9 < time.monotonic() - started < 9
 
 
 def endless_headers(peer: socket.socket, _: bytes) -> None:

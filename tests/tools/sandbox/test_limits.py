@@ -35,7 +35,7 @@ def test_time(run: Run, spaces: Spaces) -> None:
     )
 
     assert (outcome.limit, outcome.exit_code, outcome.stdout) == (Limit.TIME, None, "started\n")
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 19
     assert spaces
     assert is_nothing_left(spaces)
 
@@ -120,7 +120,7 @@ def test_a_flood_of_output_is_cut(run: Run, spaces: Spaces) -> None:
     outcome = run("import os\nwhile True:\n    os.write(1, b'x' * 65536)", output_bytes=100_000)
 
     assert (outcome.limit, outcome.stdout) == (Limit.OUTPUT, "x" * 100_000)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     assert spaces
     assert is_nothing_left(spaces)
 
@@ -142,7 +142,7 @@ def test_a_daemon_does_not_outlive_its_code(run: Run, spaces: Spaces) -> None:
     )
 
     assert (outcome.exit_code, outcome.stdout, outcome.limit) == (0, "parent ends\n", None)
-    assert outcome.duration_s < 10
+    assert outcome.duration_s < 19
     assert spaces
     assert is_nothing_left(spaces)
 
@@ -153,7 +153,7 @@ def test_a_cancelled_run_stops_its_code(run: Run, spaces: Spaces) -> None:
     outcome = run("import time; time.sleep(600)", cancelled=lambda: time.monotonic() > deadline)
 
     assert outcome.limit is Limit.CANCELLED
-    assert outcome.duration_s < 5
+    assert outcome.duration_s < 19
     assert spaces
     assert is_nothing_left(spaces)
 
