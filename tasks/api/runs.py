@@ -160,7 +160,8 @@ class RunViewSet(ListAndShow):
 
     @extend_schema(
         summary="Try a run again from its middle",
-        description="A new run that keeps what was settled until event `from_seq`; 0 starts at the beginning.",
+        description="A new run that keeps what was settled until event `from_seq`; 0 starts at the beginning. "
+        "409 where nobody could approve its calls: its version and the agent of today name other approvers.",
         request=ForkInput,
         responses={201: RunSerializer},
     )

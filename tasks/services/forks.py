@@ -81,6 +81,7 @@ def fork_run(
         raise InvalidInput(
             "Choose another model.", fields=[FieldError("model", "invalid_choice", "There is no such model.")]
         )
+    _check_approvers(run, actor)
     fork = _copy(run, actor, prompt=prompt if not kept else "", kind=run.kind, model=model)
     for step in kept:
         result = dict(step.result or {})
@@ -133,6 +134,25 @@ def _check(kept: list[Step], *, from_seq: int, prompt: str, tool_result: str | N
         problem = FieldError("prompt", "invalid", "The agent waits for a tool result there. Choose the event after it.")
     if problem:
         raise InvalidInput(problem.message, fields=[problem])
+
+
+def _check_approvers(run: Run, actor: User) -> None:
+    """A fork asks those whom its version and the agent of today both name (`answers.rules_of`). What none of them could
+    answer would wait until it expires: the fork is refused instead.
+    """
+    rules = [version.options or {} for version in (run.version, run.agent.version or run.version)]
+    pinned, present = ([str(email).lower() for email in options.get("approvers", ())] for options in rules)
+    if not (pinned and present and run.version.tools):
+        return
+    both, is_four_eyes = set(pinned) & set(present), any(options.get("four_eyes") for options in rules)
+    if both - ({actor.email.lower()} if is_four_eyes else set()):
+        return
+    name, nor = run.agent.name, ", and never to who starts the run" if is_four_eyes else ""
+    raise Conflict(
+        f"Nobody could approve the calls of this fork: version {run.version.number} of {name} leaves that to "
+        f"{', '.join(pinned)}, the version of today to {', '.join(present)}{nor}. Let {name} have an "
+        "approver whom both name, or start a new run."
+    )
 
 
 def _has_open_calls(kept: list[Step]) -> bool:

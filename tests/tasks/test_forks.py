@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 
-from accounts.errors import Forbidden, InvalidInput
+from accounts.errors import Conflict, Forbidden, InvalidInput
 from accounts.models import AuditEntry, Team, User
 from agents.models import AgentVersion
 from agents.runtimes.base import Stop
@@ -286,6 +287,34 @@ def test_a_fork_keeps_to_the_approvers_and_hosts_of_today_too(
 
     settled(fork, "succeeded")
     assert [list(allowed) for allowed in reached] == [hosts]
+
+
+@pytest.mark.parametrize(
+    ("pinned", "present", "words"),
+    [
+        (
+            ["bob@example.com"],
+            {"approvers": ["carol@example.com"]},
+            "to bob@example.com, the version of today to carol@",
+        ),
+        (["Alice@example.com"], {"approvers": ["alice@example.com"], "four_eyes": True}, "Nobody could approve"),
+        (["alice@example.com"], {"approvers": ["bob@example.com", "ALICE@example.com"]}, ""),
+        (["alice@example.com"], {"approvers": []}, ""),
+    ],
+)
+def test_a_fork_that_nobody_could_approve_is_refused(
+    done: Run, alice: User, pinned: list[str], present: dict[str, Any], words: str
+) -> None:
+    AgentVersion.objects.update(options={"approvers": pinned})
+    agents.update_agent(agent=done.agent, actor=alice, changes={"options": present})
+    done.refresh_from_db()
+
+    with pytest.raises(Conflict, match=words) if words else nullcontext():
+        forks.fork_run(run=done, actor=alice)
+
+    assert Run.objects.exclude(pk=done.pk).exists() is not bool(words)
+    if words:
+        settled(forks.replay_run(run=done, actor=alice), "succeeded")
 
 
 @pytest.mark.parametrize("tools", [[], [{"tool": "write_file", "policy": "deny"}]])
