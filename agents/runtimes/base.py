@@ -46,6 +46,10 @@ class ToolDefinition:
     input_schema: Mapping[str, Any]
 
 
+OF_A_MODEL = ("thinking", "output_config")
+"""Options that one model knows and another may refuse: they go to the version's own model and to no other."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRequest:
     """All that a runtime may know."""

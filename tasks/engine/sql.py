@@ -246,7 +246,7 @@ OWNED = """
 SELECT clock_timestamp() AS loaded_at, r.id, r.team_id, r.agent_id, r.kind, r.title, r.prompt, r.epoch, r.recoveries, r.turns, r.active_s, r.cost_usd, r.last_seq, r.said_seq,
     r.max_cost_usd, r.max_turns, r.timeout_s, r.review, r.output_schema, r.required_artifacts, r.metadata, r.started_at,
     a.name AS agent_name, a.role AS agent_role, a.status AS agent_status, t.name AS team_name, t.slug AS team_slug, u.email AS person,
-    v.instructions, v.runtime, COALESCE(NULLIF(r.model_override, ''), v.model) AS model, r.forked_at_step, v.tools, p.tools AS tools_now, p.options AS options_now, v.memory_enabled, v.options, v.number AS version,
+    v.instructions, v.runtime, COALESCE(NULLIF(r.model_override, ''), v.model) AS model, r.model_override NOT IN ('', v.model) AS is_other_model, r.forked_at_step, v.tools, p.tools AS tools_now, p.options AS options_now, v.memory_enabled, v.options, v.number AS version,
     CASE WHEN r.recoveries > 0 THEN (SELECT max(epoch) FROM tasks_step s WHERE s.run_id = r.id AND s.status <> 'intent') END AS settled_epoch
 FROM tasks_run r JOIN agents_agent a ON a.id = r.agent_id JOIN agents_agentversion v ON v.id = r.version_id
 JOIN accounts_team t ON t.id = r.team_id LEFT JOIN accounts_user u ON u.id = r.created_by_id

@@ -289,6 +289,22 @@ def test_a_fork_keeps_to_the_approvers_and_hosts_of_today_too(
     assert [list(allowed) for allowed in reached] == [hosts]
 
 
+def test_a_fork_to_another_model_leaves_out_what_only_the_first_may_know(
+    scripted: Play, done: Run, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.services.forks.models_of", lambda runtime: ["demo-1", "demo-2"])
+    kept = {"max_tokens": 900, "service_tier": "auto"}
+    AgentVersion.objects.update(options={"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}} | kept)
+    runtime = scripted([say("Done.")])
+
+    for model in ("demo-2", "demo-1"):
+        settled(forks.fork_run(run=done, actor=alice, model=model, reuse_tools=False), "succeeded")
+
+    other, own = runtime.calls
+    assert (other.model, other.options, other.max_tokens) == ("demo-2", kept, 900)
+    assert (own.model, own.options.keys() - kept.keys()) == ("demo-1", {"thinking", "output_config"})
+
+
 @pytest.mark.parametrize(
     ("pinned", "present", "words"),
     [
