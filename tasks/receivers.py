@@ -27,6 +27,7 @@ from tasks.services import answers, notices, removals, shares
 
 removal.witness(removals.work_of)
 team_removal.witness(removals.team_work)
+team_removal.link_witness(shares.open_links_by)
 
 entitlements.counted_by(Limit.MONTHLY_RUNS, lambda team: Run.objects.for_team(team).since(month_start()).count())
 entitlements.counted_by(

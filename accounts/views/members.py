@@ -14,6 +14,7 @@ from accounts.errors import AppError, Conflict, LimitReached
 from accounts.forms import InviteForm, RoleForm, add_refusal
 from accounts.models import Invitation, Membership, Role, User
 from accounts.models.roles import ACTIONS, may_manage
+from accounts.removal import open_links_by
 from accounts.services import invitations
 from accounts.services import members as service
 from accounts.tenancy import TeamRequest, may, membership_required, require
@@ -86,15 +87,23 @@ def member_role(request: TeamRequest, user_id: UUID) -> HttpResponse:
 def member_remove(request: TeamRequest, user_id: UUID) -> HttpResponse:
     require(request, "team:admin")
     user = _user(request, user_id)
+    links = open_links_by(request.team, user)
     if request.method == "POST":
         try:
             service.remove_member(team=request.team, actor=request.user, user=user)
         except Conflict as error:
             messages.error(request, error.detail)
         else:
-            messages.success(request, f"{user.display_name} is not in the team any more.")
+            messages.success(request, f"{user.display_name} is not in the team any more.{_still_open(links)}")
         return redirect("home") if user == request.user else _back(request)
-    return render(request, "accounts/member_remove.html", {"person": user})
+    return render(request, "accounts/member_remove.html", {"person": user, "links": links})
+
+
+def _still_open(links: int) -> str:
+    if not links:
+        return ""
+    what = "1 link to a run is" if links == 1 else f"{links} links to runs are"
+    return f" {what} still open: close them in Settings, Team, Links to runs."
 
 
 @require_POST

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.errors import AppError, Conflict
 from accounts.forms import NewTeamForm, TeamDeleteForm, TeamForm, TransferForm, add_refusal
 from accounts.models import Membership, Role, User
-from accounts.removal import dependents
+from accounts.removal import dependents, open_links_by
 from accounts.services import closing, members, teams
 from accounts.tenancy import TeamRequest, may, membership_required, require
 
@@ -84,7 +84,8 @@ def team_leave(request: TeamRequest) -> HttpResponse:
         messages.success(request, f"You have left {request.team.name}.")
         return redirect("home")
     is_only = not Membership.objects.filter(user=request.user).exclude(team=request.team).exists()
-    return render(request, "accounts/team_leave.html", {"is_only": is_only})
+    links = open_links_by(request.team, request.user)
+    return render(request, "accounts/team_leave.html", {"is_only": is_only, "links": links})
 
 
 @never_cache

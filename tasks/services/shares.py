@@ -63,6 +63,10 @@ def close_links_of_leavers(*, team: Team, actor: User) -> int:
     return len(links)
 
 
+def open_links_by(team: Team, person: User) -> int:
+    return RunShare.objects.for_team(team).open().filter(created_by=person).count()
+
+
 def open_links(agent: Agent) -> int:
     return RunShare.objects.filter(run__agent=agent, revoked_at__isnull=True).count()
 

@@ -77,6 +77,24 @@ def test_an_owner_sees_whose_links_are_open_and_closes_those_of_people_who_left(
     assert AuditEntry.objects.filter(action="run.unshared").count() == 4
 
 
+def test_who_removes_a_member_reads_how_many_of_their_links_stay_open(as_alice, team, bob, run):
+    address = f"/t/acme/settings/members/{bob.pk}/remove/"
+    assert "No link by which they shared a run is open." in as_alice.get(address).text
+    for _ in range(2):
+        shares.share_run(run=run, actor=bob)
+    shares.revoke_share(share=shares.share_run(run=run, actor=bob)[0], actor=bob)
+    shares.share_run(run=RunFactory(), actor=bob)  # of another team
+    as_bob = Client()
+    as_bob.force_login(bob)
+
+    assert "2 links by which they shared runs" in Page(as_alice.get(address).text).text
+    assert "so do 2 open links by which you shared runs" in Page(as_bob.get("/t/acme/settings/team/leave/").text).text
+    removed = as_alice.post(address, follow=True)
+
+    assert "2 links to runs are still open: close them in Settings, Team, Links to runs." in removed.text
+    assert shares.close_links_of_leavers(team=team, actor=bob) == 2
+
+
 def test_only_owners_and_admins_see_every_link(client, team, alice, bob, charlie, other_team, run):
     share, _ = shares.share_run(run=run, actor=alice)
     refused = {bob: 403, charlie: 404}
