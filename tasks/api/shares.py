@@ -11,6 +11,7 @@ from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.base import TeamViewSet
 from accounts.api.idempotency import idempotent
 from accounts.api.serializers import EmptyInput
 from tasks.api.runs import OfRun
@@ -61,3 +62,23 @@ class RunShareViewSet(mixins.ListModelMixin, OfRun):
     def destroy(self, request: Request, run_pk: str, pk: str) -> Response:
         shares.revoke_share(share=self.get_object(), actor=self.actor)
         return Response(status=204)
+
+
+@extend_schema_serializer(component_name="OpenShare")
+class OpenShareSerializer(RunShareSerializer):
+    run_title = serializers.CharField(source="run.title")
+    created_by = serializers.CharField(source="created_by.display_name", allow_null=True, default=None)
+    is_of_member = serializers.BooleanField(help_text="Whether its maker is in the team still.")
+
+    class Meta(RunShareSerializer.Meta):
+        fields = ["id", "run", "run_title", "token_hint", "created_by", "is_of_member", "created_at"]
+        read_only_fields = fields
+
+
+@extend_schema_view(list=extend_schema(summary="List the open links to all runs of the team"))
+class OpenShareViewSet(mixins.ListModelMixin, TeamViewSet):
+    """Each is closed by way of its run."""
+
+    queryset = RunShare.objects.open().select_related("run", "created_by")
+    serializer_class = OpenShareSerializer
+    read_scope = write_scope = "team:admin"

@@ -9,7 +9,7 @@ from tasks.api.artifacts import ArtifactViewSet, RunArtifactViewSet
 from tasks.api.events import RunEventsView
 from tasks.api.requests import InboxViewSet, RequestViewSet
 from tasks.api.runs import RunViewSet
-from tasks.api.shares import RunShareViewSet
+from tasks.api.shares import OpenShareViewSet, RunShareViewSet
 from tasks.api.tasks import TaskViewSet
 
 router = SimpleRouter(use_regex_path=False)
@@ -17,6 +17,7 @@ router.register("tasks", TaskViewSet, basename="task")
 router.register("runs", RunViewSet, basename="run")
 router.register("artifacts", ArtifactViewSet, basename="artifact")
 router.register("inbox", InboxViewSet, basename="inbox")
+router.register("shares", OpenShareViewSet, basename="share")
 of_run = "runs/<uuid:run_pk>/"
 
 urlpatterns = [

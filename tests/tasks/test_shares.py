@@ -13,6 +13,7 @@ from storage.services import save_file
 from tasks import events, stream
 from tasks.models import Artifact, Run, RunShare, RunStatus
 from tasks.services import shares
+from tests.calling import api_of
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory, UserFactory
 from tests.html import Page
 
@@ -93,6 +94,24 @@ def test_who_removes_a_member_reads_how_many_of_their_links_stay_open(as_alice, 
 
     assert "2 links to runs are still open: close them in Settings, Team, Links to runs." in removed.text
     assert shares.close_links_of_leavers(team=team, actor=bob) == 2
+
+
+def test_the_api_lists_every_open_link_of_the_team(team, alice, bob, run):
+    of_bob, of_dora = (shares.share_run(run=run, actor=person)[0] for person in (bob, UserFactory()))
+    shares.revoke_share(share=shares.share_run(run=run, actor=alice)[0], actor=alice)
+    shares.share_run(run=RunFactory(), actor=alice)  # of another team
+    api = api_of(alice, team)
+
+    listed = {one["id"]: one for one in api.get("/api/v1/shares/").json()["results"]}
+
+    assert listed.keys() == {str(of_bob.pk), str(of_dora.pk)}
+    assert [listed[str(one.pk)]["is_of_member"] for one in (of_bob, of_dora)] == [True, False]
+    told = listed[str(of_bob.pk)]
+    assert (told["run"], told["run_title"]) == (str(run.pk), run.title)
+    assert (told["created_by"], told["token_hint"]) == ("Bob", of_bob.token_hint)
+    assert api_of(bob, team).get("/api/v1/shares/").status_code == 403
+    assert api.delete(f"/api/v1/runs/{run.pk}/shares/{of_bob.pk}/").status_code == 204
+    assert [one["id"] for one in api.get("/api/v1/shares/").json()["results"]] == [str(of_dora.pk)]
 
 
 def test_only_owners_and_admins_see_every_link(client, team, alice, bob, charlie, other_team, run):
