@@ -499,7 +499,9 @@ let seenEnd = 0; // where the end was when it was last looked at; lines that cam
 
 /** How far down the page is when the dock, with which the activity ends, stands where it belongs. */
 function endOfActivity() {
-  const below = document.querySelector(".dock").parentElement.getBoundingClientRect().bottom - window.innerHeight;
+  const dock = document.querySelector(".dock");
+  const stops = window.innerHeight - parseFloat(getComputedStyle(dock).bottom); // on a phone above the tab bar
+  const below = dock.parentElement.getBoundingClientRect().bottom - stops;
   return Math.max(0, Math.min(window.scrollY + below, root.scrollHeight - window.innerHeight));
 }
 

@@ -85,6 +85,20 @@ def test_the_box_meets_neither_the_pill_nor_the_question(live, shot, run, look, 
     expect(box).to_be_visible()
 
 
+def test_on_a_phone_the_page_goes_on_right_below_the_box_and_the_box_stands_above_the_tabs(live, run):
+    page = live(phone=True)
+    box, rail, tabs = (page.locator(place) for place in (".say .composer", ".rail", ".tabbar"))
+    gap = rail.bounding_box()["y"] - box.bounding_box()["y"] - box.bounding_box()["height"]
+    assert 0 < gap < 45
+
+    say(run, *range(1, 60))
+    expect(page.locator("#run-activity")).to_contain_text("59")
+
+    page.wait_for_function("() => scrollY > 0")
+    below = tabs.bounding_box()["y"] - box.bounding_box()["y"] - box.bounding_box()["height"]
+    assert 0 < below < 20
+
+
 @pytest.mark.parametrize("look", [{}, {"phone": True}], ids=["desk", "phone"])
 def test_a_toast_covers_nothing_that_can_be_pressed(live, shot, run, look, request):
     say(run, *range(1, 60))
