@@ -27,6 +27,7 @@ from tests.standins.anthropic import (
     text,
     tool_use,
 )  # fmt: skip
+from tests.standins.blackhole import blackhole
 
 MODEL = "claude-sonnet-5-5"
 
@@ -197,6 +198,14 @@ def test_nobody_listens(claude: AnthropicStandIn) -> None:
         port = closed.getsockname()[1]
 
     error = asked(AnthropicRuntime(api_key="key", base_url=f"http://127.0.0.1:{port}"))
+
+    assert told(error) == ("connection", True, False)
+
+
+def test_packets_that_are_dropped_were_not_sent() -> None:
+    """Nobody answers the first packet: the call is tried again, and nobody pays for it."""
+    with blackhole() as port:
+        error = asked(AnthropicRuntime(api_key="key", base_url=f"http://127.0.0.1:{port}", connect_s=0.3))
 
     assert told(error) == ("connection", True, False)
 

@@ -180,11 +180,18 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def between_us_and_the_store() -> Iterator[Between]:
     """The product reaches its store through it until the block ends, with less patience than usual."""
-    default: dict[str, Any] = settings.STORAGES["default"]
     store = Between(lambda: settings.S3_ENDPOINT_URL)
-    impatient = Config(read_timeout=0.5, retries={"max_attempts": 2, "mode": "standard"})
-    config = default["OPTIONS"]["client_config"].merge(impatient)
-    options = {**default["OPTIONS"], "endpoint_url": store.url, "client_config": config}
-    with override_settings(STORAGES={**settings.STORAGES, "default": {**default, "OPTIONS": options}}):
+    with store_at(store.url):
         yield store
     store.close()
+
+
+@contextmanager
+def store_at(url: str) -> Iterator[None]:
+    """The product looks for its store there, with less patience than usual."""
+    default: dict[str, Any] = settings.STORAGES["default"]
+    impatient = Config(connect_timeout=0.5, read_timeout=0.5, retries={"max_attempts": 2, "mode": "standard"})
+    config = default["OPTIONS"]["client_config"].merge(impatient)
+    options = {**default["OPTIONS"], "endpoint_url": url, "client_config": config}
+    with override_settings(STORAGES={**settings.STORAGES, "default": {**default, "OPTIONS": options}}):
+        yield

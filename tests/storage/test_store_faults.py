@@ -16,7 +16,8 @@ from accounts.models import IdempotencyRecord, Team, User
 from storage import services
 from storage.models import StoredFile
 from tests.calling import api_of
-from tests.standins.between import FAULTS, Between, between_us_and_the_store
+from tests.standins.between import FAULTS, Between, between_us_and_the_store, store_at
+from tests.standins.blackhole import blackhole
 
 CONTENT = b"name;cost\n" * 2000
 LARGE = bytes(range(256)) * 4096 * 20
@@ -53,6 +54,15 @@ def test_a_file_that_cannot_be_kept_has_no_row_and_can_be_sent_again(
     kept = services.save_file(team_id=team.pk, content=content, name="a.csv")
     assert kept.sha256 == sha256(content).hexdigest()
     assert objects(team) == [kept.key.partition("/")[2]]
+
+
+@pytest.mark.promise("G17")
+def test_a_store_whose_packets_are_dropped_is_away(team: Team) -> None:
+    with blackhole() as port, store_at(f"http://127.0.0.1:{port}"), pytest.raises(Unavailable, match="does not answer"):
+        services.save_file(team_id=team.pk, content=CONTENT, name="a.csv")
+
+    assert not StoredFile.objects.exists()
+    assert services.save_file(team_id=team.pk, content=CONTENT, name="a.csv").size == len(CONTENT)
 
 
 @pytest.mark.promise("G17")

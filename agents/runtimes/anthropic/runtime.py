@@ -32,12 +32,19 @@ class AnthropicRuntime:
     badge = ""
 
     def __init__(
-        self, *, api_key: str, base_url: str = "", answer_s: float = ANSWER_S, silence_s: float = SILENCE_S
+        self,
+        *,
+        api_key: str,
+        base_url: str = "",
+        answer_s: float = ANSWER_S,
+        silence_s: float = SILENCE_S,
+        connect_s: float = CONNECT_S,
     ) -> None:
         self._api_key = api_key
         self._base_url = base_url or None
         self._answer_s = answer_s
         self._silence_s = silence_s
+        self._connect_s = connect_s
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncAnthropic] = WeakKeyDictionary()
 
     async def next_turn(self, request: TurnRequest, on_delta: OnDelta) -> Turn:
@@ -110,7 +117,7 @@ class AnthropicRuntime:
                 api_key=self._api_key,
                 base_url=self._base_url,
                 max_retries=0,
-                timeout=httpx2.Timeout(self._silence_s, connect=CONNECT_S),
+                timeout=httpx2.Timeout(self._silence_s, connect=self._connect_s),
             )
         return self._clients[loop]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.standins.blackhole import blackhole
 from tests.tools.http.conftest import Site, egress_to, plain
 from tools import http
 from tools.errors import ToolFailed
@@ -162,6 +163,13 @@ def test_an_answer_that_is_none_is_said(site: Site, answer: object) -> None:
 
     with pytest.raises(ToolFailed, match=r"^public\.test could not be reached or gave no proper answer\.$"):
         get(site, timeout_s=5)
+
+
+def test_an_address_whose_packets_are_dropped_is_given_up_in_time() -> None:
+    with blackhole() as port:
+        dial = lambda _, __, timeout_s: socket.create_connection(("127.0.0.1", port), timeout=timeout_s)  # noqa: E731
+        with pytest.raises(ToolFailed, match=r"^public\.test did not answer in time\.$"):
+            http.request("POST", URL, egress=Egress(resolve=lambda *_: ["93.184.216.34"], dial=dial), timeout_s=0.5)
 
 
 def test_the_next_checked_address_is_tried_when_one_does_not_answer(site: Site) -> None:
