@@ -9,6 +9,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.core.cache import cache
 
+from agents.runtimes import warm_up
 from tasks import queue
 from tasks.engine import driver
 from tasks.services import housekeeping
@@ -36,6 +37,7 @@ def sweep() -> None:
 
 @worker_ready.connect
 def _start_driver(**_: object) -> None:
+    warm_up()
     driver.of_this_process()
     spare_collector()
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +18,7 @@ from agents.runtimes.base import Block, Stop, ToolDefinition, Turn, TurnRequest
 from tests.agents.playing import play, user
 from tests.standins.anthropic import AnthropicStandIn, message, text, thinking, tool_use
 
+ROOT = Path(__file__).resolve().parents[2]
 MODEL = "claude-sonnet-5-5"
 
 
@@ -260,3 +265,21 @@ async def test_many_turns_at_once_share_one_client(claude: AnthropicStandIn) -> 
     done = await asyncio.gather(*(shared.next_turn(request(), lambda piece: None) for _ in range(50)))
 
     assert len(done) == claude.count == 50
+
+
+STARTED = """
+import sys, django
+django.setup()
+from tasks import jobs
+jobs.driver.of_this_process = lambda: print("anthropic" in sys.modules)
+jobs._start_driver()
+"""
+
+
+@pytest.mark.parametrize("key", ["", "sk-1"])
+def test_a_worker_loads_the_client_before_its_first_run_or_never(key: str) -> None:
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings", "ANTHROPIC_API_KEY": key}
+
+    done = subprocess.run([sys.executable, "-c", STARTED], cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    assert done.stdout.strip() == str(bool(key)), done.stderr
