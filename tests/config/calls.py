@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -65,9 +66,10 @@ OF_PATH: Mapping[str, type[Model]] = {
 OF_BODY: Mapping[str, type[Model]] = {"agent": Agent, "task": Task, "attachments": StoredFile}
 _SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 _LIMITS = {"max_cost_usd": "1.00", "max_turns": 5, "timeout_s": 60}
+_IN_A_MONTH = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
 _START = {
     **{"attachments": [], "limits": _LIMITS, "output_schema": _SCHEMA, "required_artifacts": ["a.md"], "review": True},
-    **{"start_at": "2027-01-01T00:00:00Z", "priority": 1, "metadata": {"a": 1}},
+    **{"start_at": _IN_A_MONTH, "priority": 1, "metadata": {"a": 1}},
 }
 GOOD: dict[str, dict[str, Any]] = {
     "agents": {
@@ -92,7 +94,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "review": {"decision": "revise", "comment": "More"},
     "answer": {"value": "yes", "comment": "c"},
     "memories": {"text": "Remember"},
-    "api-keys": {"name": "K", "scopes": ["runs:read"], "expires_at": "2027-01-01T00:00:00Z"},
+    "api-keys": {"name": "K", "scopes": ["runs:read"], "expires_at": _IN_A_MONTH},
     "me": {"name": "N", "hue": "teal"},
     "teams": {"name": "T"},
     "teams/invitations": {"email": "new@example.com", "role": "viewer"},
