@@ -41,6 +41,11 @@ AWAY = (Unavailable, OperationalError, InterfaceError)
 """The object store or Postgres does not answer. What failed like this may simply be done again."""
 
 
+def rest_after(rests: int) -> timedelta:
+    """A store may be away for days: no power of so many rests is a number that the machine knows."""
+    return timedelta(seconds=min(REST_S * 2 ** min(rests, 9), LONGEST_REST_S))
+
+
 class NotBegun(Exception):
     """The tool was not touched: nobody waits for it any more, or the run may have another owner by now."""
 
@@ -100,8 +105,7 @@ class Caller:
             rests = await self._run.rests()
             if not rests:
                 self._run.tell(events.Error(code="files_away", detail=str(error), will_retry=True))
-            rest = timedelta(seconds=min(REST_S * 2**rests, LONGEST_REST_S))
-            await self._run.wait(kind=WaitKind.TIMER, start_at=self._run.now() + rest)
+            await self._run.wait(kind=WaitKind.TIMER, start_at=self._run.now() + rest_after(rests))
 
     @asynccontextmanager
     async def slot(self, spec: ToolSpec) -> AsyncIterator[None]:

@@ -99,6 +99,12 @@ def test_a_run_whose_files_cannot_be_laid_says_so_once_and_rests_longer_each_tim
     assert last(run, "tool.finished")["is_error"] is False
 
 
+def test_a_run_rests_no_longer_after_days_without_the_store() -> None:
+    rests = (0, 1, 2, 3, 5000)
+
+    assert [calling.rest_after(count).total_seconds() for count in rests] == [15, 30, 60, 60, 60]
+
+
 @pytest.mark.promise("G17")
 def test_the_words_of_a_tool_are_kept_while_it_works(scripted: Play, start: Start, tool: Callable[..., str]) -> None:
     """So that a worker that is killed takes no more than the last of them along."""
