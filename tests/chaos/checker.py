@@ -18,6 +18,7 @@ from tasks.models import TERMINAL
 from tests.chaos.clients import World
 from tests.chaos.installation import Desk
 from tests.chaos.model import SCRIPTS
+from tests.chaos.receiver import Effect
 
 Check = Callable[["Checker"], Iterator[str]]
 ASTRAY = timedelta(minutes=2)
@@ -157,21 +158,23 @@ class Checker:
     def effects_after_cancel(self) -> Iterator[str]:
         """No call starts after it. One that had started before may arrive when its paused or starved worker goes on."""
         told = {cancel.run: cancel.at for cancel in self.history.cancels}
-        late: Counter[str] = Counter()
+        came: Counter[str] = Counter()
         for effect in self.desk.receiver.effects:
-            if effect.run in told and effect.at > told[effect.run] + 0.5:
-                late[effect.run] += 1
-                if late[effect.run] > self._on_their_way(effect.run, told[effect.run]):
-                    yield f"{effect.run} took effect {effect.at - told[effect.run]:.1f} s after its cancel"
+            came[effect.key] += 1
+            at = told.get(effect.run)
+            if at is not None and effect.at > at + 0.5 and came[effect.key] > self._begun(effect, at):
+                yield f"{effect.run} took effect {effect.at - at:.1f} s after its cancel"
         for run in told:
             if self.runs[run]["status"] != "cancelled":
                 yield f"{run} was cancelled and is {self.runs[run]['status']}"
 
-    def _on_their_way(self, run: str, at: float) -> int:
-        """How many deliveries had been started and not come to an end."""
-        calls = [e for e in self.events[run] if e["data"].get("tool") == "deliver" and e["at"].timestamp() <= at]
-        started = sum(1 for event in calls if event["type"] == "tool.started")
-        return started - sum(1 for event in calls if event["type"] == "tool.finished")
+    def _begun(self, effect: Effect, at: float) -> int:
+        """How often its very call had been started by then; 0 where each of these had come to its end."""
+        step = int(effect.key.rpartition(":")[2])
+        before = [event for event in self.events[effect.run] if event["at"].timestamp() <= at]
+        told = [event["type"] for event in before if event["data"].get("step") == step]
+        started = told.count("tool.started")
+        return started if started > told.count("tool.finished") else 0
 
     def doubled_answers(self) -> Iterator[str]:
         yield from (f"request {one} took {n} answers" for one, n in self.history.answers.items() if n > 1)

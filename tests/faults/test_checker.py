@@ -121,14 +121,26 @@ def late_effect(case: Case) -> None:
     effects(case, 1, time.time())
 
 
-def effect_of_a_call_from_before(case: Case, *ends: str) -> None:
+def effect_of_a_call_from_before(case: Case, *ends: str, step: int = 2) -> None:
     """Its worker was paused between the intent and the call."""
     for type_ in ("tool.started", *ends):
-        case.event(type_, step=2, tool="deliver", is_error=True)
+        case.event(type_, step=step, tool="deliver", is_error=True)
     RunEvent.objects.update(at=timezone.now() - timedelta(minutes=2))
     case.history.views.clear()
     case.change(created_at=timezone.now() - timedelta(minutes=2))
     late_effect(case)
+
+
+def effect_of_a_call_that_began_after(case: Case) -> None:
+    """One that had begun before is open still: its worker died when it had had its effect."""
+    case.desk.effects.append(Effect(f"{case.id}:1", "s0", case.id, time.time() - 120))
+    effect_of_a_call_from_before(case, step=1)
+
+
+def effect_that_came_again(case: Case) -> None:
+    case.history.retries["s1"] += 1
+    effects(case, 1, time.time() - 120)
+    effect_of_a_call_from_before(case)
 
 
 def paid(case: Case, **answer: Any) -> None:
@@ -221,6 +233,8 @@ SPOILT: list[tuple[str, Callable[[Case], Any]]] = [
     ("doubled answers", lambda case: case.history.answers.update({"request": 2})),
     ("after cancel", late_effect),
     ("after cancel", lambda case: effect_of_a_call_from_before(case, "tool.finished")),
+    ("after cancel", effect_of_a_call_that_began_after),
+    ("after cancel", effect_that_came_again),
     ("after cancel", lambda case: case.history.cancels.append(Cancel(case.id, 0))),
     ("events missing", lambda case: RunEvent.objects.filter(run=case.run, seq=1).delete()),
     ("views wrong", lambda case: case.history.views.append(View(case.id, seen=[1], has_ended=True))),
