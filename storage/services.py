@@ -8,8 +8,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -51,6 +52,17 @@ _UNREADABLE = (
 _FULL = "The file store is full. Nothing was lost; whoever runs this Deskhand has to make room in it."
 
 
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """What is to be kept. `content_type` is a hint for what cannot be told from the bytes; a page that calls itself a
+    picture is not believed.
+    """
+
+    content: BinaryIO | bytes | Path
+    name: str
+    content_type: str = ""
+
+
 def save_file(
     *,
     team_id: UUID,
@@ -60,33 +72,44 @@ def save_file(
     created_by: User | None = None,
     expires_at: datetime | None = None,
 ) -> StoredFile:
-    """Keep the content under a generated key. A row exists only for an object that was read back and is whole.
+    """Keep the content under a generated key. A row exists only for an object that was read back and is whole."""
+    file = NewFile(content, name, content_type)
+    return save_files([file], team_id=team_id, created_by=created_by, expires_at=expires_at)[0]
 
-    `content_type` is a hint for what cannot be told from the bytes; a page that calls itself a picture is not believed.
+
+def save_files(
+    files: Iterable[NewFile], *, team_id: UUID, created_by: User | None = None, expires_at: datetime | None = None
+) -> list[StoredFile]:
+    """The same for several, all or none. Whoever asks for room in the plan holds it until the transaction ends, which
+    may be another's: no object is on its way to the store meanwhile.
     """
-    with _on_disk(content) as file:
+    objects: list[dict[str, Any]] = []
+    try:
+        for file in files:
+            objects.append(_object(team_id, file))
+        with transaction.atomic():
+            return [_row(of, team_id=team_id, created_by=created_by, expires_at=expires_at) for of in objects]
+    except BaseException:
+        for of in objects:
+            forget_object(of["key"])
+        raise
+
+
+def _object(team_id: UUID, new: NewFile) -> dict[str, Any]:
+    """Put the content into the store; what its row will say of it."""
+    with _on_disk(new.content) as file:
         size, sha256, head = _measure(file)
         key = _put(f"{team_id}/{uuid7()}", file, sha256)
-    detected = content_types.detect(name=name, head=head)
-    try:
-        with transaction.atomic():
-            file_saving.send(sender=StoredFile, team_id=team_id, size=size)
-            stored = StoredFile.objects.create(
-                team_id=team_id,
-                key=key,
-                name=names.display_name(name),
-                size=size,
-                sha256=sha256,
-                content_type=content_types.specific(detected, content_type),
-                created_by=created_by,
-                expires_at=expires_at,
-            )
-            if created_by is not None:
-                audit.record(team=stored.team, actor=created_by, action="file.uploaded", target=stored)
-            return stored
-    except BaseException:
-        forget_object(key)
-        raise
+    kind = content_types.specific(content_types.detect(name=new.name, head=head), new.content_type)
+    return {"key": key, "size": size, "sha256": sha256, "name": names.display_name(new.name), "content_type": kind}
+
+
+def _row(of: dict[str, Any], *, team_id: UUID, created_by: User | None, expires_at: datetime | None) -> StoredFile:
+    file_saving.send(sender=StoredFile, team_id=team_id, size=of["size"])
+    stored = StoredFile.objects.create(team_id=team_id, created_by=created_by, expires_at=expires_at, **of)
+    if created_by is not None:
+        audit.record(team=stored.team, actor=created_by, action="file.uploaded", target=stored)
+    return stored
 
 
 @contextmanager

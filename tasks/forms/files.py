@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from django.utils import timezone
 from accounts.models import Team, User
 from accounts.tenancy import Access
 from storage.models import StoredFile
-from storage.services import save_file
+from storage.services import NewFile, save_files
 
 UNUSED_LIVES = timedelta(days=2)
 """A file that no run took is removed after this; a run keeps its files."""
@@ -50,16 +51,10 @@ def upload_attrs(*, multiple: bool = False) -> dict[str, Any]:
     return attrs | {"multiple": True, "data-uploads": "attached"} if multiple else attrs
 
 
-def keep(upload: UploadedFile[Any], *, team: Team, actor: User) -> StoredFile:
-    """Store an upload."""
-    return save_file(
-        team_id=team.pk,
-        content=upload,  # type: ignore[arg-type]
-        name=upload.name or "file",
-        content_type=upload.content_type or "",
-        created_by=actor,
-        expires_at=timezone.now() + UNUSED_LIVES,
-    )
+def keep(uploads: Iterable[UploadedFile[Any]], *, team: Team, actor: User) -> list[StoredFile]:
+    """Store the uploads of a form."""
+    files = [NewFile(one, one.name or "file", one.content_type or "") for one in uploads]  # type: ignore[arg-type]
+    return save_files(files, team_id=team.pk, created_by=actor, expires_at=timezone.now() + UNUSED_LIVES)
 
 
 def uploaded_before(ids: list[str], access: Access) -> list[StoredFile]:

@@ -23,5 +23,5 @@ def file_upload(request: TeamRequest) -> HttpResponse:
     except ValidationError as error:
         message = str(error.message)
         raise InvalidInput(message, fields=[FieldError("file", "too_large", message)]) from error
-    stored = keep(upload, team=request.team, actor=request.user)
+    (stored,) = keep([upload], team=request.team, actor=request.user)
     return JsonResponse({"id": str(stored.pk), "name": stored.name, "size": stored.size}, status=201)

@@ -113,7 +113,7 @@ def _initial(request: TeamRequest) -> dict[str, Any]:
 
 def _start(request: TeamRequest, form: RunForm) -> Run:
     files = uploaded_before(request.POST.getlist("attached"), request.access)
-    files += [keep(upload, team=request.team, actor=request.user) for upload in form.cleaned_data["attachments"]]
+    files += keep(form.cleaned_data["attachments"], team=request.team, actor=request.user)
     return runs.start_run(
         team=request.team,
         actor=request.user,

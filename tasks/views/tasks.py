@@ -113,11 +113,10 @@ def _lower(*limits: Any) -> Any:
 
 
 def _start(request: TeamRequest, task: Task, form: TaskRunForm) -> Run:
-    values = form.values()
-    for name, upload in form.uploads().items():
-        values[name] = str(keep(upload, team=request.team, actor=request.user).pk)
-    files = uploaded_before(request.POST.getlist("attached"), request.access)
-    files += [keep(upload, team=request.team, actor=request.user) for upload in form.cleaned_data["attachments"]]
+    named = form.uploads()
+    kept = keep([*named.values(), *form.cleaned_data["attachments"]], team=request.team, actor=request.user)
+    values = form.values() | {name: str(file.pk) for name, file in zip(named, kept, strict=False)}
+    files = uploaded_before(request.POST.getlist("attached"), request.access) + kept[len(named) :]
     return runs.start_run(
         team=request.team,
         actor=request.user,

@@ -219,7 +219,7 @@ MUTATIONS = (
     _m("G17", "a copy is compared with what was kept", STORAGE, "if _sha256(part) != sha256:", "if False:",
        f"{OBJECTS}test_a_damaged_object_is_not_copied"),
     _m("G17", "an object without a row is removed", STORAGE,
-       "    except BaseException:\n        forget_object(key)\n", "    except BaseException:\n",
+       '        for of in objects:\n            forget_object(of["key"])\n', "",
        f"{OBJECTS}test_no_object_is_left_when_the_row_cannot_be_made"),
     _m("G17", "what a tool says is committed while it works", CALLING,
        "if self._run.gathered.events and not work.done():", "if False:",

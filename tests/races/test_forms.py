@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
 from accounts.api import idempotency
 from accounts.models import Team, User
+from billing import entitlements
+from storage import services
 from tasks.models import Run
 from tests.factories import AgentFactory
-from tests.races.together import at_once
+from tests.races.together import at_once, other_connection
 
 pytestmark = [pytest.mark.usefixtures("transactional_db"), pytest.mark.promise("G10")]
 
@@ -59,3 +62,27 @@ def test_who_waits_too_long_for_the_first_is_told_what_happens(
     assert 'name="form_key" value="1"' in late.text  # sending it again from here leads to the first run
     assert "the first is still being carried out" in late.text
     assert Run.objects.count() == 0
+
+
+def test_the_team_goes_on_while_the_files_of_a_form_go_to_the_store(
+    team: Team, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entitlements.assign_plan(team=team, actor=None, plan="free")
+    really_put, free = services._put, []
+
+    def put(*given: Any) -> str:
+        with other_connection() as db:
+            query = "SELECT 1 FROM billing_teamplan WHERE team_id = %s FOR NO KEY UPDATE SKIP LOCKED"
+            free.append(db.execute(query, [team.pk]).fetchone() is not None)
+        return really_put(*given)
+
+    monkeypatch.setattr(services, "_put", put)
+    browser = Client()
+    browser.force_login(alice)
+    files = [SimpleUploadedFile(f"{n}.csv", b"a;b") for n in range(3)]
+    agent = AgentFactory(team=team)
+    address = reverse("tasks:run_new", args=["acme"])
+
+    browser.post(address, {"agent": agent.pk, "prompt": "Go", "form_key": "1", "attachments": files})
+
+    assert (free, Run.objects.get().inputs.count()) == ([True] * 3, 3)

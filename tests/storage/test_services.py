@@ -113,6 +113,28 @@ def test_no_object_is_left_when_the_row_cannot_be_made(team: Team) -> None:
     assert objects(team) == []
 
 
+@pytest.mark.parametrize("step", ["_object", "_row"])
+def test_of_several_files_all_are_kept_or_none(team: Team, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [services.NewFile(b"x", "a"), services.NewFile(b"yy", "b")]
+    really, calls = getattr(services, step), []
+
+    def once(*given: Any, **named: Any) -> Any:
+        calls.append(given)
+        if len(calls) > 1:
+            raise Unavailable("Not now.")
+        return really(*given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(services, step, once)
+        with pytest.raises(Unavailable):
+            services.save_files(files, team_id=team.pk)
+    assert (objects(team), StoredFile.objects.count()) == ([], 0)
+
+    kept = services.save_files(files, team_id=team.pk)
+    assert [(one.name, one.size) for one in kept] == [("a", 1), ("b", 2)]
+    assert len(objects(team)) == 2
+
+
 def test_a_deleted_file_goes_with_the_commit(team: Team, django_capture_on_commit_callbacks: Any) -> None:
     stored = services.save_file(team_id=team.pk, content=b"x", name="a")
 
