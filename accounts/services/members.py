@@ -108,11 +108,12 @@ def transfer_ownership(*, team: Team, actor: User, user: User) -> Membership:
 def owned_by_nobody_without(person: User) -> list[Team]:
     """The teams, held, that would have nobody left who owns them and can sign in, and in which others work."""
     found = []
-    mine = Team.objects.filter(removed_at=None, memberships__user=person, memberships__role=Role.OWNER)
+    mine = Team.objects.filter(removed_at=None, memberships__user=person)  # one may become theirs at this moment
     for pk in mine.order_by("pk").values_list("pk", flat=True):
         team = Team.objects.select_for_update(no_key=True).get(pk=pk)
-        others = Membership.objects.filter(team=team, user__is_active=True).exclude(user=person)
-        if others.exists() and not others.filter(role=Role.OWNER).exists():
+        people = Membership.objects.filter(team=team, user__is_active=True)
+        owners, others = people.filter(role=Role.OWNER), people.exclude(user=person)
+        if [owner.user_id for owner in owners] == [person.pk] and others.exists():
             found.append(team)
     return found
 

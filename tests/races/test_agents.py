@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
-import psycopg
 import pytest
-from django.db import connections, transaction
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Team, User
 from agents.models import Agent
 from agents.services import agents
-from tasks import postgres
 from tests.calling import Api, api_of
 from tests.factories import AgentFactory
-from tests.races.together import WAITING
-from tests.tasks.scripted import until
+from tests.races.together import while_open
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
@@ -44,19 +39,7 @@ def api(bob: User, team: Team) -> Api:
 
 def while_changed(agent: Agent, alice: User, changes: dict[str, Any], work: Callable[[], Any]) -> Any:
     """What `work` answers that began while Alice's change was under way."""
-
-    def alone() -> Any:
-        try:
-            return work()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(1) as pool, psycopg.connect(postgres.conninfo(), autocommit=True) as db:
-        with transaction.atomic():
-            agents.update_agent(agent=agent, actor=alice, changes=changes)
-            answer = pool.submit(alone)
-            until(lambda: answer.done() or db.execute(WAITING).fetchone() != (0,))
-        return answer.result()
+    return while_open(lambda: agents.update_agent(agent=agent, actor=alice, changes=changes), work)
 
 
 @pytest.mark.parametrize("way", ["edit", "restore", "api change", "api restore"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connections
+from django.test import Client
 
 from accounts.errors import Forbidden
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Role, Team, User
@@ -15,7 +16,7 @@ from accounts.services import closing, invitations, keys, members, teams
 from accounts.services.invitations import InvitationOver
 from accounts.services.members import LastOwner
 from tests.factories import MembershipFactory, TeamFactory, UserFactory
-from tests.races.together import at_once, until_waiting
+from tests.races.together import at_once, until_waiting, while_open
 
 ROUNDS = 8
 
@@ -48,6 +49,22 @@ def test_of_two_owners_who_go_at_once_one_stays(transactional_db: None, how: str
         assert how == "demote each other" or isinstance(refused[0], LastOwner)
         assert owners(team) == 1
         assert AuditEntry.objects.filter(team=team).count() == 1
+
+
+def test_who_becomes_the_owner_at_that_moment_is_not_switched_off(
+    transactional_db: None, team: Team, alice: User, bob: User
+) -> None:
+    operator = Client()
+    operator.force_login(UserFactory(is_staff=True, is_superuser=True))
+    address, fields = f"/admin/accounts/user/{bob.pk}/change/", {"email": bob.email, "name": bob.name, "hue": bob.hue}
+
+    refused = while_open(
+        lambda: members.transfer_ownership(team=team, actor=alice, user=bob), lambda: operator.post(address, fields)
+    )
+
+    assert f"Others work in {team.name} and would have no owner" in refused.text
+    bob.refresh_from_db()
+    assert bob.is_active
 
 
 def test_a_person_who_joins_ten_times_at_once_joins_once(transactional_db: None) -> None:

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from django.db import connections
+from django.db import connections, transaction
 
 from tasks import postgres
 from tests.patience import PATIENCE_S
+from tests.tasks.scripted import until
 
 WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -35,6 +36,23 @@ def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(alone, range(count)))
+
+
+def while_open(change: Callable[[], Any], work: Callable[[], Any]) -> Any:
+    """What `work` answers that began when `change` was made and not yet committed."""
+
+    def alone() -> Any:
+        try:
+            return work()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(postgres.conninfo(), autocommit=True) as db:
+        with transaction.atomic():
+            change()
+            answer = pool.submit(alone)
+            until(lambda: answer.done() or db.execute(WAITING).fetchone() != (0,))
+        return answer.result()
 
 
 @contextmanager
