@@ -20,6 +20,8 @@ LARGE_MB, GROWTH_MB = 90, 60
 """Pieces of 8 MB on their way to the store and back, and what the first upload loads."""
 
 MIB = 1024 * 1024
+BOUNDARY = secrets.token_hex(16)
+"""Long enough to be in no random content: "--b" is in every sixteenth MiB."""
 
 
 @pytest.fixture
@@ -29,15 +31,15 @@ def web(tmp_path: Path, transactional_db: None) -> Iterator[Served]:
 
 
 def pieces() -> Iterator[bytes]:
-    yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="large.bin"\r\n\r\n'
+    yield f"--{BOUNDARY}\r\n".encode() + b'Content-Disposition: form-data; name="file"; filename="large.bin"\r\n\r\n'
     piece = secrets.token_bytes(MIB)
     yield from (piece for _ in range(LARGE_MB))
-    yield b"\r\n--b--\r\n"
+    yield f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
 def test_a_large_upload_does_not_fill_the_memory(web: Served, team: Team, alice: User) -> None:
     _, token = create_key(team=team, actor=alice, name="Uploads", scopes=["runs:read", "runs:write"])
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "multipart/form-data; boundary=b"}
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
     before = peak_mb(web.pid)
 
     connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=60)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import os
+import random
 
 import pytest
 
@@ -32,7 +32,9 @@ def test_the_encoding_of_a_text_is_found(content: bytes, encoding: str | None) -
 
 
 def test_random_bytes_are_not_text() -> None:
-    assert [text.detect_encoding(os.urandom(4096)) for _ in range(50)] == [None] * 50
+    chance = random.Random(7)  # noqa: S311 - one in a thousand of all runs would draw the mark of an encoding
+
+    assert [text.detect_encoding(chance.randbytes(4096)) for _ in range(50)] == [None] * 50
 
 
 @pytest.mark.parametrize(
