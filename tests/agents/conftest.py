@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.agents.desk import DeskOf
+from tests.agents.demo_workspace import DemoWorkspace
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> DeskOf:
-    return DeskOf(tmp_path)
+def workspace(tmp_path: Path) -> DemoWorkspace:
+    return DemoWorkspace(tmp_path)

@@ -15,7 +15,7 @@ import pytest
 
 from agents.runtimes.base import Stop
 from agents.runtimes.demo import DemoRuntime
-from tests.agents.desk import ANALYST, REJECTED, DeskOf
+from tests.agents.demo_workspace import ANALYST, REJECTED, DemoWorkspace
 from tests.agents.playing import Play, request, text_of
 
 TICKETS = Path(__file__).resolve().parent.parent.parent / "docs" / "examples" / "support-tickets.csv"
@@ -31,22 +31,22 @@ def tickets() -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def done_desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[DeskOf, Play]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[DemoWorkspace, Play]:
     """The whole way, once: a question, the answer `refunded`, and an approved e-mail."""
-    desk = DeskOf(tmp_path_factory.mktemp("desk"), person_says="refunded")
-    desk.attach(TICKETS)
-    return desk, desk.work("What drives refunds?")
+    workspace = DemoWorkspace(tmp_path_factory.mktemp("workspace"), person_says="refunded")
+    workspace.attach(TICKETS)
+    return workspace, workspace.work("What drives refunds?")
 
 
 @pytest.fixture
-def worked(done_desk: tuple[DeskOf, Play]) -> Play:
-    return done_desk[1]
+def worked(finished: tuple[DemoWorkspace, Play]) -> Play:
+    return finished[1]
 
 
 @pytest.fixture
-def made(done_desk: tuple[DeskOf, Play]) -> DeskOf:
-    """The desk after the whole way."""
-    return done_desk[0]
+def made(finished: tuple[DemoWorkspace, Play]) -> DemoWorkspace:
+    """The workspace after the whole way."""
+    return finished[0]
 
 
 def by(rows: Iterable[Row], *columns: str) -> dict[str, list[Row]]:
@@ -82,7 +82,7 @@ def usd(row: Row) -> float:
     return float(row["refund_usd"])
 
 
-def test_it_asks_one_question_and_one_approval_and_delivers(worked: Play, made: DeskOf) -> None:
+def test_it_asks_one_question_and_one_approval_and_delivers(worked: Play, made: DemoWorkspace) -> None:
     (asked,) = worked.used("ask_human")
     assert asked["choices"] == ["refunded", "refund_usd", "Decide for me"]
     (mail,) = worked.used("email_report")
@@ -94,7 +94,7 @@ def test_it_asks_one_question_and_one_approval_and_delivers(worked: Play, made: 
     assert not any(is_error for _, _, (_, is_error) in worked.calls)
 
 
-def test_the_answer_stands_in_the_first_lines_and_says_who_made_it(worked: Play, made: DeskOf) -> None:
+def test_the_answer_stands_in_the_first_lines_and_says_who_made_it(worked: Play, made: DemoWorkspace) -> None:
     report = made.read("report.md")
 
     assert report.splitlines()[0] == "# What drives refunded in support-tickets.csv"
@@ -107,14 +107,14 @@ def test_the_answer_stands_in_the_first_lines_and_says_who_made_it(worked: Play,
     assert "<svg" in made.read("chart.svg")
 
 
-def test_the_share_of_all_rows_is_true(worked: Play, made: DeskOf, tickets: list[Row]) -> None:
+def test_the_share_of_all_rows_is_true(worked: Play, made: DemoWorkspace, tickets: list[Row]) -> None:
     count = sum(map(refunded, tickets))
 
     assert f"In {count:.0f} of {len(tickets)} rows ({count / len(tickets):.1%})" in made.read("report.md")
 
 
 @pytest.mark.parametrize("column", ["category", "product"])
-def test_the_tables_by_column_are_true(worked: Play, made: DeskOf, tickets: list[Row], column: str) -> None:
+def test_the_tables_by_column_are_true(worked: Play, made: DemoWorkspace, tickets: list[Row], column: str) -> None:
     expected = [
         [name, f"{len(rows)}", f"{sum(map(refunded, rows)):.0f}", f"{statistics.fmean(map(refunded, rows)):.1%}"]
         for name, rows in by(tickets, column).items()
@@ -127,7 +127,7 @@ def test_the_tables_by_column_are_true(worked: Play, made: DeskOf, tickets: list
     assert shares == sorted(shares, reverse=True)
 
 
-def test_the_table_of_combinations_is_true(worked: Play, made: DeskOf, tickets: list[Row]) -> None:
+def test_the_table_of_combinations_is_true(worked: Play, made: DemoWorkspace, tickets: list[Row]) -> None:
     pairs = {name: rows for name, rows in by(tickets, "category", "product").items() if len(rows) >= 6}
     highest = sorted(pairs.items(), key=lambda pair: -statistics.fmean(map(refunded, pair[1])))[:8]
 
@@ -140,7 +140,7 @@ def test_the_table_of_combinations_is_true(worked: Play, made: DeskOf, tickets: 
     assert found[0][0] == "Defect · Porch Cam"
 
 
-def test_the_ranking_of_columns_is_true(worked: Play, made: DeskOf, tickets: list[Row]) -> None:
+def test_the_ranking_of_columns_is_true(worked: Play, made: DemoWorkspace, tickets: list[Row]) -> None:
     found = {row[0].strip("`"): row[2] for row in section(made.read("report.md"), "Which columns matter")}
 
     assert next(iter(found)) == "category"
@@ -149,7 +149,9 @@ def test_the_ranking_of_columns_is_true(worked: Play, made: DeskOf, tickets: lis
     assert "refund_usd" not in found
 
 
-def test_quartiles_of_numbers_are_counted_as_they_are_labelled(worked: Play, made: DeskOf, tickets: list[Row]) -> None:
+def test_quartiles_of_numbers_are_counted_as_they_are_labelled(
+    worked: Play, made: DemoWorkspace, tickets: list[Row]
+) -> None:
     for label, rows, hits, _ in section(made.read("report.md"), "By `resolution_h`"):
         bounds = [float(number) for number in re.findall(r"[\d.]+", label)]
         low, high = (bounds[0], float("inf")) if label.startswith("over") else (0.0, bounds[-1])
@@ -158,7 +160,7 @@ def test_quartiles_of_numbers_are_counted_as_they_are_labelled(worked: Play, mad
         assert (rows, hits) == (f"{len(inside)}", f"{sum(map(refunded, inside)):.0f}")
 
 
-def test_the_chart_shows_the_numbers_of_the_report(worked: Play, made: DeskOf) -> None:
+def test_the_chart_shows_the_numbers_of_the_report(worked: Play, made: DemoWorkspace) -> None:
     (chart,) = worked.used("draw_chart")
     table = section(made.read("report.md"), "`category` and `product` together")
 
@@ -166,69 +168,69 @@ def test_the_chart_shows_the_numbers_of_the_report(worked: Play, made: DeskOf) -
     assert chart["series"][0]["values"] == [float(row[3].rstrip("%")) for row in table]
 
 
-def test_a_number_is_measured_by_its_average(desk: DeskOf, tickets: list[Row]) -> None:
+def test_a_number_is_measured_by_its_average(workspace: DemoWorkspace, tickets: list[Row]) -> None:
     """The prompt names the column, so nothing is asked."""
-    desk.attach(TICKETS)
+    workspace.attach(TICKETS)
 
-    done = desk.work("What drives refund_usd?")
+    done = workspace.work("What drives refund_usd?")
 
     assert done.used("ask_human") == []
     expected = [[name, f"{len(rows)}", f"${statistics.fmean(map(usd, rows)):,.2f}"]
                 for name, rows in by(tickets, "category").items()]  # fmt: skip
-    report = desk.read("report.md")
+    report = workspace.read("report.md")
     assert sorted(section(report, "By `category`")) == sorted(expected)
     assert f"the average `refund_usd` is ${statistics.fmean(map(usd, tickets)):,.2f}" in report
 
 
-def test_rows_without_a_value_are_left_out_and_counted(desk: DeskOf, tickets: list[Row]) -> None:
-    desk.attach(TICKETS)
+def test_rows_without_a_value_are_left_out_and_counted(workspace: DemoWorkspace, tickets: list[Row]) -> None:
+    workspace.attach(TICKETS)
     filled = [row for row in tickets if row["satisfaction"]]
 
-    desk.work("What is behind customer satisfaction?", tools=NO_CHART)
+    workspace.work("What is behind customer satisfaction?", tools=NO_CHART)
 
     mean = statistics.fmean(float(row["satisfaction"]) for row in filled)
-    report = desk.read("report.md")
+    report = workspace.read("report.md")
     assert f"Over {len(filled)} rows the average `satisfaction` is {mean:,.2f}." in report
     assert f"{len(tickets) - len(filled)} rows have no `satisfaction`" in report
 
 
-def test_a_person_who_leaves_the_choice_gets_the_default(desk: DeskOf) -> None:
-    desk.attach(TICKETS)
+def test_a_person_who_leaves_the_choice_gets_the_default(workspace: DemoWorkspace) -> None:
+    workspace.attach(TICKETS)
 
-    desk.work("What drives refunds?", tools=NO_CHART)
+    workspace.work("What drives refunds?", tools=NO_CHART)
 
-    assert "`refunded` is true (the choice was left to me)" in desk.read("report.md")
+    assert "`refunded` is true (the choice was left to me)" in workspace.read("report.md")
 
 
-def test_without_a_way_to_ask_it_decides_and_says_so(desk: DeskOf) -> None:
-    desk.attach(TICKETS)
+def test_without_a_way_to_ask_it_decides_and_says_so(workspace: DemoWorkspace) -> None:
+    workspace.attach(TICKETS)
 
-    done = desk.work("What drives refunds?", tools=[tool for tool in ANALYST if tool != "ask_human"])
+    done = workspace.work("What drives refunds?", tools=[tool for tool in ANALYST if tool != "ask_human"])
 
     assert done.used("ask_human") == []
-    assert "nobody could be asked" in desk.read("report.md")
+    assert "nobody could be asked" in workspace.read("report.md")
 
 
-def test_a_declined_email_is_accepted(desk: DeskOf) -> None:
-    desk.attach(TICKETS)
-    desk.mail = REJECTED
+def test_a_declined_email_is_accepted(workspace: DemoWorkspace) -> None:
+    workspace.attach(TICKETS)
+    workspace.mail = REJECTED
 
-    done = desk.work("What drives refunds?", tools=NO_CHART)
+    done = workspace.work("What drives refunds?", tools=NO_CHART)
 
     assert len(done.used("email_report")) == 1
     assert "The email was not sent" in done.last_text
     assert done.turns[-1].stop is Stop.END_TURN
 
 
-def test_without_an_address_nothing_is_mailed(desk: DeskOf) -> None:
-    desk.attach(TICKETS)
+def test_without_an_address_nothing_is_mailed(workspace: DemoWorkspace) -> None:
+    workspace.attach(TICKETS)
 
-    done = desk.work("What drives refunds?", tools=NO_CHART, system="Write to boss@example.com only when asked.")
+    done = workspace.work("What drives refunds?", tools=NO_CHART, system="Write to boss@example.com only when asked.")
 
     assert done.used("email_report") == []
 
 
-def test_it_remembers_one_fact_and_reports_progress(worked: Play, made: DeskOf) -> None:
+def test_it_remembers_one_fact_and_reports_progress(worked: Play, made: DemoWorkspace) -> None:
     assert len(made.memory.facts) == 1
     assert "the column to measure was `refunded`" in made.memory.facts[0]
     steps = [done for done, _, _ in made.heard.progressed]
@@ -236,40 +238,40 @@ def test_it_remembers_one_fact_and_reports_progress(worked: Play, made: DeskOf) 
     assert made.heard.progressed[-1][:2] == (6, 6)
 
 
-def test_a_reviewer_gets_the_column_that_the_comment_names(desk: DeskOf, tickets: list[Row]) -> None:
-    desk.attach(TICKETS)
+def test_a_reviewer_gets_the_column_that_the_comment_names(workspace: DemoWorkspace, tickets: list[Row]) -> None:
+    workspace.attach(TICKETS)
 
     comment = "The reviewer asks for changes: please break it down by country too"
 
-    done = desk.work("What drives refunded?", comment, tools=NO_CHART)
+    done = workspace.work("What drives refunded?", comment, tools=NO_CHART)
 
-    report = desk.read("report.md")
+    report = workspace.read("report.md")
     assert "## Changes\n\n- Asked: “please break it down by country too” Added a table by `country`." in report
     assert len(section(report, "By `country`")) == len(by(tickets, "country"))
     assert len(done.used("email_report")) == 1
 
 
-def test_a_reviewer_can_ask_for_another_measure(desk: DeskOf) -> None:
-    desk.attach(TICKETS)
+def test_a_reviewer_can_ask_for_another_measure(workspace: DemoWorkspace) -> None:
+    workspace.attach(TICKETS)
 
-    desk.work("What drives refunded?", "The reviewer asks for changes: use refund_usd instead", tools=NO_CHART)
+    workspace.work("What drives refunded?", "The reviewer asks for changes: use refund_usd instead", tools=NO_CHART)
 
-    report = desk.read("report.md")
+    report = workspace.read("report.md")
     assert report.startswith("# What drives refund\\_usd in")
     assert "Everything is now measured by `refund_usd`." in report
 
 
-def test_a_comment_that_it_cannot_act_on_is_answered_honestly(desk: DeskOf) -> None:
-    desk.attach(TICKETS)
+def test_a_comment_that_it_cannot_act_on_is_answered_honestly(workspace: DemoWorkspace) -> None:
+    workspace.attach(TICKETS)
 
-    desk.work(
+    workspace.work(
         "What drives refunded?",
         "The reviewer asks for changes: make it <b>shorter</b>",
         "And friendlier",
         tools=NO_CHART,
     )
 
-    changes = desk.read("report.md").split("## Changes")[1].split("##")[0]
+    changes = workspace.read("report.md").split("## Changes")[1].split("##")[0]
     assert "make it \\<b\\>shorter\\</b\\>" in changes
     assert changes.count("could not act on the rest") == 2
 

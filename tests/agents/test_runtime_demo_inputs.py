@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 
 from agents.runtimes.base import Stop
-from tests.agents.desk import ANALYST, WRITER, DeskOf
+from tests.agents.demo_workspace import ANALYST, WRITER, DemoWorkspace
 from tests.agents.playing import Play
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "docs" / "examples"
 
 
-def ended_without_a_report(done: Play, desk: DeskOf) -> str:
+def ended_without_a_report(done: Play, workspace: DemoWorkspace) -> str:
     assert done.turns[-1].stop is Stop.END_TURN
-    assert not (desk.folder / "report.md").exists()
+    assert not (workspace.folder / "report.md").exists()
     assert not any(done.used(tool) for tool in ("write_file", "draw_chart", "email_report", "remember"))
     return done.last_text
 
 
-def test_no_file(desk: DeskOf) -> None:
-    said = ended_without_a_report(desk.work("What drives refunds?"), desk)
+def test_no_file(workspace: DemoWorkspace) -> None:
+    said = ended_without_a_report(workspace.work("What drives refunds?"), workspace)
 
     assert said.startswith("I could not start: this run has no table.")
 
@@ -40,17 +40,17 @@ def test_no_file(desk: DeskOf) -> None:
     ],
     ids=["empty", "header", "garbage", "constant", "texts"],
 )
-def test_files_that_hold_nothing_to_measure(desk: DeskOf, content: bytes, expected: str) -> None:
-    desk.write("data.csv", content)
+def test_files_that_hold_nothing_to_measure(workspace: DemoWorkspace, content: bytes, expected: str) -> None:
+    workspace.write("data.csv", content)
 
-    said = ended_without_a_report(desk.work("What drives the result?"), desk)
+    said = ended_without_a_report(workspace.work("What drives the result?"), workspace)
 
     assert said.startswith("I stopped")
     assert expected in said
     assert len(said) < 300
 
 
-def test_semicolons_quotes_a_byte_order_mark_and_decimal_commas(desk: DeskOf) -> None:
+def test_semicolons_quotes_a_byte_order_mark_and_decimal_commas(workspace: DemoWorkspace) -> None:
     dice = random.Random(3)  # noqa: S311
     rows = [(dice.choice(["Süd", "Nord; West"]), dice.choice(['Tisch "XL"', "Stuhl"]), dice.randrange(99_999))
             for _ in range(300)]  # fmt: skip
@@ -58,70 +58,72 @@ def test_semicolons_quotes_a_byte_order_mark_and_decimal_commas(desk: DeskOf) ->
         f'"{region}";"{product.replace(chr(34), chr(34) * 2)}";{cents // 100},{cents % 100:02d}'
         for region, product, cents in rows
     ]
-    desk.write("umsatz.csv", "\ufeff" + "\r\n".join(lines) + "\r\n")
+    workspace.write("umsatz.csv", "\ufeff" + "\r\n".join(lines) + "\r\n")
 
-    desk.work("Was treibt den Umsatz?")
+    workspace.work("Was treibt den Umsatz?")
 
-    report = desk.read("report.md")
+    report = workspace.read("report.md")
     assert f"Over 300 rows the average `Umsatz` is {statistics.fmean(row[2] / 100 for row in rows):,.2f}." in report
     assert "Nord; West" in report
 
 
-def test_only_numbers_are_grouped_by_quartile(desk: DeskOf) -> None:
+def test_only_numbers_are_grouped_by_quartile(workspace: DemoWorkspace) -> None:
     dice = random.Random(5)  # noqa: S311
     xs = [dice.randrange(1_000_000) for _ in range(400)]
-    desk.write("n.csv", "row_id,x,y\n" + "".join(f"{n},{x},{2 * x + dice.random():.4f}\n" for n, x in enumerate(xs)))
+    workspace.write(
+        "n.csv", "row_id,x,y\n" + "".join(f"{n},{x},{2 * x + dice.random():.4f}\n" for n, x in enumerate(xs))
+    )
 
-    desk.work("What drives y?")
+    workspace.work("What drives y?")
 
-    report = desk.read("report.md")
+    report = workspace.read("report.md")
     assert "## By `x`" in report
     assert report.count("| over ") == 1
     assert "row_id" not in report
 
 
-def test_yes_and_no_in_another_language_is_a_flag(desk: DeskOf) -> None:
+def test_yes_and_no_in_another_language_is_a_flag(workspace: DemoWorkspace) -> None:
     rows = "".join(f"{'A' if n % 4 else 'B'},{'ja' if n % 8 == 0 else 'nein'}\n" for n in range(80))
-    desk.write("b.csv", "Gruppe,Bestellt\n" + rows)
+    workspace.write("b.csv", "Gruppe,Bestellt\n" + rows)
 
-    done = desk.work("Was bestimmt, ob bestellt wird?")
+    done = workspace.work("Was bestimmt, ob bestellt wird?")
 
     assert done.used("ask_human") == []
     assert "In 10 of 80 rows (12.5%) `Bestellt` is ja." in done.last_text
     assert "B has 50.0% (10 of 20), A 0.0% (0 of 60)" in done.last_text
 
 
-def test_only_categories_are_counted(desk: DeskOf) -> None:
-    desk.write("c.csv", "colour,size\n" + "red,S\n" * 30 + "blue,M\n" * 20 + "green,L\n" * 10)
+def test_only_categories_are_counted(workspace: DemoWorkspace) -> None:
+    workspace.write("c.csv", "colour,size\n" + "red,S\n" * 30 + "blue,M\n" * 20 + "green,L\n" * 10)
 
-    done = desk.work("What is in here?")
+    done = workspace.work("What is in here?")
 
     assert "The largest group by `colour` is red: 30 (50.0%)." in done.last_text
 
 
-def test_noise_is_called_noise(desk: DeskOf) -> None:
+def test_noise_is_called_noise(workspace: DemoWorkspace) -> None:
     dice = random.Random(11)  # noqa: S311
-    desk.write("r.csv", "group,hit\n" + "".join(f"{dice.choice('abcd')},{n % 2}\n" for n in range(600)))
+    workspace.write("r.csv", "group,hit\n" + "".join(f"{dice.choice('abcd')},{n % 2}\n" for n in range(600)))
 
-    done = desk.work("What drives hit?")
+    done = workspace.work("What drives hit?")
 
     assert "No column here makes much of a difference" in done.last_text
 
 
-def test_hostile_names_and_values_stay_text(desk: DeskOf) -> None:
+def test_hostile_names_and_values_stay_text(workspace: DemoWorkspace) -> None:
     dice = random.Random(7)  # noqa: S311
     values = ["![x](http://evil.example/?d=1)", "a | b", "line\nbreak", '=HYPERLINK("x")', "\\back\\", "<b>bold</b>"]
-    with (desk.folder / "cases.csv").open("w", newline="") as file:
+    with (workspace.folder / "cases.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(['a"b; DROP', "`tick` | <i>", "_measured", "value"])
         for _ in range(120):
             value = dice.choice(values)
             writer.writerow([value, dice.choice(["[l](javascript:1)", "__x__"]), 1, 5 + len(value)])
 
-    done = desk.work("What drives value?")
+    done = workspace.work("What drives value?")
 
     assert not any(is_error for _, _, (_, is_error) in done.calls)
-    report = desk.read("report.md")
+    report = workspace.read("report.md")
     tables = [line for line in report.splitlines() if line.startswith("|")]
     assert "\\!\\[x\\](http://evil.example/?d=1)" in report
     assert "](http" not in report.replace("\\](", "")
@@ -129,77 +131,77 @@ def test_hostile_names_and_values_stay_text(desk: DeskOf) -> None:
     assert {line.replace("\\|", "").count("|") for line in tables} <= {4, 5}
 
 
-def test_several_tables_one_named(desk: DeskOf) -> None:
-    desk.write("first.csv", "g,v\na,1\nb,2\n")
-    desk.write("second.csv", "g,v\n" + "a,1\nb,2\n" * 20)
+def test_several_tables_one_named(workspace: DemoWorkspace) -> None:
+    workspace.write("first.csv", "g,v\na,1\nb,2\n")
+    workspace.write("second.csv", "g,v\n" + "a,1\nb,2\n" * 20)
 
-    desk.work("What drives v in second.csv?")
+    workspace.work("What drives v in second.csv?")
 
-    report = desk.read("report.md")
+    report = workspace.read("report.md")
     assert "**File:** second.csv, 40 rows" in report
     assert "2 tables came with the run" in report
 
 
-def test_a_wide_table_is_cut_and_said_so(desk: DeskOf) -> None:
+def test_a_wide_table_is_cut_and_said_so(workspace: DemoWorkspace) -> None:
     names = [f"column_{n}" for n in range(150)]
     rows = "".join(",".join(str((n + row) % 7) for n in range(150)) + "\n" for row in range(60))
-    desk.write("wide.csv", ",".join(names) + "\n" + rows)
+    workspace.write("wide.csv", ",".join(names) + "\n" + rows)
 
-    desk.work("What drives column_3?")
+    workspace.work("What drives column_3?")
 
-    assert "Only the first 80 of the columns were looked at." in desk.read("report.md")
-
-
-def test_a_tool_that_fails_once_is_tried_again(desk: DeskOf) -> None:
-    desk.attach(EXAMPLES / "support-tickets.csv")
-    desk.broken = {"query_table": 1, "write_file": 1}
-
-    desk.work("What drives refunded?")
-
-    assert "In 122 of 640 rows" in desk.read("report.md")
+    assert "Only the first 80 of the columns were looked at." in workspace.read("report.md")
 
 
-def test_a_tool_that_keeps_failing_ends_the_work_with_its_reason(desk: DeskOf) -> None:
-    desk.attach(EXAMPLES / "support-tickets.csv")
-    desk.broken = {"query_table": 99}
+def test_a_tool_that_fails_once_is_tried_again(workspace: DemoWorkspace) -> None:
+    workspace.attach(EXAMPLES / "support-tickets.csv")
+    workspace.broken = {"query_table": 1, "write_file": 1}
 
-    said = ended_without_a_report(desk.work("What drives refunded?"), desk)
+    workspace.work("What drives refunded?")
+
+    assert "In 122 of 640 rows" in workspace.read("report.md")
+
+
+def test_a_tool_that_keeps_failing_ends_the_work_with_its_reason(workspace: DemoWorkspace) -> None:
+    workspace.attach(EXAMPLES / "support-tickets.csv")
+    workspace.broken = {"query_table": 99}
+
+    said = ended_without_a_report(workspace.work("What drives refunded?"), workspace)
 
     assert said == "I stopped: query_table is not available."
 
 
-def test_a_chart_that_fails_is_a_caveat(desk: DeskOf) -> None:
-    desk.attach(EXAMPLES / "support-tickets.csv")
-    desk.broken = {"draw_chart": 99}
+def test_a_chart_that_fails_is_a_caveat(workspace: DemoWorkspace) -> None:
+    workspace.attach(EXAMPLES / "support-tickets.csv")
+    workspace.broken = {"draw_chart": 99}
 
-    done = desk.work("What drives refunded?")
+    done = workspace.work("What drives refunded?")
 
-    assert "The chart could not be drawn: draw_chart is not available." in desk.read("report.md")
+    assert "The chart could not be drawn: draw_chart is not available." in workspace.read("report.md")
     assert "Files: report.md." in done.last_text
 
 
-def test_after_a_stop_a_person_can_say_more(desk: DeskOf) -> None:
-    done = desk.work("What drives refunds?", "Please try again")
+def test_after_a_stop_a_person_can_say_more(workspace: DemoWorkspace) -> None:
+    done = workspace.work("What drives refunds?", "Please try again")
 
     assert [turn.stop for turn in done.turns].count(Stop.END_TURN) == 2
 
 
-def test_text_goes_to_the_other_script(desk: DeskOf) -> None:
-    desk.attach(EXAMPLES / "supplier-notes.md")
+def test_text_goes_to_the_other_script(workspace: DemoWorkspace) -> None:
+    workspace.attach(EXAMPLES / "supplier-notes.md")
 
-    done = desk.work("Which supplier delivers late, and with which penalty?", tools=ANALYST)
+    done = workspace.work("Which supplier delivers late, and with which penalty?", tools=ANALYST)
 
-    draft = desk.read("draft.md")
+    draft = workspace.read("draft.md")
     assert "penalty of 2% for each late day" in draft
     assert "template work" in done.last_text
 
 
-def test_a_draft_is_made_of_the_input_and_says_so(desk: DeskOf) -> None:
-    desk.attach(EXAMPLES / "launch-notes.md")
+def test_a_draft_is_made_of_the_input_and_says_so(workspace: DemoWorkspace) -> None:
+    workspace.attach(EXAMPLES / "launch-notes.md")
 
-    done = desk.work("Turn the attached notes into a launch post about shared calendars", tools=WRITER)
+    done = workspace.work("Turn the attached notes into a launch post about shared calendars", tools=WRITER)
 
-    draft, source = desk.read("draft.md"), " ".join((EXAMPLES / "launch-notes.md").read_text().split())
+    draft, source = workspace.read("draft.md"), " ".join((EXAMPLES / "launch-notes.md").read_text().split())
     assert "**Demo model.**" in draft
     picked = [line[2:].replace("\\", "") for line in draft.split("## From")[1].split("##")[0].splitlines()
               if line.startswith("- ")]  # fmt: skip
@@ -208,22 +210,22 @@ def test_a_draft_is_made_of_the_input_and_says_so(desk: DeskOf) -> None:
     assert done.used("ask_human") == []
 
 
-def test_a_short_request_is_asked_about(desk: DeskOf) -> None:
-    desk.person_says = "A welcome letter for new members"
+def test_a_short_request_is_asked_about(workspace: DemoWorkspace) -> None:
+    workspace.person_says = "A welcome letter for new members"
 
-    done = desk.work("Write something", tools=WRITER)
+    done = workspace.work("Write something", tools=WRITER)
 
     assert len(done.used("ask_human")) == 1
-    assert "A welcome letter for new members" in desk.read("draft.md")
+    assert "A welcome letter for new members" in workspace.read("draft.md")
 
 
-def test_a_draft_is_revised(desk: DeskOf) -> None:
-    desk.attach(EXAMPLES / "launch-notes.md")
+def test_a_draft_is_revised(workspace: DemoWorkspace) -> None:
+    workspace.attach(EXAMPLES / "launch-notes.md")
 
-    done = desk.work(
+    done = workspace.work(
         "Turn the attached notes into a post", "The reviewer asks for changes: say more about privacy", tools=WRITER
     )
 
-    assert "- Asked: say more about privacy" in desk.read("draft.md")
-    assert "Frankfurt" in desk.read("draft.md")
+    assert "- Asked: say more about privacy" in workspace.read("draft.md")
+    assert "Frankfurt" in workspace.read("draft.md")
     assert "say more about privacy" in done.last_text

@@ -30,7 +30,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class ScriptedTurn:
     """One turn: words, and calls. A turn without calls ends the work until a person says more."""
 
     text: str
@@ -66,11 +66,11 @@ class Reply:
         return self.results[-1]
 
 
-Script = Generator[Move, Reply, None]
+Script = Generator[ScriptedTurn, Reply, None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class ScriptContext:
     """What a script may know before it starts."""
 
     system: str
@@ -89,31 +89,32 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
+class _RecordedTurn:
     """One assistant message of the conversation and what followed it."""
 
     calls: Sequence[Call]
     reply: Reply
 
 
-def next_move(request: TurnRequest, write_script: Callable[[Desk], Script]) -> Move:
+def next_scripted_turn(request: TurnRequest, write_script: Callable[[ScriptContext], Script]) -> ScriptedTurn:
     """The script's next turn after the conversation in `request`.
 
     A recorded turn that this script would not make (another model's, or one from before a fork) is passed over. If that
     turn had ended the work, what the person said next is a new job.
     """
-    opening, turns = _read(request.messages)
+    opening, recorded = _read(request.messages)
     tools = frozenset(tool.name for tool in request.tools)
-    desk = Desk(system=request.system, prompt=ATTACHED.sub("", opening), tools=tools, options=request.options)
-    script = write_script(desk)
-    move = next(script)
-    for turn in turns:
-        if _same(move.calls, turn.calls):
-            move = script.send(turn.reply)
-        elif not turn.calls and turn.reply.said:
-            script = write_script(replace(desk, prompt=turn.reply.said))
-            move = next(script)
-    return move
+    prompt = ATTACHED.sub("", opening)
+    context = ScriptContext(system=request.system, prompt=prompt, tools=tools, options=request.options)
+    script = write_script(context)
+    turn = next(script)
+    for before in recorded:
+        if _same(turn.calls, before.calls):
+            turn = script.send(before.reply)
+        elif not before.calls and before.reply.said:
+            script = write_script(replace(context, prompt=before.reply.said))
+            turn = next(script)
+    return turn
 
 
 def _same(wanted: Sequence[Call], recorded: Sequence[Call]) -> bool:
@@ -128,10 +129,10 @@ def _deciding(tool: str) -> Iterator[str]:
         yield DECIDED_BY_ARGUMENT[tool]
 
 
-def _read(messages: Sequence[Message]) -> tuple[str, list[_Turn]]:
+def _read(messages: Sequence[Message]) -> tuple[str, list[_RecordedTurn]]:
     """The first words of the person, and each assistant message with what followed it."""
     opening: list[str] = []
-    turns: list[_Turn] = []
+    turns: list[_RecordedTurn] = []
     calls: list[Call] | None = None
     ids: list[str] = []
     answers: dict[str, Result] = {}
@@ -140,7 +141,7 @@ def _read(messages: Sequence[Message]) -> tuple[str, list[_Turn]]:
     def close() -> None:
         if calls is not None:
             lost = Result("There was no answer.", is_error=True)
-            turns.append(_Turn(calls, Reply([answers.get(each, lost) for each in ids], "\n".join(said))))
+            turns.append(_RecordedTurn(calls, Reply([answers.get(each, lost) for each in ids], "\n".join(said))))
 
     for message in messages:
         blocks = _blocks(message)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from agents.runtimes.demo.picking import escaped
-from agents.runtimes.demo.study import Driver, Group, Study, code, count_of, percent
+from agents.runtimes.demo.analysis_state import AnalysisState, Driver, Group, code, count_of, percent
+from agents.runtimes.demo.sentences import escaped
 
 BADGE = (
     "> **Demo model.** Deskhand's offline demo wrote this from your file. Every number was computed; no language model "
@@ -14,186 +14,186 @@ BADGE = (
 )
 
 
-def markdown(study: Study) -> str:
+def markdown(state: AnalysisState) -> str:
     """The whole of report.md."""
     sections = [
-        f"# {_title(study)}",
+        f"# {_title(state)}",
         BADGE,
-        f"**Asked:** {_one_line(study.question)}  \n**Measured:** the {study.what()}{study.why_measure}  \n"
-        f"**File:** {_one_line(study.file)}, {count_of(study.rows, 'row')}, {count_of(len(study.columns), 'column')}",
-        "## Answer\n\n" + answer(study),
-        *_changes(study),
-        *_chart(study),
-        *_ranking(study),
-        *_combined(study),
-        *(_driver(study, driver) for driver in study.shown),
-        _method(study),
-        _caveats(study),
+        f"**Asked:** {_one_line(state.question)}  \n**Measured:** the {state.what()}{state.why_measure}  \n"
+        f"**File:** {_one_line(state.file)}, {count_of(state.rows, 'row')}, {count_of(len(state.columns), 'column')}",
+        "## Answer\n\n" + answer(state),
+        *_changes(state),
+        *_chart(state),
+        *_ranking(state),
+        *_combined(state),
+        *(_driver(state, driver) for driver in state.shown),
+        _method(state),
+        _caveats(state),
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def answer(study: Study) -> str:
+def answer(state: AnalysisState) -> str:
     """Two to four sentences with the numbers that matter."""
-    if study.measure is None:
-        return _answer_of_counts(study)
-    sentences = [_overall(study)]
-    if study.is_weak:
+    if state.measure is None:
+        return _answer_of_counts(state)
+    sentences = [_overall(state)]
+    if state.is_weak:
         sentences.append("No column here makes much of a difference: each explains less than 1% of it.")
         return " ".join(sentences)
-    top = study.drivers[0]
-    groups = _large_enough(study, study.groups[top.column.name])
+    top = state.drivers[0]
+    groups = _large_enough(state, state.groups[top.column.name])
     high, low = groups[0], groups[-1]
     sentences.append(
         f"{code(top.column.name)} makes the largest difference: {_value(high.value)} has "
-        f"{study.value(high.mean)} ({study.of(high)}), {_value(low.value)} {study.value(low.mean)} ({study.of(low)})."
+        f"{state.value(high.mean)} ({state.of(high)}), {_value(low.value)} {state.value(low.mean)} ({state.of(low)})."
     )
-    if study.combined and study.pair:
-        sentences.append(_strongest_pair(study, study.pair[1].name))
+    if state.combined and state.pair:
+        sentences.append(_strongest_pair(state, state.pair[1].name))
     return " ".join(sentences)
 
 
-def plain_answer(study: Study) -> str:
+def plain_answer(state: AnalysisState) -> str:
     """The answer without Markdown, for an email."""
-    return re.sub(r"\\(.)", r"\1", answer(study).replace("`", ""))
+    return re.sub(r"\\(.)", r"\1", answer(state).replace("`", ""))
 
 
-def headline(study: Study) -> str:
+def headline(state: AnalysisState) -> str:
     """The answer in one line, for the subject of an email or a memory."""
-    if study.measure is None:
-        return f"{study.file}: {count_of(study.rows, 'row')}"
-    if study.is_weak:
-        return f"{study.file}: no column makes a difference to {study.measure.name}"
-    group = (study.combined or _large_enough(study, study.groups[study.drivers[0].column.name]))[0]
-    return f"{study.file}: highest {study.measure.name} for {plain(group.value)}, {study.value(group.mean)}"
+    if state.measure is None:
+        return f"{state.file}: {count_of(state.rows, 'row')}"
+    if state.is_weak:
+        return f"{state.file}: no column makes a difference to {state.measure.name}"
+    group = (state.combined or _large_enough(state, state.groups[state.drivers[0].column.name]))[0]
+    return f"{state.file}: highest {state.measure.name} for {plain(group.value)}, {state.value(group.mean)}"
 
 
-def chart_title(study: Study) -> str:
+def chart_title(state: AnalysisState) -> str:
     """The finding, for the chart."""
-    if study.measure is None:
-        return f"Rows in {plain(study.file)}"
-    if study.is_weak:
-        return f"{plain(study.measure.name)} differs little by {plain(study.drivers[0].column.name)}"
-    group = (study.combined or _large_enough(study, study.groups[study.drivers[0].column.name]))[0]
-    return f"{plain(study.measure.name)} is highest for {plain(group.value)}: {study.value(group.mean)}"
+    if state.measure is None:
+        return f"Rows in {plain(state.file)}"
+    if state.is_weak:
+        return f"{plain(state.measure.name)} differs little by {plain(state.drivers[0].column.name)}"
+    group = (state.combined or _large_enough(state, state.groups[state.drivers[0].column.name]))[0]
+    return f"{plain(state.measure.name)} is highest for {plain(group.value)}: {state.value(group.mean)}"
 
 
-def _size(study: Study) -> str:
-    return f"{count_of(study.rows, 'row')}, {count_of(len(study.columns), 'column')}"
+def _size(state: AnalysisState) -> str:
+    return f"{count_of(state.rows, 'row')}, {count_of(len(state.columns), 'column')}"
 
 
-def _title(study: Study) -> str:
-    if study.measure is None:
-        return f"What is in {_one_line(study.file)}"
-    return f"What drives {_one_line(study.measure.name)} in {_one_line(study.file)}"
+def _title(state: AnalysisState) -> str:
+    if state.measure is None:
+        return f"What is in {_one_line(state.file)}"
+    return f"What drives {_one_line(state.measure.name)} in {_one_line(state.file)}"
 
 
-def _overall(study: Study) -> str:
-    if study.is_flag and study.measure:
+def _overall(state: AnalysisState) -> str:
+    if state.is_flag and state.measure:
         return (
-            f"In {study.total:,.0f} of {study.counted:,} rows ({percent(study.mean)}) "
-            f"{code(study.measure.name)} is {study.measure.yes}."
+            f"In {state.total:,.0f} of {state.counted:,} rows ({percent(state.mean)}) "
+            f"{code(state.measure.name)} is {state.measure.yes}."
         )
-    return f"Over {study.counted:,} rows the {study.what()} is {study.value(study.mean)}."
+    return f"Over {state.counted:,} rows the {state.what()} is {state.value(state.mean)}."
 
 
-def _strongest_pair(study: Study, second: str) -> str:
-    best = study.combined[0]
-    text = f"Together with {code(second)}: {_value(best.value)} reaches {study.value(best.mean)} ({study.of(best)})"
-    if study.total > 0 and all(group.total >= 0 for group in study.combined):
+def _strongest_pair(state: AnalysisState, second: str) -> str:
+    best = state.combined[0]
+    text = f"Together with {code(second)}: {_value(best.value)} reaches {state.value(best.mean)} ({state.of(best)})"
+    if state.total > 0 and all(group.total >= 0 for group in state.combined):
         return (
-            f"{text}; that is {percent(best.rows / study.counted)} of the rows and "
-            f"{percent(best.total / study.total)} of the total."
+            f"{text}; that is {percent(best.rows / state.counted)} of the rows and "
+            f"{percent(best.total / state.total)} of the total."
         )
     return text + "."
 
 
-def _answer_of_counts(study: Study) -> str:
+def _answer_of_counts(state: AnalysisState) -> str:
     sentences = [
-        f"The file has {count_of(study.rows, 'row')} and no column with numbers or yes and no, so I counted rows."
+        f"The file has {count_of(state.rows, 'row')} and no column with numbers or yes and no, so I counted rows."
     ]
-    for driver in study.drivers[:2]:
-        top = max(study.groups[driver.column.name], key=lambda group: group.rows)
-        share = percent(top.rows / study.counted)
+    for driver in state.drivers[:2]:
+        top = max(state.groups[driver.column.name], key=lambda group: group.rows)
+        share = percent(top.rows / state.counted)
         sentences.append(
             f"The largest group by {code(driver.column.name)} is {_value(top.value)}: {top.rows:,} ({share})."
         )
     return " ".join(sentences)
 
 
-def _changes(study: Study) -> list[str]:
-    return ["## Changes\n\n" + "\n".join(f"- {change}" for change in study.changes)] if study.changes else []
+def _changes(state: AnalysisState) -> list[str]:
+    return ["## Changes\n\n" + "\n".join(f"- {change}" for change in state.changes)] if state.changes else []
 
 
-def _chart(study: Study) -> list[str]:
-    return [f"![{escaped(chart_title(study))}]({chart})" for chart in study.charts[:1]]
+def _chart(state: AnalysisState) -> list[str]:
+    return [f"![{escaped(chart_title(state))}]({chart})" for chart in state.charts[:1]]
 
 
-def _ranking(study: Study) -> list[str]:
-    if study.measure is None or not study.drivers:
+def _ranking(state: AnalysisState) -> list[str]:
+    if state.measure is None or not state.drivers:
         return []
-    rows = [(f"{code(each.column.name)}", f"{each.groups}", percent(max(each.effect, 0))) for each in study.drivers[:8]]
+    rows = [(f"{code(each.column.name)}", f"{each.groups}", percent(max(each.effect, 0))) for each in state.drivers[:8]]
     return ["## Which columns matter\n\n" + _table(("Column", "Groups", "Explains"), rows)]
 
 
-def _combined(study: Study) -> list[str]:
-    if not study.combined or not study.pair:
+def _combined(state: AnalysisState) -> list[str]:
+    if not state.combined or not state.pair:
         return []
-    first, second = study.pair
+    first, second = state.pair
     title = f"## {code(first.name)} and {code(second.name)} together\n\n"
     return [
         title
-        + _groups(study, study.combined, "Combination")
-        + f"\n\nOnly combinations of {study.smallest} rows or more."
+        + _groups(state, state.combined, "Combination")
+        + f"\n\nOnly combinations of {state.smallest} rows or more."
     ]
 
 
-def _driver(study: Study, driver: Driver) -> str:
+def _driver(state: AnalysisState, driver: Driver) -> str:
     name = driver.column.name
-    groups = study.groups[name]
-    text = f"## By {code(name)}\n\n" + _groups(study, groups, f"{code(name)}")
+    groups = state.groups[name]
+    text = f"## By {code(name)}\n\n" + _groups(state, groups, f"{code(name)}")
     if driver.groups > len(groups):
         text += f"\n\nThe {len(groups)} largest of {driver.groups} groups."
     return text
 
 
-def _groups(study: Study, groups: Iterable[Group], title: str) -> str:
-    if study.measure is None:
-        counted = [(_value(each.value), f"{each.rows:,}", percent(each.rows / study.counted)) for each in groups]
+def _groups(state: AnalysisState, groups: Iterable[Group], title: str) -> str:
+    if state.measure is None:
+        counted = [(_value(each.value), f"{each.rows:,}", percent(each.rows / state.counted)) for each in groups]
         return _table((title, "Rows", "Share"), counted)
-    if study.is_flag:
+    if state.is_flag:
         rates = [
-            (_value(each.value), f"{each.rows:,}", f"{each.total:,.0f}", study.value(each.mean)) for each in groups
+            (_value(each.value), f"{each.rows:,}", f"{each.total:,.0f}", state.value(each.mean)) for each in groups
         ]
-        return _table((title, "Rows", f"{code(study.measure.name)}", "Share"), rates)
-    means = [(_value(each.value), f"{each.rows:,}", study.value(each.mean)) for each in groups]
-    return _table((title, "Rows", f"Average {code(study.measure.name)}"), means)
+        return _table((title, "Rows", f"{code(state.measure.name)}", "Share"), rates)
+    means = [(_value(each.value), f"{each.rows:,}", state.value(each.mean)) for each in groups]
+    return _table((title, "Rows", f"Average {code(state.measure.name)}"), means)
 
 
-def _method(study: Study) -> str:
+def _method(state: AnalysisState) -> str:
     text = (
-        f"## Method\n\nI loaded {_one_line(study.file)} with SQL, profiled its {count_of(len(study.columns), 'column')}"
+        f"## Method\n\nI loaded {_one_line(state.file)} with SQL, profiled its {count_of(len(state.columns), 'column')}"
     )
-    if study.measure is None:
+    if state.measure is None:
         return text + " and counted rows per group."
     return text + (
         ", grouped the rows by each column that has few values (numbers by quartile, dates by month) and compared "
-        f"the {study.what()}. “Explains” is epsilon squared: the share of the variance that the groups explain, "
+        f"the {state.what()}. “Explains” is epsilon squared: the share of the variance that the groups explain, "
         "corrected for their number."
     )
 
 
-def _caveats(study: Study) -> str:
-    lines = ["A difference between groups is not yet its cause."] if study.measure else []
-    if study.measure and study.counted < study.rows:
-        missing = study.rows - study.counted
-        lines.append(f"{missing:,} rows have no {code(study.measure.name)} and were left out.")
-    if study.left_out:
-        names = ", ".join(f"{code(name)}" for name in study.left_out)
+def _caveats(state: AnalysisState) -> str:
+    lines = ["A difference between groups is not yet its cause."] if state.measure else []
+    if state.measure and state.counted < state.rows:
+        missing = state.rows - state.counted
+        lines.append(f"{missing:,} rows have no {code(state.measure.name)} and were left out.")
+    if state.left_out:
+        names = ", ".join(f"{code(name)}" for name in state.left_out)
         lines.append(f"{names} was not used as a driver: by its name it says the same as the measure.")
-    if study.drivers and study.combined:
+    if state.drivers and state.combined:
         lines.append("Groups overlap, so their effects do not add up.")
-    lines += study.problems
+    lines += state.problems
     lines.append(
         "The demo model knows one analysis: by which columns a measure differs. It reads tables, not meaning, and "
         "cannot know what the columns stand for."
@@ -201,8 +201,8 @@ def _caveats(study: Study) -> str:
     return "## Caveats\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
-def _large_enough(study: Study, groups: Sequence[Group]) -> Sequence[Group]:
-    return [group for group in groups if group.rows >= study.smallest] or groups
+def _large_enough(state: AnalysisState, groups: Sequence[Group]) -> Sequence[Group]:
+    return [group for group in groups if group.rows >= state.smallest] or groups
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -6,23 +6,23 @@ import re
 from collections.abc import Callable
 
 from agents.runtimes.demo import delivery
+from agents.runtimes.demo.analysis_state import AnalysisState, code, quoted
 from agents.runtimes.demo.columns import Column, measures, named
-from agents.runtimes.demo.moves import Step
-from agents.runtimes.demo.picking import escaped
-from agents.runtimes.demo.study import Study, code, quoted
+from agents.runtimes.demo.sentences import escaped
+from agents.runtimes.demo.steps import Step
 
 OPENING = re.compile(r"^\s*The reviewer asks for changes:\s*", re.IGNORECASE)
 SPLIT = re.compile(r"\b(?:by|per|group\w*|break\w*|split\w*|segment\w*)\b", re.IGNORECASE)
 
 
-def revise(study: Study, said: str, analyse: Callable[[Study], Step]) -> Step:
+def revise(state: AnalysisState, said: str, analyse: Callable[[AnalysisState], Step]) -> Step:
     """Do what the comment names (another measure, another column to group by) and say so in the report."""
     comment = OPENING.sub("", said).strip()
-    done = _take_in(study, comment)
-    study.changes.append(f"Asked: {escaped(quoted(comment))} {done}")
-    study.heard = comment
-    yield from analyse(study)
-    yield from delivery.write_up(study)
+    done = _take_in(state, comment)
+    state.changes.append(f"Asked: {escaped(quoted(comment))} {done}")
+    state.heard = comment
+    yield from analyse(state)
+    yield from delivery.write_up(state)
 
 
 def prompt_after(prompt: str, said: str) -> str:
@@ -30,14 +30,14 @@ def prompt_after(prompt: str, said: str) -> str:
     return f"{prompt}\n{said}" if not said or OPENING.match(said) else said
 
 
-def _take_in(study: Study, comment: str) -> str:
-    """Change the study as the comment says; returns what was done, for the report."""
-    measure = _other_measure(study, comment)
+def _take_in(state: AnalysisState, comment: str) -> str:
+    """Change the state as the comment says; returns what was done, for the report."""
+    measure = _other_measure(state, comment)
     if measure:
-        study.measure, study.why_measure = measure, ", as the reviewer asked"
+        state.measure, state.why_measure = measure, ", as the reviewer asked"
         return f"Everything is now measured by {code(measure.name)}."
-    wanted = [column for column in named(study.columns, comment) if column.can_group and column != study.measure]
-    study.wanted += wanted
+    wanted = [column for column in named(state.columns, comment) if column.can_group and column != state.measure]
+    state.wanted += wanted
     if wanted:
         return "Added a table by " + ", ".join(f"{code(column.name)}" for column in wanted) + "."
     return (
@@ -46,8 +46,8 @@ def _take_in(study: Study, comment: str) -> str:
     )
 
 
-def _other_measure(study: Study, comment: str) -> Column | None:
+def _other_measure(state: AnalysisState, comment: str) -> Column | None:
     """A column to measure that the comment names, unless it says to group by it."""
-    able = [column for column in named(measures(study.columns), comment) if column != study.measure]
+    able = [column for column in named(measures(state.columns), comment) if column != state.measure]
     before = comment[: comment.lower().find(able[0].name.lower())] if able else ""
     return able[0] if able and not SPLIT.search(before) else None

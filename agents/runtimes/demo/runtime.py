@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from agents.runtimes.base import Block, OnDelta, Stop, Turn, TurnRequest, Usage
-from agents.runtimes.demo import analyst, drill, writer
-from agents.runtimes.demo.replay import Desk, Move, Script, next_move
+from agents.runtimes.demo import analyst, benchmark, writer
+from agents.runtimes.demo.replay import Script, ScriptContext, ScriptedTurn, next_scripted_turn
 
 MODEL = "demo-1"
 MAX_SPEECH_S = 0.9
@@ -30,10 +30,10 @@ class DemoRuntime:
         self._delay_s = delay_ms / 1000
 
     async def next_turn(self, request: TurnRequest, on_delta: OnDelta) -> Turn:
-        await asyncio.sleep(drill.pause_s(request.options))
-        move = next_move(request, _script_for(request))
-        await self._say(move.text, request, on_delta)
-        return _turn(request, move)
+        await asyncio.sleep(benchmark.pause_s(request.options))
+        turn = next_scripted_turn(request, _script_for(request))
+        await self._say(turn.text, request, on_delta)
+        return _turn(request, turn)
 
     def worst_case_usd(self, request: TurnRequest) -> Decimal:
         return Decimal(0)
@@ -49,24 +49,24 @@ class DemoRuntime:
             await asyncio.sleep(min(self._delay_s, MAX_SPEECH_S / len(pieces)))
 
 
-def _script_for(request: TurnRequest) -> Callable[[Desk], Script]:
-    if request.options.get("script") in drill.SCRIPTS:
-        return drill.script
+def _script_for(request: TurnRequest) -> Callable[[ScriptContext], Script]:
+    if request.options.get("script") in benchmark.SCRIPTS:
+        return benchmark.script
     if any(tool.name == "query_table" for tool in request.tools):
         return analyst.script
     return writer.script
 
 
-def _turn(request: TurnRequest, move: Move) -> Turn:
+def _turn(request: TurnRequest, turn: ScriptedTurn) -> Turn:
     stamp = hashlib.sha256(f"{request.run_id}/{request.step_key}/{len(request.messages)}".encode()).hexdigest()[:20]
-    content: list[Block] = [{"type": "text", "text": move.text}] if move.text else []
-    for number, call in enumerate(move.calls):
+    content: list[Block] = [{"type": "text", "text": turn.text}] if turn.text else []
+    for number, call in enumerate(turn.calls):
         content.append(
             {"type": "tool_use", "id": f"toolu_demo_{stamp}_{number}", "name": call.tool, "input": dict(call.arguments)}
         )
     return Turn(
         content=content,
-        stop=Stop.TOOL_USE if move.calls else Stop.END_TURN,
+        stop=Stop.TOOL_USE if turn.calls else Stop.END_TURN,
         usage=Usage(
             input_tokens=_tokens([request.system, *request.messages]),
             output_tokens=_tokens(content),

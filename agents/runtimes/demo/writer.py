@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from agents.runtimes.demo import picking, reading
-from agents.runtimes.demo.moves import Step, Stuck, sentence
-from agents.runtimes.demo.replay import Call, Desk, Move, Reply, Script
+from agents.runtimes.demo import reading, sentences
+from agents.runtimes.demo.analysis_state import quoted
+from agents.runtimes.demo.replay import Call, Reply, Script, ScriptContext, ScriptedTurn
 from agents.runtimes.demo.revision import OPENING, prompt_after
-from agents.runtimes.demo.study import quoted
+from agents.runtimes.demo.steps import CannotContinue, Step, sentence
 
 DRAFT = "draft.md"
 MOST_FILES = 3
@@ -25,7 +25,7 @@ BADGE = (
 
 @dataclass(slots=True, kw_only=True)
 class Draft:
-    desk: Desk
+    context: ScriptContext
     brief: list[str]
     """The prompt, then what the person added."""
     sources: dict[str, str] = field(default_factory=dict)
@@ -33,42 +33,42 @@ class Draft:
     changes: list[str] = field(default_factory=list)
 
 
-def script(desk: Desk) -> Script:
+def script(context: ScriptContext) -> Script:
     """One draft, then one revision for each comment, without end."""
-    draft = Draft(desk=desk, brief=[desk.prompt])
+    draft = Draft(context=context, brief=[context.prompt])
     try:
         yield from _gather(draft)
         yield from _ask_if_short(draft)
         yield from _write(draft)
-        reply = yield Move(_closing(draft))
+        reply = yield ScriptedTurn(_closing(draft))
         while True:
             comment = OPENING.sub("", reply.said).strip()
             draft.changes.append(comment)
             yield from _write(draft)
-            reply = yield Move(f"I read the comment: {quoted(comment)}\n\n{_closing(draft)}")
-    except Stuck as problem:
-        reply = yield Move(str(problem))
-        yield from script(replace(desk, prompt=prompt_after(desk.prompt, reply.said)))
+            reply = yield ScriptedTurn(f"I read the comment: {quoted(comment)}\n\n{_closing(draft)}")
+    except CannotContinue as problem:
+        reply = yield ScriptedTurn(str(problem))
+        yield from script(replace(context, prompt=prompt_after(context.prompt, reply.said)))
 
 
 def _gather(draft: Draft) -> Step:
     """Read the files and the pages that came with the prompt."""
     plan = (
-        f"I was asked: {quoted(draft.desk.prompt)} I look at what came with it, pick the sentences that say most, "
+        f"I was asked: {quoted(draft.context.prompt)} I look at what came with it, pick the sentences that say most, "
         f"and set them out in {DRAFT}."
     )
     calls: list[Call] = []
-    if draft.desk.has("list_files", "read_file"):
+    if draft.context.has("list_files", "read_file"):
         reply = yield _with_progress(draft, 1, "Looking at the files", plan, Call("list_files", {}))
         names = reading.text_files(reply.last.text)
         calls = [Call("read_file", {"path": name}) for name in names[:MOST_FILES]]
         draft.unread += [f"{name}: only the first {MOST_FILES} files are read" for name in names[MOST_FILES:]]
         plan = f"I read {', '.join(names[:MOST_FILES])}."
-    if draft.desk.has("fetch_url"):
-        calls += [Call("fetch_url", {"url": url}) for url in picking.urls(draft.desk.prompt)[:MOST_FILES]]
+    if draft.context.has("fetch_url"):
+        calls += [Call("fetch_url", {"url": url}) for url in sentences.urls(draft.context.prompt)[:MOST_FILES]]
     if not calls:
         return
-    reply = yield Move(plan, calls)
+    reply = yield ScriptedTurn(plan, calls)
     _take(draft, calls, reply)
 
 
@@ -82,34 +82,40 @@ def _take(draft: Draft, calls: list[Call], reply: Reply) -> None:
 
 
 def _ask_if_short(draft: Draft) -> Step:
-    if len(draft.desk.prompt.split()) >= SHORT or not draft.desk.has("ask_human"):
+    if len(draft.context.prompt.split()) >= SHORT or not draft.context.has("ask_human"):
         return
     arguments = {
         "question": "What should the result be, and who is it for?",
-        "why": f"{quoted(draft.desk.prompt)} leaves much open.",
+        "why": f"{quoted(draft.context.prompt)} leaves much open.",
     }
-    reply = yield Move("The request is short, so I ask first.", [Call("ask_human", arguments)])
+    reply = yield ScriptedTurn("The request is short, so I ask first.", [Call("ask_human", arguments)])
     if not reply.first.is_error:
         draft.brief.append(reply.first.answer)
 
 
 def _write(draft: Draft) -> Step:
-    if not draft.desk.has("write_file"):
+    if not draft.context.has("write_file"):
         return
     call = Call("write_file", {"path": DRAFT, "content": markdown(draft)})
     reply = yield _with_progress(draft, 2, "Writing the draft", f"I write {DRAFT}.", call)
     if reply.last.is_error:
-        reply = yield Move(f"{DRAFT} could not be written. I try it once more.", [call])
+        reply = yield ScriptedTurn(f"{DRAFT} could not be written. I try it once more.", [call])
     if reply.last.is_error:
-        raise Stuck(f"I stopped, because {DRAFT} could not be written. {sentence(reply.last.text)}")
+        raise CannotContinue(f"I stopped, because {DRAFT} could not be written. {sentence(reply.last.text)}")
 
 
 def markdown(draft: Draft) -> str:
     """The whole of draft.md."""
     brief = " ".join(draft.brief)
-    parts = [f"# {picking.title(draft.desk.prompt)}", BADGE, f"**Asked:** {picking.escaped(' '.join(brief.split()))}"]
+    parts = [
+        f"# {sentences.title(draft.context.prompt)}",
+        BADGE,
+        f"**Asked:** {sentences.escaped(' '.join(brief.split()))}",
+    ]
     if draft.changes:
-        lines = [f"- Asked: {picking.escaped(change)}  \n  {_what_was_done(draft, change)}" for change in draft.changes]
+        lines = [
+            f"- Asked: {sentences.escaped(change)}  \n  {_what_was_done(draft, change)}" for change in draft.changes
+        ]
         parts.append("## Changes\n\n" + "\n".join(lines))
     parts += [_source(name, text, " ".join([brief, *draft.changes])) for name, text in draft.sources.items()]
     if not draft.sources:
@@ -121,19 +127,19 @@ def markdown(draft: Draft) -> str:
 
 
 def _what_was_done(draft: Draft, change: str) -> str:
-    if draft.sources and any(picking.hits(text, change) for text in draft.sources.values()):
+    if draft.sources and any(sentences.hits(text, change) for text in draft.sources.values()):
         return "The sentences that share words with this now come first."
     return "The demo model found nothing in the input that fits this, so a person has to take it from here."
 
 
 def _source(name: str, text: str, brief: str) -> str:
-    lines = [f"- {picking.escaped(each)}" for each in picking.best(text, brief)]
+    lines = [f"- {sentences.escaped(each)}" for each in sentences.best(text, brief)]
     words = f"{len(text.split()):,} words"
-    return f"## From {picking.escaped(name)} ({words})\n\n" + ("\n".join(lines) or "It holds no sentences.")
+    return f"## From {sentences.escaped(name)} ({words})\n\n" + ("\n".join(lines) or "It holds no sentences.")
 
 
 def _open_points(draft: Draft) -> list[str]:
-    lines = [f"Not read: {picking.escaped(each)}" for each in draft.unread]
+    lines = [f"Not read: {sentences.escaped(each)}" for each in draft.unread]
     lines.append("Check each sentence against its source before it is used.")
     lines.append("Put them in your own words: a language model, or you.")
     return lines
@@ -145,12 +151,12 @@ def _closing(draft: Draft) -> str:
         if draft.sources
         else "I had only the prompt."
     )
-    made = f"Files: {DRAFT}." if draft.desk.has("write_file") else "I have no tool to write files with."
+    made = f"Files: {DRAFT}." if draft.context.has("write_file") else "I have no tool to write files with."
     return f"{read} {made}\n\nThis is the demo model's template work; no language model judged it."
 
 
-def _with_progress(draft: Draft, done: int, label: str, text: str, call: Call) -> Move:
+def _with_progress(draft: Draft, done: int, label: str, text: str, call: Call) -> ScriptedTurn:
     calls = [call]
-    if draft.desk.has("report_progress"):
+    if draft.context.has("report_progress"):
         calls.insert(0, Call("report_progress", {"done": done, "total": 2, "label": label}))
-    return Move(text, calls)
+    return ScriptedTurn(text, calls)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 
 from agents.runtimes.demo import reading
+from agents.runtimes.demo.analysis_state import AnalysisState, amount, code, count_of
 from agents.runtimes.demo.columns import Column, Kind, fitting, measures, named
-from agents.runtimes.demo.moves import Step
-from agents.runtimes.demo.replay import Call, Move
-from agents.runtimes.demo.study import Study, amount, code, count_of
+from agents.runtimes.demo.replay import Call, ScriptedTurn
+from agents.runtimes.demo.steps import Step
 
 MOST_CHOICES = 6
 ANY = "Decide for me"
@@ -17,22 +17,22 @@ AIM = re.compile(r"\b(?:drives?|driving|affects?|influences?|explains?|predicts?
 """What follows one of these words is what the person wants measured."""
 
 
-def choose_measure(study: Study) -> Step:
+def choose_measure(state: AnalysisState) -> Step:
     """Ask once if more than one column fits; never if the prompt names it or only one does."""
-    able = measures(study.columns)
-    asked = AIM.split(study.question, maxsplit=1)[-1]
-    meant = named(able, asked)[:1] or named(able, study.question)[:1] or fitting(able, asked) or able
+    able = measures(state.columns)
+    asked = AIM.split(state.question, maxsplit=1)[-1]
+    meant = named(able, asked)[:1] or named(able, state.question)[:1] or fitting(able, asked) or able
     if len(meant) < 2:
-        study.measure = meant[0] if meant else None
+        state.measure = meant[0] if meant else None
         return
     default = next((column for column in meant if column.kind is Kind.FLAG), meant[0])
-    if not study.desk.has("ask_human"):
-        _decide(study, default, "it was the first that fits, and nobody could be asked")
+    if not state.context.has("ask_human"):
+        _decide(state, default, "it was the first that fits, and nobody could be asked")
         return
-    yield from _ask(study, meant[:MOST_CHOICES], default)
+    yield from _ask(state, meant[:MOST_CHOICES], default)
 
 
-def _ask(study: Study, meant: Sequence[Column], default: Column) -> Step:
+def _ask(state: AnalysisState, meant: Sequence[Column], default: Column) -> Step:
     arguments = {
         "question": "Which column should I measure?",
         "why": _why(meant, default)[:1000],
@@ -40,13 +40,13 @@ def _ask(study: Study, meant: Sequence[Column], default: Column) -> Step:
         "default": ANY,
     }
     text = "Your question fits more than one column, so I ask before I count."
-    reply = yield Move(text, [Call("ask_human", arguments)])
-    study.hear(reply.said)
+    reply = yield ScriptedTurn(text, [Call("ask_human", arguments)])
+    state.hear(reply.said)
     answered = [] if reply.first.is_error else named(meant, reply.first.answer)
     if answered:
-        study.measure, study.why_measure = answered[-1], ", as answered"
+        state.measure, state.why_measure = answered[-1], ", as answered"
     else:
-        _decide(study, default, "the choice was left to me")
+        _decide(state, default, "the choice was left to me")
 
 
 def _why(meant: Sequence[Column], default: Column) -> str:
@@ -57,8 +57,8 @@ def _why(meant: Sequence[Column], default: Column) -> str:
     )
 
 
-def _decide(study: Study, column: Column, why: str) -> None:
-    study.measure, study.why_measure = column, f" ({why})"
+def _decide(state: AnalysisState, column: Column, why: str) -> None:
+    state.measure, state.why_measure = column, f" ({why})"
 
 
 def _what_it_is(column: Column) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agents.runtimes.demo.columns import Column, Kind, named
-from agents.runtimes.demo.replay import Desk
+from agents.runtimes.demo.replay import ScriptContext
 
 WEAK = 0.01
 """Below this share of explained variance a column is not called a driver."""
@@ -32,8 +32,8 @@ class Group:
 
 
 @dataclass(slots=True, kw_only=True)
-class Study:
-    desk: Desk
+class AnalysisState:
+    context: ScriptContext
     question: str
     file: str = ""
     table: str = ""

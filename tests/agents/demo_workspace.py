@@ -1,4 +1,4 @@
-"""A desk for the demo's scripts: the real tools on a real folder, and a person who answers as the test says."""
+"""A workspace for the demo's scripts: the real tools on a real folder, and a person who answers as the test says."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SENT = ("Sent.", False)
 
 
 @dataclass
-class DeskOf:
+class DemoWorkspace:
     """One run's folder and people. `broken` names tools that fail this many times before they work."""
 
     folder: Path

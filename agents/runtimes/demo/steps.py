@@ -1,0 +1,45 @@
+"""The turns that the analyst's steps share."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from agents.runtimes.demo.analysis_state import AnalysisState
+from agents.runtimes.demo.replay import Call, Reply, Result, ScriptedTurn
+
+STEPS = 6
+
+Step = Generator[ScriptedTurn, Reply, None]
+Asked = Generator[ScriptedTurn, Reply, Sequence[Result]]
+
+
+class CannotContinue(Exception):
+    """The work cannot go on; the text says why, for the person."""
+
+
+def with_progress(state: AnalysisState, done: int, label: str, text: str, *calls: Call) -> ScriptedTurn:
+    """The calls, after a report of progress where the agent may make one."""
+    if state.context.has("report_progress"):
+        calls = (Call("report_progress", {"done": done, "total": STEPS, "label": label}), *calls)
+    return ScriptedTurn(" ".join(filter(None, (state.take_heard(), text))), calls)
+
+
+def ask_table(state: AnalysisState, done: int, label: str, text: str, *queries: str) -> Asked:
+    """The answers to queries; refused ones are asked once more, as what stood in their way may have passed."""
+    calls = [Call("query_table", {"sql": sql}) for sql in queries]
+    reply = yield with_progress(state, done, label, text, *calls)
+    state.hear(reply.said)
+    if any(result.is_error for result in reply.results[-len(calls) :]):
+        reply = yield ScriptedTurn("That did not work. I try it once more.", calls)
+        state.hear(reply.said)
+    results = reply.results[-len(calls) :]
+    for result in results:
+        if result.is_error:
+            raise CannotContinue(f"I stopped: {sentence(result.text)}")
+    return results
+
+
+def sentence(text: str) -> str:
+    """The text on one line, at most 300 characters of it."""
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else line[:299] + "…"
