@@ -25,7 +25,7 @@ from config.wsgi_bridge import WsgiBridge
 from tasks import hub
 from tasks.routing import websocket_urlpatterns
 
-IN_THE_LOOP = re.compile(r"/api/v1/runs/[^/]+/stream/|/health/(live|ready)/")
+IN_THE_LOOP = re.compile(r"/api/v1/runs/[^/]+/stream/?|/health/(live|ready)/")
 """Answers that last as long as someone looks, and those that must come when every thread is busy."""
 
 

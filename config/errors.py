@@ -8,18 +8,24 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
+from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
 from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework import exceptions as drf
 
 from accounts.api.authentication import BEARER
 from accounts.api.errors import TooLarge
 from accounts.errors import DISK_FULL, AppError, FieldError, Forbidden, NotFound, Unavailable, is_disk_full
 from accounts.tracing import current_request_id
+from config.redirects import SAFE_METHODS
 
 log = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
@@ -35,6 +41,7 @@ TITLES: dict[type[Exception], str] = {
 DATABASE_AWAY = (OperationalError, InterfaceError)
 TOLD = (AppError, OSError, *DATABASE_AWAY)
 """What may have words of its own; the rest is a bug."""
+FOR_OPERATORS = "Only operators of this installation may do this."
 
 
 def problem(error: AppError, *, status: int | None = None) -> dict[str, Any]:
@@ -71,6 +78,8 @@ def error_response(request: HttpRequest, error: AppError) -> HttpResponse:
     response = HttpResponse(_error_page(request, error), status=error.status)
     if error.retry_after_s is not None:
         response["Retry-After"] = str(error.retry_after_s)
+    if error.status == 401:
+        response["WWW-Authenticate"] = BEARER
     return response
 
 
@@ -88,8 +97,18 @@ def _error_page(request: HttpRequest, error: AppError) -> str:
         return format_html("<h1>{}</h1><p>{}</p><p>{}</p>", error.title, error.detail, context["request_id"])
 
 
+class SignInFirst(AppError):
+    """A form that was sent after the session had ended."""
+
+    status = 401
+    code = "not_authenticated"
+    title = "You are signed out"
+
+
 class AppErrorMiddleware:
-    """Turns an AppError that a page or a plain view raised into its answer, and Django's empty 405 into a page."""
+    """Turn an AppError of a view into its answer, Django's empty 405 into a page, and a redirect to the sign-in page
+    that would drop a form into a 401.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -98,11 +117,35 @@ class AppErrorMiddleware:
         response = self.get_response(request)
         if isinstance(response, HttpResponseNotAllowed):
             return _not_allowed(request, response["Allow"])
+        if _drops_a_form(request, response):
+            is_known = request.user.is_authenticated  # a person who is no operator, at an address of the admin
+            return error_response(request, Forbidden(FOR_OPERATORS) if is_known else _sign_in_first(request))
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         error = as_app_error(exception) if isinstance(exception, TOLD) else None
         return error_response(request, error) if error else None
+
+
+def _drops_a_form(request: HttpRequest, response: HttpResponse) -> bool:
+    """Whether an unsafe request is sent to the sign-in page, which would bring it back as a GET without its body."""
+    if response.status_code != 302 or request.method in SAFE_METHODS:
+        return False
+    target = urlsplit(response["Location"])
+    sign_in = (resolve_url(settings.LOGIN_URL), resolve_url("admin:login"))
+    return target.path in sign_in and request.path not in sign_in and REDIRECT_FIELD_NAME in parse_qs(target.query)
+
+
+def _sign_in_first(request: HttpRequest) -> SignInFirst:
+    """Lead back to the page with the form, not to the address that the form was sent to."""
+    came_from = request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(came_from, {request.get_host()}, require_https=request.is_secure())
+    back = urlsplit(came_from)._replace(scheme="", netloc="", fragment="").geturl() if is_ours else ""
+    sign_in = resolve_url(settings.LOGIN_URL) + (f"?{urlencode({REDIRECT_FIELD_NAME: back})}" if back else "")
+    return SignInFirst(
+        "Nothing of this was kept. Sign in in another tab, then go back to what you typed and send it again.",
+        extra={"sign_in_url": sign_in},
+    )
 
 
 # ---- Django REST framework

@@ -67,12 +67,13 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
+    "config.redirects.KeepBodyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "config.browser_security.BrowserSecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "config.redirects.SlashMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -195,8 +196,8 @@ LIVE_SOCKETS = env.int("DESKHAND_LIVE_SOCKETS", default=100)
 LIVE_STREAMS = env.int("DESKHAND_LIVE_STREAMS", default=50)
 UPLOAD_MAX_BYTES = env.int("DESKHAND_UPLOAD_MAX_MB", default=100) * 1024 * 1024
 UPLOAD_PATHS = [
-    "/api/v1/files/(received/[^/]+/)?",
-    "/t/[^/]+/(files|runs/new|tasks/[^/]+|start/[^/]+)/",
+    "/api/v1/files(/received/[^/]+)?/?",
+    "/t/[^/]+/(files|runs/new|tasks/[^/]+|start/[^/]+)/?",
 ]  # where a body may be that large; everywhere else 2 MiB
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 WORKSPACE_DIR = VAR_DIR / "workspaces"
