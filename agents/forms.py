@@ -131,13 +131,17 @@ class AgentForm(forms.Form):
 
 def model_choices(present: AgentVersion | None) -> list[tuple[str, str]]:
     """`runtime:model` and its name: what this installation offers, and what the agent has now."""
-    real = offered.models_of(Runtime.ANTHROPIC) if offered.has_real_models() else []
-    choices = [(f"{Runtime.ANTHROPIC}:{model}", _words(model)) for model in real]
+    catalogue = offered.Catalogue()
+    choices = []
+    for model in catalogue.offered if offered.has_real_models() else []:
+        use = catalogue.use_of(model.name)
+        end = f", until {model.ends_on:%-d %B %Y}" if model.ends_on else ""
+        choices.append((f"{Runtime.ANTHROPIC}:{model.name}", f"{words(model.name)}{f', {use}' if use else ''}{end}"))
     demo = offered.models_of(Runtime.DEMO)
     choices += [(f"{Runtime.DEMO}:{model}", "Demo model, offline and free") for model in demo]
     own = f"{present.runtime}:{present.model}" if present else ""
     if present and own not in dict(choices):
-        choices.append((own, f"{_words(present.model)}, not offered any more"))
+        choices.append((own, f"{words(present.model)}, not offered any more"))
     return choices
 
 
@@ -146,7 +150,7 @@ def default_model() -> str:
     return f"{runtime}:{offered.default_model(runtime)}"
 
 
-def _words(model: str) -> str:
+def words(model: str) -> str:
     """claude-opus-4-8 → Claude Opus 4.8."""
     parts = [part for part in model.split("-") if not (part.isdigit() and len(part) == 8)]
     numbers = ".".join(part for part in parts if part.isdigit())

@@ -33,7 +33,15 @@ class TeamPlanAdmin(AuditedAdmin):
 
 @admin.register(Price)
 class PriceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ["model", "effective_from", "input_usd", "output_usd", "cache_read_usd", "cache_write_usd"]
+    list_display = [
+        "model",
+        "effective_from",
+        "ends_on",
+        "input_usd",
+        "output_usd",
+        "cache_read_usd",
+        "cache_write_usd",
+    ]
     list_filter = ["model"]
     search_fields = ["model"]
     ordering = ["model", "-effective_from"]

@@ -40,6 +40,10 @@ class Price(models.Model):
 
     model = models.CharField(max_length=80)
     effective_from = models.DateField()
+    ends_on = models.DateField(
+        null=True, blank=True, help_text="The last day on which the provider answers calls to the model."
+    )
+    """Read from the model's newest price. New runs of agents on a model that has ended are refused."""
     input_usd = models.DecimalField(max_digits=12, decimal_places=6)
     output_usd = models.DecimalField(max_digits=12, decimal_places=6)
     cache_read_usd = models.DecimalField(max_digits=12, decimal_places=6)

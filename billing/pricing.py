@@ -82,9 +82,14 @@ def in_force(prices: tuple[ListPrice, ...], model: str, on: date) -> ListPrice |
 
     A name with a date at its end ("claude-haiku-4-5-20251001") is the model without it.
     """
-    base = model[:-9] if model[-9:-8] == "-" and model[-8:].isdigit() else model
+    base = base_name(model)
     begun = [price for price in prices if price.model in (model, base) and price.effective_from <= on]
     return max(begun, key=lambda price: (price.model == model, price.effective_from), default=None)
+
+
+def base_name(model: str) -> str:
+    """The model without a date at its end."""
+    return model[:-9] if model[-9:-8] == "-" and model[-8:].isdigit() else model
 
 
 def _rate(input_usd: str, output_usd: str, cache_read_usd: str) -> Rate:

@@ -119,6 +119,12 @@ ERRORS = (
     ),
     ErrorDoc("conflict", 409, "The thing has changed since you looked at it.", "Read it again and decide anew."),
     ErrorDoc(
+        "model_ended",
+        409,
+        "The provider no longer answers calls to the agent's model; `replacement` names another one.",
+        "Change the agent's `model`, or fork the run with another one.",
+    ),
+    ErrorDoc(
         "invalid_transition",
         409,
         "A status cannot become that one any more.",

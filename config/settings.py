@@ -216,6 +216,7 @@ STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static" / "dist"]
 
 # ---- Models
+DEFAULT_MODEL = env.str("DESKHAND_DEFAULT_MODEL", default="")
 ANTHROPIC_API_KEY = env.str("ANTHROPIC_API_KEY", default="")
 ANTHROPIC_BASE_URL = env.str("ANTHROPIC_BASE_URL", default="")
 MODEL_SILENCE_S = env.float("DESKHAND_MODEL_SILENCE_S", default=120.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
@@ -13,6 +13,7 @@ from agents.models import Agent, AgentStatus, AgentVersion, Memory, Runtime
 from agents.roles import ROLES
 from agents.services.checks import BOUNDS, MAX_INSTRUCTIONS
 from agents.services.memories import MAX_LENGTH
+from agents.services.models import Catalogue
 from tools import registry
 from tools.registry import Policy
 
@@ -48,10 +49,18 @@ class AgentOptionsSerializer(serializers.Serializer[Any]):
     max_tokens = serializers.IntegerField(allow_null=True, default=None, help_text="Of one answer; null: as usual.")
 
 
+@extend_schema_serializer(component_name="ModelEnd")
+class ModelEndSerializer(serializers.Serializer[Any]):
+    on = serializers.DateField(help_text="The last day on which the provider answers.")
+    is_over = serializers.BooleanField(help_text="New runs are refused until the agent has another model.")
+    replacement = serializers.CharField(help_text="The newest model of the same family.")
+
+
 @extend_schema_serializer(component_name="Agent")
 class AgentSerializer(serializers.ModelSerializer[Agent]):
     instructions = serializers.CharField(source="version.instructions")
     model = serializers.CharField(source="version.model")
+    model_end = serializers.SerializerMethodField(help_text="null: the end of the model is not known.")
     runtime = serializers.ChoiceField(choices=Runtime.choices, source="version.runtime")
     tools = ToolPolicySerializer(source="version.tools", many=True)
     memory_enabled = serializers.BooleanField(source="version.memory_enabled")
@@ -66,11 +75,32 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     class Meta:
         model = Agent
         fields = [
-            *("id", "name", "role", "description", "instructions", "model", "runtime", "tools", "memory_enabled"),
-            *("limits", "options", "budget_monthly_usd", "working_hours", "hue", "icon", "version", "status"),
+            *("id", "name", "role", "description", "instructions", "model", "model_end", "runtime", "tools"),
+            *(
+                "memory_enabled",
+                "limits",
+                "options",
+                "budget_monthly_usd",
+                "working_hours",
+                "hue",
+                "icon",
+                "version",
+                "status",
+            ),
             *("listing", "created_at"),
         ]
         read_only_fields = fields
+
+    @extend_schema_field(ModelEndSerializer(allow_null=True))
+    def get_model_end(self, agent: Agent) -> dict[str, Any] | None:
+        version = agent.version
+        if version is None or version.runtime != Runtime.ANTHROPIC:
+            return None
+        known = cast(dict[str, Any], self.context)  # one for all agents of a list
+        if "catalogue" not in known:
+            known["catalogue"] = Catalogue()
+        end = known["catalogue"].end_of(version.runtime, version.model)
+        return dict(ModelEndSerializer(end).data) if end else None
 
     @extend_schema_field({"type": ["object", "null"]})
     def get_working_hours(self, agent: Agent) -> None:

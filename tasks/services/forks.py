@@ -11,7 +11,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.errors import Conflict, FieldError, InvalidInput
 from accounts.models import User
-from agents.services.models import models_of
+from agents.services.models import models_of, require_present
 from storage.models import StoredFile
 from tasks import events, queue, stream
 from tasks.digests import digest
@@ -81,6 +81,7 @@ def fork_run(
         raise InvalidInput(
             "Choose another model.", fields=[FieldError("model", "invalid_choice", "There is no such model.")]
         )
+    require_present(run.agent, run.version, model or run.model_override)
     _check_approvers(run, actor)
     fork = _copy(run, actor, prompt=prompt if not kept else "", kind=run.kind, model=model)
     for step in kept:
@@ -173,6 +174,7 @@ def _copy(run: Run, actor: User, *, prompt: str, kind: str, model: str) -> Run:
         output_schema=run.output_schema,
         required_artifacts=run.required_artifacts,
         metadata=run.metadata,
+        calls_model=False,
     )
     for given in run.inputs.all():
         RunInput.objects.create(run=copy, file_id=given.file_id, name=given.name)

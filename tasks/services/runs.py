@@ -20,6 +20,7 @@ from accounts.models.kept import know_all
 from accounts.models.notifications import channels_of
 from accounts.tenancy import access_of_member
 from agents.models import Agent, AgentStatus, AgentVersion
+from agents.services.models import require_present
 from billing import entitlements
 from billing.plans import Limit
 from storage.models import StoredFile
@@ -63,9 +64,12 @@ def start_run(
     webhook_url: str = "",
     retry_of: Run | None = None,
     kind: RunKind | None = None,
+    calls_model: bool = True,
 ) -> Run:
-    """Queue one run of a task, or of an agent with a prompt of its own. InvalidInput names the wrong fields,
-    LimitReached says that the plan has no more runs this month (one counts when it is asked for, whenever it starts).
+    """Queue one run of a task, or of an agent with a prompt of its own.
+
+    Raises InvalidInput that names the wrong fields, ModelEnded when the agent needs another model (not with
+    `calls_model=False`), LimitReached when the plan has no more runs this month (a run counts when it is asked for).
     """
     files = list(attachments)
     if task is not None:
@@ -76,6 +80,8 @@ def start_run(
     else:
         filled = {}
     agent, version = _usable(agent)
+    if calls_model:
+        require_present(agent, version)
     _check(prompt, files, output_schema)
     run = Run(
         team=team,

@@ -14,6 +14,7 @@ from accounts.tenancy import TeamRequest, may, require, team_required
 from agents import removal
 from agents.models import Agent, AgentStatus, Memory
 from agents.services import agents as agent_services
+from agents.services import models
 from billing.models import Budget
 from tasks import reports
 from tasks.models import Run, Task
@@ -86,6 +87,7 @@ def agent_detail(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     context = {
         "agent": agent,
         "version": version,
+        "model_end": models.Catalogue().end_of(version.runtime, version.model) if version else None,
         "presence": reports.presence(request.access, [agent])[agent.pk],
         "tally": tally,
         "average_s": tally.active_s / tally.runs if tally.runs else None,

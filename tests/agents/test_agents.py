@@ -46,7 +46,7 @@ def test_create_agent_makes_its_first_version(rita: Agent, team: Team, alice: Us
 def test_create_agent_takes_a_real_model_where_there_is_a_key(team: Team, alice: User, settings: Any) -> None:
     settings.ANTHROPIC_API_KEY = "sk-test"
     price = {f"{kind}_usd": 1 for kind in ("input", "output", "cache_read", "cache_write")}
-    Price.objects.create(model="claude-sonnet-9", effective_from=date(2020, 1, 1), **price)
+    Price.objects.create(model="claude-sonnet-9", effective_from=date(2026, 6, 1), **price)
 
     agent = agents.create_agent(team=team, actor=alice, name="Rita", instructions=INSTRUCTIONS)
 

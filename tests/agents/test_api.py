@@ -47,6 +47,7 @@ def test_an_agent_is_made_shown_and_listed_in_one_shape(api: Api) -> None:
         "description": "",
         "instructions": NEW["instructions"],
         "model": "demo-1",
+        "model_end": None,
         "runtime": "demo",
         "tools": [{"tool": "query_table", "policy": "ask"}],
         "memory_enabled": True,

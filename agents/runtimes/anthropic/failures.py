@@ -33,7 +33,9 @@ MALFORMED = Kind("malformed", True, True, "The model provider sent an answer tha
 BAD_REQUEST = Kind("bad_request", False, False, "The model provider refused the request.")
 AUTH = Kind("auth", False, False, "The model provider refused our key.")
 BILLING = Kind("billing", False, False, "The account with the model provider cannot pay.")
-NOT_FOUND = Kind("not_found", False, False, "The model provider does not know this model.")
+NOT_FOUND = Kind(
+    "not_found", False, False, "The model provider does not offer this model. Choose another one for the agent."
+)
 
 BY_TYPE = {
     "rate_limit_error": RATE_LIMIT,
