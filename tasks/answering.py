@@ -10,6 +10,7 @@ from typing import Any
 
 from django.http import QueryDict
 
+from accounts import strict_json
 from accounts.errors import AppError, FieldError, InvalidInput
 from accounts.models import User
 from tasks.fragments.lines import arguments_of
@@ -60,22 +61,33 @@ def _value(asked: HumanRequest, data: QueryDict) -> Any:
 
 def _json(text: str, field: str, name: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError as error:
-        message = f"{name} cannot be read as JSON: {error}."
+        return strict_json.loads(text, repair=False)
+    except strict_json.NotStorable as error:
+        message = f"{name} cannot be read as JSON. {error}"
         raise InvalidInput(message, fields=[FieldError(field, "invalid", message)]) from error
 
 
 def _edited(asked: HumanRequest, data: QueryDict) -> dict[str, Any]:
-    """The stored arguments with what the form changed. Texts stay texts; everything else is written as JSON."""
+    """The stored arguments with what the form changed. Texts stay texts; everything else is written as JSON.
+
+    A form sends every line break as CRLF: a text that differs from the stored one in nothing else was not changed.
+    """
     changed = dict(asked.arguments or {})
     for name, old in changed.items():
         given = data.get(f"arg:{name}")
-        if given is None:
+        if given is None or _lines(given) == _lines(_shown(old)):
             continue
-        given = given.replace("\r\n", "\n")
-        changed[name] = given if isinstance(old, str) else _json(given, "arguments", name)
+        changed[name] = _lines(given) if isinstance(old, str) else _json(given, "arguments", name)
     return changed
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _shown(value: Any) -> str:
+    """An argument as the form shows it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +104,8 @@ def _edit_fields(asked: HumanRequest, given: Mapping[str, str]) -> list[EditFiel
     found = []
     for name, value in (asked.arguments or {}).items():
         is_text = isinstance(value, str)
-        text = value if is_text else json.dumps(value, ensure_ascii=False)
-        text = given.get(f"arg:{name}", text)
-        found.append(EditField(name, text, is_text, "\n" in text or len(text) > 90))
+        text = given.get(f"arg:{name}", _shown(value))
+        found.append(EditField(name, text, is_text, "\n" in _lines(text) or len(text) > 90))
     return found
 
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-from accounts.errors import AppError
+from accounts import strict_json
+from accounts.errors import AppError, InvalidInput
 from accounts.models import User
 from tasks.models import HumanRequest, RequestKind, Run, RunEvent
 from tasks.services import answers
@@ -142,7 +143,14 @@ def _ask_for(asked: HumanRequest, ask: Ask) -> dict[str, Any]:
     if decision in ("reject", "revise"):
         answer["comment"] = ask("Why? > ")
     if decision == "edit":
-        answer["arguments"] = json.loads(ask("New arguments as JSON > ") or "null")
+        answer["arguments"] = _json(ask("New arguments as JSON > "))
     if decision == "raise":
         answer["max_cost_usd"] = ask("New limit in $ > ")
     return answer
+
+
+def _json(text: str) -> Any:
+    try:
+        return strict_json.loads(text, repair=False) if text.strip() else None
+    except strict_json.NotStorable as error:
+        raise InvalidInput(str(error)) from error

@@ -10,6 +10,7 @@ from django import forms
 from django.forms import BaseFormSet, formset_factory
 from django.http import QueryDict
 
+from accounts import strict_json
 from accounts.errors import AppError
 from accounts.models import Viewer
 from agents.models import Agent
@@ -64,9 +65,9 @@ class TaskForm(LimitsForm):
         if not text:
             return None
         try:
-            schema = json.loads(text)
-        except ValueError as error:
-            raise forms.ValidationError(f"This cannot be read as JSON: {error}.") from error
+            schema = strict_json.loads(text, repair=False)
+        except strict_json.NotStorable as error:
+            raise forms.ValidationError(f"This cannot be read as JSON. {error}") from error
         if not isinstance(schema, dict):
             raise forms.ValidationError("A JSON Schema is an object in braces.")
         return schema

@@ -14,7 +14,7 @@ from django.db.models import DecimalField, Exists, Max, OuterRef, Q
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce, Now
 
-from accounts import audit, notifications
+from accounts import audit, notifications, strict_json
 from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput
 from accounts.models import Team, User
 from billing.models import Budget
@@ -53,6 +53,7 @@ def answer_request(
     _still_open(asked, now)
     if barred := why_barred(asked, run, actor):
         raise Forbidden(barred)
+    answer = _storable(answer)
     checked = _check_question(asked, answer) if asked.kind == K.QUESTION else _check_decision(asked, run, answer)
     if "max_cost_usd" in checked and not is_admin:
         _check_cap(run, Decimal(checked["max_cost_usd"]))
@@ -111,6 +112,17 @@ def rules_of(run: Run) -> list[Mapping[str, Any]]:
 
 def _invalid(field: str, code: str, message: str) -> InvalidInput:
     return InvalidInput(message, fields=[FieldError(field, code, message)])
+
+
+def _storable(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The answer as the database will give it back: what a digest is taken of now has to be what runs later."""
+    found = {}
+    for name, value in answer.items():
+        try:
+            found[name] = strict_json.normalise(value, repair=False)
+        except strict_json.NotStorable as error:
+            raise _invalid(name, "invalid", str(error)) from error
+    return found
 
 
 def _check_question(asked: HumanRequest, answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, strict_json
 from accounts.errors import AppError, Conflict, FieldError, InvalidInput
 from accounts.models import AuditEntry, Membership, NoticeKind, Team, User
 from accounts.models.kept import know_all
@@ -249,6 +249,7 @@ def cancel_run(*, run: Run, actor: User | None, reason: str = "") -> Run:
         raise Conflict(f"The run has already ended ({run.status}).")
     if run.status == RunStatus.CANCELLED:
         return run
+    reason = strict_json.clean_text(reason)
     run.move_to(RunStatus.CANCELLED)
     HumanRequest.objects.filter(run=run, status=RequestStatus.OPEN).update(status=RequestStatus.VOID)
     by = actor.display_name if actor else "the system"

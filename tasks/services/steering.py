@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from accounts import audit
+from accounts import audit, strict_json
 from accounts.errors import Conflict, FieldError, InvalidInput
 from accounts.models import User
 from tasks import events, stream
@@ -20,6 +20,8 @@ def steer_run(*, run: Run, actor: User, text: str) -> Run:
     problem = "" if text else "Write something first."
     if len(text) > MAX_MESSAGE:
         problem = f"This is {len(text):,} characters long. The agent can be told {MAX_MESSAGE:,} at a time."
+    if strict_json.is_unstorable(text):
+        problem = "The text holds a NUL or half a character. Take it out and send it again."
     if problem:
         raise InvalidInput(problem, fields=[FieldError("text", "invalid", problem)])
     run = Run.objects.select_for_update(of=("self",)).select_related("team").get(pk=run.pk)

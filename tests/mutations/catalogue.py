@@ -240,6 +240,16 @@ MUTATIONS = (
     _m("G18", "SIGTERM reaches the driver", "tasks/jobs.py", "@worker_shutting_down.connect\n", "",
        f"{STOPPING}test_sigterm_makes_a_worker_process_hand_its_runs_over"),
 
+    _m("G21", "a number is read as PostgreSQL gives it back", "accounts/strict_json.py",
+       "return int(Decimal(repr(value))) if abs(value) >= _EXACT else value", "return value",
+       "tests/accounts/test_strict_json.py::test_a_value_has_the_same_digest_before_and_after_the_database"),
+    _m("G21", "halves of characters are mended when they are read", "accounts/strict_json.py",
+       'decode("utf-16-le", "replace")', 'decode("utf-16-le", "surrogatepass")',
+       "tests/accounts/test_strict_json.py::test_a_text_is_the_same_before_and_after_the_database"),
+    _m("G21", "an edit changes only what the person changed", "tasks/answering.py",
+       "if given is None or _lines(given) == _lines(_shown(old)):", "if given is None:",
+       "tests/tasks/test_inbox.py::test_what_an_edit_did_not_touch_stays_as_it_was"),
+
     _m("admission", "teams take turns", SQL,
        "ORDER BY turn, priority DESC, queued_at LIMIT", "ORDER BY priority DESC, queued_at LIMIT",
        f"{ADMISSION}test_ten_thousand_runs_of_one_team_delay_anothers_first_by_one_slot",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.errors import Conflict
+from tasks.answering import read_answer
 from tasks.digests import digest
 from tasks.models import HumanRequest, RequestKind, RequestStatus, Run, RunStatus
 from tasks.services import answers
@@ -159,6 +163,46 @@ def test_a_changed_call_is_checked_and_kept_exactly(as_alice, waiting):
     answer(as_alice, asked, decision="edit", digest=asked.digest, **{"arg:path": "b.txt", "arg:content": "one\r\n3"})
     asked.refresh_from_db()
     assert asked.answer["arguments"] == {"path": "b.txt", "content": "one\n3"}
+
+
+@pytest.mark.promise("G21")
+def test_what_an_edit_did_not_touch_stays_as_it_was(as_alice, waiting):
+    """A browser drops the first line break of a text box and sends every other one as CRLF."""
+    arguments = {"content": "\n one\r\ntwo\rthree", "path": "a.txt", "share": 1.0, "rows": [1e-7, 2]}
+    asked = approval(waiting, arguments, tool="probe")
+    page = Page(as_alice.get(reverse("tasks:run_detail", kwargs={"team": "acme", "run_id": waiting.pk})).text)
+    assert "\n\n one\r\ntwo\rthree" in page.text
+
+    shown = {"content": "\r\n one\r\ntwo\r\nthree", "path": "b.txt", "share": "1.0", "rows": "[1e-07, 2]"}
+    sent = QueryDict(urlencode({"decision": "edit"} | {f"arg:{name}": value for name, value in shown.items()}))
+
+    edited = read_answer(asked, sent)["arguments"]
+
+    assert json.dumps(edited) == json.dumps(arguments | {"path": "b.txt"})
+
+
+@pytest.mark.parametrize("given", ["NaN", "[1e999]", '"\\u0000"', '["\\ud83d"]', "[" * 90 + "]" * 90])
+def test_json_that_cannot_be_kept_is_an_error_at_the_field(as_alice, waiting, given):
+    asked = approval(waiting)
+
+    response = answer(as_alice, asked, decision="edit", digest=asked.digest, **{"arg:attachments": given})
+
+    asked.refresh_from_db()
+    assert response.status_code == 422
+    assert "attachments cannot be read as JSON" in response.text
+    assert (asked.status, asked.answer) == (RequestStatus.OPEN, None)
+
+
+@pytest.mark.parametrize("said", [{"comment": "a\0b"}, {"arg:content": "a\0b"}])
+def test_a_nul_in_an_answer_is_refused_and_the_request_stays_open(as_alice, waiting, said):
+    asked = approval(waiting, {"path": "a.txt", "content": "one"}, tool="write_file")
+
+    response = answer(as_alice, asked, decision="edit", digest=asked.digest, **said)
+
+    asked.refresh_from_db()
+    assert response.status_code == 422
+    assert "A text holds a NUL or half a character." in response.text
+    assert (asked.status, asked.answer) == (RequestStatus.OPEN, None)
 
 
 def test_json_that_cannot_be_read_is_an_error_at_the_field(as_alice, waiting):

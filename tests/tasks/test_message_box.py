@@ -57,6 +57,22 @@ def test_without_javascript_it_leads_back_to_the_run_where_it_stands(as_alice: C
     assert "Only May." in answer.text
 
 
+def test_a_nul_is_refused_in_words_and_nothing_is_said(as_alice: Client, run: Run) -> None:
+    answer = as_alice.post(address(run), {"text": "Only\0May."}, headers=HX)
+
+    assert answer.status_code == 422
+    assert "The text holds a NUL or half a character." in answer.text
+    assert not run.events.exists()
+
+
+def test_a_nul_in_the_reason_stops_no_cancel(as_alice: Client, run: Run) -> None:
+    as_alice.post(address(run, "run_cancel"), {"reason": "Too\0late"})
+
+    run.refresh_from_db()
+    assert run.status == RunStatus.CANCELLED
+    assert run.events.get().data["summary"] == "Cancelled by Alice. Too\ufffdlate"
+
+
 @pytest.mark.parametrize("headers", [HX, {}], ids=["htmx", "plain"])
 @pytest.mark.parametrize(
     ("more", "text", "status", "said"),
