@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tools.tables.asking import Column, ColumnProfile, TableAnswer, profile, query, tables
+from tools.tables.asking import ColumnProfile, TableAnswer, profile, query, tables
 from tools.tables.render import markdown
+from tools.tables.results import Column
 
 __all__ = ["Column", "ColumnProfile", "TableAnswer", "markdown", "profile", "query", "tables"]

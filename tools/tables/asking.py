@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from tools import confined
 from tools.errors import ToolFailed
-from tools.tables import names
+from tools.tables import names, results
+from tools.tables.results import Column
 
 MAX_SQL = 20_000
 LIMITS = confined.Limits(timeout_s=60, memory_mb=1536)
-_MAX_CELL = 2000
+# /a/b, as in paths of this machine; not a/b, which a message about a division has.
+_PATH = re.compile(r"(?<![\w/.])/[\w.@+~-]+(?:/[\w.@+~-]+)+/?")
 _ONE_STATEMENT = (
     "Write exactly one statement that reads: SELECT, WITH, FROM, DESCRIBE, SUMMARIZE, PIVOT or SHOW TABLES."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    name: str
-    type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +115,15 @@ def ask(root: Path, sql: str, max_rows: int, scratch: Path) -> TableAnswer:
     try:
         statement = _statement(con, sql)
         loaded = _load_mentioned(con, root, sql, known, scratch, unreadable)
-        _alias_file_names(con, sql, known, {done.table for done in loaded})
+        _add_aliases(con, sql, known, {done.table for done in loaded})
         load.lock(con)
-        columns, rows, count = _run(con, statement, max_rows)
+        columns, rows, count = results.run(con, statement, max_rows)
     except duckdb.OutOfMemoryException:
         raise ToolFailed(
             "The query needs more than the 512 MB of memory that it may use. Aggregate or filter earlier."
         ) from None
     except duckdb.Error as problem:
-        raise ToolFailed(" ".join(unreadable) or _explain(problem, known, scratch)) from None
+        raise ToolFailed(" ".join(unreadable) or explain(problem, sql, known)) from None
     return TableAnswer(
         columns=columns,
         rows=rows,
@@ -149,12 +142,11 @@ def _load_mentioned(
     from tools.tables import load
 
     loaded = []
-    for source in known:
-        if _mentions(sql, source):
-            try:
-                loaded.append(load.load(con, root, source, scratch))
-            except ToolFailed as problem:
-                unreadable.append(str(problem))
+    for source in _mentioned(con, sql, known):
+        try:
+            loaded.append(load.load(con, root, source, scratch))
+        except ToolFailed as problem:
+            unreadable.append(str(problem))
     return loaded
 
 
@@ -166,61 +158,41 @@ def _statement(con: Any, sql: str) -> str:
     return str(statements[0].query).strip().rstrip(";") + "\n"
 
 
-def _mentions(sql: str, source: names.TableFile) -> bool:
-    """Whether the SQL may use the table. Too many is harmless, too few is not: so by text, not by parse tree."""
+def _mentioned(con: Any, sql: str, known: Sequence[names.TableFile]) -> list[names.TableFile]:
+    """The tables that the SQL reads. DuckDB's parser names them; where it cannot, any word of the SQL may be one."""
     text = sql.lower()
     if re.search(r"\bshow\s+(all\s+)?tables\b|information_schema|duckdb_(tables|columns)|pragma_", text):
-        return True
-    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in (source.table, source.file.lower()))
+        return list(known)
+    try:
+        words = {str(name).lower() for name in con.get_table_names(sql)}
+    except Exception:  # PIVOT is not one statement to it, and it names no exception of its own
+        return [source for source in known if any(_occurs(name, text) for name in source.spellings)]
+    return [source for source in known if words & set(source.spellings)]
 
 
-def _alias_file_names(con: Any, sql: str, known: Sequence[names.TableFile], loaded: set[str]) -> None:
-    """`FROM 'tickets.csv'` works too."""
+def _occurs(name: str, text: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+
+
+def _add_aliases(con: Any, sql: str, known: Sequence[names.TableFile], loaded: set[str]) -> None:
+    """`FROM 'tickets.csv'` works too, and `FROM "order"` for order.csv, whose table is t_order."""
     for source in known:
-        if source.table in loaded and not source.sheet and source.file.lower() in sql.lower():
-            con.execute(f"CREATE VIEW {_quote(source.file)} AS SELECT * FROM {_quote(source.table)}")  # noqa: S608
-
-
-def _run(con: Any, statement: str, max_rows: int) -> tuple[list[Column], list[list[Any]], int]:
-    con.execute("BEGIN TRANSACTION READ ONLY")
-    answer = con.execute(statement)
-    columns = [Column(_unique(i, con.description), str(kind[1])) for i, kind in enumerate(con.description)]
-    rows = [[_cell(value) for value in row] for row in answer.fetchmany(max_rows + 1)]
-    if len(rows) <= max_rows:
-        return columns, rows, len(rows)
-    count = con.execute(f"SELECT count(*) FROM (\n{statement})").fetchone()[0]  # noqa: S608
-    return columns, rows[:max_rows], count
-
-
-def _unique(index: int, description: Sequence[Sequence[Any]]) -> str:
-    """The column's name; a repeated one gets a number, as charts and pages need to tell them apart."""
-    name = str(description[index][0])
-    before = sum(str(column[0]) == name for column in description[:index])
-    return f"{name}_{before}" if before else name
-
-
-def _cell(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, Decimal | float):
-        number = float(value)
-        return number if math.isfinite(number) else None
-    if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
-    text = str(value)
-    return text if len(text) <= _MAX_CELL else text[:_MAX_CELL] + "…"
+        if source.table not in loaded:
+            continue
+        for alias in source.spellings[1:]:
+            if alias in sql.lower():
+                con.execute(f"CREATE VIEW IF NOT EXISTS {_quote(alias)} AS SELECT * FROM {_quote(source.table)}")  # noqa: S608
 
 
 def _quote(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def _explain(problem: Exception, known: Sequence[names.TableFile], scratch: Path) -> str:
-    """DuckDB's own words help a model to correct its SQL; file names of the server do not."""
-    text = str(problem).replace(str(scratch), "")
-    said = " ".join(line.strip() for line in text.splitlines() if line.strip(" ^"))[:700]
+def explain(problem: Exception, sql: str, known: Sequence[names.TableFile]) -> str:
+    """DuckDB's own words help a model to correct its SQL; traces and paths of the server do not."""
+    text = str(problem).partition("Traceback (most recent call last)")[0]
+    said = " ".join(line.strip() for line in text.splitlines() if line.strip(" ^"))
+    said = _PATH.sub(lambda found: found[0] if found[0] in sql else "…", said)[:700]
     if "file system operations are disabled" in text:
         said = "SQL here reads the run's tables only; it cannot open files, folders or addresses."
     elif missing := re.search(r"Table with name (.+?) does not exist", text):

@@ -30,7 +30,7 @@ class Loaded:
 
 def connect() -> duckdb.DuckDBPyConnection:
     """An empty database that may read files, for loading; `lock` closes it."""
-    return duckdb.connect(
+    con = duckdb.connect(
         ":memory:",
         config={
             "memory_limit": "512MB",
@@ -39,6 +39,8 @@ def connect() -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": "false",
         },
     )
+    con.execute("SET TimeZone = 'UTC'")
+    return con
 
 
 def lock(con: duckdb.DuckDBPyConnection) -> None:

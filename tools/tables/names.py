@@ -17,6 +17,17 @@ TEXT_TYPES = {".csv", ".tsv", ".tab"}
 EXCEL_TYPES = {".xlsx", ".xlsm"}
 PARQUET_TYPES = {".parquet", ".pq"}
 _MAX_TABLES = 200
+# The keywords of DuckDB that cannot stand after FROM without quotes.
+_KEYWORDS = """
+all analyse analyze and anti any array as asc asof asymmetric at authorization binary both by case cast check
+collate collation column columns concurrently constraint create cross default deferrable desc describe
+distinct do else end except false fetch for foreign freeze from full generated glob group having ilike in
+initially inner intersect into is isnull join lambda lateral leading left like limit map natural not notnull
+null offset on only or order outer overlaps pivot pivot_longer pivot_wider placing positional primary qualify
+references returning right select semi show similar some struct summarize symmetric table tablesample then to
+trailing true try_cast tuple union unique unpack unpivot using variadic verbose when where window with
+"""
+RESERVED = frozenset(_KEYWORDS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +39,24 @@ class TableFile:
     sheet: str = ""
 
     @property
+    def spellings(self) -> list[str]:
+        """The names, in lower case, that SQL may use: the table's first, then the file's where it has one table."""
+        own = [self.table]
+        if not self.sheet:
+            own.append(self.file.lower())
+        if (plain := self.table.removeprefix("t_")) in RESERVED:
+            own.append(plain)
+        return own
+
+    @property
     def label(self) -> str:
         return f"{self.file}, sheet {self.sheet}" if self.sheet else self.file
 
 
 def discover(root: Path) -> list[TableFile]:
-    """Every table of the run. A name is the file's, made plain; where two would be the same, both carry their
-    extension.
+    """Every table of the run.
+
+    A name is the file's, made plain enough for SQL; where two would be the same, both carry their extension.
     """
     found = list(_sources(root))[:_MAX_TABLES]
     plain = Counter(_slug(Path(file).with_suffix("").as_posix(), sheet) for file, sheet in found)
@@ -72,4 +94,4 @@ def _sheets_of(root: Path, name: str) -> list[str]:
 def _slug(name: str, sheet: str) -> str:
     text = unicodedata.normalize("NFKC", f"{name} {sheet}".strip().lower())
     slug = re.sub(r"_+", "_", re.sub(r"\W+", "_", text)).strip("_") or "table"
-    return f"t_{slug}" if slug[0].isdigit() else slug
+    return f"t_{slug}" if slug[0].isdigit() or slug in RESERVED else slug

@@ -20,6 +20,8 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return "NULL"
+    if value == "NULL":
+        return "'NULL'"  # the word, not a missing value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):

@@ -7,35 +7,15 @@ import io
 import random
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import openpyxl
 import pytest
 
+from tests.tools.tables.conftest import Ask
 from tools import confined, tables
 from tools.errors import ToolFailed
-from tools.tables import asking
-
-Ask = Callable[..., tables.TableAnswer]
-
-
-@pytest.fixture
-def ask(workspace_dir: Path, tmp_path: Path) -> Ask:
-    """What the child process does, in this one: a tenth of a second faster for each case."""
-    (tmp_path / "scratch").mkdir()
-    return lambda sql, max_rows=200: asking.ask(workspace_dir, sql, max_rows, tmp_path / "scratch")
-
-
-@pytest.fixture
-def ask_confined(workspace_dir: Path) -> Ask:
-    """The whole way."""
-
-    def ask(sql: str, **more: Any) -> tables.TableAnswer:
-        return tables.query(workspace_dir, sql, max_rows=200, cancelled=lambda: False, **more)
-
-    return ask
+from tools.tables import names as table_names
 
 
 def names(answer: tables.TableAnswer) -> list[tuple[str, str]]:
@@ -300,7 +280,37 @@ def test_an_unreadable_file_does_not_stop_a_query_that_does_not_need_it(ask: Ask
     answer = ask("SELECT bad FROM good")
 
     assert answer.rows == [[1]]
+    assert answer.sources == ["good (good.csv, 1 rows)"]
+    assert answer.notes == []
+
+
+def test_a_file_that_cannot_be_read_is_noted_where_every_table_is_asked_for(ask: Ask, workspace_dir: Path) -> None:
+    (workspace_dir / "good.csv").write_text("bad\n1\n")
+    (workspace_dir / "bad.csv").write_bytes(b"")
+
+    answer = ask("SHOW TABLES")
+
+    assert answer.rows == [["good"]]
     assert answer.notes == ["'bad.csv' is empty: it has no header and no rows."]
+
+
+@pytest.mark.parametrize("word", ["order", "group", "select", "left"])
+def test_a_file_named_like_a_keyword_is_a_table(ask: Ask, workspace_dir: Path, word: str) -> None:
+    (workspace_dir / f"{word}.csv").write_text("n\n1\n")
+    (workspace_dir / "other.csv").write_text("n\n2\n")
+
+    assert ask(f"FROM t_{word}").rows == [[1]]
+    assert ask(f'FROM "{word}"').rows == [[1]]
+    assert ask(f"FROM '{word}.csv'").rows == [[1]]
+    assert ask("SELECT n FROM other ORDER BY n").sources == ["other (other.csv, 1 rows)"]
+
+
+def test_no_table_has_the_name_of_a_keyword() -> None:
+    import duckdb
+
+    kept = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')"
+
+    assert {word for (word,) in duckdb.sql(kept).fetchall()} == table_names.RESERVED
 
 
 def test_the_true_row_count_is_told_and_the_rows_are_capped(ask: Ask, workspace_dir: Path) -> None:
