@@ -25,11 +25,13 @@ from django.views.decorators.http import require_safe
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from config.embedded.disk import free_bytes
 from tasks import postgres, queue
 
 PATIENCE_S = 4.0
 KEEP_S = 1.0
 """Answers this young are given again, so that asking often costs nothing."""
+DISK_LITTLE_MB = 500
 PROBE, CONTENT = "health/probe", b"deskhand"
 
 
@@ -119,6 +121,16 @@ def housekeeping() -> str:
     return "The last sweep did all that was due."
 
 
+def disk() -> str:
+    """The disk of the data folder: in front of a full one nothing is lost, but nothing goes on either."""
+    left = free_bytes(settings.VAR_DIR)
+    if left is None:
+        raise Down("The data folder cannot be looked at.")
+    if left < DISK_LITTLE_MB * 1_000_000:
+        raise Down(f"Only {left // 1_000_000} MB are left on the disk of {settings.VAR_DIR}. Make room.")
+    return f"{left / 1e9:.1f} GB are left on the disk of the data folder."
+
+
 def sandbox() -> str:
     can_run, why = import_module("tools.sandbox").status()
     if not can_run:
@@ -133,7 +145,7 @@ def model() -> str:
 
 
 REQUIRED: Sequence[Callable[[], str]] = (database, migrations, valkey, object_store, workers, clock)
-OPTIONAL: Sequence[Callable[[], str]] = (housekeeping, sandbox, model)
+OPTIONAL: Sequence[Callable[[], str]] = (housekeeping, disk, sandbox, model)
 
 
 def check_all() -> list[Check]:

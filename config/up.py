@@ -32,6 +32,9 @@ def main() -> int:
     except PartError as error:
         print(error, file=sys.stderr, flush=True)
         return 1
+    except OSError as error:
+        print(f"Deskhand cannot start: {error.strerror or error} ({error.filename}).", file=sys.stderr, flush=True)
+        return 1
     except Stopping:
         say("Stopped.")
     return 0

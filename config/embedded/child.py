@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from config.embedded import logs
 from config.embedded.errors import PartError
 from config.embedded.processes import born_at, die_with_parent, end_orphan, step_back
 
-_LOG_BYTES = 5_000_000
+_LAST_BYTES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Child:
     """How many levels of `nice` it gives way to the others."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _log_start: int = field(default=0, init=False)
+    _remembered: int | None = field(default=None, init=False)
 
     @property
     def log(self) -> Path:
@@ -74,14 +77,26 @@ class Child:
                 group=self.account.gid if self.account else None,
                 extra_groups=[] if self.account else None,
             )
-        self._pid_file.parent.mkdir(mode=0o700, exist_ok=True)
-        self._pid_file.write_text(f"{self.process.pid} {born_at(self.process.pid) or 'gone'}")
+        self.remember()
         if self.process.stdin and self.stdin is not None:
             try:
                 self.process.stdin.write(self.stdin)
                 self.process.stdin.close()
             except BrokenPipeError:
                 pass  # it died at once; whoever waits for it will say why
+
+    def remember(self) -> None:
+        """Write the pid down, unless that is done. On a full disk it is not: the next call tries again."""
+        if not self.pid or self._remembered == self.pid:
+            return
+        with suppress(OSError):
+            self._pid_file.parent.mkdir(mode=0o700, exist_ok=True)
+            self._pid_file.write_text(f"{self.pid} {born_at(self.pid) or 'gone'}")
+            self._remembered = self.pid
+
+    def rotate_log(self) -> None:
+        if logs.rotate(self.log):
+            self._log_start = 0
 
     def signal_stop(self) -> None:
         if self.process and self.process.poll() is None:
@@ -98,7 +113,8 @@ class Child:
             self.process.kill()
             self.process.wait()
             by_itself = False
-        self._pid_file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._pid_file.unlink(missing_ok=True)
         return by_itself
 
     def stop(self) -> bool:
@@ -111,9 +127,12 @@ class Child:
 
     def last_words(self) -> str:
         """What the process wrote to its log since it was started."""
-        with self.log.open("rb") as log:
-            log.seek(self._log_start)
-            return log.read(200_000).decode(errors="replace")
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(self._log_start, os.fstat(log.fileno()).st_size - _LAST_BYTES))
+                return log.read(_LAST_BYTES).decode(errors="replace")
+        except OSError:
+            return ""
 
     def _prepare(self) -> Callable[[], None]:
         """What the child does before it becomes its program."""
@@ -126,10 +145,9 @@ class Child:
         return prepare
 
     def _open_log(self) -> IO[bytes]:
-        self.log.parent.mkdir(mode=0o700, exist_ok=True)
-        if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
         try:
+            self.log.parent.mkdir(mode=0o700, exist_ok=True)
+            logs.rotate(self.log)
             log = self.log.open("ab")
         except OSError as error:
             raise PartError(f"The log {self.log} cannot be written to: {error.strerror}.") from error
@@ -149,5 +167,7 @@ def _end_remembered(pid_file: Path, first: signal.Signals) -> None:
         pid, born = pid_file.read_text().split(maxsplit=1)
     except (OSError, ValueError):
         return
-    end_orphan(int(pid), born, [(first, 3.0), (signal.SIGKILL, 3.0)])
-    pid_file.unlink(missing_ok=True)
+    if pid.isdigit():
+        end_orphan(int(pid), born, [(first, 3.0), (signal.SIGKILL, 3.0)])
+    with suppress(OSError):
+        pid_file.unlink(missing_ok=True)

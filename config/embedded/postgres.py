@@ -83,9 +83,15 @@ class Postgres:
         """Wait until it takes connections, then see to the role and its database."""
         if not wait_until(lambda: self.child.pid is None or self._accepts(), _START_S) or self.child.pid is None:
             raise PartError(f"PostgreSQL did not start: {self._reason()} Its log is {self.child.log}.")
-        with self.connect("postgres") as connection:
-            self._ensure_role(connection)
-            self._ensure_database(connection)
+        try:
+            with self.connect("postgres") as connection:
+                self._ensure_role(connection)
+                self._ensure_database(connection)
+        except psycopg.Error as error:
+            raise PartError(
+                f"PostgreSQL runs but cannot make its role and database: {_last_line(str(error))} "
+                f"Its log is {self.child.log}."
+            ) from error
 
     def connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
         """A connection as the cluster's owner."""
@@ -193,7 +199,9 @@ class Postgres:
         return True
 
     def _reason(self) -> str:
-        found = re.findall(r"(?:FATAL|PANIC):\s+(.*)", self.child.last_words())
+        """The last fatal line that is not what a client was told while it started."""
+        fatal = re.findall(r"(?:FATAL|PANIC):\s+(.*)", self.child.last_words())
+        found = [line for line in fatal if not line.startswith("the database system is")] or fatal
         return f"{found[-1].rstrip('.')}." if found else _last_line(self.child.last_words())
 
     def _options(self) -> list[str]:

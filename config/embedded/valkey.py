@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from config.embedded.child import Child
+from config.embedded.disk import refusal
 from config.embedded.errors import PartError
 from config.embedded.ports import free_port
 from config.embedded.processes import wait_until
@@ -58,6 +59,8 @@ class Valkey:
         if self._serves():
             return
         self.child.stop()
+        if why := refusal(self.home):  # then nothing is wrong with its files
+            raise PartError(f"Valkey did not start, because {self.home} cannot be written to ({why}): make room.")
         shutil.move(self.data, self.data.with_name(f"valkey.unreadable-{time.time_ns()}"))
         self.start()
         if not self._serves():

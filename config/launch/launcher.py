@@ -18,12 +18,12 @@ import psycopg
 from config import fingerprint
 from config.embedded import PartError, Services
 from config.embedded.child import Child, end_orphans
-from config.embedded.keys import write_private
 from config.embedded.ports import is_free
 from config.embedded.services import InUse, Part
 from config.launch.options import ELSEWHERE, ROOT, Options
+from config.launch.room import Room
 from config.launch.screen import last_words, listed, say, short, welcome
-from config.launch.status import State, Status, state_of
+from config.launch.status import SharedFile, State, Status, state_of
 from config.launch.supervisor import Supervisor
 
 _READY_S = 60.0
@@ -66,8 +66,10 @@ class Launcher:
         self.home = options.home
         self.began = time.monotonic()
         self.services = _claim(options)
-        self.supervisor = Supervisor(lambda line: say(f"{time.strftime('%H:%M:%S')}  {line}"))
-        self.status = Status(self.home, options.url)
+        self.supervisor = Supervisor(_say_when)
+        self.status = Status(self.home, options.url, _say_when)
+        self.addresses = SharedFile(self.home / "env", _say_when)
+        self.room = Room({self.home, (self.home / "pg").resolve().parent}, _say_when)
         self.environment = self._environment(given)
 
     def run(self) -> None:
@@ -77,7 +79,7 @@ class Launcher:
             while True:
                 self._tell_status("serving")
                 time.sleep(0.2)
-                self.supervisor.look()
+                self._look()
         finally:
             self._stop()
 
@@ -105,7 +107,7 @@ class Launcher:
         if self.services.parts:
             self._progress(f"{listed([part.title for part in self.services.parts])} ready")
         shared = self._for_terminals()
-        write_private(self.home / "env", "".join(f'{name}="{value}"\n' for name, value in shared.items()))
+        self.addresses.write("".join(f'{name}="{value}"\n' for name, value in shared.items()))
 
     def _prepare(self) -> None:
         """Migrate, collect the static files, make the demo team, unless this very code has done it on this database."""
@@ -177,6 +179,13 @@ class Launcher:
         names = [*self.services.env, *elsewhere, "SECRET_KEY", "BASE_URL"]
         return {name: self.environment[name] for name in names if name in self.environment}
 
+    def _look(self) -> None:
+        self.supervisor.look()
+        self.supervisor.rotate_logs()
+        self.addresses.retry()
+        if self.room.look():
+            self.supervisor.hurry()
+
     # ---- stopping
 
     def _stop(self) -> None:
@@ -186,7 +195,7 @@ class Launcher:
         self._tell_status("stopping")
         self.supervisor.stop("web", "beat", "worker")
         self.services.stop()
-        (self.home / "env").unlink(missing_ok=True)
+        self.addresses.remove()
         self.status.remove()
 
     def _hurry(self, number: int, frame: FrameType | None) -> None:
@@ -210,6 +219,10 @@ def _claim(options: Options) -> Services:
             if state_of(options.home) != "stopping" or time.monotonic() > end:
                 raise
             say("The Deskhand before this one is still stopping; waiting for it …")
+
+
+def _say_when(line: str) -> None:
+    say(f"{time.strftime('%H:%M:%S')}  {line}")
 
 
 def _names(demo: Path, url: str) -> bool:

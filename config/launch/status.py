@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -12,16 +14,52 @@ from typing import Literal
 from config.embedded.keys import write_private
 
 State = Literal["starting", "serving", "stopping"]
+_AGAIN_S = 1.0
+
+
+class SharedFile:
+    """A file that other processes read, replaced in one step. A write that fails is said once and tried again."""
+
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+        self._path = path
+        self._say = say
+        self._wanted = self._written = ""
+        self._is_failing = False
+        self._due_at = 0.0
+
+    def write(self, text: str) -> None:
+        if text != self._wanted:
+            self._wanted, self._due_at = text, 0.0
+        self.retry()
+
+    def retry(self) -> None:
+        """Write what is not written yet, at most once a second."""
+        if self._wanted == self._written or time.monotonic() < self._due_at:
+            return
+        try:
+            write_private(self._path, self._wanted)
+        except OSError as error:
+            self._due_at = time.monotonic() + _AGAIN_S
+            if not self._is_failing:
+                self._say(f"{self._path} cannot be written ({error.strerror}); it is tried again until it can.")
+            self._is_failing = True
+            return
+        if self._is_failing:
+            self._say(f"{self._path} is written again.")
+        self._written, self._is_failing = self._wanted, False
+
+    def remove(self) -> None:
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 class Status:
-    """The file is replaced in one step, and only when something in it has changed."""
+    """What the launcher does and what it started, written whenever that changes."""
 
-    def __init__(self, home: Path, url: str) -> None:
-        self._path = home / "status.json"
+    def __init__(self, home: Path, url: str, say: Callable[[str], None]) -> None:
+        self._file = SharedFile(home / "status.json", say)
         self._url = url
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        self._written = ""
 
     def write(self, state: State, pids: Mapping[str, Sequence[int]]) -> None:
         content = {
@@ -30,13 +68,10 @@ class Status:
             "state": state,
             "pids": {"launcher": [os.getpid()], **{role: list(of_role) for role, of_role in pids.items()}},
         }
-        text = json.dumps(content, indent=1)
-        if text != self._written:
-            write_private(self._path, text)
-            self._written = text
+        self._file.write(json.dumps(content, indent=1))
 
     def remove(self) -> None:
-        self._path.unlink(missing_ok=True)
+        self._file.remove()
 
 
 def state_of(home: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -45,11 +46,22 @@ class Supervisor:
         now = time.monotonic()
         for one in self.watched:
             if one.child.pid:
+                one.child.remember()
                 continue
             if one.due_at is None:
                 self._note_end(one, now)
             elif one.due_at <= now:
                 self._start_again(one)
+
+    def hurry(self) -> None:
+        """What kept them from starting may be over: start at once what waits."""
+        for one in self.watched:
+            if one.due_at is not None:
+                one.failures, one.due_at = 0, time.monotonic()
+
+    def rotate_logs(self) -> None:
+        for one in self.watched:
+            one.child.rotate_log()
 
     def stop(self, *roles: str) -> None:
         """Ask all of those roles at once, then wait for each."""
@@ -68,16 +80,37 @@ class Supervisor:
     def _note_end(self, one: Watched, now: float) -> None:
         if now - one.started_at > _CALM_S:
             one.failures = 0
-        pause = _PAUSES_S[min(one.failures, len(_PAUSES_S) - 1)]
-        one.failures += 1
-        one.due_at = now + pause
+        pause = self._pause(one, now)
         code = one.child.process.returncode if one.child.process else None
         how = f"by signal {-code}" if code is not None and code < 0 else f"with code {code}"
         self._say(f"{one.child.name} ended {how}; starting it again in {pause:g} s. Its log: {one.child.log}")
 
     def _start_again(self, one: Watched) -> None:
+        """Start it. Whatever the machine refuses (a full disk, no more processes) is said and tried again."""
         one.started_at, one.due_at = time.monotonic(), None
         try:
             one.start()
         except PartError as error:
-            self._say(str(error))
+            self._note_failure(one, str(error))
+        except (OSError, subprocess.SubprocessError) as error:
+            self._note_failure(one, f"{one.child.name} cannot be started: {_reason(error)}.")
+
+    def _note_failure(self, one: Watched, sentence: str) -> None:
+        if one.child.pid:  # it runs; only what comes after its start did not work
+            self._say(sentence)
+            return
+        self._say(f"{sentence} Trying again in {self._pause(one, time.monotonic()):g} s.")
+
+    @staticmethod
+    def _pause(one: Watched, now: float) -> float:
+        """How long it rests this time."""
+        pause = _PAUSES_S[min(one.failures, len(_PAUSES_S) - 1)]
+        one.failures += 1
+        one.due_at = now + pause
+        return pause
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({error.filename})" if error.filename else error.strerror
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -230,6 +231,25 @@ def test_valkey_files_that_cannot_be_read_are_put_aside(home):
         assert len(list(home.glob("valkey.unreadable-*"))) == 1
     finally:
         services.stop()
+
+
+def test_valkey_files_are_left_alone_when_the_disk_is_what_does_not_work(home):
+    services = Services(home, only=["valkey"])
+    services.start()
+    services.stop()
+    shutil.rmtree(home / "valkey" / "appendonlydir")  # it has to make files to start
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(PartError, match="cannot be written to"):
+            Services(home, only=["valkey"]).start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert list(home.glob("valkey.unreadable-*")) == []
+    services = Services(home, only=["valkey"])
+    services.start()
+    services.stop()
 
 
 @pytest.mark.parametrize(("said", "serves"), [(b"+PONG", True), (b"-LOADING Valkey is loading", False), (b"", False)])

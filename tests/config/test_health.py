@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ def test_ready_when_every_part_answers(everything_runs: redis.Redis) -> None:
     assert (status, failing) == (200, [])
     assert list(checks) == [
         *("database", "migrations", "valkey", "object_store", "workers", "clock"),
-        *("housekeeping", "sandbox", "model"),
+        *("housekeeping", "disk", "sandbox", "model"),
     ]
     assert checks["database"]["detail"] == "PostgreSQL 18 answers."
     assert checks["migrations"]["detail"] == "Every migration is applied."
@@ -113,6 +114,20 @@ def test_ready_names_the_object_store(everything_runs: redis.Redis, settings: An
 
     assert (status, failing) == (503, ["object_store"])
     assert checks["object_store"]["detail"].startswith("The object store cannot be written to.")
+
+
+def test_a_disk_with_little_room_is_named_and_takes_nothing_from_being_ready(
+    everything_runs: redis.Redis, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    assert ask()[1]["disk"]["ok"] is True
+
+    monkeypatch.setattr(health, "DISK_LITTLE_MB", 10**9)
+    status, checks, failing = ask()
+
+    assert (status, failing, checks["disk"]["ok"]) == (200, [], False)
+    assert checks["disk"]["detail"].startswith("Only ")
+    settings.VAR_DIR = Path("/proc/nowhere")
+    assert ask()[1]["disk"]["detail"] == "The data folder cannot be looked at."
 
 
 def test_ready_names_a_lack_of_workers_and_a_late_clock(everything_runs: redis.Redis) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +12,12 @@ from typing import Any
 
 import pytest
 
+from config.embedded import PartError
 from config.embedded.child import Child
 from config.embedded.processes import wait_until
+from config.launch import room
+from config.launch.room import Room
+from config.launch.status import SharedFile
 from config.launch.supervisor import Supervisor, Watched
 from tests.patience import PATIENCE_S
 
@@ -74,3 +79,83 @@ def test_a_child_that_steps_back_is_nicer_than_its_launcher_and_so_is_its_sessio
     finally:
         at_ease.stop()
         behind.stop()
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            OSError(28, "No space left on device", "web.log"),
+            "web cannot be started: No space left on device (web.log).",
+        ),
+        (OSError(11, "Resource temporarily unavailable"), "web cannot be started: Resource temporarily unavailable."),
+        (subprocess.SubprocessError("Exception occurred in preexec_fn."), "web cannot be started: Exception occurred"),
+        (PartError("Valkey did not start: it said nothing."), "Valkey did not start: it said nothing."),
+    ],
+)
+def test_what_the_machine_refuses_to_start_is_said_and_tried_again(
+    said: list[str], error: Exception, sentence: str
+) -> None:
+    child: Any = SimpleNamespace(pid=None, process=SimpleNamespace(returncode=-9), name="web", log="web.log")
+    tries: list[int] = []
+
+    def start() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise error
+        child.pid, child.remember = 1, lambda: None
+
+    supervisor = Supervisor(said.append)
+    supervisor.watch("web", child, start)
+    for _ in range(4):
+        supervisor.look()
+        supervisor.watched[0].due_at = supervisor.watched[0].due_at and 0.0
+    supervisor.look()
+
+    assert len(tries) == 3
+    assert [line.startswith(sentence) for line in said] == [False, True, True]
+    assert [re.findall(r"again in (\S+) s", line) for line in said] == [["0.2"], ["1"], ["2"]]
+
+
+def test_when_there_is_room_again_what_waits_is_started_at_once(ended: Any, said: list[str]) -> None:
+    supervisor, watched = ended
+    for _ in range(5):
+        die(supervisor, watched, after_s=1)
+    supervisor.look()
+    assert watched.due_at is not None
+
+    supervisor.hurry()
+    supervisor.look()
+
+    assert watched.due_at is None
+    supervisor.look()
+    assert pauses(said)[-2:] == ["30", "0.2"]
+
+
+def test_a_shared_file_that_cannot_be_written_is_said_once_and_written_later(tmp_path: Path, said: list[str]) -> None:
+    file = SharedFile(tmp_path / "gone" / "status.json", said.append)
+    file.write("one")
+    file.write("two")
+    file.retry()
+    assert [line.split("(")[0] for line in said] == [f"{tmp_path}/gone/status.json cannot be written "]
+
+    (tmp_path / "gone").mkdir()
+    assert wait_until(lambda: file.retry() or (tmp_path / "gone" / "status.json").exists(), PATIENCE_S)
+
+    assert [path.read_text() for path in (tmp_path / "gone").iterdir()] == ["two"]
+    assert said[1:] == [f"{tmp_path}/gone/status.json is written again."]
+
+
+def test_a_disk_with_little_room_is_said_once_and_so_is_its_recovery(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter((10**9, 99_000_000, 1_000, 150_000_000, 10**9, 10**9))
+    monkeypatch.setattr(room, "_EVERY_S", 0.0)
+    monkeypatch.setattr(room, "free_bytes", lambda folder: next(left))
+    watch = Room([tmp_path], said.append)
+
+    assert [watch.look() for _ in range(6)] == [False, False, False, False, True, False]
+    assert [line.removeprefix(f"The disk of {tmp_path} ").split(":")[0] for line in said] == [
+        "is almost full",
+        "has room again.",
+    ]

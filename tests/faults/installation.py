@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,15 @@ class Installation:
 
     def pids(self, role: str) -> list[int]:
         return self.status["pids"].get(role, [])
+
+    def processes(self) -> list[int]:
+        """Every process of it, and those that they have started (PostgreSQL has many)."""
+        found = [pid for pids in self.status["pids"].values() for pid in pids]
+        for pid in found:
+            with suppress(OSError):
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+                found += [int(child) for child in children if int(child) not in found]
+        return found
 
     @property
     def demo(self) -> dict[str, str]:

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+_PROBE = bytes(1_000_000)
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Bytes that this account may still write there, or None when nobody can say."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def refusal(folder: Path) -> str | None:
+    """Why a megabyte cannot be written there (full, over quota, read-only), or None when it can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(_PROBE)
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        return error.strerror or str(error)
+    return None

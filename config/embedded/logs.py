@@ -1,0 +1,49 @@
+"""Log files of running processes: bounded in size, without the processes taking part."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+LIMIT_BYTES = 5_000_000
+OLDER = 4
+"""How many full files are kept beside the one that is written to: `web.log.1` is the newest of them."""
+_CHUNK = 1 << 20
+
+
+def rotate(log: Path, limit: int = LIMIT_BYTES, older: int = OLDER) -> bool:
+    """Copy a log over the limit to `.1` and empty it in place, as logrotate's copytruncate does. Whether it did.
+
+    The processes keep the file open for appending and go on at its new start. What one writes between the last read
+    and the truncation is lost: microseconds, at most once for each `limit`. Without room for the copy the log stays.
+    """
+    try:
+        if log.stat().st_size <= limit:
+            return False
+        numbered = [log.with_name(f"{log.name}.{n}") for n in range(1, older + 1)]
+        if numbered[0].exists():
+            for source, target in zip(reversed(numbered[:-1]), reversed(numbered[1:]), strict=True):
+                if source.exists():
+                    source.replace(target)
+        return _move_content(log, numbered[0])
+    except OSError:
+        return False  # the disk is full or the folder read-only: the next look tries again
+
+
+def _move_content(log: Path, target: Path) -> bool:
+    fresh = target.with_name(f".{target.name}")
+    try:
+        with log.open("r+b") as source, fresh.open("wb") as copy:
+            most = 2 * os.fstat(source.fileno()).st_size  # who writes faster than this reads is cut off here
+            while copy.tell() < most and (chunk := source.read(_CHUNK)):
+                copy.write(chunk)
+            copy.flush()
+            source.truncate(0)
+        fresh.chmod(log.stat().st_mode & 0o777)
+        fresh.replace(target)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink()
+        raise
+    return True
