@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from smtplib import SMTPException
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context as allauth_context
-from django.contrib.sites.shortcuts import get_current_site
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.urls import reverse
@@ -56,10 +58,21 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Back to where the link was."""
         return reverse("mfa_index")
 
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
+        return _absolute(path.replace("UID-KEY", quote(key)))
+
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
+        return _absolute(reverse("account_confirm_email", args=[emailconfirmation.key]))
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """At once, as somebody waits for it; what the mail server does not take now goes through the outbox."""
-        request = allauth_context.request
-        given = {"request": request, "email": email, "current_site": get_current_site(request)} | context
+        """Send at once, as somebody waits for it; what the mail server does not take now goes through the outbox.
+
+        No link comes from the request: whoever asks for somebody else's mail could choose its host and port.
+        """
+        site = SimpleNamespace(domain=urlsplit(settings.BASE_URL).netloc, name="Deskhand")
+        given = {"request": allauth_context.request, "email": email, "current_site": site} | context
+        given |= {"base_url": settings.BASE_URL, "signup_url": _absolute(reverse("account_signup"))}
         message = self.render_mail(template_prefix, email, given)
         try:
             message.send()
@@ -71,4 +84,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def send_account_already_exists_mail(self, email: str) -> None:
         """A sign-up with a known address takes as long as one with a new address, whose password is hashed."""
         User().set_password(email)
-        super().send_account_already_exists_mail(email)
+        context = {"password_reset_url": _absolute(reverse("account_reset_password"))}
+        self.send_mail("account/email/account_already_exists", email, context)
+
+
+def _absolute(path: str) -> str:
+    return f"{settings.BASE_URL}{path}"
