@@ -25,6 +25,7 @@ from django.utils import timezone
 
 from accounts import queue, signals
 from accounts.errors import InvalidInput
+from accounts.masking import mask
 from accounts.models import Channel, MailStatus, Membership, Notification, OutgoingMail
 from accounts.models.notifications import channels_of
 
@@ -150,12 +151,12 @@ def _is_final(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPDataError) -> b
 def _end(mail: OutgoingMail, status: MailStatus, error: str = "") -> None:
     """What was in it may be a link that opens something: it is not kept."""
     OutgoingMail.objects.filter(pk=mail.pk, status=MailStatus.WAITING).update(
-        status=status, error=error[:300], ended_at=timezone.now(), context={}
+        status=status, error=mask(error)[:300], ended_at=timezone.now(), context={}
     )
 
 
 def _try_again(mail: OutgoingMail, error: Exception) -> None:
-    said = f"{type(error).__name__}: {error}"[:300]
+    said = mask(f"{type(error).__name__}: {error}")[:300]  # a server may repeat what it was sent
     log.warning("mail %s was not sent at try %s: %s", mail.pk, mail.attempts, said)
     if mail.created_at < timezone.now() - GIVE_UP_AFTER:
         OutgoingMail.objects.filter(pk=mail.pk).update(status=MailStatus.FAILED, error=said, ended_at=timezone.now())

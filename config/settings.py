@@ -369,6 +369,7 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = browser_security.content_policy(sign_in.form_targets(SOCIALACCOUNT_PROVIDERS))
 
+LOGGING_CONFIG = "config.logs.configure"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -379,6 +380,8 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        # Without Django's own handlers: one mails whole requests, and one prints a second time where DEBUG is on.
+        "django": {"handlers": [], "level": "INFO"},
         "httpx2": {"level": "WARNING"},
         "botocore": {"level": "WARNING"},
         # Two lines for every wake-up say nothing; what a run did is in its events.
