@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 
-from tasks.engine import conversation, human
-from tasks.engine.ops import StepWrite
-from tasks.engine.owned import OwnedRun
+from tasks.engine import conversation, human_requests
+from tasks.engine.claimed_run import ClaimedRun
+from tasks.engine.commits import StepWrite
 from tasks.models import StepKind, StepStatus, WaitKind
 
 MAX_SAME_CALLS = 5
 MAX_TURNS_WITHOUT_EFFECT = 10
 
 
-async def check(run: OwnedRun) -> None:
+async def check(run: ClaimedRun) -> None:
     """Pause the run when it repeats itself, or when nothing that it tried has worked for many turns."""
     if run.recordings.is_replay:
         return
@@ -22,7 +22,7 @@ async def check(run: OwnedRun) -> None:
     tools = [s for s in run.settled() if s.kind == StepKind.TOOL and s.index > since]
     evidence = _same_calls(tools) or _nothing_works(run, since)
     if evidence:
-        request = human.no_progress(evidence=evidence, call_id="")
+        request = human_requests.no_progress(evidence=evidence, call_id="")
         request.step_index = last
         await run.wait(kind=WaitKind.NO_PROGRESS, request=request)
 
@@ -43,7 +43,7 @@ def _content(step: StepWrite) -> object:
     return (step.result or {}).get("content")
 
 
-def _nothing_works(run: OwnedRun, since: int) -> str:
+def _nothing_works(run: ClaimedRun, since: int) -> str:
     turns = 0
     for step in reversed(run.settled()):
         if step.index <= since or step.kind == StepKind.INPUT:

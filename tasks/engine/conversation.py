@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 from agents.runtimes.base import Block, Message, ToolDefinition
-from tasks.engine.ops import StepWrite
-from tasks.engine.owned import OwnedRun
+from tasks.engine.claimed_run import ClaimedRun
+from tasks.engine.commits import StepWrite
 from tasks.models import StepKind, StepStatus
 from tools import registry
 
@@ -27,7 +27,7 @@ class ToolCall:
     """The step of that answer; what belongs to the call has a later one."""
 
 
-def model_steps(run: OwnedRun) -> list[StepWrite]:
+def model_steps(run: ClaimedRun) -> list[StepWrite]:
     """The model's answers so far, in order."""
     return [s for s in run.settled() if s.kind == StepKind.MODEL and s.status == StepStatus.DONE]
 
@@ -41,7 +41,7 @@ def text_of(step: StepWrite) -> str:
     return "\n\n".join(b["text"] for b in _blocks(step) if b.get("type") == "text" and b.get("text"))
 
 
-def open_calls(run: OwnedRun) -> list[ToolCall]:
+def open_calls(run: ClaimedRun) -> list[ToolCall]:
     """The tool calls that the model asked for and that have no result yet."""
     answers = model_steps(run)
     if not answers:
@@ -53,7 +53,7 @@ def open_calls(run: OwnedRun) -> list[ToolCall]:
     return [ToolCall(b["id"], b["name"], b.get("input") or {}, asked_at) for b in uses if b["id"] not in have]
 
 
-def messages(run: OwnedRun) -> Sequence[Message]:
+def messages(run: ClaimedRun) -> Sequence[Message]:
     """The conversation in the shape of the Messages API. Attempts without an answer leave no trace in it."""
     said: list[dict[str, Any]] = [{"role": "user", "content": [{"type": "text", "text": _first_message(run)}]}]
     for step in run.settled():
@@ -82,7 +82,7 @@ def _tool_result(step: StepWrite) -> Block:
     }
 
 
-def _first_message(run: OwnedRun) -> str:
+def _first_message(run: ClaimedRun) -> str:
     lines = [run.row["prompt"]]
     if run.row["inputs"]:
         lines.append("\nAttached files, in your workspace:")
@@ -90,7 +90,7 @@ def _first_message(run: OwnedRun) -> str:
     return "\n".join(lines)
 
 
-def system_prompt(run: OwnedRun) -> str:
+def system_prompt(run: ClaimedRun) -> str:
     """The agent's instructions and what it must know of this run. The same at every turn, so that it can be cached."""
     row = run.row
     lines = [
@@ -115,7 +115,7 @@ def system_prompt(run: OwnedRun) -> str:
     return "\n".join(lines)
 
 
-def tool_definitions(run: OwnedRun) -> Sequence[ToolDefinition]:
+def tool_definitions(run: ClaimedRun) -> Sequence[ToolDefinition]:
     """The tools that the model may call."""
     usable = [tool for tool, policy in run.policies.items() if policy != registry.Policy.DENY]
     if not run.row["memory_enabled"]:

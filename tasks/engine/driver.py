@@ -26,13 +26,12 @@ from psycopg.rows import DictRow
 from redis.exceptions import RedisError
 
 from tasks import aio, postgres, queue, stream
-from tasks.engine import loop as run_loop
-from tasks.engine import workspace
+from tasks.engine import run_loop, workspace
+from tasks.engine.commits import Commit
 from tasks.engine.journal import SUSPECT_AFTER, Journal
 from tasks.engine.lease import Lease
-from tasks.engine.ops import Commit
-from tasks.engine.ports import Ports
-from tasks.engine.voice import Voice
+from tasks.engine.publisher import Publisher
+from tasks.engine.resources import WorkerResources
 from tasks.models import RunStatus
 
 log = logging.getLogger(__name__)
@@ -114,11 +113,11 @@ class Driver:
         self._kick = asyncio.Event()
         self._draining = asyncio.Event()
         self._valkey = aredis.Redis.from_url(f"{settings.REDIS_URL}/0", socket_timeout=2, socket_connect_timeout=2)
-        self._voice = Voice(self._valkey)
+        self._voice = Publisher(self._valkey)
         threads = self._config["tool_threads"]
         tools = ThreadPoolExecutor(threads, thread_name_prefix="tool")
         files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files")
-        self._ports = Ports(
+        self._ports = WorkerResources(
             tools=tools,
             slots=asyncio.Semaphore(threads),
             files=files,

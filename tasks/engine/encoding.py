@@ -7,7 +7,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from tasks.engine.ops import Commit
+from tasks.engine.commits import Commit
 from tasks.models import TERMINAL
 
 _ENCODER = json.JSONEncoder(default=str, ensure_ascii=False, check_circular=False, separators=(",", ":"))

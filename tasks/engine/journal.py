@@ -25,8 +25,8 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from billing import entitlements
 from tasks import aio
 from tasks.engine import lease, sql
+from tasks.engine.commits import BudgetRefused, Commit, Committed, LeaseLost, UnreadMessage, UsageWrite
 from tasks.engine.encoding import encode, fields_of
-from tasks.engine.ops import BudgetRefused, Commit, Committed, LeaseLost, Unheard, UsageWrite
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +170,9 @@ class Journal:
         unheard = await self._unheard(db, [item.op for item in sent if item.op.run_id not in answers])
         for item in sent:
             run_id = item.op.run_id
-            answers.setdefault(run_id, Unheard() if run_id in unheard else LeaseLost(f"run {run_id} has another owner"))
+            answers.setdefault(
+                run_id, UnreadMessage() if run_id in unheard else LeaseLost(f"run {run_id} has another owner")
+            )
         return answers
 
     async def _unheard(self, db: psycopg.AsyncConnection[DictRow], refused: list[Commit]) -> set[UUID]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from agents.runtimes.base import OF_A_MODEL, ModelError, Stop, Turn, TurnRequest
 from tasks import events
-from tasks.engine import conversation, human
-from tasks.engine.ops import BudgetRefused, Reserve, Settle, StepWrite, UsageWrite
-from tasks.engine.owned import OwnedRun
-from tasks.engine.ports import Ports
+from tasks.engine import conversation, human_requests
+from tasks.engine.claimed_run import ClaimedRun
+from tasks.engine.commits import BudgetRefused, Reserve, Settle, StepWrite, UsageWrite
+from tasks.engine.resources import WorkerResources
 from tasks.models import ErrorCode, StepKind, StepStatus, WaitKind
 
 MAX_FAILURES = 6
@@ -24,7 +24,7 @@ CUT_OFF = "Your answer was cut off at the length limit. Continue exactly where i
 MAX_CUT_OFFS = 3
 
 
-def _request(run: OwnedRun, index: int) -> TurnRequest:
+def _request(run: ClaimedRun, index: int) -> TurnRequest:
     options = run.row["options"] or {}
     if run.row["is_other_model"]:
         options = {name: value for name, value in options.items() if name not in OF_A_MODEL}
@@ -40,7 +40,7 @@ def _request(run: OwnedRun, index: int) -> TurnRequest:
     )
 
 
-def _place(run: OwnedRun) -> tuple[int, int]:
+def _place(run: ClaimedRun) -> tuple[int, int]:
     """The index and the attempt of the next model call. A step without an answer is tried again under its own index."""
     last = run.steps.get(max(run.steps, default=0))
     if last and last.kind == StepKind.MODEL and last.status in (StepStatus.FAILED, StepStatus.UNKNOWN):
@@ -48,7 +48,7 @@ def _place(run: OwnedRun) -> tuple[int, int]:
     return run.next_index, 1
 
 
-async def next_turn(run: OwnedRun, ports: Ports) -> None:
+async def next_turn(run: ClaimedRun, ports: WorkerResources) -> None:
     """Get and settle one more answer of the model. Ends the loop where the run cannot go on."""
     if run.turns >= run.row["max_turns"]:
         await run.fail(ErrorCode.TURN_LIMIT, f"The run reached its limit of {run.row['max_turns']} turns.")
@@ -70,7 +70,7 @@ async def next_turn(run: OwnedRun, ports: Ports) -> None:
     await _after(run, turn)
 
 
-async def _check_run_limit(run: OwnedRun, worst: Decimal) -> None:
+async def _check_run_limit(run: ClaimedRun, worst: Decimal) -> None:
     limit = run.row["max_cost_usd"]
     if run.cost_usd + worst > limit:
         await _wait_for_money(
@@ -78,14 +78,14 @@ async def _check_run_limit(run: OwnedRun, worst: Decimal) -> None:
         )
 
 
-async def _wait_for_money(run: OwnedRun, short: BudgetRefused) -> None:
+async def _wait_for_money(run: ClaimedRun, short: BudgetRefused) -> None:
     spent, limit, needed = f"{short.spent_usd:.6f}", f"{short.limit_usd:.6f}", f"{short.needed_usd:.6f}"
     run.tell(events.BudgetExhausted(scope=short.scope, spent_usd=spent, limit_usd=limit, needed_usd=needed))
-    asked = human.budget(scope=short.scope, spent=spent, limit=limit, needed=needed)
+    asked = human_requests.budget(scope=short.scope, spent=spent, limit=limit, needed=needed)
     await run.wait(kind=WaitKind.BUDGET, request=asked)
 
 
-async def _intend(run: OwnedRun, *, index: int, attempt: int, worst: Decimal) -> None:
+async def _intend(run: ClaimedRun, *, index: int, attempt: int, worst: Decimal) -> None:
     """Commit that the call is about to be made, together with all that was settled since the last commit."""
     before = run.steps.get(index)
     told = len(run.gathered.events)
@@ -109,18 +109,18 @@ async def _intend(run: OwnedRun, *, index: int, attempt: int, worst: Decimal) ->
         await _wait_for_money(run, short)
 
 
-def _call_key(run: OwnedRun, index: int, attempt: int) -> str:
+def _call_key(run: ClaimedRun, index: int, attempt: int) -> str:
     return f"{run.step_key(index)}:{attempt}"
 
 
-def _charge_unknown(run: OwnedRun, *, index: int, attempt: int, worst: Decimal) -> None:
+def _charge_unknown(run: ClaimedRun, *, index: int, attempt: int, worst: Decimal) -> None:
     """The call was sent and never answered: an estimate for the books, nothing for the customer."""
     key = _call_key(run, index, attempt)
     usage = UsageWrite(key=f"unknown:{key}", outcome="unknown", step_key=key, model=run.row["model"], cost_usd=worst)
     run.charge(usage, settle_key=key)
 
 
-def _settle(run: OwnedRun, turn: Turn, *, index: int, attempt: int, duration_s: float) -> None:
+def _settle(run: ClaimedRun, turn: Turn, *, index: int, attempt: int, duration_s: float) -> None:
     """Note the answer; the next commit writes it."""
     key = _call_key(run, index, attempt)
     usage = {
@@ -167,7 +167,7 @@ def _settle(run: OwnedRun, turn: Turn, *, index: int, attempt: int, duration_s: 
         run.tell(events.UsageCharged(key=key, cost_usd=cost, total_usd=f"{run.cost_usd:.6f}"))
 
 
-async def _after(run: OwnedRun, turn: Turn) -> None:
+async def _after(run: ClaimedRun, turn: Turn) -> None:
     """What the reason for stopping asks for. Tool calls and finished answers are the loop's business."""
     if turn.stop == Stop.REFUSAL:
         await run.fail(ErrorCode.MODEL_REFUSED, f"The model declined to go on. {turn.detail}".strip())
@@ -184,7 +184,7 @@ async def _after(run: OwnedRun, turn: Turn) -> None:
         )
 
 
-async def _no_answer(run: OwnedRun, error: ModelError, *, index: int, attempt: int, worst: Decimal) -> None:
+async def _no_answer(run: ClaimedRun, error: ModelError, *, index: int, attempt: int, worst: Decimal) -> None:
     """Note the failed attempt, then wait a little, wait long, or give up."""
     key = _call_key(run, index, attempt)
     if error.sent:

@@ -7,23 +7,23 @@ import re
 from typing import Any
 
 from tasks import schemas
-from tasks.engine import conversation, human
-from tasks.engine.ops import StepWrite
-from tasks.engine.owned import OwnedRun
+from tasks.engine import conversation, human_requests
+from tasks.engine.claimed_run import ClaimedRun
+from tasks.engine.commits import StepWrite
 from tasks.models import ErrorCode, StepKind, StepStatus
 
 MAX_CORRECTIONS = 2
 CORRECTION = "Your result is not complete: "
 
 
-async def finish(run: OwnedRun) -> None:
+async def finish(run: ClaimedRun) -> None:
     """End the run, or ask the model to complete its result, at most twice."""
     text = _final_text(run)
     output, problem = _output(run, text)
     problem = problem or _missing_artifacts(run)
     if problem is None:
         if run.row["review"]:
-            await run.submit_for_review(output, human.review(title=run.row["title"]))
+            await run.submit_for_review(output, human_requests.review(title=run.row["title"]))
         else:
             await run.succeed(output, summary=text[:300])
         return
@@ -36,7 +36,7 @@ async def finish(run: OwnedRun) -> None:
     run.write_step(StepWrite(index=run.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": ask}))
 
 
-def _final_text(run: OwnedRun) -> str:
+def _final_text(run: ClaimedRun) -> str:
     """The model's last answer; what was cut off at the length limit is joined again."""
     answers = conversation.model_steps(run)
     parts = [conversation.text_of(answers[-1])]
@@ -47,7 +47,7 @@ def _final_text(run: OwnedRun) -> str:
     return "".join(parts).strip()
 
 
-def _output(run: OwnedRun, text: str) -> tuple[Any, str | None]:
+def _output(run: ClaimedRun, text: str) -> tuple[Any, str | None]:
     schema = run.row["output_schema"]
     if not schema:
         return text, None if text else "the final answer is empty."
@@ -60,6 +60,6 @@ def _output(run: OwnedRun, text: str) -> tuple[Any, str | None]:
     return (None, f"the final answer does not fit the declared schema: {problem}.") if problem else (value, None)
 
 
-def _missing_artifacts(run: OwnedRun) -> str | None:
+def _missing_artifacts(run: ClaimedRun) -> str | None:
     missing = [path for path in run.row["required_artifacts"] if path not in run.artifacts]
     return f"these files are missing from the workspace: {', '.join(missing)}." if missing else None

@@ -7,10 +7,10 @@ from decimal import Decimal
 from psycopg.rows import DictRow
 
 from tasks import events
-from tasks.engine import human
-from tasks.engine.ops import StepWrite, UsageWrite
-from tasks.engine.owned import OwnedRun
-from tasks.engine.ports import Ports
+from tasks.engine import human_requests
+from tasks.engine.claimed_run import ClaimedRun
+from tasks.engine.commits import StepWrite, UsageWrite
+from tasks.engine.resources import WorkerResources
 from tasks.models import ErrorCode, RunStatus, StepKind, StepStatus, WaitKind
 from tools import registry
 from tools.registry import Effect
@@ -19,7 +19,7 @@ LOST_IN_ALL = 4
 """So many times the limit is too often even for a run that settles steps in between."""
 
 
-async def take_up(run: OwnedRun, ports: Ports) -> None:
+async def take_up(run: ClaimedRun, ports: WorkerResources) -> None:
     """Say that the run goes on, and settle what a lost owner left in the air. May end the loop."""
     row = run.row
     was_lost = row["old_status"] == RunStatus.RUNNING
@@ -49,7 +49,7 @@ def _is_poison(row: DictRow, limit: int) -> bool:
     return min(lost, owners_without_a_step) > limit or lost > LOST_IN_ALL * limit
 
 
-def _say_start(run: OwnedRun) -> None:
+def _say_start(run: ClaimedRun) -> None:
     row = run.row
     if run.steps or row["old_status"] == RunStatus.RUNNING or row["requests"]:
         settled = max((s.index for s in run.settled()), default=0)
@@ -62,7 +62,7 @@ def _say_start(run: OwnedRun) -> None:
         )
 
 
-def _model_unknown(run: OwnedRun, step: StepWrite) -> None:
+def _model_unknown(run: ClaimedRun, step: StepWrite) -> None:
     """The books get an estimate; the customer does not pay; the loop asks the model again under the same index."""
     key = f"{run.step_key(step.index)}:{step.attempt}"
     worst = Decimal(step.request.get("worst_usd", "0"))
@@ -74,7 +74,7 @@ def _model_unknown(run: OwnedRun, step: StepWrite) -> None:
     run.gathered.turns -= 1
 
 
-async def _tool_unknown(run: OwnedRun, step: StepWrite) -> None:
+async def _tool_unknown(run: ClaimedRun, step: StepWrite) -> None:
     """Safe to repeat: the loop repeats it with the same key. Otherwise a person says whether it happened."""
     spec = registry.get(step.tool)
     can_repeat = spec.effect != Effect.EFFECTFUL
@@ -82,12 +82,12 @@ async def _tool_unknown(run: OwnedRun, step: StepWrite) -> None:
     if len(asked) < step.attempt:  # each attempt that was lost needs a word of its own
         run.tell(events.ToolUnknown(step=step.index, call_id=step.call_id, tool=step.tool, will_repeat=can_repeat))
         if not can_repeat:
-            await run.wait(kind=WaitKind.UNKNOWN_EFFECT, request=human.unknown_effect(step, spec))
+            await run.wait(kind=WaitKind.UNKNOWN_EFFECT, request=human_requests.unknown_effect(step, spec))
         return
     await _conclude(run, step, asked[-1])
 
 
-async def _conclude(run: OwnedRun, step: StepWrite, asked: DictRow) -> None:
+async def _conclude(run: ClaimedRun, step: StepWrite, asked: DictRow) -> None:
     """What the person said about the call whose answer was lost."""
     if asked["status"] == "open":
         await run.wait(kind=WaitKind.UNKNOWN_EFFECT)
@@ -117,7 +117,7 @@ async def _conclude(run: OwnedRun, step: StepWrite, asked: DictRow) -> None:
     )
 
 
-async def _settle_answered_budget(run: OwnedRun) -> None:
+async def _settle_answered_budget(run: ClaimedRun) -> None:
     """A person who answered the last question about money with `stop` ends the run."""
     asked = [q for q in run.requests if q["kind"] in ("budget", "no_progress") and q["status"] == "answered"]
     if asked and (asked[-1]["answer"] or {}).get("decision") == "stop" and run.requests[-1] is asked[-1]:

@@ -20,7 +20,7 @@ from uuid import UUID
 from accounts.errors import LimitReached
 from accounts.ids import uuid7
 from storage import services as storage
-from tasks.engine.ops import ArtifactWrite
+from tasks.engine.commits import ArtifactWrite
 
 MAX_FILES = 500
 MAX_FILE_BYTES = 200 * 1024 * 1024

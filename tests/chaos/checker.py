@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from tasks.engine.human import EXPIRES_AFTER
+from tasks.engine.human_requests import EXPIRES_AFTER
 from tasks.engine.model import MAX_FAILURES
 from tasks.models import TERMINAL
 from tests.chaos.clients import World

@@ -30,7 +30,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch, settings, transactional_db: None) -
 
     settings.ENGINE = settings.ENGINE | FAST
     made = Scripted([[REPORT], conclude])
-    monkeypatch.setattr("tasks.engine.owned.get_runtime", lambda name: made)
+    monkeypatch.setattr("tasks.engine.claimed_run.get_runtime", lambda name: made)
     return made
 
 

@@ -21,7 +21,7 @@ from psycopg.types.json import JsonbLoader
 from accounts.models import Team
 from billing.models import Budget, UsageRecord
 from tasks import events, stream
-from tasks.engine.human import EXPIRES_AFTER
+from tasks.engine.human_requests import EXPIRES_AFTER
 from tasks.models import Artifact, HumanRequest, Run, RunEvent
 from tests.chaos.api import Api
 from tests.chaos.checker import CHECKS, Checker

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tasks.engine.human import EXPIRES_AFTER
+from tasks.engine.human_requests import EXPIRES_AFTER
 from tasks.models import HumanRequest, Run, RunEvent
 from tests.chaos.installation import SITE
 from tests.patience import PATIENCE_S

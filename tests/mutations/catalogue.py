@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CALLING, DRIVER, HANDS = "tasks/engine/calling.py", "tasks/engine/driver.py", "tasks/engine/hands.py"
+CALLING, DRIVER, HANDS = "tasks/engine/tool_executor.py", "tasks/engine/driver.py", "tasks/engine/tool_calls.py"
 JOURNAL, MODEL, RECOVERY, SQL = (f"tasks/engine/{name}.py" for name in ("journal", "model", "recovery", "sql"))
 ANSWERS, KEEPING, RUNS = (f"tasks/services/{name}.py" for name in ("answers", "housekeeping", "runs"))
 IDEMPOTENCY, STORAGE, HUB = "accounts/api/idempotency.py", "storage/services.py", "tasks/hub.py"
@@ -106,7 +106,7 @@ MUTATIONS = (
        f"{LIMITS}test_a_model_that_is_busy_is_asked_again_under_the_same_step"),
     _m("G6", "the provider's client does not repeat by itself", "agents/runtimes/anthropic/runtime.py",
        "max_retries=0", "max_retries=2", f"{CLAUDE}test_faults_are_tried_again_and_only_answers_are_paid"),
-    _m("G6", "an answer that comes after the lease is in the books", "tasks/engine/loop.py",
+    _m("G6", "an answer that comes after the lease is in the books", "tasks/engine/run_loop.py",
        "        await run.write_late_usage()\n", "", f"{LOST}test_a_worker_that_lost_its_lease_writes_nothing"),
 
     _m("G7", "the row of a budget is locked while it is compared", SQL,
@@ -182,7 +182,7 @@ MUTATIONS = (
 
     _m("G13", "the answer names what was shown", ANSWERS, 'if answer.get("digest") != asked.digest:', "if False:",
        f"{PEOPLE}test_an_approval_with_another_digest_is_refused_and_stays_open"),
-    _m("G13", "the stored call is what was shown", "tasks/engine/human.py",
+    _m("G13", "the stored call is what was shown", "tasks/engine/human_requests.py",
        'asked["digest"] == digest(call.tool, asked["arguments"] or {})', "True",
        f"{EFFECTS}test_a_stored_call_that_was_changed_after_it_was_shown_is_not_made"),
     _m("G13", "only an open request takes an answer", ANSWERS, "    _still_open(asked, now)\n", "",
@@ -225,7 +225,7 @@ MUTATIONS = (
        "if self._run.gathered.events and not work.done():", "if False:",
        "tests/tasks/test_engine_files.py::test_the_words_of_a_tool_are_kept_while_it_works"),
 
-    _m("G18", "a stopping worker hands over between two steps", "tasks/engine/loop.py",
+    _m("G18", "a stopping worker hands over between two steps", "tasks/engine/run_loop.py",
        "if ports.draining.is_set():", "if False:",
        f"{STOPPING}test_a_stopping_worker_begins_no_other_turn_of_the_model"),
     _m("G18", "a run that waits for a thread is handed over", CALLING,

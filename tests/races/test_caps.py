@@ -18,7 +18,7 @@ from accounts.models import Team
 from billing.models import Budget, Reservation, UsageRecord
 from billing.services import set_budget
 from tasks import postgres
-from tasks.engine import ops
+from tasks.engine import commits
 from tasks.models import Run, Step
 from tests.factories import AgentFactory, RunFactory
 from tests.races.conftest import Open
@@ -30,10 +30,10 @@ Start = Callable[..., Run]
 UNIT = Decimal("0.05")
 
 
-def intent(run: Run, epoch: int) -> ops.Commit:
-    step = ops.StepWrite(index=1, kind="model", status="intent")
-    reserve = ops.Reserve(key=f"{run.pk}:1:1", amount_usd=UNIT)
-    return ops.Commit(run_id=run.pk, epoch=epoch, op_no=1, steps={1: step}, reserve=reserve)
+def intent(run: Run, epoch: int) -> commits.Commit:
+    step = commits.StepWrite(index=1, kind="model", status="intent")
+    reserve = commits.Reserve(key=f"{run.pk}:1:1", amount_usd=UNIT)
+    return commits.Commit(run_id=run.pk, epoch=epoch, op_no=1, steps={1: step}, reserve=reserve)
 
 
 @pytest.mark.promise("G7")
@@ -55,8 +55,8 @@ async def test_eight_workers_reserve_the_last_unit_once(open_journal: Open, team
         await until_waiting(8)
     answers = await asyncio.gather(*writing, return_exceptions=True)
 
-    assert [type(answer) for answer in answers].count(ops.Committed) == 1
-    assert [type(answer) for answer in answers].count(ops.BudgetRefused) == 7
+    assert [type(answer) for answer in answers].count(commits.Committed) == 1
+    assert [type(answer) for answer in answers].count(commits.BudgetRefused) == 7
     assert [b.reserved_usd async for b in Budget.objects.all()] == [UNIT]
     assert (await Reservation.objects.acount(), await Step.objects.acount()) == (1, 1)
 
@@ -130,14 +130,14 @@ async def test_what_a_lost_worker_reserved_is_free_again_with_the_next_attempt(o
     await Run.objects.filter(pk=run.pk).aupdate(lease_expires_at=timezone.now() - timedelta(seconds=1))
     [new] = await present.claim(1)
 
-    unknown = ops.UsageWrite(
+    unknown = commits.UsageWrite(
         key=f"unknown:{run.pk}:1:1", outcome="unknown", step_key=f"{run.pk}:1:1", model="demo-1", cost_usd=UNIT
     )
-    freed = ops.Settle(key=f"{run.pk}:1:1", cost_usd=Decimal(0))
-    again = ops.Reserve(key=f"{run.pk}:1:2", amount_usd=UNIT)
-    op = ops.Commit(run_id=run.pk, epoch=new["epoch"], op_no=1, usage=[unknown], settle=[freed])
+    freed = commits.Settle(key=f"{run.pk}:1:1", cost_usd=Decimal(0))
+    again = commits.Reserve(key=f"{run.pk}:1:2", amount_usd=UNIT)
+    op = commits.Commit(run_id=run.pk, epoch=new["epoch"], op_no=1, usage=[unknown], settle=[freed])
     await present.commit(op)
-    await present.commit(ops.Commit(run_id=run.pk, epoch=new["epoch"], op_no=2, reserve=again))
+    await present.commit(commits.Commit(run_id=run.pk, epoch=new["epoch"], op_no=2, reserve=again))
 
     budget = await Budget.objects.aget()
     assert (budget.spent_usd, budget.reserved_usd) == (0, UNIT)
@@ -179,12 +179,12 @@ async def test_an_attempt_has_one_row_however_late_its_answer_is(
     worker = await open_journal("worker")
     row = (await worker.claim(1))[0]
     key = f"{run.pk}:1:1"
-    unknown = ops.UsageWrite(key=f"unknown:{key}", outcome="unknown", step_key=key, model="demo-1", cost_usd=UNIT)
-    known = ops.UsageWrite(key="msg_1", outcome="free", step_key=key, model="demo-1", cost_usd=UNIT, input_tokens=7)
+    unknown = commits.UsageWrite(key=f"unknown:{key}", outcome="unknown", step_key=key, model="demo-1", cost_usd=UNIT)
+    known = commits.UsageWrite(key="msg_1", outcome="free", step_key=key, model="demo-1", cost_usd=UNIT, input_tokens=7)
 
     if late_first:
         await worker.late_usage(run_id=run.pk, usage=known)
-    await worker.commit(ops.Commit(run_id=run.pk, epoch=row["epoch"], op_no=1, usage=[unknown]))
+    await worker.commit(commits.Commit(run_id=run.pk, epoch=row["epoch"], op_no=1, usage=[unknown]))
     if not late_first:
         await worker.late_usage(run_id=run.pk, usage=known)
     await worker.late_usage(run_id=run.pk, usage=known)

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from psycopg_pool import PoolClosed
 
-from tasks.engine import ops
+from tasks.engine import commits
 from tests.patience import PATIENCE_S
 from tests.races.conftest import Open
 
@@ -16,7 +16,7 @@ from tests.races.conftest import Open
 async def test_what_comes_after_the_close_ends_at_once(open_journal: Open) -> None:
     journal = await open_journal("stops")
     await journal.close()
-    usage = ops.UsageWrite(key="late", outcome="free", step_key="late", model="demo-1")
+    usage = commits.UsageWrite(key="late", outcome="free", step_key="late", model="demo-1")
 
     async with asyncio.timeout(PATIENCE_S):
         await journal.late_usage(run_id=uuid4(), usage=usage)

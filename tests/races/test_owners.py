@@ -18,7 +18,7 @@ from accounts.models import Team
 from billing.models import Budget, Reservation, UsageRecord
 from billing.services import set_budget
 from tasks import events
-from tasks.engine import human, lease, ops
+from tasks.engine import commits, human_requests, lease
 from tasks.models import Artifact, HumanRequest, Run, RunEvent, Step
 from tests.factories import AgentFactory, RunFactory, StoredFileFactory
 from tests.races.conftest import Open
@@ -72,16 +72,16 @@ def everything(run: Run) -> dict[str, Any]:
 
 def writes(run: Run, file_id: Any, reservation: str) -> list[dict[str, Any]]:
     """One of each kind of thing that an owner writes."""
-    usage = ops.UsageWrite(key="msg_late", outcome="charged", step_key="late", model="demo-1", cost_usd=Decimal(1))
-    step = ops.StepWrite(index=1, kind="model", status="done", result={"content": []})
+    usage = commits.UsageWrite(key="msg_late", outcome="charged", step_key="late", model="demo-1", cost_usd=Decimal(1))
+    step = commits.StepWrite(index=1, kind="model", status="done", result={"content": []})
     return [
         {"events": [events.Log(text="late")]},
         {"steps": {1: step}},
         {"usage": [usage]},
-        {"settle": [ops.Settle(key=reservation, cost_usd=Decimal(1))]},
-        {"reserve": ops.Reserve(key="late", amount_usd=Decimal("0.5"))},
-        {"requests": [human.review(title="Late")], "status": "needs_review"},
-        {"artifacts": [ops.ArtifactWrite(id=uuid7(), path="late.md", file_id=file_id, version=1)]},
+        {"settle": [commits.Settle(key=reservation, cost_usd=Decimal(1))]},
+        {"reserve": commits.Reserve(key="late", amount_usd=Decimal("0.5"))},
+        {"requests": [human_requests.review(title="Late")], "status": "needs_review"},
+        {"artifacts": [commits.ArtifactWrite(id=uuid7(), path="late.md", file_id=file_id, version=1)]},
         {"status": "waiting", "waiting_kind": "timer", "start_at": datetime.now(UTC)},
         {"status": "succeeded", "output": "late"},
         {"turns": 1, "progress": {"done": 1}, "active_s": 5.0},
@@ -99,14 +99,14 @@ async def test_an_owner_of_before_changes_nothing(open_journal: Open, team: Team
     await Run.objects.filter(pk=run.pk).aupdate(lease_expires_at=timezone.now() - timedelta(seconds=1))
     [new] = await present.claim(1)
     assert (old["epoch"], new["epoch"], new["old_worker"], new["recoveries"]) == (1, 2, "before", 1)
-    kept = ops.Reserve(key="kept", amount_usd=Decimal(2))
-    await present.commit(ops.Commit(run_id=run.pk, epoch=2, op_no=1, events=[events.Log(text="1")], reserve=kept))
+    kept = commits.Reserve(key="kept", amount_usd=Decimal(2))
+    await present.commit(commits.Commit(run_id=run.pk, epoch=2, op_no=1, events=[events.Log(text="1")], reserve=kept))
     seen = await sync_to_async(everything)(run)
 
     for changes in writes(run, stored.pk, "kept"):
         for op_no in (1, 2):  # the one that follows its own last write, and the one that follows the present owner's
-            with pytest.raises(ops.LeaseLost):
-                await before.commit(ops.Commit(run_id=run.pk, epoch=1, op_no=op_no, **changes))
+            with pytest.raises(commits.LeaseLost):
+                await before.commit(commits.Commit(run_id=run.pk, epoch=1, op_no=op_no, **changes))
     assert await before.renew({run.pk: (1, lease.Lease(0.0))}) == set()
     await before.let_go([(run.pk, 1)])
 
@@ -114,9 +114,9 @@ async def test_an_owner_of_before_changes_nothing(open_journal: Open, team: Team
 
 
 @pytest.mark.promise("G1", "G8")
-@pytest.mark.parametrize("reserve", [None, ops.Reserve(key="one", amount_usd=Decimal("0.5"))])
+@pytest.mark.parametrize("reserve", [None, commits.Reserve(key="one", amount_usd=Decimal("0.5"))])
 async def test_a_write_whose_answer_was_lost_is_sent_again_and_done_once(
-    open_journal: Open, team: Team, monkeypatch: pytest.MonkeyPatch, reserve: ops.Reserve | None
+    open_journal: Open, team: Team, monkeypatch: pytest.MonkeyPatch, reserve: commits.Reserve | None
 ) -> None:
     run = await sync_to_async(RunFactory)(agent=await sync_to_async(AgentFactory)(team=team))
     await sync_to_async(set_budget)(team=team, limit_usd=Decimal(5))
@@ -134,7 +134,7 @@ async def test_a_write_whose_answer_was_lost_is_sent_again_and_done_once(
     monkeypatch.setattr(journal, "_apply", cut_off)
     what: list[events.Event] = [events.Log(text="once")]
     committed = await journal.commit(
-        ops.Commit(run_id=run.pk, epoch=row["epoch"], op_no=1, events=what, turns=1, reserve=reserve)
+        commits.Commit(run_id=run.pk, epoch=row["epoch"], op_no=1, events=what, turns=1, reserve=reserve)
     )
 
     assert sent == [False, True]
@@ -151,16 +151,16 @@ async def test_a_write_that_postgres_refuses_takes_none_of_its_group_along(open_
     journal = await open_journal("one")
     rows = await journal.claim(5)
 
-    def step(number: int) -> dict[int, ops.StepWrite]:
-        return {1: ops.StepWrite(index=1, kind="tool", status="done", call_id="x" * (200 if number == 2 else 20))}
+    def step(number: int) -> dict[int, commits.StepWrite]:
+        return {1: commits.StepWrite(index=1, kind="tool", status="done", call_id="x" * (200 if number == 2 else 20))}
 
     writing = [
-        journal.commit(ops.Commit(run_id=row["id"], epoch=row["epoch"], op_no=1, steps=step(number)))
+        journal.commit(commits.Commit(run_id=row["id"], epoch=row["epoch"], op_no=1, steps=step(number)))
         for number, row in enumerate(rows)
     ]
     said = await asyncio.gather(*writing, return_exceptions=True)
 
     refused = [number for number, word in enumerate(said) if isinstance(word, psycopg.DataError)]
-    assert (refused, [type(word) for word in said].count(ops.Committed)) == ([2], 4)
+    assert (refused, [type(word) for word in said].count(commits.Committed)) == ([2], 4)
     written = {run_id async for run_id in Step.objects.values_list("run_id", flat=True)}
     assert written == {row["id"] for number, row in enumerate(rows) if number != 2}

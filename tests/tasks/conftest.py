@@ -26,7 +26,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scripted]:
 
     def play(*script: Any, **more: Any) -> Scripted:
         runtime = Scripted(script, **more)
-        monkeypatch.setattr("tasks.engine.owned.get_runtime", lambda name: runtime)
+        monkeypatch.setattr("tasks.engine.claimed_run.get_runtime", lambda name: runtime)
         return runtime
 
     return play

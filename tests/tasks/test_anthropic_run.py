@@ -34,7 +34,7 @@ WRITE = tool_use("write_file", {"path": "report.md", "content": "# Zwölf"})
 def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[AnthropicStandIn]:
     with AnthropicStandIn() as stand_in:
         runtime = AnthropicRuntime(api_key="key", base_url=stand_in.url, silence_s=10.0)
-        monkeypatch.setattr("tasks.engine.owned.get_runtime", lambda name: runtime)
+        monkeypatch.setattr("tasks.engine.claimed_run.get_runtime", lambda name: runtime)
         yield stand_in
 
 

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from tasks import events
+from tasks.engine.commits import Commit, StepWrite, UsageWrite
 from tasks.engine.encoding import encode, for_postgres
-from tasks.engine.ops import Commit, StepWrite, UsageWrite
 
 RUN = UUID("01980000-0000-7000-8000-000000000001")
 

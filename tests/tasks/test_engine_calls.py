@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from tasks.engine import calling, lease
+from tasks.engine import lease, tool_executor
 from tasks.engine.workspace import Workspace
 from tasks.models import HumanRequest, Run
 from tasks.services import answers
@@ -122,7 +122,7 @@ def test_an_effect_without_an_answer_asks_a_person(
     scripted: Play, start: Start, tool: Make, alice: User, monkeypatch: pytest.MonkeyPatch,
     how: str, decision: str, times: int,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(calling, "GRACE_S", 0.0)
+    monkeypatch.setattr(tool_executor, "GRACE_S", 0.0)
     keys: list[str] = []
     release = threading.Event()
 
@@ -153,7 +153,7 @@ def test_an_effect_without_an_answer_asks_a_person(
 def test_a_call_that_was_given_up_does_not_cancel_the_next_one(
     scripted: Play, start: Start, tool: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calling, "GRACE_S", 0.0)
+    monkeypatch.setattr(tool_executor, "GRACE_S", 0.0)
     seen: list[bool] = []
 
     def late(context: ToolContext, arguments: Any) -> ToolResult:
@@ -206,7 +206,7 @@ def test_a_lease_counts_from_before_it_was_asked_for_and_is_renewed(scripted: Pl
         held = driver._owned[run.pk]
         before = held.lease.until
         while held.lease.until == before:
-            await calling.asyncio.sleep(0.02)
+            await tool_executor.asyncio.sleep(0.02)
         left.append(held.lease.until - lease.now())
 
     scripted([say("Done.")], before_turn=look)

@@ -14,7 +14,7 @@ from billing import entitlements
 from billing.plans import GB
 from storage.models import StoredFile
 from storage.services import save_file
-from tasks.engine import calling
+from tasks.engine import tool_executor
 from tasks.models import Artifact, Run, RunEvent
 from tasks.services import housekeeping
 from tests.factories import StoredFileFactory
@@ -76,7 +76,7 @@ def test_a_run_whose_files_cannot_be_kept_says_so_and_waits_for_the_store(
 def test_a_run_whose_files_cannot_be_laid_says_so_once_and_rests_longer_each_time(
     scripted: Play, start: Start, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calling, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(tool_executor, "PATIENCE_S", 0.5)
     scripted([call("read_file", path="notes.md")], [say("Done.")])
     rests = []
     with between_us_and_the_store() as store, engine():
@@ -102,7 +102,7 @@ def test_a_run_whose_files_cannot_be_laid_says_so_once_and_rests_longer_each_tim
 def test_a_run_rests_no_longer_after_days_without_the_store() -> None:
     rests = (0, 1, 2, 3, 5000)
 
-    assert [calling.rest_after(count).total_seconds() for count in rests] == [15, 30, 60, 60, 60]
+    assert [tool_executor.backoff(count).total_seconds() for count in rests] == [15, 30, 60, 60, 60]
 
 
 @pytest.mark.promise("G17")

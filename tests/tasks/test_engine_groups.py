@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from tasks.engine import journal
+from tasks.engine.commits import Commit, Committed
 from tasks.engine.journal import Journal
-from tasks.engine.ops import Commit, Committed
 from tests.patience import PATIENCE_S
 
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from accounts.ids import uuid7
 from tasks import events
+from tasks.engine.claimed_run import ClaimedRun
+from tasks.engine.commits import Commit, Committed, LeaseLost
 from tasks.engine.lease import Lease
-from tasks.engine.ops import Commit, Committed, LeaseLost
-from tasks.engine.owned import OwnedRun
 
 
 class SlowJournal:
@@ -42,11 +42,11 @@ class SlowJournal:
         raise AssertionError("nothing was late")
 
 
-def owned(journal: SlowJournal) -> OwnedRun:
+def owned(journal: SlowJournal) -> ClaimedRun:
     lists: dict[str, Any] = {name: [] for name in ("steps", "requests", "artifacts", "inputs", "recordings")}
     row = {"id": uuid7(), "epoch": 1, "lease": Lease(float("inf")), "runtime": "demo", "kind": "direct"} | lists
     row |= {"said_seq": 0}
-    return OwnedRun(
+    return ClaimedRun(
         row
         | {
             "cost_usd": Decimal(0),

@@ -124,7 +124,7 @@ def steps_of(run: Run) -> list[tuple[Any, ...]]:
 def test_a_replay_of_a_steered_and_reviewed_run_hears_the_same_at_the_same_places(
     scripted: Play, start: Start, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.engine.owned.NEWS_S", 0.0)
+    monkeypatch.setattr("tasks.engine.claimed_run.NEWS_S", 0.0)
     runtime = scripted([ONE], [say("Done.")], [TWO], [say("Now it is done.")], [say("In short: done.")])
     words = {2: "Two files, please.", 4: "And last year?"}
 

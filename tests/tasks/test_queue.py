@@ -239,7 +239,7 @@ def test_a_claim_does_not_wait_for_valkey(
 ) -> None:  # fmt: skip
     settings.ENGINE = settings.ENGINE | {"max_runs": 1}
     monkeypatch.setattr("tasks.queue.wake_run", lambda run_id: None)
-    monkeypatch.setattr("tasks.engine.voice.Voice.publish", lambda self, hints: asyncio.sleep(3600))
+    monkeypatch.setattr("tasks.engine.publisher.Publisher.publish", lambda self, hints: asyncio.sleep(3600))
     scripted([say("Done.")])
     with engine() as one:
         runs = [start(), start()]

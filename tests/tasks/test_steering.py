@@ -38,7 +38,7 @@ def gate() -> threading.Event:
 def test_a_message_during_a_tool_call_is_read_with_the_next_turn(
     driver: Any, scripted: Play, start: Start, tool: Any, alice: User, gate: threading.Event, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("tasks.engine.owned.NEWS_S", 0.0)
+    monkeypatch.setattr("tasks.engine.claimed_run.NEWS_S", 0.0)
     runtime = scripted([call(tool(lambda context, arguments: _wait(gate)))], [say("As you say.")])
     run = start("probe")
     until(lambda: "tool.started" in types(run))

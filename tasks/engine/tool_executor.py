@@ -18,10 +18,10 @@ from django.db import InterfaceError, OperationalError, connections
 from accounts.errors import NotFound, Unavailable
 from agents.services.memories import AgentMemory
 from tasks import events
+from tasks.engine.claimed_run import ClaimedRun
+from tasks.engine.commits import StepWrite
 from tasks.engine.lease import Lease
-from tasks.engine.ops import StepWrite
-from tasks.engine.owned import OwnedRun
-from tasks.engine.ports import Ports
+from tasks.engine.resources import WorkerResources
 from tasks.engine.workspace import Saved, Workspace, WorkspaceFull
 from tasks.models import ErrorCode, WaitKind
 from tools.errors import OutcomeUnknown
@@ -41,7 +41,7 @@ AWAY = (Unavailable, OperationalError, InterfaceError)
 """The object store or Postgres does not answer. What failed like this may simply be done again."""
 
 
-def rest_after(rests: int) -> timedelta:
+def backoff(rests: int) -> timedelta:
     """A store may be away for days: no power of so many rests is a number that the machine knows."""
     return timedelta(seconds=min(REST_S * 2 ** min(rests, 9), LONGEST_REST_S))
 
@@ -71,10 +71,10 @@ class InFlight:
         return self.spec.timeout_s + GRACE_S - waited
 
 
-class Caller:
+class ToolExecutor:
     """Carries out the tool calls of one run, one at a time."""
 
-    def __init__(self, run: OwnedRun, ports: Ports) -> None:
+    def __init__(self, run: ClaimedRun, ports: WorkerResources) -> None:
         self._run = run
         self._ports = ports
         self.workspace = Workspace(root=ports.workspaces, run=run.row)
@@ -105,7 +105,7 @@ class Caller:
             rests = await self._run.rests()
             if not rests:
                 self._run.tell(events.Error(code="files_away", detail=str(error), will_retry=True))
-            await self._run.wait(kind=WaitKind.TIMER, start_at=self._run.now() + rest_after(rests))
+            await self._run.wait(kind=WaitKind.TIMER, start_at=self._run.now() + backoff(rests))
 
     @asynccontextmanager
     async def slot(self, spec: ToolSpec) -> AsyncIterator[None]:

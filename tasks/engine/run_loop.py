@@ -9,19 +9,19 @@ from contextlib import suppress
 from psycopg.rows import DictRow
 
 from tasks.engine import breaker, conversation, model, outcome, recovery
-from tasks.engine.hands import Hands
-from tasks.engine.ops import LeaseLost
-from tasks.engine.owned import Journal, OwnedRun, Released
-from tasks.engine.ports import Ports
+from tasks.engine.claimed_run import ClaimedRun, Journal, Released
+from tasks.engine.commits import LeaseLost
+from tasks.engine.resources import WorkerResources
+from tasks.engine.tool_calls import ToolCalls
 from tasks.models import ErrorCode
 
 log = logging.getLogger(__name__)
 
 
-async def drive(row: DictRow, *, journal: Journal, ports: Ports) -> None:
+async def drive(row: DictRow, *, journal: Journal, ports: WorkerResources) -> None:
     """Drive one claimed run until it waits, is in review, is handed over, is finished, or another owner takes it."""
-    run = OwnedRun(row, journal)
-    hands = Hands(run, ports)
+    run = ClaimedRun(row, journal)
+    hands = ToolCalls(run, ports)
     try:
         await _until_released(run, hands, ports)
     except LeaseLost as lost:
@@ -40,7 +40,7 @@ async def drive(row: DictRow, *, journal: Journal, ports: Ports) -> None:
         await asyncio.shield(hands.let_go())
 
 
-async def _until_released(run: OwnedRun, hands: Hands, ports: Ports) -> None:
+async def _until_released(run: ClaimedRun, hands: ToolCalls, ports: WorkerResources) -> None:
     limit = asyncio.timeout(run.remaining_s())
     try:
         async with limit:
@@ -56,7 +56,7 @@ async def _until_released(run: OwnedRun, hands: Hands, ports: Ports) -> None:
             await run.fail(ErrorCode.TIMEOUT, f"The run used up its {run.row['timeout_s']} s of working time.")
 
 
-async def _next_move(run: OwnedRun, hands: Hands, ports: Ports) -> None:
+async def _next_move(run: ClaimedRun, hands: ToolCalls, ports: WorkerResources) -> None:
     if ports.draining.is_set():
         await run.hand_over()
     calls = conversation.open_calls(run)
@@ -71,7 +71,7 @@ async def _next_move(run: OwnedRun, hands: Hands, ports: Ports) -> None:
         await model.next_turn(run, ports)
 
 
-def _has_final_answer(run: OwnedRun) -> bool:
+def _has_final_answer(run: ClaimedRun) -> bool:
     """The model's last word has no tool call in it, did not pause, and nobody said anything since."""
     settled = run.settled()
     answers = conversation.model_steps(run)

@@ -12,12 +12,12 @@ from psycopg.rows import DictRow
 from accounts.ids import uuid7
 from tasks import events
 from tasks.digests import digest
-from tasks.engine import conversation, human
-from tasks.engine.calling import Caller
+from tasks.engine import conversation, human_requests
+from tasks.engine.claimed_run import ClaimedRun
+from tasks.engine.commits import ArtifactWrite, StepWrite
 from tasks.engine.conversation import ToolCall
-from tasks.engine.ops import ArtifactWrite, StepWrite
-from tasks.engine.owned import OwnedRun
-from tasks.engine.ports import Ports
+from tasks.engine.resources import WorkerResources
+from tasks.engine.tool_executor import ToolExecutor
 from tasks.engine.workspace import Saved
 from tasks.models import ErrorCode, Recording, RequestStatus, StepKind, StepStatus, WaitKind
 from tools import arguments as tool_arguments
@@ -30,17 +30,17 @@ MAX_NAME = 80
 """Of a tool that the model made up."""
 
 
-class Hands:
+class ToolCalls:
     """The tools of one run."""
 
-    def __init__(self, run: OwnedRun, ports: Ports) -> None:
+    def __init__(self, run: ClaimedRun, ports: WorkerResources) -> None:
         self._run = run
-        self._caller = Caller(run, ports)
+        self._executor = ToolExecutor(run, ports)
 
     async def let_go(self) -> None:
         """The run leaves this worker: a call in flight learns it, and the files go."""
-        self._caller.stop()
-        await self._caller.clean_up()
+        self._executor.stop()
+        await self._executor.clean_up()
 
     async def carry_out(self, call: ToolCall) -> None:
         """Settle one call of the model, or end the loop to wait for a person."""
@@ -97,27 +97,27 @@ class Hands:
     async def _ask(self, call: ToolCall, step: StepWrite) -> None:
         asked = self._run.request_for(call.id, "question", after=call.asked_at)
         if asked is None:
-            request = human.question(call, step_index=step.index, now=self._run.now())
+            request = human_requests.question(call, step_index=step.index, now=self._run.now())
             await self._run.wait(kind=WaitKind.QUESTION, request=request)
             return
         if asked["status"] == RequestStatus.OPEN:
             await self._run.wait(kind=WaitKind.QUESTION)
-        content, is_error = human.answer_text(asked)
+        content, is_error = human_requests.answer_text(asked)
         self._write(step, {"content": content, "is_error": is_error, "summary": "Asked a person"})
 
-    async def _decided(self, call: ToolCall, spec: ToolSpec, step: StepWrite) -> human.Decision:
+    async def _decided(self, call: ToolCall, spec: ToolSpec, step: StepWrite) -> human_requests.Decision:
         asked = self._run.request_for(call.id, "approval", after=call.asked_at)
         if asked is None:
             headline = spec.headline(call.arguments) or spec.title
             self._run.tell(
                 events.ToolRequested(call_id=call.id, tool=spec.name, headline=headline, arguments=call.arguments)
             )
-            request = human.approval(call, spec, step_index=step.index, now=self._run.now())
+            request = human_requests.approval(call, spec, step_index=step.index, now=self._run.now())
             await self._run.wait(kind=WaitKind.APPROVAL, request=request)
             raise AssertionError("wait() ends the loop")
         if asked["status"] == RequestStatus.OPEN:
             await self._run.wait(kind=WaitKind.APPROVAL)
-        return human.decision(asked, call)
+        return human_requests.decision(asked, call)
 
     async def _not_allowed(self, step: StepWrite, why_not: str) -> None:
         refused = digest(step.tool, step.request)
@@ -130,18 +130,18 @@ class Hands:
     # ---- Carrying it out
 
     async def _make(self, spec: ToolSpec, step: StepWrite, note: str) -> None:
-        await self._caller.make_ready(spec)
-        async with self._caller.slot(spec):
+        await self._executor.make_ready(spec)
+        async with self._executor.slot(spec):
             await self._intend(step, spec)
             started = time.monotonic()
             try:
-                result = await self._caller.call(spec, step)
+                result = await self._executor.call(spec, step)
             except OutcomeUnknown as lost:
                 await self._ask_what_happened(spec, step, str(lost))
                 return
         if note:
             result = replace(result, content=f"{note}\n\n{result.content}")
-        saved, problem = await self._caller.save()
+        saved, problem = await self._executor.save()
         if problem:
             result = ToolResult(content=f"{result.content}\n\n{problem}", summary=problem, is_error=True)
         self._settle(step, result, saved, duration_s=time.monotonic() - started)
@@ -149,7 +149,7 @@ class Hands:
     async def _ask_what_happened(self, spec: ToolSpec, step: StepWrite, why: str) -> None:
         """The step stays an intent; a person's word settles it when the run is taken up again."""
         self._run.tell(events.ToolUnknown(step=step.index, call_id=step.call_id, tool=step.tool, will_repeat=False))
-        await self._run.wait(kind=WaitKind.UNKNOWN_EFFECT, request=human.unknown_effect(step, spec, why))
+        await self._run.wait(kind=WaitKind.UNKNOWN_EFFECT, request=human_requests.unknown_effect(step, spec, why))
 
     async def _intend(self, step: StepWrite, spec: ToolSpec) -> None:
         step.attempt += 1
@@ -205,7 +205,7 @@ class Hands:
             )
             self._run.gathered.artifacts[write.path] = write
             self._run.artifacts[write.path] = kept | {"id": write.id, "version": write.version}
-            self._caller.workspace.take_over(self._run.artifacts[write.path])
+            self._executor.workspace.take_over(self._run.artifacts[write.path])
             described: dict[str, Any] = {name: kept[name] for name in ("size", "sha256", "content_type")}
             self._run.tell(events.ArtifactCreated(artifact=str(write.id), path=write.path, **described))
 

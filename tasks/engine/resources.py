@@ -11,7 +11,7 @@ from uuid import UUID
 
 
 @dataclass(slots=True, kw_only=True)
-class Ports:
+class WorkerResources:
     """Shared by all runs of a worker process."""
 
     tools: Executor

@@ -12,7 +12,7 @@ from psycopg.rows import DictRow
 from redis.exceptions import RedisError
 
 from tasks import stream
-from tasks.engine.ops import Commit
+from tasks.engine.commits import Commit
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ DELTA_EVERY_S = 0.04
 Hints = list[tuple[str, dict[str, object]]]
 
 
-class Voice:
+class Publisher:
     """Used on the engine's loop only. What it says may be lost; the rows are the truth."""
 
     def __init__(self, valkey: aredis.Redis) -> None:

@@ -18,8 +18,7 @@ from agents.runtimes import get_runtime
 from agents.runtimes.base import Runtime
 from tasks import events
 from tasks.engine import lease
-from tasks.engine.lease import Lease
-from tasks.engine.ops import (
+from tasks.engine.commits import (
     ArtifactWrite,
     Commit,
     Committed,
@@ -27,9 +26,10 @@ from tasks.engine.ops import (
     Reserve,
     Settle,
     StepWrite,
-    Unheard,
+    UnreadMessage,
     UsageWrite,
 )
+from tasks.engine.lease import Lease
 from tasks.engine.recordings import Recordings
 from tasks.models import ErrorCode, StepKind, StepStatus
 from tools.registry import Policy
@@ -52,7 +52,7 @@ class Journal(Protocol):
 
 
 @dataclass(slots=True)
-class Gathered:
+class PendingWrites:
     """What the next commit will write."""
 
     events: list[events.Event] = field(default_factory=list)
@@ -65,8 +65,8 @@ class Gathered:
     progress: dict[str, Any] | None = None
     turns: int = 0
 
-    def followed_by(self, later: Gathered) -> Gathered:
-        return Gathered(
+    def followed_by(self, later: PendingWrites) -> PendingWrites:
+        return PendingWrites(
             events=self.events + later.events,
             steps=self.steps | later.steps,
             usage=self.usage + later.usage,
@@ -78,7 +78,7 @@ class Gathered:
         )
 
 
-class OwnedRun:
+class ClaimedRun:
     """The state of one claimed run. `row` is as sql.OWNED loads it."""
 
     def __init__(self, row: DictRow, journal: Journal, clock: Callable[[], float] = time.monotonic) -> None:
@@ -96,7 +96,7 @@ class OwnedRun:
         self.turns: int = row["turns"]
         self.said_seq: int = row["said_seq"]
         self.heard_seq: int = max((s.request.get("said_seq", 0) for s in self.steps.values()), default=0)
-        self.gathered = Gathered()
+        self.gathered = PendingWrites()
         self._journal = journal
         self._op_no = 0
         self._clock = clock
@@ -210,7 +210,7 @@ class OwnedRun:
     async def flush(self, *, reserve: Reserve | None = None, **changes: Any) -> None:
         """Commit what was gathered. After BudgetRefused or LeaseLost it is all still gathered."""
         now = self._clock()
-        gathered, self.gathered = self.gathered, Gathered()
+        gathered, self.gathered = self.gathered, PendingWrites()
         op = Commit(
             run_id=self.id,
             epoch=self.epoch,
@@ -244,7 +244,7 @@ class OwnedRun:
     def forget_unwritable(self) -> None:
         """After a write that the database refuses: keep what was paid and what is to be freed, leave out the rest."""
         before = self.gathered
-        self.gathered = Gathered(usage=before.usage, settle=before.settle, turns=before.turns)
+        self.gathered = PendingWrites(usage=before.usage, settle=before.settle, turns=before.turns)
 
     async def write_late_usage(self) -> None:
         """What was used but may not be written by this owner any more; nobody pays for it."""
@@ -298,10 +298,10 @@ class OwnedRun:
     async def _conclude(self, told: events.Event, request: RequestWrite | None = None, **changes: Any) -> None:
         """The last write, unless a person has said something that the model has not read. Then the run goes on."""
         before = self.gathered
-        self.gathered = before.followed_by(Gathered(events=[told], requests=[request] if request else []))
+        self.gathered = before.followed_by(PendingWrites(events=[told], requests=[request] if request else []))
         try:
             await self.flush(heard_seq=self.heard_seq, **changes)
-        except Unheard:
+        except UnreadMessage:
             self.gathered = before
             self.said_seq = self.heard_seq + 1
             return

@@ -16,7 +16,7 @@ class LeaseLost(Exception):
     """Another owner, a cancel or a deletion came first: this worker may write nothing more about the run."""
 
 
-class Unheard(Exception):
+class UnreadMessage(Exception):
     """A person said something before the run could end; nothing was written."""
 
 

@@ -13,8 +13,8 @@ from psycopg.rows import DictRow
 from accounts.ids import uuid7
 from tasks import schemas
 from tasks.digests import digest
+from tasks.engine.commits import RequestWrite, StepWrite
 from tasks.engine.conversation import ToolCall
-from tasks.engine.ops import RequestWrite, StepWrite
 from tasks.models import RequestKind, RequestStatus
 from tools.registry import ToolSpec
 
