@@ -22,8 +22,8 @@ from accounts.sockets import SocketAuth
 from config import silent_viewers
 from config.body_guard import BodyGuard
 from config.wsgi_bridge import WsgiBridge
-from tasks import hub
-from tasks.routing import websocket_urlpatterns
+from tasks.live import hub
+from tasks.live.routing import websocket_urlpatterns
 
 IN_THE_LOOP = re.compile(r"/api/v1/runs/[^/]+/stream/?|/health/(live|ready)/")
 """Answers that last as long as someone looks, and those that must come when every thread is busy."""

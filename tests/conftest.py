@@ -27,7 +27,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounts.models import Role, Team, User
-from tasks import hub
+from tasks.live import hub
 from tests.factories import MembershipFactory, TeamFactory
 
 

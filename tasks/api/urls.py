@@ -3,7 +3,6 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from tasks import sse
 from tasks.api.agents import AgentDemoView, AgentMetricsView
 from tasks.api.artifacts import ArtifactViewSet, RunArtifactViewSet
 from tasks.api.events import RunEventsView
@@ -11,6 +10,7 @@ from tasks.api.requests import InboxViewSet, RequestViewSet
 from tasks.api.runs import RunViewSet
 from tasks.api.shares import OpenShareViewSet, RunShareViewSet
 from tasks.api.tasks import TaskViewSet
+from tasks.live import sse
 
 router = SimpleRouter(use_regex_path=False)
 router.register("tasks", TaskViewSet, basename="task")

@@ -10,9 +10,9 @@ from django.shortcuts import get_object_or_404
 
 from accounts.tenancy import TeamRequest, may
 from tasks.answering import request_context
-from tasks.hub import cursor
+from tasks.live import history
+from tasks.live.hub import cursor
 from tasks.models import Run
-from tasks.watching import history
 from tasks.watching.page import RunPage
 
 

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_safe
 
 from accounts.tenancy import TeamRequest, may, team_required
 from tasks import fragments
+from tasks.live import history
 from tasks.models import Run
 from tasks.views.common import page_of, run_or_404, state_context
-from tasks.watching import history
 from tasks.watching.timeline import timeline
 
 LOG_PAGE = 500

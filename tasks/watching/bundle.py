@@ -14,8 +14,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import FileResponse
 
 from storage.services import open_file
+from tasks.live.history import frame_of
 from tasks.models import Run
-from tasks.watching.history import frame_of
 from tasks.watching.receipt import receipt
 
 RUN_FIELDS = (

@@ -15,8 +15,8 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from agents.models import Runtime
 from tasks import events, fragments
+from tasks.live.history import frame_of
 from tasks.models import TERMINAL, HumanRequest, Run, RunEvent, RunKind, RunStatus
-from tasks.watching.history import frame_of
 from tasks.watching.relatives import beside
 
 DOING = ("activity", "model.started", "tool.started", "progress")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from accounts.masking import mask
-from tasks.routing import websocket_urlpatterns
+from tasks.live.routing import websocket_urlpatterns
 from tests.house.walk import ADDRESSES
 
 TOKENS = {

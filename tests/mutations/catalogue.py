@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CALLING, DRIVER, HANDS = "tasks/engine/tool_executor.py", "tasks/engine/driver.py", "tasks/engine/tool_calls.py"
 JOURNAL, MODEL, RECOVERY, SQL = (f"tasks/engine/{name}.py" for name in ("journal", "model", "recovery", "sql"))
 ANSWERS, KEEPING, RUNS = (f"tasks/services/{name}.py" for name in ("answers", "housekeeping", "runs"))
-IDEMPOTENCY, STORAGE, HUB = "accounts/api/idempotency.py", "storage/services.py", "tasks/hub.py"
+IDEMPOTENCY, STORAGE, HUB = "accounts/api/idempotency.py", "storage/services.py", "tasks/live/hub.py"
 
 CALLS, EFFECTS, ENDINGS = (f"tests/tasks/test_engine_{name}.py::" for name in ("calls", "effects", "endings"))
 HINTS, LIMITS, PEOPLE = (f"tests/tasks/test_engine_{name}.py::" for name in ("hints", "limits", "people"))
@@ -202,14 +202,14 @@ MUTATIONS = (
        "tests/house/test_outsider_urls.py::test_an_outsider_gets_nothing_of_another_team",
        "tests/tasks/test_api_runs.py::test_an_outsider_meets_nothing",
        "tests/accounts/test_api_conventions.py::test_a_list_shows_the_callers_team_only"),
-    _m("G16", "a socket looks at the caller's teams", "tasks/watching/rights.py",
+    _m("G16", "a socket looks at the caller's teams", "tasks/live/access.py",
        "if team_of.get(run_id) in teams[caller]", "if run_id in team_of",
        "tests/house/test_outsider_sockets.py::test_every_socket_is_closed_to_an_outsider",
        "tests/tasks/test_consumers.py::test_an_outsider_and_nobody_see_nothing"),
-    _m("G16", "a stream looks at the caller's teams", "tasks/sse.py",
+    _m("G16", "a stream looks at the caller's teams", "tasks/live/sse.py",
        "bool(await sync_to_async(allowed)({(caller, run_id)}))", "True",
        "tests/tasks/test_sse.py::test_another_team_gets_404_and_nobody_gets_401"),
-    _m("G16", "the number in the inbox is the team's", "tasks/consumers.py",
+    _m("G16", "the number in the inbox is the team's", "tasks/live/consumers.py",
        "HumanRequest.objects.visible_to(access).open()", "HumanRequest.objects.open()",
        "tests/tasks/test_consumers.py::test_what_waits_in_another_team_is_not_counted"),
 

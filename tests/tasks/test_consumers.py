@@ -18,7 +18,8 @@ from accounts.models import Membership, NoticeKind, Role, Team, User
 from accounts.notifications import Notice
 from accounts.services import keys, tokens
 from config.asgi import application
-from tasks import consumers, events, hub, stream
+from tasks import events, stream
+from tasks.live import consumers, hub
 from tasks.models import Run
 from tasks.services import shares
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory

@@ -13,7 +13,8 @@ from django.db import connections, transaction
 
 from config.asgi import application
 from config.embedded.ports import free_port
-from tasks import events, hub, stream
+from tasks import events, stream
+from tasks.live import hub
 from tasks.models import Run, RunStatus
 from tests.factories import RunFactory
 from tests.patience import PATIENCE_S
@@ -212,7 +213,7 @@ async def test_a_cursor_that_no_event_has_reached_hides_nothing(watching: hub.Hu
 
 
 async def test_the_servers_stop_closes_the_live_view(run: Run) -> None:
-    made = hub.of_this_loop()
+    made = hub.get_hub()
     assert (await anext(aiter(made.watch(run.pk, 0)))).body["kind"] == "caught_up"
     arriving = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
     sent: list[str] = []
@@ -227,4 +228,4 @@ async def test_the_servers_stop_closes_the_live_view(run: Run) -> None:
 
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert made._pool.closed
-    assert hub.of_this_loop() is not made
+    assert hub.get_hub() is not made

@@ -18,7 +18,8 @@ from agents.models import Agent
 from agents.services.visibility import limit_agent, limited_to
 from storage.models import StoredFile
 from storage.services import save_file
-from tasks import consumers, events, stream
+from tasks import events, stream
+from tasks.live import consumers
 from tasks.models import Artifact, Run, RunInput
 from tasks.services import notices, runs, shares
 from tasks.watching.page import RunPage

@@ -13,8 +13,8 @@ from accounts.ids import uuid7
 from accounts.models import Team, User
 from accounts.services import keys
 from accounts.sockets import Caller, password_mark
+from tasks.live import access
 from tasks.models import Run
-from tasks.watching import rights
 from tests.factories import RunFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,13 +28,13 @@ def person(user: User, mark: str = "") -> Caller:
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many questions each look at the database answered."""
     found: list[int] = []
-    really = rights.allowed
+    really = access.allowed
 
-    def counted(asked: Collection[rights.Question]) -> set[rights.Question]:
+    def counted(asked: Collection[access.Question]) -> set[access.Question]:
         found.append(len(asked))
         return really(asked)
 
-    monkeypatch.setattr(rights, "allowed", counted)
+    monkeypatch.setattr(access, "allowed", counted)
     return found
 
 
@@ -55,7 +55,7 @@ async def test_one_look_answers_everybody_for_himself(
         (Caller(key_id=revoked.pk, team_id=team.pk), run.pk),
         (person(alice), uuid7()),
     ]
-    asking = rights.Rights()
+    asking = access.AccessChecks()
 
     allowed = await asyncio.gather(*(asking.may_look(*question) for question in asked))
 
@@ -67,7 +67,7 @@ async def test_the_same_question_is_asked_once_and_a_viewer_who_leaves_takes_no_
     team: Team, alice: User, batches: list[int]
 ) -> None:
     run: Run = await sync_to_async(RunFactory)(team=team)
-    asking = rights.Rights()
+    asking = access.AccessChecks()
     leaves, stays = (asyncio.create_task(asking.may_look(person(alice), run.pk)) for _ in range(2))
     await asyncio.sleep(0)
     leaves.cancel()
@@ -80,13 +80,13 @@ async def test_a_database_that_is_away_is_told_to_everybody_and_asked_again(
     team: Team, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run: Run = await sync_to_async(RunFactory)(team=team)
-    asking = rights.Rights()
+    asking = access.AccessChecks()
 
-    def away(asked: Collection[rights.Question]) -> set[rights.Question]:
+    def away(asked: Collection[access.Question]) -> set[access.Question]:
         raise OperationalError("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(rights, "allowed", away)
+        patch.setattr(access, "allowed", away)
         both = (asking.may_look(person(user), run.pk) for user in (alice, bob))
         answers = await asyncio.gather(*both, return_exceptions=True)
 

@@ -12,7 +12,8 @@ from django.test import AsyncClient
 
 from accounts.models import Team, User
 from accounts.services import keys
-from tasks import events, hub, sse, stream
+from tasks import events, stream
+from tasks.live import hub, sse
 from tasks.models import Run
 from tests.factories import AgentFactory, RunFactory
 

@@ -15,8 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from billing.models import UsageRecord
 from storage.services import save_file
 from tasks import events, stream
+from tasks.live import history
 from tasks.models import Artifact, Run, RunEvent, RunStatus
-from tasks.watching import history
 from tasks.watching.bundle import write_bundle
 from tasks.watching.estimates import estimate
 from tasks.watching.previews import preview

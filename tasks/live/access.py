@@ -16,7 +16,7 @@ from tasks.models import Run
 Question = tuple[Caller, UUID]
 
 
-class Rights:
+class AccessChecks:
     """For one event loop. What is asked while the last answer is looked up is answered together with the next one."""
 
     def __init__(self) -> None:

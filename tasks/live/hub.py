@@ -22,8 +22,8 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from tasks import aio, fragments, postgres, stream
+from tasks.live.access import AccessChecks
 from tasks.models import TERMINAL
-from tasks.watching.rights import Rights
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Hub:
     """All feeds of one event loop."""
 
     def __init__(self) -> None:
-        self.rights = Rights()
+        self.rights = AccessChecks()
         self._feeds: dict[UUID, Feed] = {}
         self._pool = postgres.make_pool(max_size=4)
         self._opening = asyncio.Lock()
@@ -312,7 +312,7 @@ def cursor(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
 
 
-def of_this_loop() -> Hub:
+def get_hub() -> Hub:
     """The one hub of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:

@@ -20,11 +20,11 @@ from django.db.models import Count, Max
 from accounts.models import Notification, Role, Team
 from accounts.models.notifications import ABOUT_RUNS
 from accounts.sockets import READERS, Caller, access_of, callers_team_ids
-from tasks import aio, hub
+from tasks import aio
+from tasks.live import history, hub
+from tasks.live.access import allowed
 from tasks.models import HumanRequest, Run, RunStatus
 from tasks.services import shares
-from tasks.watching import history
-from tasks.watching.rights import allowed
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class RunConsumer(LiveConsumer):
     async def refuse(self) -> int | None:
         if self.caller is None:
             return NOT_SIGNED_IN
-        may_look = await hub.of_this_loop().rights.may_look(self.caller, self.run_id)
+        may_look = await hub.get_hub().rights.may_look(self.caller, self.run_id)
         return None if may_look else NO_SUCH_RUN
 
     @property
@@ -132,7 +132,7 @@ class RunConsumer(LiveConsumer):
         after = query.get("after", ["0"])[0]
         as_html = query.get("as", [""])[0] == "html"
         try:
-            frames = hub.of_this_loop().watch(self.run_id, hub.cursor(after))
+            frames = hub.get_hub().watch(self.run_id, hub.cursor(after))
             async for frame in frames:
                 await self.send(self.encode(frame, as_html))
             await self.close(1000)
@@ -201,7 +201,7 @@ class FeedConsumer(LiveConsumer):
         return Team.objects.filter(slug=slug, pk__in=allowed).values_list("pk", flat=True).first()
 
     async def show(self) -> None:
-        async for message in hub.of_this_loop().team_changes(self.team_id):
+        async for message in hub.get_hub().team_changes(self.team_id):
             if message is None:
                 if self._sees_runs:
                     await self._count()

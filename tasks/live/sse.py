@@ -15,8 +15,8 @@ from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from accounts.errors import AppError, NotFound
 from accounts.sockets import Caller, http_caller
-from tasks import hub
-from tasks.watching.rights import allowed
+from tasks.live import hub
+from tasks.live.access import allowed
 
 PING_S = 20.0
 RECHECK_S = 3.0
@@ -72,7 +72,7 @@ async def _frames(caller: Caller, run_id: UUID, after: int) -> AsyncIterator[str
 
 
 async def _followed(caller: Caller, run_id: UUID, after: int) -> AsyncGenerator[str, None]:
-    frames = hub.of_this_loop().watch(run_id, after)
+    frames = hub.get_hub().watch(run_id, after)
     pending = asyncio.ensure_future(anext(frames))
     last_ping = last_check = time.monotonic()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tasks import consumers
+from tasks.live import consumers
 
 websocket_urlpatterns = [
     path("ws/runs/<uuid:run_id>/", consumers.RunConsumer.as_asgi()),
