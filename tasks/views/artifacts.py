@@ -15,9 +15,9 @@ from storage.downloads import download
 from storage.services import open_file, safe_inline_type
 from tasks import fragments
 from tasks.models import Artifact, Run
+from tasks.run_page.page import RunPage
+from tasks.run_page.previews import preview
 from tasks.views.common import page_of, run_or_404
-from tasks.watching.page import RunPage
-from tasks.watching.previews import preview
 
 MAX_INLINE = 20_000_000
 LOCKED = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"

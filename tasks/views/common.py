@@ -13,7 +13,7 @@ from tasks.answering import request_context
 from tasks.live import history
 from tasks.live.hub import cursor
 from tasks.models import Run
-from tasks.watching.page import RunPage
+from tasks.run_page.page import RunPage
 
 
 def run_or_404(request: TeamRequest, run_id: UUID) -> Run:

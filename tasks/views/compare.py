@@ -16,9 +16,9 @@ from django.views.decorators.http import require_safe
 from accounts.errors import NotFound
 from accounts.tenancy import TeamRequest, team_required
 from tasks.models import Run
+from tasks.run_page.related_runs import relatives
 from tasks.services.comparisons import compare_runs
 from tasks.views.common import run_or_404
-from tasks.watching.relatives import relatives
 
 
 @never_cache

@@ -13,8 +13,8 @@ from accounts.tenancy import TeamRequest, may, team_required
 from tasks import fragments
 from tasks.live import history
 from tasks.models import Run
+from tasks.run_page.timeline import timeline
 from tasks.views.common import page_of, run_or_404, state_context
-from tasks.watching.timeline import timeline
 
 LOG_PAGE = 500
 

@@ -23,10 +23,10 @@ from accounts.services import rates
 from accounts.tenancy import TeamRequest, require, team_required
 from storage.downloads import download
 from tasks.models import Run, RunShare
+from tasks.run_page.page import RunPage
 from tasks.services import shares
 from tasks.views import artifacts, live
 from tasks.views.common import page_context, run_or_404, state_context
-from tasks.watching.page import RunPage
 
 P = ParamSpec("P")
 ON_PAGE = 50

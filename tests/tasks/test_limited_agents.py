@@ -21,9 +21,9 @@ from storage.services import save_file
 from tasks import events, stream
 from tasks.live import consumers
 from tasks.models import Artifact, Run, RunInput
+from tasks.run_page.page import RunPage
+from tasks.run_page.related_runs import relatives
 from tasks.services import notices, runs, shares
-from tasks.watching.page import RunPage
-from tasks.watching.relatives import relatives
 from tests.calling import Api, api_of, signed_in
 from tests.factories import AgentFactory, HumanRequestFactory, MembershipFactory, RunFactory, TaskFactory
 from tests.tasks.test_consumers import closed, opened, socket

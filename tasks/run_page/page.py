@@ -17,7 +17,7 @@ from agents.models import Runtime
 from tasks import events, fragments
 from tasks.live.history import frame_of
 from tasks.models import TERMINAL, HumanRequest, Run, RunEvent, RunKind, RunStatus
-from tasks.watching.relatives import beside
+from tasks.run_page.related_runs import beside
 
 DOING = ("activity", "model.started", "tool.started", "progress")
 MAX_STEPS = 40
