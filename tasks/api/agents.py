@@ -18,7 +18,7 @@ from accounts.api.idempotency import idempotent
 from accounts.api.serializers import EmptyInput
 from agents.models import Agent
 from tasks.api.shapes import RunSerializer, new_run
-from tasks.reports import agent_tally
+from tasks.reports.activity import agent_tally
 from tasks.services.onboarding import start_demo
 
 DEFAULT_DAYS, MOST_DAYS = 30, 366

@@ -35,9 +35,9 @@ from tasks.api.inputs import (
 from tasks.api.receipts import ReceiptSerializer, receipt_of
 from tasks.api.shapes import BulkResultsSerializer, RunSerializer, new_run
 from tasks.models import HumanRequest, Run, RunInput, RunKind, RunStatus
+from tasks.reports.bundle import bundle_download
 from tasks.services import answers, forks, runs, steering
 from tasks.services.comparisons import compare_runs
-from tasks.watching.bundle import bundle_download
 
 WORDS = {"variables": "values"}
 """Names of the contract that the service calls otherwise."""

@@ -19,7 +19,7 @@ from agents import roles
 from agents.forms import AgentForm
 from agents.models import Agent, AgentVersion, Memory
 from agents.services import agents, checks, memories, models
-from tasks import reports
+from tasks.reports import activity
 from tools import registry
 from tools.registry import Policy
 
@@ -52,7 +52,7 @@ def agent_edit(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     found = present.held() if request.method == "POST" else present.select_related("version", "team")
     agent = get_object_or_404(found, pk=agent_id)
     version = cast(AgentVersion, agent.version)
-    budget = reports.agent_budgets(request.team).get(agent.pk)
+    budget = activity.agent_budgets(request.team).get(agent.pk)
     initial = AgentForm.initial_of(agent, version, budget.limit_usd if budget else None)
     is_admin = may(request.role, "team:admin")
     cap = None if is_admin else checks.most_of_members(version)

@@ -16,8 +16,8 @@ from agents.models import Agent, AgentStatus, Memory
 from agents.services import agents as agent_services
 from agents.services import models
 from billing.models import Budget
-from tasks import reports
 from tasks.models import Run, Task
+from tasks.reports import activity
 from tools import registry
 
 STATES = {"": "All", "working": "Working", "waiting": "Needs you", "paused": "Paused"}
@@ -29,8 +29,8 @@ class Card:
     """One agent as the list shows it."""
 
     agent: Agent
-    presence: reports.Presence
-    month: reports.Tally
+    presence: activity.Presence
+    month: activity.Tally
     budget: Budget | None
 
 
@@ -40,12 +40,12 @@ def agent_list(request: TeamRequest) -> HttpResponse:
     team = request.team
     agents = list(Agent.objects.visible_to(request.access).present().select_related("version").order_by("name"))
     present, month, budgets = (
-        reports.presence(request.access, agents),
-        reports.activity(request.access).agents,
-        reports.agent_budgets(team),
+        activity.presence(request.access, agents),
+        activity.activity(request.access).agents,
+        activity.agent_budgets(team),
     )
     cards = [
-        Card(agent, present[agent.pk], month.get(agent.pk) or reports.Tally(), budgets.get(agent.pk))
+        Card(agent, present[agent.pk], month.get(agent.pk) or activity.Tally(), budgets.get(agent.pk))
         for agent in agents
     ]
     text, state = request.GET.get("q", "").strip(), request.GET.get("state", "")
@@ -79,7 +79,7 @@ def _matches(card: Card, text: str) -> bool:
 @team_required
 def agent_detail(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     agent = _agent(request, agent_id)
-    tally, per_day = reports.agent_tally(agent)
+    tally, per_day = activity.agent_tally(agent)
     version = agent.version
     policies = [
         (registry.get(t["tool"]), t["policy"]) for t in (version.tools if version else []) if _is_tool(t["tool"])
@@ -88,12 +88,12 @@ def agent_detail(request: TeamRequest, agent_id: UUID) -> HttpResponse:
         "agent": agent,
         "version": version,
         "model_end": models.Catalogue().end_of(version.runtime, version.model) if version else None,
-        "presence": reports.presence(request.access, [agent])[agent.pk],
+        "presence": activity.presence(request.access, [agent])[agent.pk],
         "tally": tally,
         "average_s": tally.active_s / tally.runs if tally.runs else None,
         "average_usd": tally.cost_usd / tally.runs if tally.runs else None,
         "per_day": per_day,
-        "budget": reports.agent_budgets(request.team).get(agent.pk),
+        "budget": activity.agent_budgets(request.team).get(agent.pk),
         "policies": [row for row in policies if row[1] != "deny"],
         "runs": Run.objects.visible_to(request.access).with_people_words().filter(agent=agent).order_by("-id")[:10],
         "tasks": Task.objects.visible_to(request.access).present().filter(agent=agent).order_by("name")[:20],

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.tenancy import TeamRequest, may, membership_required, team_required
 from agents.models import Agent
-from tasks import reports
+from tasks.reports import activity
 
 SERIES = [
     {"name": "Done", "cls": "c-ok"},
@@ -30,12 +30,12 @@ def dashboard(request: TeamRequest) -> HttpResponse:
     agents = {agent.pk: agent for agent in Agent.objects.visible_to(request.access).select_related("version")}
     if not any(agent.status != "removed" for agent in agents.values()):
         return render(request, "tasks/dashboard_empty.html", {"may_start": may(request.role, "agents:write")})
-    found = reports.activity(request.access)
+    found = activity.activity(request.access)
     context = {
         **_live(request),
-        "recent": reports.recent(request.access),
+        "recent": activity.recent(request.access),
         "activity": found,
-        "budget": reports.month_budget(team),
+        "budget": activity.month_budget(team),
         "rows": sorted(
             ((agents[pk], tally) for pk, tally in found.agents.items() if pk in agents),
             key=lambda row: -row[1].runs,
@@ -54,14 +54,14 @@ def dashboard_live(request: TeamRequest) -> HttpResponse:
 
 def _live(request: TeamRequest) -> dict[str, Any]:
     return {
-        "working": reports.working_now(request.access),
-        "scheduled": reports.starting_later(request.access),
-        "asked": reports.needs_you(request.access),
+        "working": activity.working_now(request.access),
+        "scheduled": activity.starting_later(request.access),
+        "asked": activity.needs_you(request.access),
         "may_work": may(request.role, "runs:write"),
     }
 
 
-def _charts(found: reports.Activity) -> dict[str, Any]:
+def _charts(found: activity.Activity) -> dict[str, Any]:
     days = [
         {"label": f"{day.day} {day:%b}", "values": [tally.done, tally.asking, tally.bad]}
         for day, tally in found.days.items()

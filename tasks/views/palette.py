@@ -8,8 +8,8 @@ from django.views.decorators.http import require_safe
 
 from accounts.tenancy import TeamRequest, team_required
 from agents.models import Agent
-from tasks import reports
 from tasks.models import Task
+from tasks.reports import activity
 
 MOST = 50
 
@@ -20,6 +20,6 @@ def palette(request: TeamRequest) -> HttpResponse:
     context = {
         "agents": Agent.objects.visible_to(request.access).present().order_by("name")[:MOST],
         "tasks": Task.objects.visible_to(request.access).present().select_related("agent").order_by("name")[:MOST],
-        "runs": reports.recent(request.access, limit=10),
+        "runs": activity.recent(request.access, limit=10),
     }
     return render(request, "tasks/_palette.html", context)

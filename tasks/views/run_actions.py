@@ -13,10 +13,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.api.idempotency import once
 from accounts.errors import AppError, Conflict
 from accounts.tenancy import TeamRequest, require, team_required
+from tasks.reports.bundle import bundle_download
+from tasks.reports.receipt import receipt
 from tasks.services import runs, steering
 from tasks.views.common import page_of, run_or_404
-from tasks.watching.bundle import bundle_download
-from tasks.watching.receipt import receipt
 
 
 def to_run(request: TeamRequest, run_id: UUID | str) -> HttpResponse:

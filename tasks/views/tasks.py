@@ -27,8 +27,8 @@ from tasks.forms.tasks import (
     variable_rows,
 )
 from tasks.models import LIVE, Run, Task
+from tasks.reports.estimates import estimate
 from tasks.services import assignments, runs
-from tasks.watching.estimates import estimate
 
 PAGE = 50
 HISTORY = 20

@@ -12,8 +12,8 @@ from django.utils import timezone
 from accounts.ids import first_id_at, uuid7
 from accounts.models import Role, Team
 from accounts.tenancy import Access
-from tasks import reports
 from tasks.models import HumanRequest, RunStatus
+from tasks.reports import activity
 from tests.factories import AgentFactory, MembershipFactory, RunFactory, TaskFactory
 from tests.html import Page
 
@@ -50,7 +50,7 @@ def test_the_weeks_are_counted(team):
     run_at(remy, NOW - timedelta(days=18, hours=15))
     run_at(remy, NOW - timedelta(days=18, hours=13))
 
-    found = reports.activity(owner_of(team), now=NOW)
+    found = activity.activity(owner_of(team), now=NOW)
 
     assert (found.week.runs, found.week.done, found.week.bad, found.week.asking) == (4, 1, 1, 1)
     assert found.week.done_percent == 50.0
@@ -67,26 +67,26 @@ def test_a_count_that_was_slow_is_kept_for_a_while(team, monkeypatch):
     agent = AgentFactory(team=team)
     RunFactory(agent=agent)
 
-    assert reports.activity(owner_of(team)).month.runs == 1
+    assert activity.activity(owner_of(team)).month.runs == 1
     RunFactory(agent=agent)
-    assert reports.activity(owner_of(team)).month.runs == 2
+    assert activity.activity(owner_of(team)).month.runs == 2
 
-    monkeypatch.setattr(reports, "SLOW_S", -1.0)
-    reports.activity(owner_of(team))
+    monkeypatch.setattr(activity, "SLOW_S", -1.0)
+    activity.activity(owner_of(team))
     RunFactory(agent=agent)
-    assert reports.activity(owner_of(team)).month.runs == 2
+    assert activity.activity(owner_of(team)).month.runs == 2
     cache.delete(f"activity:{team.pk}:")
-    assert reports.activity(owner_of(team)).month.runs == 3
+    assert activity.activity(owner_of(team)).month.runs == 3
 
 
 def test_only_the_own_team_is_counted(team, other_team):
     run_at(AgentFactory(team=other_team), NOW)
 
-    assert reports.activity(owner_of(team), now=NOW).month.runs == 0
+    assert activity.activity(owner_of(team), now=NOW).month.runs == 0
 
 
 def test_nothing_ended_is_no_percentage():
-    assert reports.Tally(runs=3, asking=3).done_percent is None
+    assert activity.Tally(runs=3, asking=3).done_percent is None
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_presence(team, status, waiting_kind, state):
     lease = {"lease_expires_at": timezone.now()} if status == "running" else {}
     RunFactory(agent=agent, status=status, waiting_kind=waiting_kind, **lease)
 
-    assert reports.presence(owner_of(team), [agent])[agent.pk].state == state
+    assert activity.presence(owner_of(team), [agent])[agent.pk].state == state
 
 
 def test_asking_counts_before_working(team):
@@ -112,7 +112,7 @@ def test_asking_counts_before_working(team):
     asking = RunFactory(agent=agent, status="waiting", waiting_kind="question")
     RunFactory(agent=agent, status="running", lease_expires_at=timezone.now())
 
-    assert reports.presence(owner_of(team), [agent])[agent.pk] == reports.Presence("waiting", asking)
+    assert activity.presence(owner_of(team), [agent])[agent.pk] == activity.Presence("waiting", asking)
 
 
 def test_a_new_team_starts_with_a_role(as_alice):

@@ -17,11 +17,11 @@ from storage.services import save_file
 from tasks import events, stream
 from tasks.live import history
 from tasks.models import Artifact, Run, RunEvent, RunStatus
+from tasks.reports.bundle import write_bundle
+from tasks.reports.estimates import estimate
+from tasks.reports.receipt import receipt
 from tasks.run_page.previews import preview
 from tasks.run_page.timeline import timeline
-from tasks.watching.bundle import write_bundle
-from tasks.watching.estimates import estimate
-from tasks.watching.receipt import receipt
 from tests.factories import RunFactory, StoredFileFactory, TaskFactory
 from tests.html import Page
 

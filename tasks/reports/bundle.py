@@ -16,7 +16,7 @@ from django.http import FileResponse
 from storage.services import open_file
 from tasks.live.history import frame_of
 from tasks.models import Run
-from tasks.watching.receipt import receipt
+from tasks.reports.receipt import receipt
 
 RUN_FIELDS = (
     *("id", "kind", "title", "status", "prompt", "variables", "output", "error_code", "error_detail", "attempt"),

@@ -1,1 +1,0 @@
-"""What the page of one run shows, read from its rows. Only reads."""
