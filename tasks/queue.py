@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from redis.exceptions import RedisError
 
-from tasks import stream
+from tasks import event_log
 from tasks.models import Run, RunStatus
 
 log = logging.getLogger(__name__)
@@ -46,15 +46,15 @@ MESSAGES = f"{settings.REDIS_PREFIX}{RUNS_QUEUE}"
 CALL = f"""
 if redis.call('SET', KEYS[1], 1, 'NX', 'PX', table.remove(ARGV, 1)) then redis.call('LPUSH', KEYS[2], ARGV[1]) end
 table.remove(ARGV, 1)
-{stream.PUBLISH_ALL}
+{event_log.PUBLISH_ALL}
 """
 
 
 def enqueue_new_run(run: Run) -> None:
     """Tell the viewers of a run that this transaction makes, and wake a worker if it may start: one command."""
-    hints = stream.hints_of(run, status=run.status)
+    hints = event_log.hints_of(run, status=run.status)
     is_due = run.status == RunStatus.QUEUED
-    transaction.on_commit(partial(_call, run.pk, hints) if is_due else partial(stream.publish, hints))
+    transaction.on_commit(partial(_call, run.pk, hints) if is_due else partial(event_log.publish, hints))
 
 
 def enqueue_run(run_id: UUID) -> None:
@@ -69,10 +69,10 @@ def wake_run(run_id: UUID) -> None:
     _call(run_id, ())
 
 
-def _call(run_id: UUID, hints: Iterable[stream.Hint]) -> None:
+def _call(run_id: UUID, hints: Iterable[event_log.Hint]) -> None:
     try:
-        message, rest = wake_up(run_id), stream.flattened(hints)
-        stream.valkey().eval(CALL, 2, CALLING, MESSAGES, UNHEARD_MS, message, *rest)
+        message, rest = wake_up(run_id), event_log.flattened(hints)
+        event_log.valkey().eval(CALL, 2, CALLING, MESSAGES, UNHEARD_MS, message, *rest)
     except RedisError as error:
         log.warning("could not wake a worker for run %s: %s", run_id, error)
 

@@ -21,7 +21,7 @@ from billing.reports import month_start
 from billing.signals import budget_changed
 from storage.models import StoredFile, hides
 from storage.signals import file_saving
-from tasks import stream
+from tasks import event_log
 from tasks.models import Artifact, Run, RunInput, RunStatus
 from tasks.services import answers, notices, removals, shares
 
@@ -85,4 +85,4 @@ def say_what_is_over(*, notification: Notification, role: str, **_: Any) -> str:
 @receiver(notifications_changed)
 def ring(*, team_id: UUID, people: list[UUID], **_: Any) -> None:
     """The bells that are open somewhere count anew."""
-    stream.publish([(stream.team_channel(team_id), {"bell": [str(person) for person in people]})])
+    event_log.publish([(event_log.team_channel(team_id), {"bell": [str(person) for person in people]})])

@@ -25,7 +25,7 @@ from django.conf import settings
 from psycopg.rows import DictRow
 from redis.exceptions import RedisError
 
-from tasks import aio, postgres, queue, stream
+from tasks import aio, event_log, postgres, queue
 from tasks.engine import run_loop, workspace
 from tasks.engine.commits import Commit
 from tasks.engine.journal import SUSPECT_AFTER, Journal
@@ -221,7 +221,7 @@ class Driver:
         await self._say_heard()
         with suppress(TimeoutError):  # they look by themselves, and our next runs must not wait for Valkey
             async with asyncio.timeout(HEARD_S):
-                await self._voice.publish([(stream.CONTROL_CHANNEL, {"wake": self.worker})])
+                await self._voice.publish([(event_log.CONTROL_CHANNEL, {"wake": self.worker})])
 
     async def _say_heard(self) -> None:
         """What is enqueued from now on needs another wake-up; what was enqueued before is seen by the next look."""
@@ -297,7 +297,7 @@ class Driver:
         while True:
             try:
                 async with self._valkey.pubsub() as channel:
-                    await channel.subscribe(stream.CONTROL_CHANNEL)
+                    await channel.subscribe(event_log.CONTROL_CHANNEL)
                     while True:
                         message = await channel.get_message(ignore_subscribe_messages=True, timeout=60)
                         if message:

@@ -11,7 +11,7 @@ import redis.asyncio as aredis
 from psycopg.rows import DictRow
 from redis.exceptions import RedisError
 
-from tasks import stream
+from tasks import event_log
 from tasks.engine.commits import Commit
 
 log = logging.getLogger(__name__)
@@ -32,9 +32,9 @@ class Publisher:
         """Say how far the runs have come. Does not wait until it is said."""
         hints: Hints = []
         for op, row in written:
-            hints.append((stream.run_channel(row["id"]), {"seq": row["last_seq"]}))
+            hints.append((event_log.run_channel(row["id"]), {"seq": row["last_seq"]}))
             if op.status or op.requests:
-                hints.append((stream.team_channel(row["team_id"]), {"run": str(row["id"]), "status": row["status"]}))
+                hints.append((event_log.team_channel(row["team_id"]), {"run": str(row["id"]), "status": row["status"]}))
         if hints:
             task = asyncio.create_task(self.publish(hints))
             self._speaking.add(task)
@@ -42,7 +42,7 @@ class Publisher:
 
     async def publish(self, hints: Hints) -> None:
         try:
-            await self._valkey.eval(stream.PUBLISH_ALL, 0, *stream.flattened(hints))
+            await self._valkey.eval(event_log.PUBLISH_ALL, 0, *event_log.flattened(hints))
         except (RedisError, OSError) as error:
             log.warning("hints were not sent: %s", error)
 
@@ -57,7 +57,7 @@ class Publisher:
                 deltas, self._deltas = self._deltas, {}
                 await self.publish(
                     [
-                        (stream.run_channel(run_id), {"delta": text, "step": step})
+                        (event_log.run_channel(run_id), {"delta": text, "step": step})
                         for (run_id, step), text in deltas.items()
                     ]
                 )

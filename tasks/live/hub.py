@@ -21,7 +21,7 @@ import redis.asyncio as aredis
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from tasks import aio, fragments, postgres, stream
+from tasks import aio, event_log, fragments, postgres
 from tasks.live.access import AccessChecks
 from tasks.models import TERMINAL
 
@@ -141,7 +141,7 @@ class Hub:
         viewer = Viewer()
         feed.viewers.add(viewer)
         try:
-            await self._subscribe(stream.run_channel(run_id))
+            await self._subscribe(event_log.run_channel(run_id))
             status = await self._look(feed)
             sent = after = min(after, feed.last_seq or 0)  # a place that no event has reached yet hides nothing
             async for frame in self._history(feed, after):
@@ -163,7 +163,7 @@ class Hub:
             feed.viewers.discard(viewer)
             if not feed.viewers:
                 self._feeds.pop(run_id, None)
-                await self._unsubscribe(stream.run_channel(run_id))
+                await self._unsubscribe(event_log.run_channel(run_id))
 
     async def _history(self, feed: Feed, after: int) -> AsyncIterator[Frame]:
         until = feed.last_seq or 0
@@ -181,7 +181,7 @@ class Hub:
         The first comes when the channel is listened to: what changes after that look is told, not lost in between.
         """
         await self._open()
-        channel = stream.team_channel(team_id)
+        channel = event_log.team_channel(team_id)
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MAX_BEHIND)
         self._team_queues.setdefault(channel, set()).add(queue)
         try:

@@ -18,7 +18,7 @@ from accounts import audit, notifications, strict_json
 from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput
 from accounts.models import Team, User
 from billing.models import Budget
-from tasks import events, queue, schemas, stream
+from tasks import event_log, events, queue, schemas
 from tasks.digests import digest as digest_of
 from tasks.models import HumanRequest, RequestKind, RequestStatus, Run, RunStatus, Step, StepKind, StepStatus
 from tasks.models.human import HumanRequestQuerySet
@@ -60,7 +60,7 @@ def answer_request(
     asked.status = RequestStatus.ANSWERED
     asked.answer, asked.answered_by, asked.answered_at = checked, actor, now
     asked.save(update_fields=["status", "answer", "answered_by", "answered_at"])
-    stream.append(
+    event_log.append(
         run,
         events.HumanAnswered(
             request=str(asked.pk),
@@ -195,7 +195,7 @@ def _raised_limit(asked: HumanRequest, checked: Mapping[str, Any]) -> dict[str, 
 
 def _go_on(run: Run, *, reason: str, **changes: Any) -> None:
     run.move_to(RunStatus.QUEUED, start_at=None, **changes)
-    stream.append(run, events.RunQueued(reason=reason))
+    event_log.append(run, events.RunQueued(reason=reason))
     queue.enqueue_run(run.pk)
 
 
@@ -214,7 +214,7 @@ def _conclude_review(run: Run, asked: HumanRequest, actor: User, checked: Mappin
             request={"text": text},
             finished_at=Now(),
         )
-        stream.append(run, reviewed, events.Message(step=index, role="person", text=comment, by=by))
+        event_log.append(run, reviewed, events.Message(step=index, role="person", text=comment, by=by))
         _go_on(run, reason="revise")
         return
     status = RunStatus.SUCCEEDED if decision == "approve" else RunStatus.REJECTED
@@ -222,7 +222,7 @@ def _conclude_review(run: Run, asked: HumanRequest, actor: User, checked: Mappin
     end = events.RunFinished(
         status=status, summary=comment, cost_usd=f"{run.cost_usd:.6f}", active_s=round(run.active_s, 3)
     )
-    stream.append(run, reviewed, end)
+    event_log.append(run, reviewed, end)
 
 
 def _waiting_for_money() -> HumanRequestQuerySet:
@@ -265,7 +265,7 @@ def _resume(asked: HumanRequest, *, by: str) -> bool:
     changes = {"status": RequestStatus.ANSWERED, "answer": answer, "answered_at": Now()}
     if not HumanRequest.objects.open().filter(pk=asked.pk).update(**changes):
         return False
-    stream.append(run, events.HumanAnswered(request=str(asked.pk), kind=K.BUDGET, by=by, decision="raise"))
+    event_log.append(run, events.HumanAnswered(request=str(asked.pk), kind=K.BUDGET, by=by, decision="raise"))
     _go_on(run, reason="budget")
     return True
 

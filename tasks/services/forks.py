@@ -13,7 +13,7 @@ from accounts.errors import Conflict, FieldError, InvalidInput
 from accounts.models import User
 from agents.services.models import models_of, require_present
 from storage.models import StoredFile
-from tasks import events, queue, stream
+from tasks import event_log, events, queue
 from tasks.digests import digest
 from tasks.models import LIVE, Artifact, Recording, Run, RunInput, RunKind, Step, StepKind, StepStatus
 from tasks.services.comparisons import StepLine, line_of
@@ -186,7 +186,7 @@ def _copy(run: Run, actor: User, *, prompt: str, kind: str, model: str) -> Run:
         task=run.task,
         variables=run.variables,
     )
-    stream.append(copy, events.Log(text=f"Made from the run {run.pk}."))
+    event_log.append(copy, events.Log(text=f"Made from the run {run.pk}."))
     return copy
 
 
@@ -201,7 +201,7 @@ def _copy_step(step: Step, fork: Run, result: dict[str, Any]) -> None:
 
 def _add_input(run: Run, index: int, text: str) -> None:
     Step.objects.create(run=run, index=index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": text})
-    stream.append(run, events.Message(step=index, role="person", text=text))
+    event_log.append(run, events.Message(step=index, role="person", text=text))
 
 
 def _copy_artifacts(run: Run, fork: Run, *, until: int) -> None:

@@ -22,7 +22,7 @@ from billing import services as budgets
 from billing.models import UsageKind, UsageOutcome, UsageRecord
 from storage import services as storage
 from storage import uploads
-from tasks import events, queue, stream
+from tasks import event_log, events, queue
 from tasks.models import (
     TERMINAL,
     HumanRequest,
@@ -69,7 +69,7 @@ def start_due_runs() -> None:
             locked = due.select_for_update(skip_locked=True, of=("self",)).filter(pk=run.pk).first()
             if locked:
                 locked.move_to(RunStatus.QUEUED)
-                stream.append(locked, events.RunQueued(reason="scheduled" if run.status == "scheduled" else "timer"))
+                event_log.append(locked, events.RunQueued(reason="scheduled" if run.status == "scheduled" else "timer"))
                 queue.enqueue_run(locked.pk)
 
 
@@ -86,10 +86,10 @@ def expire_requests() -> None:
             run = Run.objects.select_for_update().get(pk=asked.run_id)
             if not late.select_for_update(of=("self",)).filter(pk=asked.pk).update(status=RequestStatus.EXPIRED):
                 continue
-            stream.append(run, events.HumanExpired(request=str(asked.pk), kind=asked.kind))
+            event_log.append(run, events.HumanExpired(request=str(asked.pk), kind=asked.kind))
             if run.status == RunStatus.WAITING and asked.kind != RequestKind.REVIEW:
                 run.move_to(RunStatus.QUEUED)
-                stream.append(run, events.RunQueued(reason="answered"))
+                event_log.append(run, events.RunQueued(reason="answered"))
                 queue.enqueue_run(run.pk)
 
 
@@ -101,7 +101,7 @@ def expire_queued_runs() -> None:
             locked = late.select_for_update(skip_locked=True, of=("self",)).filter(pk=run.pk).first()
             if locked:
                 locked.move_to(RunStatus.EXPIRED)
-                stream.append(locked, events.RunFinished(status="expired", summary="No worker took it in time."))
+                event_log.append(locked, events.RunFinished(status="expired", summary="No worker took it in time."))
 
 
 def settle_abandoned_calls() -> None:

@@ -16,7 +16,7 @@ from django.utils.timesince import timesince
 from accounts import audit
 from accounts.errors import Conflict
 from accounts.models import User
-from tasks import events, queue, stream
+from tasks import event_log, events, queue
 from tasks.models import HumanRequest, Run, RunEvent, RunStatus, WaitKind
 from tasks.services.runs import requeue_run
 
@@ -57,7 +57,7 @@ def repair_run(*, run: Run, actor: User) -> Run:
     if HumanRequest.objects.open().filter(run=run).exists():
         raise Conflict("The run waits for a person; only an answer or a cancel helps.")
     run.move_to(RunStatus.QUEUED)
-    stream.append(run, events.RunQueued(reason="requeued"))
+    event_log.append(run, events.RunQueued(reason="requeued"))
     audit.record(team=run.team, actor=actor, action="run.requeued", target=run)
     queue.enqueue_run(run.pk)
     return run

@@ -24,7 +24,7 @@ from agents.services.models import require_present
 from billing import entitlements
 from billing.plans import Limit
 from storage.models import StoredFile
-from tasks import events, queue, schemas, stream, variables
+from tasks import event_log, events, queue, schemas, variables
 from tasks.models import (
     LIVE,
     HumanRequest,
@@ -121,7 +121,7 @@ def _store(run: Run, files: Sequence[StoredFile], started: AuditEntry, *, by: st
         events.RunQueued(reason=reason),
     ]
     inputs = _inputs(run, files)
-    stream.begin(run, *first, beside=[started, *inputs])
+    event_log.begin(run, *first, beside=[started, *inputs])
     know_all(run, "inputs", inputs)
 
 
@@ -236,7 +236,7 @@ def start_now(*, run: Run, actor: User | None) -> Run:
         raise Conflict("The run has already started.")
     was = planned.start_at.isoformat()
     planned.move_to(RunStatus.QUEUED, start_at=None, queue_expires_at=Now() + QUEUE_EXPIRES_AFTER)
-    stream.append(planned, events.RunQueued(reason="early"))
+    event_log.append(planned, events.RunQueued(reason="early"))
     audit.record(team=run.team, actor=actor, action="run.started_early", target=run, start_at=was)
     queue.enqueue_run(run.pk)
     return planned
@@ -257,8 +257,8 @@ def cancel_run(*, run: Run, actor: User | None, reason: str = "") -> Run:
     finished = events.RunFinished(
         status="cancelled", summary=detail, cost_usd=f"{run.cost_usd:.6f}", active_s=round(run.active_s, 3)
     )
-    stream.append(run, finished)
-    stream.stop_worker(run.pk)
+    event_log.append(run, finished)
+    event_log.stop_worker(run.pk)
     audit.record(team=run.team, actor=actor, action="run.cancelled", target=run, reason=reason)
     return run
 
@@ -322,7 +322,7 @@ def requeue_run(*, run: Run, actor: User | None) -> Run:
     )
     if not changed:
         raise Conflict("The run has moved on meanwhile.")
-    stream.stop_worker(run.pk)
+    event_log.stop_worker(run.pk)
     audit.record(team=run.team, actor=actor, action="run.requeued", target=run)
     queue.enqueue_run(run.pk)
     run.refresh_from_db()

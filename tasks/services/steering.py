@@ -7,7 +7,7 @@ from django.db import transaction
 from accounts import audit, strict_json
 from accounts.errors import Conflict, FieldError, InvalidInput
 from accounts.models import User
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.models import Run, RunKind, RunStatus
 
 MAX_MESSAGE = 20_000
@@ -31,7 +31,7 @@ def steer_run(*, run: Run, actor: User, text: str) -> Run:
         raise Conflict("The result is in review. Ask for changes there (decision “revise”).")
     if run.kind == RunKind.REPLAY:
         raise Conflict("A replay follows its records and hears nobody.")
-    stream.append(run, events.Message(step=0, role="person", text=text, by=actor.display_name))
+    event_log.append(run, events.Message(step=0, role="person", text=text, by=actor.display_name))
     Run.objects.filter(pk=run.pk).update(said_seq=run.last_seq)
     audit.record(team=run.team, actor=actor, action="run.steered", target=run, seq=run.last_seq)
     return run

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from accounts.models import Membership
 from accounts.services import keys
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.models import Run
 from tests.bench.client import bench_agent
 from tests.bench.figures import Figure, latency
@@ -86,7 +86,7 @@ def _delivered(run: Run, crowd: subprocess.Popen[str]) -> list[float]:
     """Seconds from each commit to each viewer."""
     committed: dict[int, float] = {}
     for _ in range(EVENTS):
-        stream.append(run, events.Log(text="One line of a run that many people watch at the same time."))
+        event_log.append(run, events.Log(text="One line of a run that many people watch at the same time."))
         committed[run.last_seq] = time.monotonic()
         time.sleep(PACE_S)  # the pace of a busy run, not a wait for something
     seen = json.loads(crowd.communicate(timeout=60)[0])

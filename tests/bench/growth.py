@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Team
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.engine import sql
 from tasks.models import Run
 from tests.bench import speed
@@ -165,7 +165,7 @@ def _writes(template: Run, label: str, before: list[Figure], pace: Callable[[], 
 
 def _appends(template: Run) -> list[float]:
     run = Run.objects.get(pk=template.pk)
-    return timed(200, lambda: stream.append(run, events.Log(text="x")))
+    return timed(200, lambda: event_log.append(run, events.Log(text="x")))
 
 
 def _claims(template: Run) -> list[float]:

@@ -23,7 +23,7 @@ from agents.services.memories import AgentMemory
 from billing.models import Budget, Price, TeamPlan, UsageRecord
 from billing.services import set_budget
 from storage.services import save_file
-from tasks import stream
+from tasks import event_log
 from tasks.events import Log
 from tasks.models import Artifact, HumanRequest, Run, RunInput, RunStatus, Step
 from tasks.services import shares
@@ -58,7 +58,7 @@ def run(team: Team, alice: User) -> Run:
     HumanRequest.objects.create(team=team, run=run, kind="question", title="Which one?")
     Step.objects.create(run=run, index=1, kind="tool", status="done", tool="query_table")
     shares.share_run(run=run, actor=alice)
-    stream.append(run, Log(text="hello"))
+    event_log.append(run, Log(text="hello"))
     AgentMemory(agent_id=run.agent_id, team_id=team.pk).remember(text="Pays in euros.")
     UsageRecord.objects.create(team=team, key="k", kind="model", outcome="charged", run_id=run.pk, step_key="s")
     set_budget(team=team, limit_usd=20)  # type: ignore[arg-type]

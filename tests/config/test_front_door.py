@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from accounts.models import Team, User
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.models import Run
 from tests.bench.processes import resident_mb
 from tests.factories import AgentFactory, RunFactory
@@ -40,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture
 def run(team: Team) -> Run:
     made: Run = RunFactory(agent=AgentFactory(team=team))
-    stream.append(made, events.Log(text="one"), events.Log(text="two"))
+    event_log.append(made, events.Log(text="one"), events.Log(text="two"))
     return made
 
 
@@ -172,7 +172,7 @@ async def test_a_viewer_that_does_not_read_is_cut(server: Served, run: Run, cook
 
     for _ in range(40):
         lines = [events.Log(text="x" * 10_000) for _ in range(100)]
-        await asyncio.to_thread(stream.append, run, *lines)
+        await asyncio.to_thread(event_log.append, run, *lines)
 
     async with asyncio.timeout(PATIENCE_S):
         while _is_connected(server, port):

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import Membership, Notification, Role, Team, User
 from billing.models import Budget
-from tasks import stream
+from tasks import event_log
 from tasks.models import Run
 from tasks.services import answers, notices
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
@@ -108,7 +108,7 @@ def test_the_sign_that_runs_are_in_progress_comes_and_goes_by_itself(open_page: 
 
     for status, lease in (("running", timezone.now()), ("queued", None)):
         Run.objects.filter(pk=run.pk).update(status=status, lease_expires_at=lease)
-        stream.announce(run, status=status)
+        event_log.announce(run, status=status)
 
         expect(sign).to_be_visible(visible=status == "running")
 

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.models import RunStatus
 from tests.e2e.test_run_live import ask, move, path, run, say
 
@@ -134,7 +134,7 @@ def test_words_being_written_stay_when_the_run_asks_or_ends(live, shot, run, loo
     expect(area).to_be_focused()
     shot(page, f"say-asked-{request.node.callspec.id}", whole=False)
     move(run, RunStatus.SUCCEEDED, finished_at=timezone.now(), output="Done.")
-    stream.append(run, events.RunFinished(status="succeeded", active_s=1, cost_usd="0.060000"))
+    event_log.append(run, events.RunFinished(status="succeeded", active_s=1, cost_usd="0.060000"))
 
     expect(page.locator("#run-say")).to_contain_text("The run has ended and hears nothing more.")
     expect(area).to_have_value("Leave out the")

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.digests import digest
 from tasks.models import HumanRequest, Run, RunShare, RunStatus
 from tasks.services import answers, shares
@@ -33,7 +33,7 @@ def run(team, alice) -> Run:
     agent = AgentFactory(team=team, name="Ana", hue="teal", icon="chart-column")
     leased = {"status": RunStatus.RUNNING, "lease_expires_at": timezone.now() + timedelta(hours=1)}
     run = RunFactory(agent=agent, created_by=alice, title="What drives refunds?", started_at=timezone.now(), **leased)
-    stream.append(run, events.RunCreated(title=run.title, kind="direct", agent="Ana", version=1, by="Alice"))
+    event_log.append(run, events.RunCreated(title=run.title, kind="direct", agent="Ana", version=1, by="Alice"))
     return run
 
 
@@ -43,7 +43,7 @@ def path(run: Run) -> str:
 
 def say(run: Run, *numbers: int) -> None:
     for n in numbers:
-        stream.append(run, events.Message(step=n, role="agent", text=f"Word {n}."))
+        event_log.append(run, events.Message(step=n, role="agent", text=f"Word {n}."))
 
 
 def words(page: Page) -> list[str]:
@@ -59,7 +59,7 @@ def ask(run: Run, title: str, kind: str = "question", **more: object) -> HumanRe
     move(run, RunStatus.WAITING, waiting_kind=kind)
     asked = HumanRequest.objects.create(team=run.team, run=run, kind=kind, title=title, **more)
     waiting = events.RunWaiting(kind=kind, request=str(asked.pk))
-    stream.append(run, events.HumanRequested(request=str(asked.pk), kind=kind, title=title), waiting)
+    event_log.append(run, events.HumanRequested(request=str(asked.pk), kind=kind, title=title), waiting)
     return asked
 
 
@@ -69,19 +69,21 @@ def test_a_watched_run_grows_asks_and_ends_by_itself(open_page: Open, shot, alic
     expect(page.locator("#run-connection")).to_contain_text("Live")
 
     said = {"title": "Query a table", "headline": "Query: SELECT 1", "arguments": {"sql": "SELECT 1"}}
-    stream.append(run, events.ToolStarted(**CALL, **said))
+    event_log.append(run, events.ToolStarted(**CALL, **said))
     line = page.locator("#call-c1")
     expect(line.locator(".shimmer")).to_have_text("Query: SELECT 1")
     table = {"columns": ["cause", "n"], "rows": [["Late <b>parcel</b>", 41]], "row_count": 1}
-    stream.append(run, events.ToolFinished(**CALL, summary="Got 1 row", is_error=False, duration_s=1.2, payload=table))
+    event_log.append(
+        run, events.ToolFinished(**CALL, summary="Got 1 row", is_error=False, duration_s=1.2, payload=table)
+    )
     expect(line.locator(".what")).to_have_text("Got 1 row")
     line.locator("summary").click()
     expect(line.get_by_role("cell", name="Late <b>parcel</b>")).to_be_visible()
 
-    stream.publish([(stream.run_channel(run.pk), {"step": 3, "delta": "I am wri"})])
-    stream.publish([(stream.run_channel(run.pk), {"step": 3, "delta": "ting **it**"})])
+    event_log.publish([(event_log.run_channel(run.pk), {"step": 3, "delta": "I am wri"})])
+    event_log.publish([(event_log.run_channel(run.pk), {"step": 3, "delta": "ting **it**"})])
     expect(page.locator("#run-typing")).to_have_text("I am writing **it**")
-    stream.append(run, events.Message(step=3, role="agent", text="I am writing **it** down."))
+    event_log.append(run, events.Message(step=3, role="agent", text="I am writing **it** down."))
     expect(page.locator("#run-typing")).to_have_count(0)
     expect(page.locator("#run-activity strong")).to_have_text("it")
 
@@ -95,7 +97,7 @@ def test_a_watched_run_grows_asks_and_ends_by_itself(open_page: Open, shot, alic
     expect(page.locator("#run-activity")).to_contain_text("Alice answered refunded")
 
     move(run, RunStatus.SUCCEEDED, finished_at=timezone.now(), output="**41 %** come late.", active_s=134)
-    stream.append(run, events.RunFinished(status="succeeded", active_s=134, cost_usd="0.060000"))
+    event_log.append(run, events.RunFinished(status="succeeded", active_s=134, cost_usd="0.060000"))
     expect(page.locator("#run-outcome")).to_contain_text("Finished in 2 m 14 s")
     expect(page.locator("#run-connection")).to_contain_text("History")
     page.get_by_role("tab", name="Result").click()
@@ -122,7 +124,7 @@ def test_what_is_being_typed_survives_news(open_page: Open, alice, run):
     page.get_by_label("Your answer").fill("The one with")
 
     with page.expect_response("**/state/") as answer:
-        stream.append(run, events.RunQueued(reason="handover"), events.RunWaiting(kind="question"))
+        event_log.append(run, events.RunQueued(reason="handover"), events.RunWaiting(kind="question"))
     expect(page.locator("#run-activity")).to_contain_text("Handed over to another worker")
     answer.value.finished()
     page.evaluate("() => new Promise(requestAnimationFrame)")  # what came is on the page
@@ -189,7 +191,7 @@ def test_where_no_socket_gets_through_the_page_asks(open_page: Open, alice, run)
     say(run, 1, 2)
     expect(page.locator("#run-activity")).to_contain_text("Word 2.")
     move(run, RunStatus.CANCELLED, finished_at=timezone.now())
-    stream.append(run, events.RunFinished(status="cancelled"))
+    event_log.append(run, events.RunFinished(status="cancelled"))
 
     expect(page.locator("#run-connection")).to_contain_text("History")
     assert words(page) == ["Word 1.", "Word 2."]
@@ -414,7 +416,7 @@ def test_a_shared_link_is_live_and_ends_when_it_is_revoked(open_page: Open, shot
 
 
 def test_the_waterfall_and_the_log_come_when_they_are_looked_at(open_page: Open, alice, run):
-    stream.append(run, events.ModelStarted(step=1, model="demo-1", attempt=1), events.Log(text="<i>noted</i>"))
+    event_log.append(run, events.ModelStarted(step=1, model="demo-1", attempt=1), events.Log(text="<i>noted</i>"))
     page = open_page(alice)
     page.goto(path(run) + "#timeline")
     expect(page.locator("#p-timeline .wf-row")).to_have_count(1)
@@ -424,7 +426,7 @@ def test_the_waterfall_and_the_log_come_when_they_are_looked_at(open_page: Open,
 
     page.get_by_role("tab", name="Everything").click()
     expect(page.locator("#run-log")).to_contain_text("<i>noted</i>")
-    stream.append(run, events.Error(code="tool_error", detail="It broke."))
+    event_log.append(run, events.Error(code="tool_error", detail="It broke."))
     expect(page.locator("#run-log")).to_contain_text("It broke.")
     page.get_by_label("Problems only").check()
     expect(page.locator("#run-log > div:visible")).to_have_count(1)

@@ -20,7 +20,7 @@ from psycopg.types.json import JsonbLoader
 
 from accounts.models import Team
 from billing.models import Budget, UsageRecord
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.engine.human_requests import EXPIRES_AFTER
 from tasks.models import Artifact, HumanRequest, Run, RunEvent
 from tests.chaos.api import Api
@@ -99,7 +99,7 @@ class Case:
 @pytest.fixture
 def case(db: None, team: Team) -> Case:
     run: Run = RunFactory(agent=AgentFactory(team=team), title="chaos deliver s1", metadata={"key": "k1"})
-    stream.append(run, events.RunQueued(reason="created"), events.RunFinished(status="succeeded"))
+    event_log.append(run, events.RunQueued(reason="created"), events.RunFinished(status="succeeded"))
     made = Case(run, Desk(), History())
     made.end("succeeded")
     made.history.starts.append(Start(key="k1", kind="deliver", order="s1", runs=[made.id]))

@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 
 from accounts.models import IdempotencyRecord, Team, User
 from agents.models import Agent
-from tasks import stream
+from tasks import event_log
 from tasks.models import Run
 from tests.calling import Api, api_of
 from tests.factories import AgentFactory
@@ -57,7 +57,7 @@ def test_without_valkey_a_run_is_accepted_and_driven(
 ) -> None:
     scripted([say("Done.")])
     nobody = redis.Redis.from_url("redis://127.0.0.1:1/0")
-    monkeypatch.setattr(stream, "valkey", lambda: nobody)
+    monkeypatch.setattr(event_log, "valkey", lambda: nobody)
     settings.REDIS_URL = "redis://127.0.0.1:1"
 
     answer = submit(api, rita)

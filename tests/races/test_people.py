@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.errors import Conflict
 from accounts.models import Team, TokenFamily, User
 from accounts.services import tokens
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.models import HumanRequest, Run
 from tasks.services import answers, housekeeping
 from tasks.services import runs as running
@@ -228,7 +228,7 @@ def test_many_who_append_to_one_run_at_once_leave_no_gap(team: Team) -> None:
 
     def say_much(number: int) -> None:
         for n in range(25):
-            stream.append(copies[number], events.Log(text=f"{number}.{n}"), events.Log(text=f"{number}.{n} again"))
+            event_log.append(copies[number], events.Log(text=f"{number}.{n}"), events.Log(text=f"{number}.{n} again"))
 
     assert at_once(8, say_much) == [None] * 8
 

@@ -18,7 +18,7 @@ from agents.models import Agent
 from billing.models import UsageRecord
 from storage.models import StoredFile
 from storage.services import save_file
-from tasks import stream
+from tasks import event_log
 from tasks.events import ModelFinished
 from tasks.models import Artifact, HumanRequest, RequestStatus, Run, RunInput, RunStatus, Step
 from tasks.services import runs
@@ -492,7 +492,7 @@ def test_a_run_is_tried_again_from_its_middle_and_played_again(api: Api, run: Ru
     )
     finished = dict.fromkeys(("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"), 0)
     told = ModelFinished(step=1, model="demo-1", stop="end_turn", cost_usd="0", duration_s=1, **finished)
-    stream.append(run, told)
+    event_log.append(run, told)
     path = f"{RUNS}{run.pk}/"
     live = api.send("POST", f"{path}replay/")
     run.move_to(RunStatus.CANCELLED)

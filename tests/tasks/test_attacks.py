@@ -17,7 +17,7 @@ from django.test import AsyncClient, Client
 from accounts.models import ApiKey, AuditEntry, Team, User
 from accounts.services import keys
 from config.asgi import application
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.models import Run, RunEvent, RunShare, Step
 from tasks.services import shares
 from tests.calling import Api, api_of, signed_in
@@ -32,7 +32,7 @@ WITHIN_S = 5.0
 @pytest.fixture
 def run(team: Team) -> Run:
     made: Run = RunFactory(agent=AgentFactory(team=team), prompt="Look at the numbers.")
-    stream.append(made, events.Log(text="one"))
+    event_log.append(made, events.Log(text="one"))
     return made
 
 

@@ -18,7 +18,7 @@ from accounts.models import Membership, NoticeKind, Role, Team, User
 from accounts.notifications import Notice
 from accounts.services import keys, tokens
 from config.asgi import application
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.live import consumers, hub
 from tasks.models import Run
 from tasks.services import shares
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 @pytest.fixture
 def run(team: Team) -> Run:
     made: Run = RunFactory(agent=AgentFactory(team=team))
-    stream.append(made, events.Log(text="one"), events.Log(text="two"))
+    event_log.append(made, events.Log(text="one"), events.Log(text="two"))
     return made
 
 
@@ -72,7 +72,7 @@ async def test_a_member_sees_history_then_caught_up(run: Run, bob: User) -> None
 
 async def test_the_end_closes_the_socket(run: Run, bob: User) -> None:
     await sync_to_async(run.move_to)("cancelled")
-    await sync_to_async(stream.append)(run, events.RunFinished(status="cancelled"))
+    await sync_to_async(event_log.append)(run, events.RunFinished(status="cancelled"))
     made = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/?after=3", user=bob))
 
     assert json.loads(await made.receive_from())["kind"] == "caught_up"
@@ -218,7 +218,7 @@ async def test_the_feed_tells_of_status_changes_and_the_inbox(run: Run, bob: Use
     assert json.loads(await made.receive_from()) == {"kind": "bell", "unread": 0}
 
     hint = {"run": str(run.pk), "status": "running"}
-    await sync_to_async(stream.publish)([(stream.team_channel(run.team_id), hint)])
+    await sync_to_async(event_log.publish)([(event_log.team_channel(run.team_id), hint)])
 
     assert json.loads(await made.receive_from()) == {"kind": "run", "run": str(run.pk), "status": "running"}
     await made.disconnect()
@@ -237,7 +237,7 @@ async def test_the_feed_tells_whether_a_run_that_the_person_sees_is_at_work(
 
     for status, lease in (("running", timezone.now()), ("queued", None)):
         await Run.objects.filter(pk=run.pk).aupdate(status=status, lease_expires_at=lease)
-        await sync_to_async(stream.announce)(run, status=status)
+        await sync_to_async(event_log.announce)(run, status=status)
 
         assert await made.receive_json_from(5) == {"kind": "run", "run": str(run.pk), "status": status}
         told = await made.receive_json_from(5)
@@ -270,7 +270,7 @@ async def test_what_waits_in_another_team_is_not_counted(run: Run, charlie: User
     assert await made.receive_json_from(5) == {"kind": "inbox", "count": 0, "running": False}
     assert await made.receive_json_from(5) == {"kind": "bell", "unread": 0}
     for changed in (run, mine):
-        await sync_to_async(stream.announce)(changed, status="running")
+        await sync_to_async(event_log.announce)(changed, status="running")
     assert json.loads(await made.receive_from()) == {"kind": "run", "run": str(mine.pk), "status": "running"}
     await made.disconnect()
 
@@ -317,7 +317,7 @@ async def test_who_sees_money_only_hears_the_bell_and_nothing_of_runs(
     assert await made.receive_json_from(5) == {"kind": "bell", "unread": 0}
 
     await sync_to_async(HumanRequestFactory)(run=run)
-    await sync_to_async(stream.announce)(run, status="waiting")
+    await sync_to_async(event_log.announce)(run, status="waiting")
     await sync_to_async(tell_of)(team, bob, NoticeKind.BUDGET, "billing:read")
 
     assert await made.receive_json_from(10) == {"kind": "bell", "unread": 1}

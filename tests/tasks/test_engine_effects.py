@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.errors import Conflict
 from accounts.models import User
-from tasks import stream
+from tasks import event_log
 from tasks.models import HumanRequest, Run, Step
 from tasks.services import answers, housekeeping
 from tasks.services.runs import cancel_run
@@ -167,7 +167,7 @@ def test_a_cancel_stops_a_tool_in_flight(
     if way == "message":
         settings.ENGINE = settings.ENGINE | {"heartbeat_s": 3600.0, "lease_s": 3600.0}
     else:
-        monkeypatch.setattr("tasks.stream.publish", lambda hints: None)
+        monkeypatch.setattr("tasks.event_log.publish", lambda hints: None)
     begun, stopped = threading.Event(), threading.Event()
 
     def probe(context: ToolContext, arguments: Any) -> ToolResult:
@@ -181,7 +181,7 @@ def test_a_cancel_stops_a_tool_in_flight(
     with engine():
         run = start(name)
         assert begun.wait(PATIENCE_S)
-        until(lambda: stream.valkey().pubsub_numsub(stream.CONTROL_CHANNEL)[0][1])  # the worker listens
+        until(lambda: event_log.valkey().pubsub_numsub(event_log.CONTROL_CHANNEL)[0][1])  # the worker listens
         cancel_run(run=run, actor=alice)
         assert stopped.wait(PATIENCE_S)
 

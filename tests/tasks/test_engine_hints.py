@@ -12,7 +12,7 @@ from django.db import transaction
 
 from accounts.models import User
 from config.embedded.ports import free_port
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.engine.driver import Driver
 from tasks.models import Run
 from tasks.services.runs import cancel_run
@@ -50,9 +50,9 @@ def test_an_idle_worker_finds_a_run_whose_message_was_lost(
 def test_an_emptied_valkey_loses_no_run(scripted: Play, start: Start, settings: Any) -> None:
     scripted([say("Done.")])
     runs = [start() for _ in range(5)]
-    assert stream.valkey().dbsize() > 0
+    assert event_log.valkey().dbsize() > 0
 
-    stream.valkey().flushall()
+    event_log.valkey().flushall()
 
     with engine():
         assert {settled(run).status for run in runs} == {"succeeded"}
@@ -62,9 +62,9 @@ def test_an_emptied_valkey_loses_no_run(scripted: Play, start: Start, settings: 
 def no_valkey(settings: Any) -> Iterator[None]:
     """Nobody listens where Valkey should be."""
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}"
-    stream.valkey.cache_clear()
+    event_log.valkey.cache_clear()
     yield
-    stream.valkey.cache_clear()
+    event_log.valkey.cache_clear()
 
 
 @pytest.mark.promise("G1", "G2")
@@ -90,7 +90,7 @@ def test_without_valkey_a_run_is_accepted_at_once_driven_and_cancelled(
 @pytest.fixture
 def heard() -> Iterator[Callable[[Run, int], list[dict[str, Any]]]]:
     """The next messages on the run's channel, in the order in which Valkey got them."""
-    channel = stream.valkey().pubsub(ignore_subscribe_messages=True)
+    channel = event_log.valkey().pubsub(ignore_subscribe_messages=True)
 
     def listen(run: Run, count: int) -> list[dict[str, Any]]:
         got: list[dict[str, Any]] = []
@@ -108,12 +108,12 @@ def heard() -> Iterator[Callable[[Run, int], list[dict[str, Any]]]]:
 @pytest.mark.promise("G8")
 def test_an_event_is_announced_after_its_commit_and_not_before(heard: Any) -> None:
     run = RunFactory()
-    heard.channel.subscribe(stream.run_channel(run.pk))
+    heard.channel.subscribe(event_log.run_channel(run.pk))
     assert heard.channel.get_message(timeout=5) is None  # the confirmation
 
     with transaction.atomic():
-        stream.append(run, events.Log(text="kept"))
-        stream.publish([(stream.run_channel(run.pk), {"seq": "in the middle"})])
+        event_log.append(run, events.Log(text="kept"))
+        event_log.publish([(event_log.run_channel(run.pk), {"seq": "in the middle"})])
 
     assert heard(run, 2) == [{"seq": "in the middle"}, {"seq": 1}]
 
@@ -121,13 +121,13 @@ def test_an_event_is_announced_after_its_commit_and_not_before(heard: Any) -> No
 @pytest.mark.promise("G8")
 def test_what_is_rolled_back_is_not_announced_and_leaves_no_gap(heard: Any) -> None:
     run = RunFactory()
-    heard.channel.subscribe(stream.run_channel(run.pk))
+    heard.channel.subscribe(event_log.run_channel(run.pk))
     assert heard.channel.get_message(timeout=5) is None
 
     with transaction.atomic():
-        stream.append(run, events.Log(text="undone"), events.Log(text="undone, too"))
+        event_log.append(run, events.Log(text="undone"), events.Log(text="undone, too"))
         transaction.set_rollback(True)
-    stream.append(run, events.Log(text="kept"))
+    event_log.append(run, events.Log(text="kept"))
 
     assert heard(run, 1) == [{"seq": 1}]
     assert list(run.events.values_list("seq", "data__text")) == [(1, "kept")]

@@ -17,7 +17,7 @@ from accounts.models import Team, User
 from agents.runtimes.base import ModelError
 from billing.models import Budget, Reservation, UsageRecord
 from billing.services import set_budget
-from tasks import postgres, stream
+from tasks import event_log, postgres
 from tasks.engine.driver import Driver
 from tasks.engine.journal import Journal
 from tasks.models import Artifact, HumanRequest, Run, Step
@@ -408,9 +408,9 @@ def test_an_error_that_nobody_thought_of_does_not_end_the_engine(
     with engine() as running:
         running.wake()
         settled(run, "succeeded")
-        until(lambda: stream.valkey().publish(stream.CONTROL_CHANNEL, "7"))
+        until(lambda: event_log.valkey().publish(event_log.CONTROL_CHANNEL, "7"))
         until(lambda: "_obey broke and begins again" in caplog.text)
-        until(lambda: stream.valkey().publish(stream.CONTROL_CHANNEL, "{}"))
+        until(lambda: event_log.valkey().publish(event_log.CONTROL_CHANNEL, "{}"))
 
     assert fails == []
     assert caplog.text.count("looking for work failed") == 2

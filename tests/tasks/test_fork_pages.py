@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import Role, User
 from agents.models import Agent, AgentStatus
 from billing.models import Price
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.models import Run, RunKind, RunStatus, Step, StepKind
 from tests.factories import AgentFactory, MembershipFactory, RunFactory
 from tests.html import HOSTILE, Page
@@ -35,7 +35,7 @@ def run(agent: Agent) -> Run:
     keep(run, 2, StepKind.TOOL, {"content": "Wrote a.txt."}, call_id="c1", tool="write_file")
     keep(run, 3, StepKind.MODEL, {"content": [{"type": "text", "text": "Done."}], "stop": "end_turn"})
     finished: dict[str, Any] = {"summary": "Wrote a.txt", "is_error": False, "duration_s": 0.1}
-    stream.append(
+    event_log.append(
         run,
         events.Message(step=1, role="agent", text="I write."),
         events.ToolStarted(step=2, call_id="c1", tool="write_file", title="Write a file", headline="", arguments={}),

@@ -13,7 +13,7 @@ from django.db import connections, transaction
 
 from config.asgi import application
 from config.embedded.ports import free_port
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.live import hub
 from tasks.models import Run, RunStatus
 from tests.factories import RunFactory
@@ -31,13 +31,13 @@ async def watching() -> AsyncIterator[hub.Hub]:
 
 def _log(run: Run, first: int, count: int) -> None:
     for n in range(first, first + count):
-        stream.append(run, events.Log(text=f"line {n}"))
+        event_log.append(run, events.Log(text=f"line {n}"))
 
 
 def _finish(run: Run) -> None:
     with transaction.atomic():
         run.move_to(RunStatus.CANCELLED)
-        stream.append(run, events.RunFinished(status="cancelled"))
+        event_log.append(run, events.RunFinished(status="cancelled"))
 
 
 def in_thread(work: Any, *args: Any) -> Any:
@@ -106,7 +106,7 @@ async def test_a_viewer_that_reconnects_30_times_during_2000_events_has_each_onc
 async def test_a_viewer_that_joins_others_has_nothing_twice(
     watching: hub.Hub, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "publish", lambda messages: None)
+    monkeypatch.setattr(event_log, "publish", lambda messages: None)
     monkeypatch.setattr(hub, "POLL_S", 60.0)  # only one who joins looks at the table
     await in_thread(_log, run, 1, 3)
     first, second = watching.watch(run.pk, 0), watching.watch(run.pk, 0)
@@ -126,7 +126,7 @@ async def test_a_viewer_that_joins_others_has_nothing_twice(
 async def test_without_hints_the_table_is_looked_at(
     watching: hub.Hub, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "publish", lambda messages: None)
+    monkeypatch.setattr(event_log, "publish", lambda messages: None)
     monkeypatch.setattr(hub, "POLL_S", 0.1)
 
     async def look() -> list[int]:
@@ -182,7 +182,7 @@ async def test_deltas_pass_through_and_are_not_stored(watching: hub.Hub, run: Ru
     async for frame in watching.watch(run.pk, 0):
         if frame.body["kind"] == "caught_up":
             hint = {"delta": "Hel", "step": 3}
-            await in_thread(stream.publish, [(stream.run_channel(run.pk), hint)])
+            await in_thread(event_log.publish, [(event_log.run_channel(run.pk), hint)])
         if frame.body["kind"] == "delta":
             assert frame.body == {"kind": "delta", "step": "3", "text": "Hel"}
             break

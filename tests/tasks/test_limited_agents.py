@@ -18,7 +18,7 @@ from agents.models import Agent
 from agents.services.visibility import limit_agent, limited_to
 from storage.models import StoredFile
 from storage.services import save_file
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.live import consumers
 from tasks.models import Artifact, Run, RunInput
 from tasks.run_page.page import RunPage
@@ -281,7 +281,7 @@ async def test_sockets_and_streams_of_it_close_when_somebody_is_not_named_any_mo
 ) -> None:
     monkeypatch.setattr(consumers, "RECHECK_S", 0.1)
     run: Run = await sync_to_async(RunFactory)(agent=agent)
-    await sync_to_async(stream.append)(run, events.Log(text="one"))
+    await sync_to_async(event_log.append)(run, events.Log(text="one"))
     await sync_to_async(limit_agent)(agent=agent, actor=alice, to=[bob.pk])
     path = f"/ws/runs/{run.pk}/?after=1"
     _, token = await sync_to_async(keys.create_key)(team=team, actor=bob, name="K", scopes=["runs:read"])

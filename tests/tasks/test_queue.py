@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from config.celery import app as celery
-from tasks import queue, stream
+from tasks import event_log, queue
 from tasks.engine.driver import Driver
 from tasks.models import Run, RunStatus
 from tests.tasks.scripted import Scripted, engine, say, until
@@ -25,7 +25,7 @@ from tests.tasks.scripted import Scripted, engine, say, until
 def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
     """The runs that the wake-ups in the queue name, the first one first. Nobody takes them from there."""
     monkeypatch.setattr(queue, "MESSAGES", f"{settings.REDIS_PREFIX}nobody-listens")
-    valkey = stream.valkey()
+    valkey = event_log.valkey()
 
     def named() -> list[str]:
         messages: Any = valkey.lrange(queue.MESSAGES, 0, -1)
@@ -37,7 +37,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
 
 
 def test_a_wake_up_is_the_message_that_celery_would_send() -> None:
-    run, valkey = uuid4(), stream.valkey()
+    run, valkey = uuid4(), event_log.valkey()
     celery.send_task(queue.EXECUTE_RUN, args=[str(run)], queue="scratch", ignore_result=True, expires=queue.EXPIRES_S)
     of_celery, ours = (
         json.loads(text) for text in (valkey.rpop(f"{settings.REDIS_PREFIX}scratch"), queue.wake_up(run))
@@ -70,7 +70,7 @@ def _data(channel: Any) -> list[Any]:
 def test_a_new_run_wakes_a_worker_and_is_told_to_viewers(
     sent: Callable[[], list[str]], start: Callable[..., Run]
 ) -> None:
-    channel = stream.valkey().pubsub(ignore_subscribe_messages=True)
+    channel = event_log.valkey().pubsub(ignore_subscribe_messages=True)
     with channel:
         channel.psubscribe(f"{settings.REDIS_PREFIX}*")
         channel.get_message(timeout=5)
@@ -108,7 +108,7 @@ def test_a_wake_up_that_was_heard_is_followed_by_another(
     with engine() as driver:
         queue.wake_run(second)
         driver.wake()
-        until(lambda: not stream.valkey().exists(queue.CALLING))
+        until(lambda: not event_log.valkey().exists(queue.CALLING))
     queue.wake_run(third)
 
     assert sent() == [str(first), str(third)]
@@ -116,7 +116,7 @@ def test_a_wake_up_that_was_heard_is_followed_by_another(
 
 def listening(count: int) -> bool:
     """Whether so many workers hear what goes round among them."""
-    [(_, found)] = stream.valkey().pubsub_numsub(stream.CONTROL_CHANNEL)
+    [(_, found)] = event_log.valkey().pubsub_numsub(event_log.CONTROL_CHANNEL)
     return int(found) == count
 
 
@@ -176,7 +176,7 @@ def test_who_was_called_looks_until_there_is_nothing_left(
         until(lambda: sum(claims) == 1)
         start()
         until(lambda: sum(claims) == 2)
-        until(lambda: not stream.valkey().exists(queue.CALLING))
+        until(lambda: not event_log.valkey().exists(queue.CALLING))
         third = start()
 
     assert sent() == [str(first.pk), str(third.pk)]

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.errors import Conflict
 from accounts.models import AuditEntry, Team, User
-from tasks import stream
+from tasks import event_log
 from tasks.events import Log
 from tasks.models import HumanRequest, Run, RunEvent, RunStatus
 from tasks.services import repairs
@@ -39,7 +39,7 @@ def found() -> list[tuple[str, str]]:
 def test_runs_that_get_on_are_not_shown(team: Team, run: Run) -> None:
     busy, waiting, timer, later = RunFactory.create_batch(4, team=team)
     work_on(busy, lease_min=1)
-    stream.append(busy, Log(text="still here"))
+    event_log.append(busy, Log(text="still here"))
     for status, more in ((waiting, {"waiting_kind": "question"}), (timer, {"waiting_kind": "timer"})):
         work_on(status, lease_min=1)
         status.move_to(RunStatus.WAITING, start_at=minutes_ago(-5), **more)
@@ -113,7 +113,7 @@ def test_a_run_that_waits_for_nothing_goes_on(run: Run, alice: User) -> None:
 
 def test_a_run_that_is_silent_is_shown(run: Run) -> None:
     work_on(run, lease_min=1)
-    stream.append(run, Log(text="the last word"))
+    event_log.append(run, Log(text="the last word"))
     RunEvent.objects.update(at=minutes_ago(25))
 
     assert found() == [
@@ -129,7 +129,7 @@ def test_an_operator_whose_server_has_a_wrong_clock_sees_and_repairs_the_same(
     work_on(lost, lease_min=-2)
     for alive in (silent, busy):
         work_on(alive, lease_min=1)
-        stream.append(alive, Log(text="the last word"))
+        event_log.append(alive, Log(text="the last word"))
     RunEvent.objects.filter(run=silent).update(at=minutes_ago(25))
     Run.objects.filter(pk=run.pk).update(queued_at=minutes_ago(3))
     right = found()

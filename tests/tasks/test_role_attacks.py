@@ -15,7 +15,7 @@ from django.urls import reverse
 from accounts.models import Membership, Role, Team, User
 from accounts.services import keys, members
 from agents.models import Agent
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.models import HumanRequest, RequestStatus, Run, RunStatus, Task
 from tests.calling import Api, api_of
 from tests.factories import AgentFactory, HumanRequestFactory, MembershipFactory, RunFactory, TaskFactory
@@ -132,7 +132,7 @@ def _person(team: Team, name: str, role: Role = Role.MEMBER) -> User:
 
 def _open_sockets(team: Team, alice: User) -> tuple[Run, dict[str, Socket]]:
     run: Run = RunFactory(agent=AgentFactory(team=team))
-    stream.append(run, events.Log(text="one"))
+    event_log.append(run, events.Log(text="one"))
     path = f"/ws/runs/{run.pk}/?after=1"
     _, of_alice = keys.create_key(team=team, actor=alice, name="revoked", scopes=["runs:read"])
     _, of_maker = keys.create_key(team=team, actor=_person(team, "maker"), name="maker", scopes=["runs:read"])
@@ -179,7 +179,7 @@ async def test_leaving_a_team_ends_pages_keys_and_sockets_of_it(team: Team, alic
 
 def _bobs_ways_in(team: Team, bob: User) -> tuple[Run, Client, Api, Any]:
     run: Run = RunFactory(agent=AgentFactory(team=team))
-    stream.append(run, events.Log(text="one"))
+    event_log.append(run, events.Log(text="one"))
     browser = Client()
     browser.force_login(bob, backend="django.contrib.auth.backends.ModelBackend")
     return run, browser, api_of(bob, team), socket(f"/ws/runs/{run.pk}/?after=1", user=bob)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import Role
 from storage.services import save_file
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.models import Artifact, HumanRequest, RequestStatus, Run, RunStatus, Task
 from tests.factories import (
     AgentFactory,
@@ -56,7 +56,7 @@ def ended(status: str = RunStatus.SUCCEEDED) -> dict[str, Any]:
 
 def test_the_page_of_a_run_shows_its_history_and_where_the_socket_goes_on(as_alice, agent):
     run = RunFactory(agent=agent, status=RunStatus.QUEUED, title="What drives refunds?")
-    stream.append(run, events.Message(step=1, role="agent", text="I **look** at the file."))
+    event_log.append(run, events.Message(step=1, role="agent", text="I **look** at the file."))
 
     page = Page(as_alice.get(url("run_detail", run)).text)
 
@@ -108,7 +108,7 @@ def test_hostile_words_are_text_on_the_page(as_alice, team, text):
         agent=agent, title=clean, prompt=clean, output=clean, error_detail=clean, **ended(RunStatus.FAILED)
     )
     Artifact.objects.create(team=team, run=run, path=clean, file=StoredFileFactory(team=team, name=clean))
-    stream.append(run, events.Message(step=1, role="agent", text=clean))
+    event_log.append(run, events.Message(step=1, role="agent", text=clean))
 
     page = Page(as_alice.get(url("run_detail", run)).text)
 
@@ -119,7 +119,7 @@ def test_hostile_words_are_text_on_the_page(as_alice, team, text):
 
 def test_an_older_part_of_the_history_is_a_page_without_javascript(as_alice, agent):
     run = RunFactory(agent=agent)
-    stream.append(run, *[events.Message(step=n, role="agent", text=f"Word {n}.") for n in range(1, 5)])
+    event_log.append(run, *[events.Message(step=n, role="agent", text=f"Word {n}.") for n in range(1, 5)])
 
     text = Page(as_alice.get(url("run_detail", run) + "?before=3").text).text
 
@@ -139,7 +139,7 @@ def test_an_odd_place_in_the_history_is_no_error(as_alice, agent, before):
 
 def test_the_state_says_up_to_which_event_its_numbers_count(as_alice, agent):
     run = RunFactory(agent=agent, status=RunStatus.RUNNING, lease_expires_at=timezone.now(), input_tokens=1200)
-    stream.append(run, events.Log(text="x"))
+    event_log.append(run, events.Log(text="x"))
 
     response = as_alice.get(url("run_state", run), headers=HX)
 
@@ -151,7 +151,7 @@ def test_the_state_says_up_to_which_event_its_numbers_count(as_alice, agent):
 
 def test_frames_are_what_the_socket_sends(as_alice, agent):
     run = RunFactory(agent=agent)
-    stream.append(run, *[events.Message(step=n, role="agent", text=f"Word {n}.") for n in (1, 2, 3)])
+    event_log.append(run, *[events.Message(step=n, role="agent", text=f"Word {n}.") for n in (1, 2, 3)])
 
     body = as_alice.get(url("run_frames", run), {"after": 1}).json()
 
@@ -162,7 +162,7 @@ def test_frames_are_what_the_socket_sends(as_alice, agent):
 
 def test_the_log_and_the_waterfall_are_there(as_alice, agent):
     run = RunFactory(agent=agent)
-    stream.append(run, events.Error(code="tool_error", detail="It <b>broke</b>."))
+    event_log.append(run, events.Error(code="tool_error", detail="It <b>broke</b>."))
 
     log = Page(as_alice.get(url("run_log", run), headers=HX).text)
 
@@ -414,7 +414,7 @@ def test_without_tasks_nothing_is_lost_to_the_next_run(as_alice, agent):
 
 def test_a_place_in_the_history_that_is_too_long_to_read_shows_the_newest(as_alice, agent):
     run = RunFactory(agent=agent)
-    stream.append(run, events.Message(step=1, role="agent", text="The newest word."))
+    event_log.append(run, events.Message(step=1, role="agent", text="The newest word."))
 
     response = as_alice.get(url("run_detail", run), {"before": "9" * 5000})
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry
 from accounts.services import members
 from storage.services import save_file
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.models import Artifact, Run, RunShare, RunStatus
 from tasks.services import shares
 from tests.calling import api_of
@@ -24,7 +24,7 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 def run(team, alice) -> Run:
     agent = AgentFactory(team=team, name="Ana")
     run = RunFactory(agent=agent, created_by=alice, title="What drives refunds?", prompt="Secret instructions")
-    stream.append(run, events.Message(step=1, role="agent", text="I look at the file."))
+    event_log.append(run, events.Message(step=1, role="agent", text="I look at the file."))
     return run
 
 
@@ -279,7 +279,7 @@ def test_a_file_is_only_found_through_its_own_run(as_alice, run):
 
 
 def test_a_shared_page_does_not_name_our_machines(run, link):
-    stream.append(
+    event_log.append(
         run, events.RunStarted(worker="worker-7.internal:41", runtime="demo", badge="Demo model", model="demo-1")
     )
 

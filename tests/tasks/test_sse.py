@@ -12,7 +12,7 @@ from django.test import AsyncClient
 
 from accounts.models import Team, User
 from accounts.services import keys
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.live import hub, sse
 from tasks.models import Run
 from tests.factories import AgentFactory, RunFactory
@@ -24,9 +24,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 def run(team: Team) -> Run:
     """A run that has ended, so that its stream ends."""
     made: Run = RunFactory(agent=AgentFactory(team=team))
-    stream.append(made, events.Log(text="one"), events.Log(text="two"))
+    event_log.append(made, events.Log(text="one"), events.Log(text="two"))
     made.move_to("cancelled")
-    stream.append(made, events.RunFinished(status="cancelled"))
+    event_log.append(made, events.RunFinished(status="cancelled"))
     return made
 
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.models import UsageRecord
 from storage.services import save_file
-from tasks import events, stream
+from tasks import event_log, events
 from tasks.live import history
 from tasks.models import Artifact, Run, RunEvent, RunStatus
 from tasks.reports.bundle import write_bundle
@@ -56,7 +56,7 @@ def ids(shown: history.History) -> list[str]:
 
 def test_history_comes_in_pages_without_a_gap(run, monkeypatch):
     monkeypatch.setattr(history, "PAGE", 4)
-    stream.append(run, *[say(n) for n in range(1, 11)])
+    event_log.append(run, *[say(n) for n in range(1, 11)])
 
     newest = history.activity(run, before=run.last_seq + 1)
     middle = history.activity(run, before=newest.first_seq)
@@ -68,7 +68,7 @@ def test_history_comes_in_pages_without_a_gap(run, monkeypatch):
 
 def test_a_call_across_two_pages_is_one_whole_line_on_the_newer(run, monkeypatch):
     monkeypatch.setattr(history, "PAGE", 3)
-    stream.append(run, say(1), started("a"), say(2), say(3), ended("a"), say(4))
+    event_log.append(run, say(1), started("a"), say(2), say(3), ended("a"), say(4))
 
     newest = history.activity(run, before=7)
     oldest = history.activity(run, before=newest.first_seq)
@@ -80,7 +80,7 @@ def test_a_call_across_two_pages_is_one_whole_line_on_the_newer(run, monkeypatch
 
 
 def test_an_open_call_and_repeated_progress_are_one_line_each(run):
-    stream.append(run, started("a"), *[events.Progress(done=n, total=3, label="Reading") for n in (1, 2, 3)])
+    event_log.append(run, started("a"), *[events.Progress(done=n, total=3, label="Reading") for n in (1, 2, 3)])
 
     shown = history.activity(run, before=5)
 
@@ -90,7 +90,7 @@ def test_an_open_call_and_repeated_progress_are_one_line_each(run):
 
 
 def test_history_asks_the_database_a_constant_number_of_times(run):
-    stream.append(run, *[say(n) for n in range(1, 300)])
+    event_log.append(run, *[say(n) for n in range(1, 300)])
 
     with CaptureQueriesContext(
         connection,
@@ -101,7 +101,7 @@ def test_history_asks_the_database_a_constant_number_of_times(run):
 
 
 def at(run: Run, seconds: float, event: events.Event) -> None:
-    stream.append(run, event)
+    event_log.append(run, event)
     RunEvent.objects.filter(run=run, seq=run.last_seq).update(at=START + timedelta(seconds=seconds))
 
 
@@ -217,7 +217,7 @@ def test_the_receipt_sums_what_is_charged_and_lists_lost_tries_as_free(run):
 
 
 def test_the_bundle_has_everything_about_the_run(run):
-    stream.append(run, say(1), say(2))
+    event_log.append(run, say(1), say(2))
     Artifact.objects.create(team=run.team, run=run, path="out/report.md", file=kept(run, "report.md", b"# Hello"))
     target = io.BytesIO()
 
