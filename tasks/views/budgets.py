@@ -18,7 +18,7 @@ from accounts.tenancy import TeamRequest, may, membership_required, require
 from agents.models import Agent
 from billing.reports import Standing, standings
 from billing.services import limit_spending
-from tasks.answering import suggested_limit
+from tasks.forms.answers import suggested_limit
 from tasks.forms.budgets import BudgetForm
 from tasks.models import HumanRequest, RequestKind
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from accounts.tenancy import TeamRequest, may
-from tasks.answering import request_context
+from tasks.forms.answers import request_context
 from tasks.live import history
 from tasks.live.hub import cursor
 from tasks.models import Run

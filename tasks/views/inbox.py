@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.errors import AppError
 from accounts.tenancy import TeamRequest, may, require, team_required
-from tasks.answering import ICONS, read_answer, request_context
+from tasks.forms.answers import ICONS, read_answer, request_context
 from tasks.models import HumanRequest, RequestKind, RequestStatus
 from tasks.services import answers
 from tasks.views.common import page_of

@@ -247,7 +247,7 @@ MUTATIONS = (
     _m("G21", "halves of characters are mended when they are read", "accounts/strict_json.py",
        'decode("utf-16-le", "replace")', 'decode("utf-16-le", "surrogatepass")',
        "tests/accounts/test_strict_json.py::test_a_text_is_the_same_before_and_after_the_database"),
-    _m("G21", "an edit changes only what the person changed", "tasks/answering.py",
+    _m("G21", "an edit changes only what the person changed", "tasks/forms/answers.py",
        "if given is None or _lines(given) == _lines(_shown(old)):", "if given is None:",
        "tests/tasks/test_inbox.py::test_what_an_edit_did_not_touch_stays_as_it_was"),
 

@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.errors import Conflict
-from tasks.answering import read_answer
 from tasks.digests import digest
+from tasks.forms.answers import read_answer
 from tasks.models import HumanRequest, RequestKind, RequestStatus, Run, RunStatus
 from tasks.services import answers
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
@@ -421,7 +421,7 @@ def test_an_outsider_gets_404(client, charlie, waiting):
 
 
 def test_every_kind_has_its_icon_and_word():
-    from tasks.answering import ICONS
+    from tasks.forms.answers import ICONS
     from tasks.views.inbox import WORDS
 
     assert set(ICONS) == set(WORDS) == set(RequestKind)

@@ -16,7 +16,7 @@ from accounts.errors import AppError
 from accounts.models import Membership, Role, Team
 from agents.models import Agent
 from storage import services as storage
-from tasks import terminal
+from tasks.management import terminal
 from tasks.models import Run
 from tasks.services import runs
 
