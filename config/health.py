@@ -26,7 +26,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config.embedded.disk import free_bytes
-from tasks import postgres, queue
+from tasks import async_db, queue
 
 PATIENCE_S = 4.0
 KEEP_S = 1.0
@@ -51,7 +51,7 @@ class Check:
 
 def database() -> str:
     try:
-        with psycopg.connect(postgres.conninfo(), connect_timeout=3) as connection:
+        with psycopg.connect(async_db.conninfo(), connect_timeout=3) as connection:
             version = connection.info.server_version // 10_000
             connection.execute("SELECT 1")
     except psycopg.Error as error:
@@ -61,7 +61,7 @@ def database() -> str:
 
 def migrations() -> str:
     try:
-        with psycopg.connect(postgres.conninfo(), connect_timeout=3) as connection:
+        with psycopg.connect(async_db.conninfo(), connect_timeout=3) as connection:
             done = set(connection.execute("SELECT app, name FROM django_migrations").fetchall())
     except psycopg.Error as error:
         raise Down("Nobody knows, because PostgreSQL does not answer.") from error

@@ -25,7 +25,7 @@ from django.conf import settings
 from psycopg.rows import DictRow
 from redis.exceptions import RedisError
 
-from tasks import aio, event_log, postgres, queue
+from tasks import async_db, async_tasks, event_log, queue
 from tasks.engine import run_loop, workspace
 from tasks.engine.commits import Commit
 from tasks.engine.journal import SUSPECT_AFTER, Journal
@@ -128,7 +128,7 @@ class Driver:
         )
         files.submit(workspace.sweep, settings.WORKSPACE_DIR)
         self._journal = Journal(
-            pool=postgres.make_pool(max_size=4),
+            pool=async_db.make_pool(max_size=4),
             worker=self.worker,
             lease_s=self._config["lease_s"],
             team_runs=self._config["team_runs"],
@@ -148,7 +148,7 @@ class Driver:
                 await self._call_others()
             await self._drain()
         finally:
-            await aio.end(list(self._background))
+            await async_tasks.end(list(self._background))
             await self._journal.close()
             tools.shutdown(wait=False, cancel_futures=True)
             files.shutdown(wait=False, cancel_futures=True)

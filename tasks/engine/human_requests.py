@@ -12,7 +12,7 @@ from psycopg.rows import DictRow
 
 from accounts.ids import uuid7
 from tasks import schemas
-from tasks.digests import digest
+from tasks.call_digest import digest
 from tasks.engine.commits import RequestWrite, StepWrite
 from tasks.engine.conversation import ToolCall
 from tasks.models import RequestKind, RequestStatus

@@ -23,7 +23,7 @@ from psycopg.rows import DictRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from billing import entitlements
-from tasks import aio
+from tasks import async_tasks
 from tasks.engine import lease, sql
 from tasks.engine.commits import BudgetRefused, Commit, Committed, LeaseLost, UnreadMessage, UsageWrite
 from tasks.engine.encoding import encode, fields_of
@@ -89,7 +89,7 @@ class Journal:
     async def close(self) -> None:
         """Stop; every commit() has been answered by now, because the runs that asked have ended."""
         if self._writer:
-            await aio.end([self._writer])
+            await async_tasks.end([self._writer])
         await self._pool.close()
 
     # ---- Writing

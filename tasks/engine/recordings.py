@@ -12,7 +12,7 @@ from typing import Any
 from psycopg.rows import DictRow
 
 from agents.runtimes.base import ModelError, OnDelta, Runtime, Stop, Turn, TurnRequest, Usage
-from tasks.digests import digest
+from tasks.call_digest import digest
 from tasks.models import Recording, RunKind, StepKind
 
 

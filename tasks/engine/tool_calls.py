@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 
 from accounts.ids import uuid7
 from tasks import events
-from tasks.digests import digest
+from tasks.call_digest import digest
 from tasks.engine import conversation, human_requests
 from tasks.engine.claimed_run import ClaimedRun
 from tasks.engine.commits import ArtifactWrite, StepWrite

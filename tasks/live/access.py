@@ -10,7 +10,7 @@ from channels.db import database_sync_to_async
 
 from accounts.sockets import Caller, people_of, teams_of
 from agents.services.visibility import who_sees
-from tasks import aio
+from tasks import async_tasks
 from tasks.models import Run
 
 Question = tuple[Caller, UUID]
@@ -32,7 +32,7 @@ class AccessChecks:
 
     async def close(self) -> None:
         if self._answering:
-            await aio.end([self._answering])
+            await async_tasks.end([self._answering])
 
     async def _answer_all(self) -> None:
         try:

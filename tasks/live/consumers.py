@@ -20,7 +20,7 @@ from django.db.models import Count, Max
 from accounts.models import Notification, Role, Team
 from accounts.models.notifications import ABOUT_RUNS
 from accounts.sockets import READERS, Caller, access_of, callers_team_ids
-from tasks import aio
+from tasks import async_tasks
 from tasks.live import history, hub
 from tasks.live.access import allowed
 from tasks.models import HumanRequest, Run, RunStatus
@@ -68,7 +68,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         _release(self._name)
-        await aio.end(self._works)
+        await async_tasks.end(self._works)
 
     async def send(self, text_data: str | None = None, bytes_data: bytes | None = None, close: bool = False) -> None:
         """To a viewer that has just left it goes nowhere (ASGI answers with an OSError); disconnect() comes next."""

@@ -21,7 +21,7 @@ import redis.asyncio as aredis
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from tasks import aio, event_log, fragments, postgres
+from tasks import async_db, async_tasks, event_log, fragments
 from tasks.live.access import AccessChecks
 from tasks.models import TERMINAL
 
@@ -105,7 +105,7 @@ class Hub:
     def __init__(self) -> None:
         self.rights = AccessChecks()
         self._feeds: dict[UUID, Feed] = {}
-        self._pool = postgres.make_pool(max_size=4)
+        self._pool = async_db.make_pool(max_size=4)
         self._opening = asyncio.Lock()
         self._is_open = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,7 +125,7 @@ class Hub:
 
     async def close(self) -> None:
         """Let go of the loop's connections."""
-        await aio.end(list(self._tasks))
+        await async_tasks.end(list(self._tasks))
         await self.rights.close()
         await self._channel.aclose()  # type: ignore[no-untyped-call]
         await self._valkey.aclose()

@@ -19,7 +19,7 @@ from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput
 from accounts.models import Team, User
 from billing.models import Budget
 from tasks import event_log, events, queue, schemas
-from tasks.digests import digest as digest_of
+from tasks.call_digest import digest as digest_of
 from tasks.models import HumanRequest, RequestKind, RequestStatus, Run, RunStatus, Step, StepKind, StepStatus
 from tasks.models.human import HumanRequestQuerySet
 from tools import arguments as tool_arguments

@@ -9,7 +9,7 @@ from decimal import Decimal
 from difflib import SequenceMatcher
 from typing import Any, Generic, Literal, TypeVar
 
-from tasks.digests import digest
+from tasks.call_digest import digest
 from tasks.models import TERMINAL, Artifact, Run, Step, StepKind, StepStatus
 
 MAX_LINES = 1000

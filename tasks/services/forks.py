@@ -14,7 +14,7 @@ from accounts.models import User
 from agents.services.models import models_of, require_present
 from storage.models import StoredFile
 from tasks import event_log, events, queue
-from tasks.digests import digest
+from tasks.call_digest import digest
 from tasks.models import LIVE, Artifact, Recording, Run, RunInput, RunKind, Step, StepKind, StepStatus
 from tasks.services.comparisons import StepLine, line_of
 from tasks.services.runs import LIMITS, start_run

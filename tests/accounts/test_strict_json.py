@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from accounts import strict_json
 from accounts.strict_json import NotStorable
-from tasks.digests import digest
+from tasks.call_digest import digest
 
 REAL_DATABASE = settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

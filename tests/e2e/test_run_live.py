@@ -14,7 +14,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tasks import event_log, events
-from tasks.digests import digest
+from tasks.call_digest import digest
 from tasks.models import HumanRequest, Run, RunShare, RunStatus
 from tasks.services import answers, shares
 from tests.factories import AgentFactory, RunFactory

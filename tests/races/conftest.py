@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings as product
 
-from tasks import postgres
+from tasks import async_db
 from tasks.engine.journal import Journal
 from tests.tasks.conftest import fast_engine, scripted, start, tool
 
@@ -24,7 +24,7 @@ async def open_journal(transactional_db: None) -> AsyncIterator[Open]:
 
     async def make(worker: str, **more: Any) -> Journal:
         given = {"lease_s": 30.0, "team_runs": product.ENGINE["team_runs"]} | more
-        journal = Journal(pool=postgres.make_pool(max_size=2), worker=worker, announce=lambda written: None, **given)
+        journal = Journal(pool=async_db.make_pool(max_size=2), worker=worker, announce=lambda written: None, **given)
         await journal.open()
         opened.append(journal)
         return journal

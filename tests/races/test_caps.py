@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 from accounts.models import Team
 from billing.models import Budget, Reservation, UsageRecord
 from billing.services import set_budget
-from tasks import postgres
+from tasks import async_db
 from tasks.engine import commits
 from tasks.models import Run, Step
 from tests.factories import AgentFactory, RunFactory
@@ -96,7 +96,7 @@ async def test_the_last_place_of_a_team_is_counted_after_the_lock(open_journal: 
     await sync_to_async(RunFactory.create_batch)(4, agent=agent)
     first, second = await open_journal("first", team_runs=1), await open_journal("second", team_runs=1)
 
-    connected = await psycopg.AsyncConnection.connect(postgres.conninfo(), autocommit=True, row_factory=dict_row)
+    connected = await psycopg.AsyncConnection.connect(async_db.conninfo(), autocommit=True, row_factory=dict_row)
     async with connected as db, db.transaction():  # the first one's claim is not committed while the second one asks
         assert len(await first._claim(db, 1)) == 1
         await sync_to_async(RunFactory)(agent=agent, priority=9)  # not the row that the first one holds

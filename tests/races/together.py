@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from django.db import connections, transaction
 
-from tasks import postgres
+from tasks import async_db
 from tests.patience import PATIENCE_S
 from tests.tasks.scripted import until
 
@@ -47,7 +47,7 @@ def while_open(change: Callable[[], Any], work: Callable[[], Any]) -> Any:
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(1) as pool, psycopg.connect(postgres.conninfo(), autocommit=True) as db:
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(async_db.conninfo(), autocommit=True) as db:
         with transaction.atomic():
             change()
             answer = pool.submit(alone)
@@ -58,14 +58,14 @@ def while_open(change: Callable[[], Any], work: Callable[[], Any]) -> Any:
 @contextmanager
 def other_connection() -> Iterator[psycopg.Connection[Any]]:
     """A connection with a transaction that the test ends when it likes."""
-    with psycopg.connect(postgres.conninfo()) as db:
+    with psycopg.connect(async_db.conninfo()) as db:
         yield db
         db.rollback()
 
 
 async def until_waiting(count: int, *or_done: asyncio.Future[Any]) -> None:
     """Until so many connections wait for a lock, or until one of the futures is done and there is no race any more."""
-    with psycopg.connect(postgres.conninfo(), autocommit=True) as db:
+    with psycopg.connect(async_db.conninfo(), autocommit=True) as db:
         async with asyncio.timeout(PATIENCE_S):
             while db.execute(WAITING).fetchone()[0] < count and not any(f.done() for f in or_done):  # type: ignore[index]
                 await asyncio.sleep(0.01)

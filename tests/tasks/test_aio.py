@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tasks import aio
+from tasks import async_tasks
 
 
 async def test_work_that_loses_a_cancellation_ends_all_the_same() -> None:
@@ -23,7 +23,7 @@ async def test_work_that_loses_a_cancellation_ends_all_the_same() -> None:
     works = [asyncio.create_task(stubborn()), asyncio.create_task(asyncio.sleep(60))]
     await asyncio.sleep(0)
 
-    await aio.end(works)
+    await async_tasks.end(works)
 
     assert [work.cancelled() for work in works] == [True, True]
     assert lost == 2
@@ -33,6 +33,6 @@ async def test_what_is_over_is_left_alone() -> None:
     work = asyncio.create_task(asyncio.sleep(0, "done"))
     await work
 
-    await aio.end([work])
+    await async_tasks.end([work])
 
     assert work.result() == "done"

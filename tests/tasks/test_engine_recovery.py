@@ -17,7 +17,7 @@ from accounts.models import Team, User
 from agents.runtimes.base import ModelError
 from billing.models import Budget, Reservation, UsageRecord
 from billing.services import set_budget
-from tasks import event_log, postgres
+from tasks import async_db, event_log
 from tasks.engine.driver import Driver
 from tasks.engine.journal import Journal
 from tasks.models import Artifact, HumanRequest, Run, Step
@@ -271,7 +271,7 @@ def test_neighbours_of_a_poison_run_are_not_counted_down_with_it(scripted: Play,
 
 
 def _journal(worker: str) -> Journal:
-    pool = postgres.make_pool(max_size=1)
+    pool = async_db.make_pool(max_size=1)
     return Journal(pool=pool, worker=worker, lease_s=30, team_runs=100, announce=lambda written: None)
 
 

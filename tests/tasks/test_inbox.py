@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.errors import Conflict
-from tasks.digests import digest
+from tasks.call_digest import digest
 from tasks.forms.answers import read_answer
 from tasks.models import HumanRequest, RequestKind, RequestStatus, Run, RunStatus
 from tasks.services import answers

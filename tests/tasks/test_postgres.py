@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from tasks import postgres
+from tasks import async_db
 
 KEPT = "SELECT name FROM pg_prepared_statements WHERE NOT from_sql"
 
 
 async def _told_after_some_use() -> tuple[str, int]:
-    async with postgres.make_pool(max_size=1) as pool, pool.connection() as db:
+    async with async_db.make_pool(max_size=1) as pool, pool.connection() as db:
         for _ in range(12):
             await db.execute("SELECT %s::int", (1,))
         mode = await (await db.execute("SHOW plan_cache_mode")).fetchone()
@@ -36,7 +36,7 @@ def test_what_the_operator_asks_of_connections_stays(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
 
     async def told() -> Any:
-        async with postgres.make_pool(max_size=1) as pool, pool.connection() as db:
+        async with async_db.make_pool(max_size=1) as pool, pool.connection() as db:
             return await (await db.execute("SHOW statement_timeout")).fetchone()
 
     assert asyncio.run(told()) == {"statement_timeout": "54321ms"}
