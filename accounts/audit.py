@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from accounts.models import AuditEntry, Team, User
-from accounts.models.kept import insert
+from accounts.prepared_sql import insert
 from accounts.tracing import current_address, current_key_label, current_request_id, is_at_the_desk
 
 

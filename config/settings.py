@@ -116,7 +116,7 @@ DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "timeout": 10,
 }
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
-# Postgres plans a kept statement (accounts/models/kept.py) once for a connection. A pooler between them, such as
+# Postgres plans a kept statement (accounts/prepared_sql.py) once for a connection. A pooler between them, such as
 # PgBouncer in transaction mode, may not keep them: then this is off. All others are sent with their values and planned
 # for these: a plan for any status would walk through every run of a team to find that none is running.
 if env.bool("DATABASE_PREPARED", default=True):

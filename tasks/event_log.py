@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import F, Model
 from django.db.models.functions import Now
 
-from accounts.models.kept import insert
+from accounts.prepared_sql import insert
 from tasks.events import Event
 from tasks.models import Run, RunEvent
 

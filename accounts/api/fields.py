@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import TeamScopedQuerySet
-from accounts.models.kept import Given, KeptQuery
+from accounts.prepared_sql import Param, PreparedQuery
 from accounts.tenancy import Access
 
 NOT_FOUND = "There is no such thing in this team."
@@ -56,8 +56,8 @@ class TeamRows(serializers.ListField):
 
 
 @cache
-def _kept(rows: Callable[[], TeamScopedQuerySet[Any]]) -> KeptQuery[Any]:
-    return KeptQuery(lambda: rows().filter(team=Given("team"), pk=Given("pk")))
+def _kept(rows: Callable[[], TeamScopedQuerySet[Any]]) -> PreparedQuery[Any]:
+    return PreparedQuery(lambda: rows().filter(team=Param("team"), pk=Param("pk")))
 
 
 def _of_team(field: serializers.Field[Any, Any, Any, Any], rows: TeamScopedQuerySet[Any]) -> TeamScopedQuerySet[Any]:

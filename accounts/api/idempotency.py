@@ -28,13 +28,13 @@ from rest_framework.response import Response
 from accounts.api.errors import BadParameter, IdempotencyInProgress, IdempotencyKeyReused
 from accounts.errors import AppError
 from accounts.models import IdempotencyRecord, Team
-from accounts.models.kept import Given, KeptQuery, insert
+from accounts.prepared_sql import Param, PreparedQuery, insert
 from accounts.tenancy import TeamRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 KEPT_FOR = timedelta(hours=24)
 FORM_KEY = "form_key"
-_RECORD = KeptQuery(lambda: IdempotencyRecord.objects.filter(team=Given("team"), key=Given("key")))
+_RECORD = PreparedQuery(lambda: IdempotencyRecord.objects.filter(team=Param("team"), key=Param("key")))
 
 
 def idempotent(*, hide: Collection[str] = (), writes_once: bool = False) -> Callable[[F], F]:

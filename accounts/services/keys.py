@@ -16,13 +16,13 @@ from django.utils import timezone
 from accounts import audit
 from accounts.errors import FieldError, Forbidden, InvalidInput
 from accounts.models import ApiKey, Membership, Team, User
-from accounts.models.kept import Given, KeptQuery
 from accounts.models.roles import ACTIONS, SCOPES
+from accounts.prepared_sql import Param, PreparedQuery
 from accounts.services.members import hold
 
 _TOKEN = re.compile(r"dh_(?P<prefix>[0-9a-f]{10})_(?P<secret>[A-Za-z0-9_-]{43})")
 TOUCH_EVERY = timedelta(minutes=1)
-_LIVE_KEY = KeptQuery(lambda: ApiKey.objects.live().filter(prefix=Given("prefix")))
+_LIVE_KEY = PreparedQuery(lambda: ApiKey.objects.live().filter(prefix=Param("prefix")))
 
 
 @transaction.atomic

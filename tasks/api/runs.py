@@ -20,7 +20,7 @@ from accounts.api.filters import TimeFilter
 from accounts.api.idempotency import idempotent
 from accounts.api.serializers import EmptyInput
 from accounts.errors import NotFound
-from accounts.models.kept import Given, KeptQuery, know_all
+from accounts.prepared_sql import Param, PreparedQuery, prime_relation
 from accounts.tenancy import Access
 from tasks.api.comparisons import ComparisonSerializer, read_with
 from tasks.api.inputs import (
@@ -59,10 +59,10 @@ def _one_run() -> QuerySet[Run]:
     asked = HumanRequest.objects.open().filter(run=OuterRef("pk"))
     given = RunInput.objects.filter(run=OuterRef("pk"))
     rows = Run.objects.with_people_words().annotate(has_requests=Exists(asked), has_inputs=Exists(given))
-    return rows.filter(team=Given("team"), pk=Given("pk"))
+    return rows.filter(team=Param("team"), pk=Param("pk"))
 
 
-_RUN = KeptQuery(_one_run)
+_RUN = PreparedQuery(_one_run)
 
 
 def shown_run(access: Access, pk: Any) -> Run:
@@ -73,7 +73,7 @@ def shown_run(access: Access, pk: Any) -> Run:
     if run.has_requests or run.has_inputs:
         prefetch_related_objects([run], *PARTS)
     else:
-        know_all(run, "inputs", [])
+        prime_relation(run, "inputs", [])
         run.open_requests = []
     return cast(Run, run)
 

@@ -16,8 +16,8 @@ from django.utils import timezone
 from accounts import audit, strict_json
 from accounts.errors import AppError, Conflict, FieldError, InvalidInput
 from accounts.models import AuditEntry, Membership, NoticeKind, Team, User
-from accounts.models.kept import know_all
 from accounts.models.notifications import channels_of
+from accounts.prepared_sql import prime_relation
 from accounts.tenancy import access_of_member
 from agents.models import Agent, AgentStatus, AgentVersion
 from agents.services.models import require_present
@@ -122,7 +122,7 @@ def _store(run: Run, files: Sequence[StoredFile], started: AuditEntry, *, by: st
     ]
     inputs = _inputs(run, files)
     event_log.begin(run, *first, beside=[started, *inputs])
-    know_all(run, "inputs", inputs)
+    prime_relation(run, "inputs", inputs)
 
 
 def _first(*options: Any) -> Any:

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from psycopg._queries import MAX_CACHED_STATEMENT_PARAMS
 
 from accounts.models import AuditEntry, Team, User
-from accounts.models.kept import Given, KeptQuery, insert, know_all
+from accounts.prepared_sql import Param, PreparedQuery, insert, prime_relation
 from tasks.models import Run, RunEvent
 from tasks.services.runs import start_run
 from tests.factories import AgentFactory, RunFactory, TaskFactory
@@ -21,14 +21,14 @@ pytestmark = pytest.mark.django_db
 
 def runs_of_team() -> QuerySet[Run]:
     rows = Run.objects.select_related("agent", "task", "created_by").annotate(turns_left=F("max_turns") - F("turns"))
-    return rows.filter(team=Given("team"), status="queued").order_by("pk")
+    return rows.filter(team=Param("team"), status="queued").order_by("pk")
 
 
 def test_a_kept_query_finds_whole_rows_of_what_each_call_names(team: Team, other_team: Team, alice: User) -> None:
     plain = RunFactory(team=team, metadata={"a": [1, None]}, turns=2)
     full = RunFactory(team=team, task=TaskFactory(team=team), created_by=alice)
     elsewhere = RunFactory(team=other_team)
-    kept = KeptQuery(runs_of_team)
+    kept = PreparedQuery(runs_of_team)
 
     first, second = kept.all(team=team.pk)
 
@@ -53,9 +53,9 @@ def test_a_kept_query_is_built_once_and_asks_once_for_what_it_prefetches(team: T
 
     def build() -> QuerySet[Run]:
         built.append(1)
-        return Run.objects.filter(team=Given("team")).prefetch_related("events")
+        return Run.objects.filter(team=Param("team")).prefetch_related("events")
 
-    kept = KeptQuery(build)
+    kept = PreparedQuery(build)
     run = RunFactory(team=team)
     RunEvent.objects.create(run=run, seq=1, type="log")
 
@@ -68,11 +68,11 @@ def test_a_kept_query_is_built_once_and_asks_once_for_what_it_prefetches(team: T
 
 
 def test_nothing_found_is_none(team: Team) -> None:
-    assert KeptQuery(runs_of_team).first(team=team.pk) is None
+    assert PreparedQuery(runs_of_team).first(team=team.pk) is None
 
 
 def test_a_value_is_never_read_as_sql(team: Team) -> None:
-    kept = KeptQuery(lambda: Team.objects.filter(slug=Given("slug")).annotate(one=Value(1)))
+    kept = PreparedQuery(lambda: Team.objects.filter(slug=Param("slug")).annotate(one=Value(1)))
 
     assert kept.first(slug="acme' OR '1'='1") is None
     assert kept.first(slug="acme") == team
@@ -80,7 +80,7 @@ def test_a_value_is_never_read_as_sql(team: Team) -> None:
 
 def test_postgres_keeps_the_plan_of_kept_sql_alone(team: Team) -> None:
     """A plan that is kept is one for any value. What people filter by needs one for theirs: see the settings."""
-    kept = KeptQuery(lambda: Team.objects.filter(slug=Given("slug")))
+    kept = PreparedQuery(lambda: Team.objects.filter(slug=Param("slug")))
 
     for _ in range(5):
         assert kept.first(slug="acme") == Team.objects.filter(name=team.name).get() == team
@@ -169,7 +169,7 @@ def test_what_is_known_is_not_asked(team: Team) -> None:
     run = RunFactory(team=team)
     event = RunEvent(run=run, seq=1, type="log")
 
-    know_all(run, "events", [event])
+    prime_relation(run, "events", [event])
 
     with CaptureQueriesContext(connection) as asked:
         assert list(run.events.all()) == [event]

@@ -20,7 +20,7 @@ from django.db.models.query import get_related_populators
 M = TypeVar("M", bound=Model)
 
 
-class Given(Expression):
+class Param(Expression):
     """Stands in a kept queryset for a value that each call names."""
 
     def __init__(self, name: str) -> None:
@@ -31,8 +31,8 @@ class Given(Expression):
         return "%s", (self,)
 
 
-class KeptQuery(Generic[M]):
-    """A queryset of one shape. `build` is called once and puts `Given("name")` where the values of a call go."""
+class PreparedQuery(Generic[M]):
+    """A queryset of one shape. `build` is called once and puts `Param("name")` where the values of a call go."""
 
     def __init__(self, build: Callable[[], QuerySet[M]]) -> None:
         self._build = build
@@ -63,7 +63,7 @@ class _Plan(Generic[M]):
         self._prefetched: Sequence[Any] = queryset._prefetch_related_lookups  # type: ignore[attr-defined]
 
     def rows(self, given: dict[str, Any]) -> list[M]:
-        values = [given[part.name] if isinstance(part, Given) else part for part in self._parameters]
+        values = [given[part.name] if isinstance(part, Param) else part for part in self._parameters]
         ours = connections[DEFAULT_DB_ALIAS]
         with _cursor(ours) as cursor:
             cursor.execute(self._sql, values)
@@ -152,7 +152,7 @@ def _insert_of(model: type[Model], rows: tuple[tuple[str, ...], ...]) -> str:
     return f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {values}"  # noqa: S608 - no value of a caller
 
 
-def know_all(row: Model, name: str, rows: list[Any]) -> None:
+def prime_relation(row: Model, name: str, rows: list[Any]) -> None:
     """Say what stands behind a reverse relation of a row, as after a prefetch, so that nobody asks."""
     known = getattr(row, name).all()
     known._result_cache, known._prefetch_done = rows, True
