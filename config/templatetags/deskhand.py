@@ -14,10 +14,11 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from accounts import formats
 from accounts.api.idempotency import FORM_KEY
 from billing import entitlements
 from billing.plans import Limit
-from config import charts, fields, formats, icons, markdown
+from config import charts, fields, icons, markdown
 
 register = template.Library()
 

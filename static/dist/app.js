@@ -944,7 +944,7 @@ function setTheme(theme) {
 
 on("click", "[data-theme-toggle]", () => setTheme(getComputedStyle(root).colorScheme === "dark" ? "light" : "dark"));
 on("click", "[data-theme-set]", (event, button) => setTheme(button.dataset.themeSet));
-/* Times stay true while a page is open. config/formats.py writes the same words on the server. */
+/* Times stay true while a page is open. accounts/formats.py writes the same words on the server. */
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 function relativeTime(at, now = new Date()) {

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from config import formats
-from config.formats import DASH
+from accounts import formats
+from accounts.formats import DASH
 
 NOW = datetime(2026, 11, 19, 14, 31, 37, tzinfo=UTC)
 

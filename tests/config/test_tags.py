@@ -12,8 +12,8 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.utils import timezone
 
+from accounts.formats import DASH
 from config import icons
-from config.formats import DASH
 from config.templatetags.deskhand import STATUS
 from tasks.models import RunStatus
 

@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import formats
 from accounts.models import AuditEntry, Role, User
 from agents.models import Agent
-from config import formats
 from tasks.models import Run, Task
 from tasks.services.runs import start_run
 from tests.factories import AgentFactory, MembershipFactory, TaskFactory

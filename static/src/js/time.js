@@ -1,4 +1,4 @@
-/* Times stay true while a page is open. config/formats.py writes the same words on the server. */
+/* Times stay true while a page is open. accounts/formats.py writes the same words on the server. */
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 function relativeTime(at, now = new Date()) {
