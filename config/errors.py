@@ -21,9 +21,9 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework import exceptions as drf
 
-from accounts.api.authentication import BEARER
-from accounts.api.errors import TooLarge
 from accounts.errors import DISK_FULL, AppError, FieldError, Forbidden, NotFound, Unavailable, is_disk_full
+from accounts.rest.authentication import BEARER
+from accounts.rest.errors import TooLarge
 from accounts.tracing import current_request_id
 from config.redirects import SAFE_METHODS
 

@@ -296,17 +296,17 @@ if env.str("EMAIL_URL", default=""):
 # ---- API
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "accounts.api.authentication.TokenAuthentication",
-        "accounts.api.authentication.ApiKeyAuthentication",
-        "accounts.api.authentication.SessionAuthentication",
+        "accounts.rest.authentication.TokenAuthentication",
+        "accounts.rest.authentication.ApiKeyAuthentication",
+        "accounts.rest.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.TeamPermission"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.rest.permissions.TeamPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["accounts.api.parsers.StrictJSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "accounts.api.pagination.CursorPagination",
-    "DEFAULT_FILTER_BACKENDS": ["accounts.api.filters.StrictFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "accounts.api.schema.DeskhandSchema",
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttles.KeyThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.rest.parsers.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "accounts.rest.pagination.CursorPagination",
+    "DEFAULT_FILTER_BACKENDS": ["accounts.rest.filters.StrictFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "accounts.rest.schema.DeskhandSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.rest.throttles.KeyThrottle"],
     "DEFAULT_THROTTLE_RATES": {
         "key": env.str("DESKHAND_API_RATE", default="100/min"),
         "address": env.str("DESKHAND_ADDRESS_RATE", default="60/min"),

@@ -13,13 +13,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import TeamViewSet
-from accounts.api.filters import TimeFilter
-from accounts.api.pagination import CursorPagination
-from accounts.api.serializers import shown
 from accounts.downloads import audit_download
 from accounts.models import AuditEntry
 from accounts.models.audit import AuditEntryQuerySet
+from accounts.rest.base import TeamViewSet
+from accounts.rest.filters import TimeFilter
+from accounts.rest.pagination import CursorPagination
+from accounts.rest.serializers import shown
 from accounts.services import chain
 
 

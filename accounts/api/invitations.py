@@ -10,12 +10,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import ListAndShow, TeamAPIView
-from accounts.api.idempotency import idempotent
-from accounts.api.serializers import StrictSerializer
 from accounts.api.teams import IN_PERSON, OfTeam, TeamSerializer
 from accounts.errors import Forbidden, NotFound
 from accounts.models import Invitation, Role
+from accounts.rest.base import ListAndShow, TeamAPIView
+from accounts.rest.idempotency import idempotent
+from accounts.rest.serializers import StrictSerializer
 from accounts.services import invitations
 from accounts.tenancy import access_of_member
 

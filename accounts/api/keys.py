@@ -9,11 +9,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import ListAndShow
-from accounts.api.idempotency import idempotent
-from accounts.api.serializers import StrictSerializer
 from accounts.models import ApiKey
 from accounts.models.roles import SCOPES
+from accounts.rest.base import ListAndShow
+from accounts.rest.idempotency import idempotent
+from accounts.rest.serializers import StrictSerializer
 from accounts.services import keys
 
 

@@ -9,10 +9,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import TeamAPIView
-from accounts.api.serializers import StrictSerializer
 from accounts.models import Membership
 from accounts.models.roles import SCOPES
+from accounts.rest.base import TeamAPIView
+from accounts.rest.serializers import StrictSerializer
 from accounts.services import people
 
 

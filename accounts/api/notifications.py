@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import notifications
-from accounts.api.base import ListAndShow
 from accounts.models import Notification
 from accounts.models.notifications import NotificationQuerySet
+from accounts.rest.base import ListAndShow
 
 
 @extend_schema_serializer(component_name="Notification")

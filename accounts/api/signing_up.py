@@ -13,8 +13,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import OpenAPIView
-from accounts.api.serializers import StrictSerializer
+from accounts.rest.base import OpenAPIView
+from accounts.rest.serializers import StrictSerializer
 from accounts.services import signing_up
 
 

@@ -11,14 +11,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import ListAndShow, TeamViewSet, find, refuses, takes
-from accounts.api.conditional import conditional, require_match, with_etag
-from accounts.api.idempotency import idempotent
-from accounts.api.permissions import InsufficientScope
-from accounts.api.serializers import StrictSerializer
 from accounts.errors import Forbidden
 from accounts.models import Membership, Role, Team, User
 from accounts.removal import dependents
+from accounts.rest.base import ListAndShow, TeamViewSet, find, refuses, takes
+from accounts.rest.conditional import conditional, require_match, with_etag
+from accounts.rest.idempotency import idempotent
+from accounts.rest.permissions import InsufficientScope
+from accounts.rest.serializers import StrictSerializer
 from accounts.services import members, teams
 from accounts.services.closing import remove_team
 from accounts.tenancy import Access, access_of_member

@@ -11,11 +11,11 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import ListAndShow, TeamViewSet, find
-from accounts.api.conditional import conditional, require_match, with_etag
-from accounts.api.idempotency import idempotent
-from accounts.api.permissions import require_scope
 from accounts.errors import FieldError, InvalidInput
+from accounts.rest.base import ListAndShow, TeamViewSet, find
+from accounts.rest.conditional import conditional, require_match, with_etag
+from accounts.rest.idempotency import idempotent
+from accounts.rest.permissions import require_scope
 from agents.api.serializers import AgentChange, AgentSerializer, AgentVersionSerializer, NewAgent
 from agents.models import Agent, AgentStatus, AgentVersion
 from agents.roles import find as find_role

@@ -12,10 +12,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import TeamAPIView, find
-from accounts.api.conditional import conditional, etag_of_text, require_etag
-from accounts.api.serializers import StrictSerializer
 from accounts.models import Team
+from accounts.rest.base import TeamAPIView, find
+from accounts.rest.conditional import conditional, etag_of_text, require_etag
+from accounts.rest.serializers import StrictSerializer
 from agents.models import Agent
 from billing.models import Budget
 from billing.reports import Standing, month_start, standings

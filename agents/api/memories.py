@@ -9,10 +9,10 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import ListAndShow, find
-from accounts.api.conditional import conditional, require_match, with_etag
-from accounts.api.idempotency import idempotent
-from accounts.api.serializers import EmptyInput
+from accounts.rest.base import ListAndShow, find
+from accounts.rest.conditional import conditional, require_match, with_etag
+from accounts.rest.idempotency import idempotent
+from accounts.rest.serializers import EmptyInput
 from agents.api.agents import OfAgent
 from agents.api.serializers import MemoryInput, MemorySerializer
 from agents.models import Memory

@@ -11,9 +11,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import TeamAPIView, find
-from accounts.api.conditional import conditional, etag_of_text, require_etag
-from accounts.api.serializers import StrictSerializer
+from accounts.rest.base import TeamAPIView, find
+from accounts.rest.conditional import conditional, etag_of_text, require_etag
+from accounts.rest.serializers import StrictSerializer
 from agents.models import Agent
 from agents.services.visibility import limit_agent, limited_to
 

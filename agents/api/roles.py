@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import TeamAPIView
+from accounts.rest.base import TeamAPIView
 from agents.api.serializers import ToolPolicySerializer, usd
 from agents.roles import ROLES, RoleTemplate
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from accounts.api.serializers import StrictSerializer
+from accounts.rest.serializers import StrictSerializer
 from accounts.services.people import HUES
 from agents.models import Agent, AgentStatus, AgentVersion, Memory, Runtime
 from agents.roles import ROLES

@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts import formats
-from accounts.api.idempotency import FORM_KEY
+from accounts.rest.idempotency import FORM_KEY
 from billing import entitlements
 from billing.plans import Limit
 from config import charts, fields, icons, markdown
@@ -108,7 +108,7 @@ def copy_id(value: object, label: str = "ID") -> dict[str, str]:
 
 @register.simple_tag(takes_context=True)
 def form_key(context: template.Context, is_new: object = False) -> SafeString:
-    """What makes a form that is sent twice count once (accounts/api/idempotency.py). A refused one keeps its own."""
+    """What makes a form that is sent twice count once (accounts/rest/idempotency.py). A refused one keeps its own."""
     given = "" if is_new or "request" not in context else context["request"].POST.get(FORM_KEY, "")[:64]
     key = given or secrets.token_hex(16)
     return format_html('<input type="hidden" name="{}" value="{}" autocomplete="off">', FORM_KEY, key)

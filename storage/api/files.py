@@ -13,11 +13,11 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import TeamViewSet
-from accounts.api.errors import TooLarge
-from accounts.api.idempotency import allow_a_slow_store, idempotent
-from accounts.api.serializers import StrictSerializer
 from accounts.errors import Conflict
+from accounts.rest.base import TeamViewSet
+from accounts.rest.errors import TooLarge
+from accounts.rest.idempotency import allow_a_slow_store, idempotent
+from accounts.rest.serializers import StrictSerializer
 from storage import services
 from storage.models import StoredFile
 

@@ -13,9 +13,9 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import OpenAPIView, TeamViewSet
-from accounts.api.idempotency import allow_a_slow_store, idempotent
-from accounts.api.serializers import EmptyInput, StrictSerializer
+from accounts.rest.base import OpenAPIView, TeamViewSet
+from accounts.rest.idempotency import allow_a_slow_store, idempotent
+from accounts.rest.serializers import EmptyInput, StrictSerializer
 from storage import uploads
 from storage.api.files import FileSerializer
 from storage.models import Upload

@@ -12,10 +12,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import TeamAPIView, find, takes
-from accounts.api.errors import BadParameter
-from accounts.api.idempotency import idempotent
-from accounts.api.serializers import EmptyInput
+from accounts.rest.base import TeamAPIView, find, takes
+from accounts.rest.errors import BadParameter
+from accounts.rest.idempotency import idempotent
+from accounts.rest.serializers import EmptyInput
 from agents.models import Agent
 from tasks.api.shapes import RunSerializer, new_run
 from tasks.reports.activity import agent_tally

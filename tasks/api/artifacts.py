@@ -11,7 +11,7 @@ from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 
-from accounts.api.base import TeamViewSet, refuses
+from accounts.rest.base import TeamViewSet, refuses
 from storage.downloads import download
 from tasks.api.runs import OfRun
 from tasks.api.shapes import ArtifactSerializer

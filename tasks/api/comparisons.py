@@ -8,7 +8,7 @@ from uuid import UUID
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from accounts.api.errors import BadParameter
+from accounts.rest.errors import BadParameter
 from tasks.services.comparisons import Comparison
 
 STATES = ("same", "result", "changed", "left", "right")

@@ -9,9 +9,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import TeamAPIView, find, takes
-from accounts.api.errors import BadParameter
-from accounts.api.serializers import shown
+from accounts.rest.base import TeamAPIView, find, takes
+from accounts.rest.errors import BadParameter
+from accounts.rest.serializers import shown
 from tasks.api.event_schema import EVENT_LIST
 from tasks.events import EVENT_TYPES
 from tasks.models import Run, RunEvent

@@ -8,8 +8,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.api.fields import TeamRow, TeamRows
-from accounts.api.serializers import StrictSerializer
+from accounts.rest.fields import TeamRow, TeamRows
+from accounts.rest.serializers import StrictSerializer
 from agents.models import Agent
 from storage.models import StoredFile
 from tasks.models import Task

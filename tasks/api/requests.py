@@ -7,8 +7,8 @@ from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import ListAndShow, TeamViewSet
-from accounts.api.idempotency import idempotent
+from accounts.rest.base import ListAndShow, TeamViewSet
+from accounts.rest.idempotency import idempotent
 from tasks.api.inputs import AnswerInput
 from tasks.api.runs import OfRun
 from tasks.api.shapes import HumanRequestSerializer, RunAgentSerializer, badge_of

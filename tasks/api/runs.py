@@ -15,12 +15,12 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import NOTHING_HERE, ListAndShow, TeamViewSet, find, takes
-from accounts.api.filters import TimeFilter
-from accounts.api.idempotency import idempotent
-from accounts.api.serializers import EmptyInput
 from accounts.errors import NotFound
 from accounts.prepared_sql import Param, PreparedQuery, prime_relation
+from accounts.rest.base import NOTHING_HERE, ListAndShow, TeamViewSet, find, takes
+from accounts.rest.filters import TimeFilter
+from accounts.rest.idempotency import idempotent
+from accounts.rest.serializers import EmptyInput
 from accounts.tenancy import Access
 from tasks.api.comparisons import ComparisonSerializer, read_with
 from tasks.api.inputs import (

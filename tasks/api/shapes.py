@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from accounts.api.serializers import shown
+from accounts.rest.serializers import shown
 from agents.runtimes import get_runtime
 from tasks.models import TERMINAL, Artifact, HumanRequest, RequestKind, Run, RunStatus, Task, WaitKind
 from tasks.variables import TYPES

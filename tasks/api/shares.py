@@ -11,9 +11,9 @@ from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import TeamViewSet
-from accounts.api.idempotency import idempotent
-from accounts.api.serializers import EmptyInput
+from accounts.rest.base import TeamViewSet
+from accounts.rest.idempotency import idempotent
+from accounts.rest.serializers import EmptyInput
 from tasks.api.runs import OfRun
 from tasks.models import RunShare
 from tasks.services import shares

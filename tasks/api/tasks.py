@@ -12,9 +12,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import ListAndShow, find
-from accounts.api.conditional import conditional, require_match, with_etag
-from accounts.api.idempotency import idempotent
+from accounts.rest.base import ListAndShow, find
+from accounts.rest.conditional import conditional, require_match, with_etag
+from accounts.rest.idempotency import idempotent
 from tasks.api.inputs import TaskChange, TaskInput, TaskRunInput
 from tasks.api.runs import start
 from tasks.api.shapes import RunSerializer, TaskSerializer, new_run

@@ -15,8 +15,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from accounts.api.idempotency import once
 from accounts.errors import NotFound
+from accounts.rest.idempotency import once
 from accounts.tenancy import TeamRequest, require, team_required
 from tasks.models import LIVE, Run, RunStatus
 from tasks.services import runs

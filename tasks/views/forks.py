@@ -8,8 +8,8 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
-from accounts.api.idempotency import once
 from accounts.errors import AppError
+from accounts.rest.idempotency import once
 from accounts.tenancy import TeamRequest, require, team_required
 from tasks.forms.forks import ForkForm
 from tasks.forms.runs import show_refusal

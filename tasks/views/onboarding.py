@@ -11,9 +11,9 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
-from accounts.api.idempotency import once
 from accounts.errors import AppError
 from accounts.forms import add_refusal
+from accounts.rest.idempotency import once
 from accounts.tenancy import TeamRequest, require, team_required
 from agents import roles
 from agents.models import Agent

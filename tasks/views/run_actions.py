@@ -10,8 +10,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.api.idempotency import once
 from accounts.errors import AppError, Conflict
+from accounts.rest.idempotency import once
 from accounts.tenancy import TeamRequest, require, team_required
 from tasks.reports.bundle import bundle_download
 from tasks.reports.receipt import receipt

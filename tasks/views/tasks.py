@@ -11,8 +11,8 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.api.idempotency import once
 from accounts.errors import AppError
+from accounts.rest.idempotency import once
 from accounts.tenancy import TeamRequest, may, require, team_required
 from agents.models import Agent
 from tasks import variables

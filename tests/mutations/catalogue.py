@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CALLING, DRIVER, HANDS = "tasks/engine/tool_executor.py", "tasks/engine/driver.py", "tasks/engine/tool_calls.py"
 JOURNAL, MODEL, RECOVERY, SQL = (f"tasks/engine/{name}.py" for name in ("journal", "model", "recovery", "sql"))
 ANSWERS, KEEPING, RUNS = (f"tasks/services/{name}.py" for name in ("answers", "housekeeping", "runs"))
-IDEMPOTENCY, STORAGE, HUB = "accounts/api/idempotency.py", "storage/services.py", "tasks/live/hub.py"
+IDEMPOTENCY, STORAGE, HUB = "accounts/rest/idempotency.py", "storage/services.py", "tasks/live/hub.py"
 
 CALLS, EFFECTS, ENDINGS = (f"tests/tasks/test_engine_{name}.py::" for name in ("calls", "effects", "endings"))
 HINTS, LIMITS, PEOPLE = (f"tests/tasks/test_engine_{name}.py::" for name in ("hints", "limits", "people"))

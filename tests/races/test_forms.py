@@ -10,8 +10,8 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
-from accounts.api import idempotency
 from accounts.models import Team, User
+from accounts.rest import idempotency
 from billing import entitlements
 from storage import services
 from tasks.models import Run

@@ -25,10 +25,10 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.errors import BadParameter, IdempotencyInProgress, IdempotencyKeyReused
 from accounts.errors import AppError
 from accounts.models import IdempotencyRecord, Team
 from accounts.prepared_sql import Param, PreparedQuery, insert
+from accounts.rest.errors import BadParameter, IdempotencyInProgress, IdempotencyKeyReused
 from accounts.tenancy import TeamRequest
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.serializer_helpers import ReturnList
 
-from accounts.api.errors import BadParameter
+from accounts.rest.errors import BadParameter
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView

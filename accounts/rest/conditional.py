@@ -12,7 +12,7 @@ from django.utils.http import parse_etags
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.errors import PreconditionFailed
+from accounts.rest.errors import PreconditionFailed
 
 F = TypeVar("F", bound=Callable[..., Any])
 

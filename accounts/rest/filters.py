@@ -12,7 +12,7 @@ from django_filters.rest_framework import DjangoFilterBackend, IsoDateTimeFilter
 from django_filters.utils import translate_validation
 from rest_framework.request import Request
 
-from accounts.api.errors import BadParameter
+from accounts.rest.errors import BadParameter
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView

@@ -11,7 +11,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 
 from accounts import strict_json
-from accounts.api.errors import TooLarge
+from accounts.rest.errors import TooLarge
 
 
 class StrictJSONParser(BaseParser):

@@ -12,11 +12,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.api.errors import BadParameter
-from accounts.api.serializers import StrictSerializer, checked, shown
-from accounts.api.throttles import AddressThrottle, count_stranger, put_rate_headers
 from accounts.errors import NotFound
 from accounts.models import Team, TeamScopedQuerySet, User
+from accounts.rest.errors import BadParameter
+from accounts.rest.serializers import StrictSerializer, checked, shown
+from accounts.rest.throttles import AddressThrottle, count_stranger, put_rate_headers
 from accounts.tenancy import Access
 
 M = TypeVar("M", bound=Model)

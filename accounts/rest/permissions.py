@@ -11,7 +11,7 @@ from accounts.errors import Forbidden, NotFound
 from accounts.tenancy import Access
 
 if TYPE_CHECKING:
-    from accounts.api.base import TeamAPIView
+    from accounts.rest.base import TeamAPIView
 
 NO_SUCH_TEAM = "You are in no team of that name (header X-Team)."
 
