@@ -36,7 +36,7 @@ from accounts.models import (
     TokenFamily,
     User,
 )
-from accounts.services import closing, credentials, keys, members, teams, tokens
+from accounts.services import credentials, deletion, keys, members, teams, tokens
 
 M = TypeVar("M", bound=Model)
 
@@ -81,20 +81,20 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().response_action(*args, **kwargs)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        record_desk(request, obj, "added", message)
+        record_operator_change(request, obj, "added", message)
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        record_desk(request, obj, "changed", message)
+        record_operator_change(request, obj, "changed", message)
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         for obj in queryset:
-            record_desk(request, obj, "deleted", [])
+            record_operator_change(request, obj, "deleted", [])
         return super().log_deletions(request, queryset)
 
 
-def record_desk(request: HttpRequest, obj: Model, what: str, message: Any) -> None:
+def record_operator_change(request: HttpRequest, obj: Model, what: str, message: Any) -> None:
     """One entry in each team that the row belongs to; what belongs to no team is only in Django's own admin log."""
     operator: Any = request.user
     name = f"operator.{what}_{obj._meta.model_name}"
@@ -185,11 +185,11 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         operator: Any = request.user
-        closing.remove_people(people=[obj], actor=operator)
+        deletion.remove_people(people=[obj], actor=operator)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         operator: Any = request.user
-        closing.remove_people(people=list(queryset), actor=operator)
+        deletion.remove_people(people=list(queryset), actor=operator)
 
     @admin.action(description="Send a test mail")
     def send_test_mail(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

@@ -1,6 +1,6 @@
 """Writing the audit log. Called inside the transaction of the change that it records; takes no lock and one statement.
 
-`accounts/services/chain.py` seals what is written here.
+`accounts/services/audit_chain.py` seals what is written here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from accounts.models import AuditEntry, Team, User
 from accounts.prepared_sql import insert
-from accounts.tracing import current_address, current_key_label, current_request_id, is_at_the_desk
+from accounts.tracing import current_address, current_key_label, current_request_id, is_operator
 
 
 def record(*, team: Team, actor: User | None, action: str, target: models.Model, **data: Any) -> None:
@@ -50,7 +50,7 @@ def entry(*, team: Team, actor: User | None, action: str, target: models.Model, 
 
 def _label(actor: User | None) -> str:
     label = actor.email if actor else "system"
-    if is_at_the_desk.get():
+    if is_operator.get():
         label = f"{label} (operator)"
     key = current_key_label.get()
     return f"{label} by key {key}"[:160] if key else label[:160]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.views import joining, team
+from accounts.views import accept_invitation, team
 
 app_name = "people"
 urlpatterns = [
     path("teams/new/", team.team_new, name="team_new"),
-    path("invitations/", joining.invitation, name="invitation"),
-    path("invitations/<str:token>/", joining.invitation_open, name="invitation_open"),
+    path("invitations/", accept_invitation.invitation, name="invitation"),
+    path("invitations/<str:token>/", accept_invitation.invitation_open, name="invitation_open"),
 ]

@@ -9,5 +9,5 @@ current_key_label: ContextVar[str] = ContextVar("key_label", default="")
 """The API key that the caller used, such as "CI (dh_1a2b3c4d5e_…)"; empty for a signed-in person."""
 current_address: ContextVar[str] = ContextVar("address", default="")
 """The address of the caller; empty in jobs and commands."""
-is_at_the_desk: ContextVar[bool] = ContextVar("is_at_the_desk", default=False)
+is_operator: ContextVar[bool] = ContextVar("is_operator", default=False)
 """Whether an operator acts, in the admin, and not a member of the team."""

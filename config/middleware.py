@@ -14,7 +14,7 @@ from uuid import uuid4
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 
-from accounts.tracing import current_address, current_key_label, current_request_id, is_at_the_desk
+from accounts.tracing import current_address, current_key_label, current_request_id, is_operator
 
 _SANE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -30,7 +30,7 @@ class RequestIdMiddleware:
             current_request_id: request_id,
             current_key_label: "",
             current_address: _address(request),
-            is_at_the_desk: request.path.startswith("/admin/"),
+            is_operator: request.path.startswith("/admin/"),
         }
         tokens = [(variable, variable.set(value)) for variable, value in values.items()]
         try:

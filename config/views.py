@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.errors import NotFound
 from accounts.models import Membership, Team, User
 from accounts.tenancy import may
-from accounts.views import joining
+from accounts.views import accept_invitation
 from agents.models import Agent
 from config import styleguide as samples
 
@@ -50,7 +50,7 @@ def home(request: HttpRequest) -> HttpResponse:
     An invitation that they opened before they signed in comes first.
     """
     user: Any = request.user
-    if request.session.get(joining.FIRST):
+    if request.session.get(accept_invitation.FIRST):
         return redirect("people:invitation")
     teams = Team.objects.filter(memberships__user=user)
     last = teams.filter(slug=request.session.get(LAST_TEAM, "")).first()

@@ -28,7 +28,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT)
 
 
-def wrong_with(schema: Any) -> str | None:
+def schema_error(schema: Any) -> str | None:
     """Why this cannot be used as a schema, or None."""
     if not isinstance(schema, Mapping):
         return "A schema is a JSON object."
@@ -45,8 +45,8 @@ def wrong_with(schema: Any) -> str | None:
     return None
 
 
-def misfit(value: Any, schema: Mapping[str, Any]) -> str | None:
-    """Where and why the value does not fit a schema that `wrong_with` let through, or None."""
+def validation_error(value: Any, schema: Mapping[str, Any]) -> str | None:
+    """Where and why the value does not fit a schema that `schema_error` let through, or None."""
     try:
         _Validator(schema, registry=Registry()).validate(value)
     except ValidationError as error:

@@ -20,7 +20,7 @@ from accounts.rest.base import TeamViewSet
 from accounts.rest.filters import TimeFilter
 from accounts.rest.pagination import CursorPagination
 from accounts.rest.serializers import shown
-from accounts.services import chain
+from accounts.services import audit_chain
 
 
 @extend_schema_serializer(component_name="AuditEntry")
@@ -45,7 +45,7 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
 
 
 @extend_schema_serializer(component_name="AuditVerdict")
-class VerdictSerializer(serializers.Serializer[chain.Verdict]):
+class VerdictSerializer(serializers.Serializer[audit_chain.Verdict]):
     is_unbroken = serializers.BooleanField()
     entries = serializers.IntegerField(help_text="How many are in order, from the first.")
     head = serializers.CharField(help_text="The hash of the last of these. Keep it elsewhere.")
@@ -94,7 +94,7 @@ class AuditViewSet(TeamViewSet):
     read_scope = write_scope = "team:admin"
 
     def list(self, request: Request) -> Response:
-        chain.seal(self.team.pk)
+        audit_chain.seal(self.team.pk)
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response([shown(AuditEntrySerializer, row) for row in page or ()])
 
@@ -104,5 +104,5 @@ class AuditViewSet(TeamViewSet):
 
     @action(detail=False, methods=["get"], pagination_class=None, filterset_class=None)
     def verify(self, request: Request) -> Response:
-        verdict: Any = chain.verify(self.team.pk)
+        verdict: Any = audit_chain.verify(self.team.pk)
         return Response(VerdictSerializer(verdict).data)

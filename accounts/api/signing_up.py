@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from accounts.rest.base import OpenAPIView
 from accounts.rest.serializers import StrictSerializer
-from accounts.services import signing_up
+from accounts.services import sign_up
 
 
 @extend_schema_serializer(component_name="SignUp")
@@ -51,7 +51,7 @@ class SignUpView(OpenAPIView):
         given = SignUpInput(data=request.data)
         given.is_valid(raise_exception=True)
         with _no_page(request._request) as plain:
-            signing_up.sign_up(request=plain, **given.validated_data)
+            sign_up.sign_up(request=plain, **given.validated_data)
         return Response({"detail": "Look at your mail: its link finishes the account."}, status=202)
 
 
@@ -66,7 +66,7 @@ class VerifyEmailView(OpenAPIView):
         given = VerifyEmailInput(data=request.data)
         given.is_valid(raise_exception=True)
         with _no_page(request._request) as plain:
-            email = signing_up.verify_email(request=plain, **given.validated_data)
+            email = sign_up.verify_email(request=plain, **given.validated_data)
         return Response({"email": email})
 
 

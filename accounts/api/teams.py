@@ -20,7 +20,7 @@ from accounts.rest.idempotency import idempotent
 from accounts.rest.permissions import InsufficientScope
 from accounts.rest.serializers import StrictSerializer
 from accounts.services import members, teams
-from accounts.services.closing import remove_team
+from accounts.services.deletion import remove_team
 from accounts.tenancy import Access, access_of_member
 
 IN_PERSON = "A key works inside one team. Sign in yourself for this."

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from accounts.rest.base import OpenAPIView
 from accounts.rest.serializers import StrictSerializer
-from accounts.services import signing_in, tokens
+from accounts.services import sign_in, tokens
 
 
 @extend_schema_serializer(component_name="SignIn")
@@ -42,7 +42,7 @@ class TokenView(OpenAPIView):
     def post(self, request: Request) -> Response:
         given = SignInInput(data=request.data)
         given.is_valid(raise_exception=True)
-        user = signing_in.person_of(request=request._request, **given.validated_data)
+        user = sign_in.person_of(request=request._request, **given.validated_data)
         pair = tokens.issue_pair(user=user, user_agent=request.headers.get("User-Agent", ""))
         return Response(PairSerializer(pair).data)
 

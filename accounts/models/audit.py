@@ -39,7 +39,7 @@ class AuditEntryQuerySet(TeamScopedQuerySet["AuditEntry"]):
 
 
 class AuditEntry(TeamScopedModel):
-    """One entry. `accounts/audit.py` writes it; `accounts/services/chain.py` gives it seq, prev_hash and hash later.
+    """One entry. `accounts/audit.py` writes it; `accounts/services/audit_chain.py` adds seq, prev_hash and hash.
 
     A trigger in the database refuses every other change. There are no foreign keys in the database:
     neither a removed person nor a deleted team takes an entry along.

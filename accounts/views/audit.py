@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.downloads import audit_download
 from accounts.models import AuditEntry, User
 from accounts.models.audit import AuditEntryQuerySet
-from accounts.services import chain
+from accounts.services import audit_chain
 from accounts.tenancy import TeamRequest, membership_required, require
 
 PAGE = 50
@@ -79,8 +79,8 @@ class Row:
 def audit_log(request: TeamRequest) -> HttpResponse:
     """The log, newest first. A POST verifies the chain and says what it found."""
     require(request, "team:admin")
-    verdict = chain.verify(request.team.pk) if request.method == "POST" else None
-    chain.seal(request.team.pk)
+    verdict = audit_chain.verify(request.team.pk) if request.method == "POST" else None
+    audit_chain.seal(request.team.pk)
     text = request.GET.get("q", "").strip()[:SEARCH_MAX].replace("\0", "")
     kind, period = request.GET.get("kind", ""), request.GET.get("period", "")
     entries = AuditEntry.objects.for_team(request.team).sealed()

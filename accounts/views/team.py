@@ -15,7 +15,7 @@ from accounts.errors import AppError, Conflict
 from accounts.forms import NewTeamForm, TeamDeleteForm, TeamForm, TransferForm, add_refusal
 from accounts.models import Membership, Role, User
 from accounts.removal import dependents, open_links_by
-from accounts.services import closing, members, teams
+from accounts.services import deletion, members, teams
 from accounts.tenancy import TeamRequest, may, membership_required, require
 
 ENDS = (
@@ -96,7 +96,7 @@ def team_delete(request: TeamRequest) -> HttpResponse:
     form = TeamDeleteForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            closing.remove_team(team=request.team, actor=request.user, confirm=form.cleaned_data["confirm"])
+            deletion.remove_team(team=request.team, actor=request.user, confirm=form.cleaned_data["confirm"])
         except AppError as error:
             add_refusal(form, error)
         else:

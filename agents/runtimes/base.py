@@ -46,7 +46,7 @@ class ToolDefinition:
     input_schema: Mapping[str, Any]
 
 
-OF_A_MODEL = ("thinking", "output_config")
+MODEL_SPECIFIC_OPTIONS = ("thinking", "output_config")
 """Options that one model knows and another may refuse: they go to the version's own model and to no other."""
 
 

@@ -31,7 +31,7 @@ def question(call: ToolCall, *, step_index: int, now: datetime) -> RequestWrite:
         title=str(arguments.get("question", ""))[:200],
         prompt=str(arguments.get("why", "")),
         choices=arguments.get("choices") or None,
-        schema=None if schema is None or schemas.wrong_with(schema) else schema,
+        schema=None if schema is None or schemas.schema_error(schema) else schema,
         step_index=step_index,
         call_id=call.id,
         tool=call.tool,

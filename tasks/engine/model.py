@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from agents.runtimes.base import OF_A_MODEL, ModelError, Stop, Turn, TurnRequest
+from agents.runtimes.base import MODEL_SPECIFIC_OPTIONS, ModelError, Stop, Turn, TurnRequest
 from tasks import events
 from tasks.engine import conversation, human_requests
 from tasks.engine.claimed_run import ClaimedRun
@@ -27,7 +27,7 @@ MAX_CUT_OFFS = 3
 def _request(run: ClaimedRun, index: int) -> TurnRequest:
     options = run.row["options"] or {}
     if run.row["is_other_model"]:
-        options = {name: value for name, value in options.items() if name not in OF_A_MODEL}
+        options = {name: value for name, value in options.items() if name not in MODEL_SPECIFIC_OPTIONS}
     return TurnRequest(
         run_id=str(run.id),
         step_key=run.step_key(index),

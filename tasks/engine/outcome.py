@@ -56,7 +56,7 @@ def _output(run: ClaimedRun, text: str) -> tuple[Any, str | None]:
         value = json.loads(fenced.group(1) if fenced else text)
     except json.JSONDecodeError as error:
         return None, f"the final answer must be only JSON, and it is not ({error.msg} at character {error.pos})."
-    problem = schemas.misfit(value, schema)
+    problem = schemas.validation_error(value, schema)
     return (None, f"the final answer does not fit the declared schema: {problem}.") if problem else (value, None)
 
 

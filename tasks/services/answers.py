@@ -132,7 +132,7 @@ def _check_question(asked: HumanRequest, answer: Mapping[str, Any]) -> dict[str,
     if len(str(value)) > MAX_ANSWER:
         raise _invalid("value", "too_long", f"At most {MAX_ANSWER:,} characters.")
     if asked.schema:
-        problem = schemas.misfit(value, asked.schema)
+        problem = schemas.validation_error(value, asked.schema)
         if problem:
             raise _invalid("value", "schema", f"The answer does not fit: {problem}.")
     return {"value": value}

@@ -36,7 +36,7 @@ def _check(task: Task) -> None:
         errors.append(FieldError("name", "required", "Give the task a name."))
     if not task.prompt.strip():
         errors.append(FieldError("prompt", "required", "Say what the agent should do."))
-    problem = schemas.wrong_with(task.output_schema) if task.output_schema else None
+    problem = schemas.schema_error(task.output_schema) if task.output_schema else None
     if problem:
         errors.append(FieldError("output_schema", "invalid", problem))
     if errors:

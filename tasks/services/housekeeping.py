@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from accounts import mail, notifications
 from accounts.models import IdempotencyRecord
-from accounts.services import chain
+from accounts.services import audit_chain
 from billing import services as budgets
 from billing.models import UsageKind, UsageOutcome, UsageRecord
 from storage import services as storage
@@ -167,7 +167,7 @@ def delete_expired_files() -> None:
 
 def seal_audit_log() -> None:
     """Entries get their place in the chain of their team."""
-    chain.seal_some()
+    audit_chain.seal_pending()
 
 
 PARTS = (

@@ -147,7 +147,7 @@ def _check(prompt: str, files: Sequence[StoredFile], output_schema: Mapping[str,
         )
     if len(files) > MAX_ATTACHMENTS:
         errors.append(FieldError("attachments", "too_many", f"At most {MAX_ATTACHMENTS} files."))
-    problem = schemas.wrong_with(output_schema) if output_schema else None
+    problem = schemas.schema_error(output_schema) if output_schema else None
     if problem:
         errors.append(FieldError("output_schema", "invalid", problem))
     if errors:

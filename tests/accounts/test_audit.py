@@ -18,7 +18,7 @@ from django.test import Client
 from accounts import audit
 from accounts.errors import Conflict
 from accounts.models import AuditEntry, AuditHead, Membership, Team, User
-from accounts.services import chain
+from accounts.services import audit_chain
 from tests.accounts.people import browser
 from tests.calling import Api, api_of
 from tests.clocks import clock_that_is_wrong_by
@@ -73,28 +73,28 @@ def test_an_entry_is_dated_by_the_clock_of_the_database(
 def test_entries_are_sealed_into_one_chain(team: Team, other_team: Team, alice: User) -> None:
     write(team, alice, "a.one", "a.two")
     write(other_team, None, "b.one")
-    assert chain.seal(team.pk) == 2
+    assert audit_chain.seal(team.pk) == 2
     write(team, alice, "a.three")
-    assert chain.seal(team.pk) == 1
-    assert chain.seal(team.pk) == 0
+    assert audit_chain.seal(team.pk) == 1
+    assert audit_chain.seal(team.pk) == 0
 
     one, two, three = AuditEntry.objects.for_team(team).order_by("seq")
     assert [e.seq for e in (one, two, three)] == [1, 2, 3]
-    assert one.prev_hash == chain.GENESIS
+    assert one.prev_hash == audit_chain.GENESIS
     assert (two.prev_hash, three.prev_hash) == (one.hash, two.hash)
     assert AuditHead.objects.get(team=team).hash == three.hash
     assert AuditEntry.objects.for_team(other_team).get().seq is None
-    assert str(chain.verify(team.pk)) == f"3 entries, unbroken, head {three.hash}"
-    assert str(chain.verify(uuid4())) == f"0 entries, unbroken, head {chain.GENESIS}"
+    assert str(audit_chain.verify(team.pk)) == f"3 entries, unbroken, head {three.hash}"
+    assert str(audit_chain.verify(uuid4())) == f"0 entries, unbroken, head {audit_chain.GENESIS}"
 
 
 def test_many_are_sealed_in_batches(team: Team, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain, "BATCH", 3)
+    monkeypatch.setattr(audit_chain, "BATCH", 3)
     write(team, alice, *(f"a.{n}" for n in range(7)))
 
-    assert chain.seal_some() == 3
-    assert chain.seal(team.pk) == 4
-    assert chain.verify(team.pk).entries == 7
+    assert audit_chain.seal_pending() == 3
+    assert audit_chain.seal(team.pk) == 4
+    assert audit_chain.verify(team.pk).entries == 7
 
 
 @pytest.mark.parametrize(
@@ -118,28 +118,28 @@ def test_verify_names_the_first_entry_that_is_not_as_it_was(
     team: Team, alice: User, sql: str, at: int, words: str
 ) -> None:
     write(team, alice, "a.one", "a.two", "a.three", "a.four")
-    assert chain.verify(team.pk).is_unbroken
+    assert audit_chain.verify(team.pk).is_unbroken
 
     tamper(sql)
 
-    found = chain.verify(team.pk)
+    found = audit_chain.verify(team.pk)
     assert (found.broken_at, found.entries) == (at, at - 1)
     assert words in found.problem
 
 
 def test_an_entry_that_was_written_anew_with_its_hash_is_found_at_the_next_one(team: Team, alice: User) -> None:
     write(team, alice, "a.one", "a.two", "a.three")
-    chain.seal(team.pk)
+    audit_chain.seal(team.pk)
     two = AuditEntry.objects.get(seq=2)
     two.actor_label = "mallory@example.com"
 
     tamper(
         "UPDATE accounts_auditentry SET actor_label = %s, hash = %s WHERE seq = 2",
         two.actor_label,
-        chain.hash_of(two.prev_hash, chain.content(two, 2)),
+        audit_chain.hash_of(two.prev_hash, audit_chain.content(two, 2)),
     )
 
-    found = chain.verify(team.pk)
+    found = audit_chain.verify(team.pk)
     assert (found.broken_at, found.problem[:30]) == (3, "is not the one that followed: ")
 
 
@@ -156,7 +156,7 @@ def test_an_entry_that_was_written_anew_with_its_hash_is_found_at_the_next_one(t
 def test_the_database_refuses_to_change_or_delete_an_entry(team: Team, alice: User, is_sealed: bool, sql: str) -> None:
     write(team, alice, "a.one")
     if is_sealed:
-        chain.seal(team.pk)
+        audit_chain.seal(team.pk)
     before = AuditEntry.objects.values().get()
 
     with pytest.raises(IntegrityError, match="audit log cannot be"), transaction.atomic():
@@ -168,29 +168,29 @@ def test_the_database_refuses_to_change_or_delete_an_entry(team: Team, alice: Us
 def test_the_log_outlives_its_people_and_its_team_until_it_is_removed(team: Team) -> None:
     person = UserFactory()
     write(team, person, "a.one", "a.two")
-    chain.seal(team.pk)
+    audit_chain.seal(team.pk)
     with pytest.raises(Conflict):
-        chain.remove_chain(team.pk)
+        audit_chain.remove_chain(team.pk)
     team_id = team.pk
 
     person.delete()
     team.delete()  # the product only closes teams; this is the worst that can happen
 
-    assert chain.verify(team_id).entries == 2
+    assert audit_chain.verify(team_id).entries == 2
     assert AuditEntry.objects.filter(team_id=team_id).first().actor_label == person.email
-    assert chain.remove_chain(team_id) == 2
+    assert audit_chain.remove_chain(team_id) == 2
     assert AuditHead.objects.filter(team_id=team_id).exists() is False
 
 
 def test_an_export_is_verified_without_the_database(team: Team, alice: User) -> None:
     write(team, alice, "a.one", "a.two")
 
-    lines = [json.loads(text) for text in chain.export(team.pk)]
+    lines = [json.loads(text) for text in audit_chain.export(team.pk)]
 
-    assert chain.verify_lines(lines) == chain.verify(team.pk)
-    assert chain.verify_lines(lines[1:]).problem == "is missing"
-    assert chain.verify_lines([lines[0], lines[0]]).problem == "is there twice"
-    assert chain.verify_lines([lines[0] | {"actor_label": "mallory"}, lines[1]]).problem == "was altered"
+    assert audit_chain.verify_lines(lines) == audit_chain.verify(team.pk)
+    assert audit_chain.verify_lines(lines[1:]).problem == "is missing"
+    assert audit_chain.verify_lines([lines[0], lines[0]]).problem == "is there twice"
+    assert audit_chain.verify_lines([lines[0] | {"actor_label": "mallory"}, lines[1]]).problem == "was altered"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -211,11 +211,11 @@ def test_an_entry_that_commits_late_gets_the_next_place() -> None:
     thread.start()
     assert written.wait(PATIENCE_S)
     write(team, alice, "a.early")
-    assert chain.seal(team.pk) == 1
+    assert audit_chain.seal(team.pk) == 1
     sealed.set()
     thread.join(PATIENCE_S)
 
-    assert chain.verify(team.pk).entries == 2
+    assert audit_chain.verify(team.pk).entries == 2
     rows = AuditEntry.objects.for_team(team).order_by("seq")
     assert [row.action for row in rows] == ["a.early", "a.late"]
     assert rows[0].pk > rows[1].pk
@@ -231,7 +231,7 @@ def test_four_that_seal_at_once_make_one_chain() -> None:
             start.wait(PATIENCE_S)
             for n in range(20):
                 write(team, alice, f"a.{n}")
-                chain.seal(team.pk)
+                audit_chain.seal(team.pk)
         finally:
             connection.close()
 
@@ -241,7 +241,7 @@ def test_four_that_seal_at_once_make_one_chain() -> None:
     for thread in threads:
         thread.join(30)
 
-    assert chain.verify(team.pk).entries == 80
+    assert audit_chain.verify(team.pk).entries == 80
 
 
 def test_the_command_verifies_exports_and_removes(
@@ -256,7 +256,7 @@ def test_the_command_verifies_exports_and_removes(
     call_command("audit", "verify")
     call_command("audit", "verify", "--file", str(tmp_path / "log.ndjson"))
 
-    verdict = chain.verify(team.pk)
+    verdict = audit_chain.verify(team.pk)
     assert capsys.readouterr().out.splitlines() == [f"{team.pk}: {verdict}", f"log.ndjson: {verdict}"]
     with pytest.raises(CommandError, match="not as it was written"):
         call_command("audit", "verify", "--file", str(tmp_path / "changed.ndjson"))

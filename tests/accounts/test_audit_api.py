@@ -10,7 +10,7 @@ import pytest
 
 from accounts import audit
 from accounts.models import AuditEntry, Team, User
-from accounts.services import chain
+from accounts.services import audit_chain
 from tests.accounts.test_audit import tamper, write
 from tests.calling import Api, api_of, signed_in
 
@@ -38,7 +38,7 @@ def test_the_log_is_read_page_by_page_newest_first(api: Api, team: Team, alice: 
     assert actions(api.get(f"{AUDIT}?ordering=created_at&limit=1")) == ["api_key.created"]
     newest = first.json()["results"][0]
     entry = AuditEntry.objects.get(action="a.three")
-    said = chain.line(entry)
+    said = audit_chain.line(entry)
     assert newest == {name: said[name] for name in newest}
     assert (newest["seq"], newest["actor"], newest["prev_hash"]) == (4, str(alice.pk), entry.prev_hash)
 
@@ -82,7 +82,7 @@ def test_the_export_is_the_chain(api: Api, team: Team, alice: User, other_team: 
     assert answer["Content-Type"] == "application/x-ndjson"
     assert answer["Content-Disposition"] == 'attachment; filename="audit-acme.ndjson"'
     assert int(answer["Content-Length"]) == len(body.encode())
-    assert chain.verify_lines(lines) == chain.verify(team.pk)
+    assert audit_chain.verify_lines(lines) == audit_chain.verify(team.pk)
 
 
 def test_verifying_names_the_first_entry_that_was_altered(api: Api, team: Team, alice: User) -> None:

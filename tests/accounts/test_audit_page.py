@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from accounts import audit
 from accounts.models import Role, Team, User
-from accounts.services import chain
+from accounts.services import audit_chain
 from accounts.views import audit as page
 from tests.accounts.test_audit import tamper, write
 from tests.factories import MembershipFactory
@@ -75,7 +75,7 @@ def test_verify_says_what_it_found(as_alice: Client, team: Team, alice: User) ->
     write(team, alice, "a.one", "a.two")
 
     whole = as_alice.post(URL).text
-    head = chain.verify(team.pk).head
+    head = audit_chain.verify(team.pk).head
     tamper("UPDATE accounts_auditentry SET action = 'a.nothing' WHERE seq = 2")
     broken = as_alice.post(URL).text
 

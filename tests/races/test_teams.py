@@ -12,7 +12,7 @@ from django.test import Client
 
 from accounts.errors import Forbidden
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Role, Team, User
-from accounts.services import closing, invitations, keys, members, teams
+from accounts.services import deletion, invitations, keys, members, teams
 from accounts.services.invitations import InvitationOver
 from accounts.services.members import LastOwner
 from tests.factories import MembershipFactory, TeamFactory, UserFactory
@@ -142,7 +142,7 @@ def test_a_team_that_is_made_while_its_owner_is_deleted_is_not_left_behind(
 ) -> None:
     operator, person = UserFactory(), UserFactory()
     teams.create_team(owner=person, name="First")
-    hold, made = closing.hold, list[Future[None]]()
+    hold, made = deletion.hold, list[Future[None]]()
 
     def make_another() -> None:
         try:
@@ -157,8 +157,8 @@ def test_a_team_that_is_made_while_its_owner_is_deleted_is_not_left_behind(
             asyncio.run(until_waiting(1, made[0]))  # type: ignore[arg-type]
             return hold(team)
 
-        monkeypatch.setattr(closing, "hold", hold_meanwhile)
-        closing.remove_people(people=[person], actor=operator)
+        monkeypatch.setattr(deletion, "hold", hold_meanwhile)
+        deletion.remove_people(people=[person], actor=operator)
 
     assert isinstance(made[0].exception(), IntegrityError)
     assert not Team.objects.filter(removed_at=None, memberships=None).exists()

@@ -8,7 +8,7 @@ from accounts.errors import Forbidden, InvalidInput, NotFound
 from accounts.models import ApiKey, AuditEntry, Membership, Role, Team
 from accounts.removal import dependents
 from accounts.services import keys, teams
-from accounts.services.closing import remove_team
+from accounts.services.deletion import remove_team
 from agents.models import Agent
 from billing.models import UsageRecord
 from tasks.models import RunStatus

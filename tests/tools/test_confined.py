@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.patience import PATIENCE_S
-from tools import confined
+from tools import limited_process
 from tools.errors import ToolFailed
 
 HERE = "tests.tools.test_confined"
@@ -29,8 +29,8 @@ def call(
     cancelled: Callable[[], bool] = lambda: False,
     **more: Any,
 ) -> Any:
-    limits = confined.Limits(timeout_s=timeout_s, memory_mb=memory_mb, file_mb=1)
-    return confined.call(f"{HERE}:{name}", more, limits=limits, cancelled=cancelled)
+    limits = limited_process.Limits(timeout_s=timeout_s, memory_mb=memory_mb, file_mb=1)
+    return limited_process.call(f"{HERE}:{name}", more, limits=limits, cancelled=cancelled)
 
 
 # ---- What runs in the child
@@ -125,7 +125,7 @@ def test_time_is_limited_even_when_term_is_ignored() -> None:
         call("spin", timeout_s=1)
 
     children = [one for one in psutil.process_iter(["ppid", "cmdline"]) if one.info["ppid"] == os.getpid()]
-    assert not [one for one in children if "tools.confined" in " ".join(one.info["cmdline"] or [])]
+    assert not [one for one in children if "tools.limited_process" in " ".join(one.info["cmdline"] or [])]
 
 
 def test_a_cancelled_run_stops_its_call() -> None:
@@ -169,11 +169,11 @@ def test_the_child_dies_with_the_worker(tmp_path: Path) -> None:
 
 def test_a_cache_folder_that_is_not_ours_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    mine = confined.cache_folder("matplotlib")
+    mine = limited_process.cache_folder("matplotlib")
     assert mine == tmp_path / f"deskhand-cache-{os.getuid()}" / "matplotlib"
 
     (tmp_path / f"deskhand-cache-{os.getuid()}").chmod(0o777)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
-    other = confined.cache_folder("matplotlib")
+    other = limited_process.cache_folder("matplotlib")
     assert other.parent != mine.parent

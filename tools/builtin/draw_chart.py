@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tools import confined, workspace
+from tools import limited_process, workspace
 from tools.charts import Kind
 from tools.errors import ToolFailed
 from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
 from tools.text import shorten
 
-_LIMITS = confined.Limits(timeout_s=60, memory_mb=2048)
+_LIMITS = limited_process.Limits(timeout_s=60, memory_mb=2048)
 _LABEL = "label"
 
 
 def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
     name = _base_name(arguments.get("path", "chart"))
-    drawn = confined.call(
+    drawn = limited_process.call(
         "tools.charts.draw:in_child",
         {"root": str(ctx.workspace), "name": name, **(_asked(arguments) if "sql" in arguments else _given(arguments))},
         limits=_LIMITS,

@@ -9,12 +9,12 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from tools import confined, http, workspace
+from tools import http, limited_process, workspace
 from tools.errors import ToolFailed
 from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
 from tools.text import detect_encoding, shorten
 
-_PAGE_LIMITS = confined.Limits(timeout_s=15, memory_mb=768)
+_PAGE_LIMITS = limited_process.Limits(timeout_s=15, memory_mb=768)
 _DEFAULT_CHARS = 20_000
 _MAX_CHARS = 60_000
 _TEXTS = (
@@ -85,7 +85,7 @@ def _text(ctx: ToolContext, response: http.Response, kind: str, charset: str) ->
     with tempfile.NamedTemporaryFile(prefix="deskhand-page-") as file:
         file.write(response.body)
         file.flush()
-        page = confined.call(
+        page = limited_process.call(
             "tools.pages:in_child",
             {"path": str(Path(file.name)), "encoding": _known(encoding), "base": response.url},
             limits=_PAGE_LIMITS,

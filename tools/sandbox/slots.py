@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools import confined
+from tools import limited_process
 from tools.errors import ToolFailed
 
 FIRST = 64_100
@@ -21,7 +21,7 @@ def user() -> Iterator[int | None]:
     if os.getuid() != 0 or not _are_mapped():
         yield None
         return
-    folder = confined.cache_folder("sandbox-users")
+    folder = limited_process.cache_folder("sandbox-users")
     for number in range(FIRST, FIRST + COUNT):
         lock = os.open(folder / str(number), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tools import confined
+from tools import limited_process
 from tools.errors import ToolFailed
 from tools.tables import names, results
 from tools.tables.results import Column
 
 MAX_SQL = 20_000
-LIMITS = confined.Limits(timeout_s=60, memory_mb=1536)
+LIMITS = limited_process.Limits(timeout_s=60, memory_mb=1536)
 # /a/b, as in paths of this machine; not a/b, which a message about a division has.
 _PATH = re.compile(r"(?<![\w/.])/[\w.@+~-]+(?:/[\w.@+~-]+)+/?")
 _ONE_STATEMENT = (
@@ -53,12 +53,12 @@ class ColumnProfile:
 
 
 def query(
-    root: Path, sql: str, *, max_rows: int, cancelled: Callable[[], bool], limits: confined.Limits = LIMITS
+    root: Path, sql: str, *, max_rows: int, cancelled: Callable[[], bool], limits: limited_process.Limits = LIMITS
 ) -> TableAnswer:
     """The answer to one reading SQL statement over the run's files, or ToolFailed."""
     if len(sql) > MAX_SQL:
         raise ToolFailed(f"The SQL is longer than {MAX_SQL:,} characters.")
-    raw = confined.call(
+    raw = limited_process.call(
         "tools.tables.asking:in_child",
         {"root": str(root), "sql": sql, "max_rows": max_rows},
         limits=limits,
@@ -74,7 +74,7 @@ def tables(root: Path) -> list[names.TableFile]:
 
 def profile(root: Path, table: str, *, cancelled: Callable[[], bool]) -> list[ColumnProfile]:
     """What is in each column of the table, counted exactly."""
-    raw = confined.call(
+    raw = limited_process.call(
         "tools.tables.asking:profile_in_child",
         {"root": str(root), "table": table},
         limits=LIMITS,

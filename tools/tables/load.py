@@ -1,4 +1,4 @@
-"""Put one file of the run into DuckDB as a table with typed columns. Runs in the child process (`tools.confined`)."""
+"""Put one file of the run into DuckDB as a table with typed columns. Runs in `tools.limited_process`."""
 
 from __future__ import annotations
 

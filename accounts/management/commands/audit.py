@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.errors import AppError
 from accounts.models import AuditHead, Team
-from accounts.services import chain
+from accounts.services import audit_chain
 
 
 class Command(BaseCommand):
@@ -32,21 +32,21 @@ class Command(BaseCommand):
         """Exit code 1 when a chain is broken."""
         if file:
             with Path(file).open(encoding="utf-8") as lines:
-                found = {Path(file).name: chain.verify_lines(json.loads(text) for text in lines if text.strip())}
+                found = {Path(file).name: audit_chain.verify_lines(json.loads(text) for text in lines if text.strip())}
         else:
             of = [team_id] if team_id else list(AuditHead.objects.order_by("pk").values_list("pk", flat=True))
-            found = {str(one): chain.verify(one) for one in of}
+            found = {str(one): audit_chain.verify(one) for one in of}
         for name, verdict in found.items():
             self.stdout.write(f"{name}: {verdict}")
         if not all(verdict.is_unbroken for verdict in found.values()):
             raise CommandError("The audit log is not as it was written.")
 
     def _export(self, team_id: UUID | None, file: str | None) -> None:
-        for text in chain.export(_named(team_id)):
+        for text in audit_chain.export(_named(team_id)):
             self.stdout.write(text, ending="")
 
     def _remove(self, team_id: UUID | None, file: str | None) -> None:
-        self.stdout.write(f"{chain.remove_chain(_named(team_id))} entries are removed.")
+        self.stdout.write(f"{audit_chain.remove_chain(_named(team_id))} entries are removed.")
 
 
 def _named(team_id: UUID | None) -> UUID:

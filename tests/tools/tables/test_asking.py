@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 
 from tests.tools.tables.conftest import Ask
-from tools import confined, tables
+from tools import limited_process, tables
 from tools.errors import ToolFailed
 from tools.tables import names as table_names
 
@@ -417,7 +417,7 @@ def test_time_is_limited(ask_confined: Ask, workspace_dir: Path) -> None:
     with pytest.raises(ToolFailed, match=r"^It took longer than 1 seconds and was stopped"):
         ask_confined(
             "SELECT sum(x.range * y.range) FROM range(1000000) x, range(1000000) y, data",
-            limits=confined.Limits(timeout_s=1, memory_mb=1536),
+            limits=limited_process.Limits(timeout_s=1, memory_mb=1536),
         )
 
 

@@ -137,7 +137,7 @@ def test_no_path_and_no_traceback_reaches_the_model() -> None:
     raw = (
         "Invalid Input Error: Required module 'pytz' failed to import in '/srv/app/tools/x.py' while reading "
         "/data/runs/7/t.csv at a/b, asked for '/etc/hosts'\n"
-        'Traceback (most recent call last):\n  File "/srv/app/tools/confined.py", line 126'
+        'Traceback (most recent call last):\n  File "/srv/app/tools/limited_process.py", line 126'
     )
 
     said = asking.explain(duckdb.Error(raw), "SELECT '/etc/hosts'", [TableFile("t", "t.csv")])

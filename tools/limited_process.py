@@ -29,7 +29,7 @@ from tools.errors import ToolFailed
 logger = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).resolve().parent.parent
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from tools.confined import child; child()"
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from tools.limited_process import child; child()"
 _MAX_ANSWER = 8 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
 

@@ -87,7 +87,7 @@ def seal(team_id: UUID) -> int:
     return sealed
 
 
-def seal_some(limit: int = 20) -> int:
+def seal_pending(limit: int = 20) -> int:
     """Seal what waits, of some teams; the clock calls it every few seconds. Who is sealing already is left alone."""
     teams = AuditEntry.objects.unsealed().order_by("team_id").values_list("team_id", flat=True).distinct()
     return sum(_seal_batch(team_id, wait=False) for team_id in teams[:limit])

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from accounts.errors import FieldError, Forbidden, InvalidInput
 from accounts.services.rates import TooOften
-from accounts.services.signing_in import WAIT_S
+from accounts.services.sign_in import WAIT_S
 
 FIELDS = {"password1": "password"}
 """Names of the form that the API calls otherwise."""
