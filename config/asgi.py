@@ -19,9 +19,9 @@ from django.urls import get_resolver
 in_threads, in_the_loop = get_wsgi_application(), get_asgi_application()
 
 from accounts.sockets import SocketAuth
-from config import silent_viewers
-from config.body_guard import BodyGuard
-from config.wsgi_bridge import WsgiBridge
+from config.server import dead_sockets
+from config.server.body_guard import BodyGuard
+from config.server.wsgi_bridge import WsgiBridge
 from tasks.live import hub
 from tasks.live.routing import websocket_urlpatterns
 
@@ -48,7 +48,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-silent_viewers.install()
+dead_sockets.install()
 application = BodyGuard(
     ProtocolTypeRouter(
         {"http": Http(), "websocket": SocketAuth(URLRouter(websocket_urlpatterns)), "lifespan": lifespan}

@@ -12,7 +12,8 @@ from botocore.config import Config as BotoConfig
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config import browser_security, sign_in
+from config import sign_in
+from config.server import browser_security
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -66,12 +67,12 @@ INSTALLED_APPS = [
     "rest_framework",
 ]
 MIDDLEWARE = [
-    "config.middleware.RequestIdMiddleware",
+    "config.server.middleware.RequestIdMiddleware",
     "config.redirects.KeepBodyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "config.browser_security.BrowserSecurityMiddleware",
+    "config.server.browser_security.BrowserSecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.redirects.SlashMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -96,7 +97,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "config.context.shell",
+                "config.ui.context.shell",
             ],
             "builtins": ["config.templatetags.deskhand"],
         },
@@ -344,7 +345,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "tasks.api.event_schema.add_events",
-        "config.api_examples.add_examples",
+        "config.api_docs.examples.add_examples",
     ],
 }
 
@@ -373,7 +374,7 @@ LOGGING_CONFIG = "config.logs.configure"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "config.middleware.RequestIdFilter"}},
+    "filters": {"request_id": {"()": "config.server.middleware.RequestIdFilter"}},
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
     },

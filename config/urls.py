@@ -7,7 +7,9 @@ from django.urls import include, path, re_path
 from accounts.views import notifications
 from accounts.views.security import Connections, to_security
 from accounts.views.sign_in import ResetFromLink
-from config import api_docs, error_docs, health, operators, public, views
+from config.api_docs import errors
+from config.api_docs import views as api_doc_views
+from config.pages import health, operators, public, views
 
 RESET_LINK = r"^accounts/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$"
 
@@ -46,9 +48,9 @@ urlpatterns = [
     path("accounts/3rdparty/", Connections.as_view()),
     path("accounts/", include("allauth.urls")),
     path("favicon.ico", views.favicon),
-    path("api/schema/", api_docs.schema, name="api_schema"),
-    path("api/docs/", api_docs.docs, name="api_docs"),
-    path("docs/errors/", error_docs.errors, name="error_docs"),
+    path("api/schema/", api_doc_views.schema, name="api_schema"),
+    path("api/docs/", api_doc_views.docs, name="api_docs"),
+    path("docs/errors/", errors.errors, name="error_docs"),
 ]
 
 handler400 = "config.errors.bad_request"

@@ -18,7 +18,7 @@ from accounts import formats
 from accounts.rest.idempotency import FORM_KEY
 from billing import entitlements
 from billing.plans import Limit
-from config import charts, fields, icons, markdown
+from config.ui import charts, fields, icons, markdown
 
 register = template.Library()
 
@@ -187,5 +187,5 @@ def query(context: template.Context, **changes: object) -> str:
 
 @register.simple_tag
 def field(bound: BoundField, **options: Any) -> SafeString:
-    """One form field with label, help and errors. Options are listed in config/fields.py."""
+    """One form field with label, help and errors. Options are listed in config/ui/fields.py."""
     return fields.render(bound, **options)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MIB = 1024 * 1024
 # Like Django: reads the whole body, then answers with its size.
 APPLICATION = """
-from config.body_guard import BodyGuard
+from config.server.body_guard import BodyGuard
 
 async def whole(scope, receive, send):
     size, more = 0, True

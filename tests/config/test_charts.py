@@ -5,7 +5,7 @@ import re
 import pytest
 from defusedxml import ElementTree
 
-from config import charts
+from config.ui import charts
 
 NASTY = '"><script>alert(1)</script>'
 SERIES = [{"name": "Done", "cls": "c-ok"}, {"name": "Failed", "cls": "c-bad"}]

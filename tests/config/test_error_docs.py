@@ -9,7 +9,7 @@ from rest_framework import exceptions as drf
 
 import config.urls as _every_module
 from accounts.errors import AppError
-from config import error_docs
+from config.api_docs import errors
 
 ANSWERED_BY_THE_FRAMEWORK = (
     *(drf.ParseError, drf.AuthenticationFailed, drf.NotAuthenticated, drf.PermissionDenied, drf.NotFound),
@@ -25,13 +25,13 @@ def kinds(of: type[AppError] = AppError) -> Iterator[type[AppError]]:
 
 def test_every_error_of_the_code_is_explained_with_its_status() -> None:
     assert _every_module
-    explained = {(error.code, error.status) for error in error_docs.ERRORS}
+    explained = {(error.code, error.status) for error in errors.ERRORS}
     ours = {(kind.code, kind.status) for kind in kinds() if kind.__name__ != "_Wrapped"}
     theirs = {(kind.default_code, kind.status_code) for kind in ANSWERED_BY_THE_FRAMEWORK}
     from_the_guard = {("request_timeout", 408), ("too_large", 413)}
 
     assert ours | theirs | from_the_guard <= explained
-    assert len({error.code for error in error_docs.ERRORS}) == len(error_docs.ERRORS)
+    assert len({error.code for error in errors.ERRORS}) == len(errors.ERRORS)
 
 
 def test_a_problem_points_at_a_row_of_the_page() -> None:

@@ -14,7 +14,8 @@ from django.urls import path
 from django.views.decorators.http import require_POST
 
 from accounts.errors import InvalidInput, LimitReached
-from config import errors, health, urls
+from config import errors, urls
+from config.pages import health
 from tests.factories import UserFactory
 
 SECRET = "password=hunter2 at /srv/deskhand/config"

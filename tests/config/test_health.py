@@ -17,7 +17,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
-from config import health
+from config.pages import health
 from tasks import queue
 
 NOWHERE = 1

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from config.markdown import MAX_CHARS, plain, render
+from config.ui.markdown import MAX_CHARS, plain, render
 
 ATTACKS = [
     "<script>alert(1)</script>",

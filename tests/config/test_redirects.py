@@ -111,7 +111,7 @@ class TestTheLastSlash:
         assert tried > 500
 
     def test_a_large_upload_is_taken_without_it(self, settings: Any) -> None:
-        from config.body_guard import BodyGuard
+        from config.server.body_guard import BodyGuard
 
         guard = BodyGuard(lambda *_: None, upload_paths=settings.UPLOAD_PATHS)  # type: ignore[arg-type,return-value]
         uploads = [

@@ -13,8 +13,8 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from accounts.formats import DASH
-from config import icons
 from config.templatetags.deskhand import STATUS
+from config.ui import icons
 from tasks.models import RunStatus
 
 NASTY = "\"'><script>alert(1)</script>"

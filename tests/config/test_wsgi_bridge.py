@@ -10,8 +10,8 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from config.asgi import IN_THE_LOOP
-from config.body_guard import BodyGuard
-from config.wsgi_bridge import IN_MEMORY, PIECE, WsgiBridge
+from config.server.body_guard import BodyGuard
+from config.server.wsgi_bridge import IN_MEMORY, PIECE, WsgiBridge
 from tests.patience import PATIENCE_S
 
 Events = list[dict[str, Any]]

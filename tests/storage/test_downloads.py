@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Team, User
-from config.wsgi_bridge import PIECE
+from config.server.wsgi_bridge import PIECE
 from storage import downloads, services
 from storage.models import StoredFile
 from tasks.models import Run, RunInput

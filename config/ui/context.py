@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from accounts.models import Notification
 from accounts.tenancy import may
 from accounts.tracing import current_request_id
-from config import nav
+from config.ui import nav
 from tasks.models import HumanRequest, Run, RunStatus
 
 THEMES = ("light", "dark", "system")

@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from accounts.errors import AppError, NotFound
-from config import health
+from config.pages import health
 from tasks.models import Run
 from tasks.services import repairs
 

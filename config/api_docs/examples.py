@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from config.error_docs import ERRORS
+from config.api_docs.errors import ERRORS
 
 AT, DAY = "2026-11-21T09:30:00Z", "2026-11-21"
 ID, AGENT, RUN, TASK, FILE = (f"0198c0de-0000-7000-8000-{n:012d}" for n in range(1, 6))

@@ -21,7 +21,7 @@ from accounts.models import Membership, Team, User
 from accounts.tenancy import may
 from accounts.views import accept_invitation
 from agents.models import Agent
-from config import styleguide as samples
+from config.pages import styleguide as samples
 
 LAST_TEAM = "last_team"
 
