@@ -66,8 +66,8 @@ CHECKS: dict[str, Callable[[], str]] = {
     "django": lambda: _manage("check", "--fail-level", "WARNING"),
     "migrations": lambda: _manage("makemigrations", "--check", "--dry-run"),
     "openapi": _schema,
-    "promises": lambda: _run(sys.executable, "-m", "tests.house.promises"),
-    "attacks": lambda: _run(sys.executable, "-m", "tests.house.attacks"),
+    "promises": lambda: _run(sys.executable, "-m", "tests.architecture.promises"),
+    "attacks": lambda: _run(sys.executable, "-m", "tests.architecture.attacks"),
     "mutations": lambda: _run(sys.executable, "-m", "tests.mutations.catalogue"),
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from channels.testing import WebsocketCommunicator
 
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 
 class Socket(WebsocketCommunicator):

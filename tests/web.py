@@ -16,7 +16,7 @@ from django.conf import settings
 from config.embedded.ports import answers, free_port
 from config.embedded.processes import wait_until
 from config.launch.launcher import WEB
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import ApiKey, AuditEntry, IdempotencyRecord, Membership, Role, Team, User
 from tests.calling import api_of
 from tests.factories import MembershipFactory
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 KEYS = "/api/v1/api-keys/"
 BODY = {"name": "Made once", "scopes": ["runs:read"]}

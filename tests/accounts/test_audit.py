@@ -23,7 +23,7 @@ from tests.accounts.people import browser
 from tests.calling import Api, api_of
 from tests.clocks import clock_that_is_wrong_by
 from tests.factories import PASSWORD, TeamFactory, UserFactory
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 
 def write(team: Team, actor: User | None, *names: str) -> None:

@@ -15,10 +15,10 @@ from accounts.services import rates
 from config.cache import ForgivingRedisCache
 from tasks.services import shares
 from tests.accounts.people import person
+from tests.architecture.code import ROOT
 from tests.calling import Api, api_of
 from tests.factories import PASSWORD, AgentFactory, RunFactory
-from tests.house.code import ROOT
-from tests.races.together import at_once
+from tests.races.concurrency import at_once
 
 pytestmark = pytest.mark.django_db
 ME, INVITATIONS = "/api/v1/me/", "/api/v1/teams/acme/invitations/"

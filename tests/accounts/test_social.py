@@ -18,8 +18,8 @@ from django.test import Client, override_settings
 from accounts.models import ApiKey, Membership, User
 from accounts.services import keys, teams
 from tests.factories import PASSWORD, UserFactory
-from tests.patience import PATIENCE_S
 from tests.standins.oauth import Identity, OAuthStandIn
+from tests.timeouts import PATIENCE_S
 
 pytestmark = pytest.mark.django_db
 BACKEND = "django.contrib.auth.backends.ModelBackend"

@@ -13,7 +13,6 @@ import pytest
 from agents.runtimes.anthropic import AnthropicRuntime
 from agents.runtimes.base import ModelError
 from tests.agents.playing import request, user
-from tests.patience import PATIENCE_S
 from tests.standins.anthropic import (
     BROKEN,
     OVERLOADED,
@@ -28,6 +27,7 @@ from tests.standins.anthropic import (
     tool_use,
 )  # fmt: skip
 from tests.standins.blackhole import blackhole
+from tests.timeouts import PATIENCE_S
 
 MODEL = "claude-sonnet-5-5"
 

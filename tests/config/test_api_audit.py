@@ -24,10 +24,10 @@ from accounts.models import AuditEntry, Invitation, Role, Team, User
 from storage.models import StoredFile, Upload
 from storage.uploads import begin_upload
 from tasks.models import Artifact, HumanRequest, Run, RunInput, RunStatus
+from tests.architecture.rows import CANARY, Rows
 from tests.config.calls import Operation
 from tests.config.test_api_fuzz import full_of_things
 from tests.factories import PASSWORD, MembershipFactory
-from tests.house.rows import CANARY, Rows
 
 pytestmark = pytest.mark.django_db
 SAFE = {"GET", "HEAD", "OPTIONS"}

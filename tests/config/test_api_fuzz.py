@@ -14,9 +14,9 @@ from rest_framework.settings import api_settings
 from accounts.models import Role, Team, User
 from agents.models import Agent, AgentVersion
 from tasks.models import Run, RunStatus, Task
+from tests.architecture.rows import CANARY, Rows
 from tests.config.calls import Call, Operation
 from tests.factories import AgentFactory, MembershipFactory, RunFactory, TaskFactory
-from tests.house.rows import CANARY, Rows
 
 pytestmark = pytest.mark.django_db
 STREAM = "runs_stream"

@@ -9,10 +9,10 @@ import pytest
 from django.test import Client
 
 from accounts.models import Team, User
+from tests.architecture.rows import Rows
 from tests.config.calls import OF_PATH
 from tests.config.test_api_fuzz import _unlimited_and_quiet as quiet  # noqa: F401 - autouse
 from tests.config.test_api_fuzz import full_of_things
-from tests.house.rows import Rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.attack(57)]
 REACHING = [

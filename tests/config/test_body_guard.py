@@ -15,7 +15,7 @@ import pytest
 
 from config.embedded.ports import answers, free_port
 from config.embedded.processes import wait_until
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1024 * 1024

@@ -14,7 +14,7 @@ import pytest
 from accounts.models import Team, User
 from accounts.services.keys import create_key
 from storage.models import StoredFile
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 from tests.web import Served, serve
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -26,7 +26,7 @@ from config.embedded import PartError, Services
 from config.embedded.processes import born_at, wait_until, working_in
 from config.embedded.services import InUse
 from config.embedded.valkey import Valkey
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 LAUNCHER = """
 import sys, time

@@ -22,7 +22,7 @@ from tasks import event_log, events
 from tasks.models import Run
 from tests.bench.processes import resident_mb
 from tests.factories import AgentFactory, RunFactory
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 from tests.web import Served, serve
 
 pytestmark = pytest.mark.django_db(transaction=True)

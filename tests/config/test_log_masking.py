@@ -23,7 +23,7 @@ from accounts.models import Team, User
 from config import logs, urls
 from tasks.services import shares
 from tests.factories import AgentFactory, RunFactory
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 from tests.web import Served, serve
 
 TOKEN = "Zk3Yx9_uW-0Qd7r1mPpB5sVtHnKcJgLeFaOiXyTzRwU"

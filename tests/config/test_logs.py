@@ -13,7 +13,7 @@ import pytest
 from config.embedded import logs
 from config.embedded.child import Child
 from config.embedded.processes import wait_until
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 
 @pytest.fixture

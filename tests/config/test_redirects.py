@@ -17,9 +17,9 @@ from rest_framework.settings import api_settings
 
 from accounts.models import Team, User
 from tasks.models import Run, Task
+from tests.architecture.walk import ADDRESSES, Address, as_json, paths
 from tests.calling import Api, api_of
 from tests.factories import AgentFactory, TaskFactory
-from tests.house.walk import ADDRESSES, Address, as_json, paths
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parents[2]

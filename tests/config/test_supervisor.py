@@ -19,7 +19,7 @@ from config.launch import room
 from config.launch.room import Room
 from config.launch.status import SharedFile
 from config.launch.supervisor import Supervisor, Watched
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 
 @pytest.fixture

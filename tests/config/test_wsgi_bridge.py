@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from config.asgi import IN_THE_LOOP
 from config.server.body_guard import BodyGuard
 from config.server.wsgi_bridge import IN_MEMORY, PIECE, WsgiBridge
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 Events = list[dict[str, Any]]
 

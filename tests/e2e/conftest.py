@@ -22,7 +22,7 @@ from tasks.services.onboarding import hire_role
 from tests import web
 from tests.browser import ARGUMENTS, find_chromium
 from tests.factories import RunFactory
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 OUTPUT = Path(__file__).parent / "output"
 PHONE = {"width": 390, "height": 844}

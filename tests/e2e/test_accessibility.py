@@ -20,10 +20,10 @@ from agents.models import Agent
 from config import errors
 from tasks.models import Run, RunStatus
 from tasks.services import shares
+from tests.architecture.rows import Rows
+from tests.architecture.walk import ADDRESSES, paths
 from tests.e2e.conftest import DESK, PHONE
 from tests.factories import UserFactory
-from tests.house.rows import Rows
-from tests.house.walk import ADDRESSES, paths
 
 Open = Callable[..., Page]
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()

@@ -15,7 +15,7 @@ from typing import Any
 
 from config.embedded.ports import free_port
 from config.embedded.processes import born_at, wait_until
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 _OURS = {"PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV"}

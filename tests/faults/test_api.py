@@ -22,7 +22,7 @@ import pytest
 
 from config.embedded.processes import wait_until
 from tests.faults.installation import ROOT, Installation
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 SECTION = "## The API in ten commands"
 KEEP = "{ declare -p U JSON TOKEN KEY AGENT FILE RUN 2>/dev/null; declare -f field; }"

@@ -14,9 +14,9 @@ from django.utils import timezone
 from tasks.engine.human_requests import EXPIRES_AFTER
 from tasks.models import HumanRequest, Run, RunEvent
 from tests.chaos.installation import SITE
-from tests.patience import PATIENCE_S
 from tests.tasks.conftest import start
 from tests.tasks.scripted import settled, types, until
+from tests.timeouts import PATIENCE_S
 
 __all__ = ["start"]
 HOUR_S = 3600

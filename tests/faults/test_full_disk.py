@@ -11,7 +11,7 @@ import pytest
 from config.embedded.processes import born_at, wait_until
 from tests.faults.disk import no_room, small_disk
 from tests.faults.installation import Installation
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 ROLES = ("postgres", "valkey", "s3", "web", "worker", "beat")
 

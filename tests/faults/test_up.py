@@ -16,7 +16,7 @@ import pytest
 
 from config.embedded.processes import wait_until
 from tests.faults.installation import Installation
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 
 @pytest.fixture(scope="module")

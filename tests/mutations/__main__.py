@@ -15,7 +15,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from tests import services
-from tests.house.code import committed
+from tests.architecture.code import committed
 from tests.mutations.catalogue import MUTATIONS, ROOT, Mutation, stale
 
 LONGEST_S = 120

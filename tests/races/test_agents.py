@@ -15,7 +15,7 @@ from agents.models import Agent
 from agents.services import agents
 from tests.calling import Api, api_of
 from tests.factories import AgentFactory
-from tests.races.together import while_open
+from tests.races.concurrency import while_open
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 

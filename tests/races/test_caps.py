@@ -21,8 +21,8 @@ from tasks import async_db
 from tasks.engine import commits
 from tasks.models import Run, Step
 from tests.factories import AgentFactory, RunFactory
+from tests.races.concurrency import other_connection, until_waiting
 from tests.races.conftest import Open
-from tests.races.together import other_connection, until_waiting
 from tests.tasks.scripted import Scripted, engine, say, settled, types, until
 
 Play = Callable[..., Scripted]

@@ -9,8 +9,8 @@ import pytest
 from psycopg_pool import PoolClosed
 
 from tasks.engine import commits
-from tests.patience import PATIENCE_S
 from tests.races.conftest import Open
+from tests.timeouts import PATIENCE_S
 
 
 async def test_what_comes_after_the_close_ends_at_once(open_journal: Open) -> None:

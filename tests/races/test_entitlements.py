@@ -20,8 +20,8 @@ from storage.services import save_file
 from tasks.models import Run
 from tasks.services import runs
 from tests.factories import AgentFactory, MembershipFactory, RunFactory, StoredFileFactory, UserFactory
+from tests.races.concurrency import at_once
 from tests.races.test_admission import Open, an_agent, queue
-from tests.races.together import at_once
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 MANY = 8

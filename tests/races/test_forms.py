@@ -16,7 +16,7 @@ from billing import entitlements
 from storage import services
 from tasks.models import Run
 from tests.factories import AgentFactory
-from tests.races.together import at_once, other_connection
+from tests.races.concurrency import at_once, other_connection
 
 pytestmark = [pytest.mark.usefixtures("transactional_db"), pytest.mark.promise("G10")]
 

@@ -7,7 +7,7 @@ from django.core import mail as django_mail
 
 from accounts import mail
 from accounts.models import OutgoingMail
-from tests.races.together import at_once
+from tests.races.concurrency import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,7 +10,7 @@ from accounts import mail, notifications
 from accounts.models import Notification, OutgoingMail, Team, User
 from tasks.services import notices
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
-from tests.races.together import at_once
+from tests.races.concurrency import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -20,9 +20,9 @@ from tasks.services import answers, housekeeping
 from tasks.services import runs as running
 from tests.calling import api_of
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
-from tests.patience import PATIENCE_S
-from tests.races.together import at_once
+from tests.races.concurrency import at_once
 from tests.tasks.scripted import Scripted, call, engine, types, until
+from tests.timeouts import PATIENCE_S
 from tools.registry import Effect, ToolContext, ToolResult
 
 pytestmark = pytest.mark.usefixtures("transactional_db")

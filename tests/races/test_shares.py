@@ -11,7 +11,7 @@ from agents.services.visibility import limit_agent
 from tasks.models import RunShare
 from tasks.services import shares
 from tests.factories import RunFactory
-from tests.races.together import at_once
+from tests.races.concurrency import at_once
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 

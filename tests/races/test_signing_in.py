@@ -13,7 +13,7 @@ from accounts.models import Membership, User
 from tests.accounts.people import SIGN_IN, is_signed_in, person, totp
 from tests.accounts.test_social import go, to_provider
 from tests.factories import PASSWORD
-from tests.races.together import at_once
+from tests.races.concurrency import at_once
 from tests.standins.oauth import OAuthStandIn
 
 pytestmark = pytest.mark.usefixtures("transactional_db")

@@ -16,7 +16,7 @@ from accounts.services import deletion, invitations, keys, members, teams
 from accounts.services.invitations import InvitationOver
 from accounts.services.members import LastOwner
 from tests.factories import MembershipFactory, TeamFactory, UserFactory
-from tests.races.together import at_once, until_waiting, while_open
+from tests.races.concurrency import at_once, until_waiting, while_open
 
 ROUNDS = 8
 

@@ -16,7 +16,7 @@ import pytest
 from agents.runtimes.anthropic import AnthropicRuntime
 from agents.runtimes.base import ModelError
 from tests.agents.playing import play
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 MODEL = "claude-haiku-4-5"
 

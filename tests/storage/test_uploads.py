@@ -24,7 +24,7 @@ from storage.services import open_file
 from storage.signals import file_saving
 from tests.calling import Api, api_of
 from tests.factories import StoredFileFactory
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 FILES = "/api/v1/files/"
 CONTENT = b"name;cost\nTea;3\n" * 1000

@@ -14,7 +14,7 @@ from typing import Any
 from agents.runtimes.base import ModelError, OnDelta, Stop, Turn, TurnRequest, Usage
 from tasks.engine.driver import Driver
 from tasks.models import LIVE, Run, RunEvent, RunStatus
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 
 def say(text: str) -> dict[str, Any]:

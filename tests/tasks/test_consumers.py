@@ -23,8 +23,8 @@ from tasks.live import consumers, hub
 from tasks.models import Run
 from tasks.services import shares
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
-from tests.patience import PATIENCE_S
 from tests.sockets import Socket
+from tests.timeouts import PATIENCE_S
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_hub")]
 

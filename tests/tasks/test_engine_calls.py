@@ -15,8 +15,8 @@ from tasks.engine.workspace import Workspace
 from tasks.models import HumanRequest, Run
 from tasks.services import answers
 from tasks.services.runs import cancel_run
-from tests.patience import PATIENCE_S
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
+from tests.timeouts import PATIENCE_S
 from tools.errors import OutcomeUnknown
 from tools.registry import Effect, ToolContext, ToolResult
 

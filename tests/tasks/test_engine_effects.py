@@ -18,8 +18,8 @@ from tasks import event_log
 from tasks.models import HumanRequest, Run, Step
 from tasks.services import answers, housekeeping
 from tasks.services.runs import cancel_run
-from tests.patience import PATIENCE_S
 from tests.tasks.scripted import Scripted, call, engine, say, settled, types, until
+from tests.timeouts import PATIENCE_S
 from tools.registry import Effect, ToolContext, ToolResult
 
 pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")

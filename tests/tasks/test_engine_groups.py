@@ -11,7 +11,7 @@ import pytest
 from tasks.engine import journal
 from tasks.engine.commits import Commit, Committed
 from tasks.engine.journal import Journal
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 
 class NoPool:

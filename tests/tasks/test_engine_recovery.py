@@ -24,8 +24,8 @@ from tasks.models import Artifact, HumanRequest, Run, Step
 from tasks.services import answers, housekeeping
 from tasks.services.runs import cancel_run
 from tests.clocks import clock_that_is_wrong_by
-from tests.patience import PATIENCE_S
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
+from tests.timeouts import PATIENCE_S
 from tools import registry
 
 pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")

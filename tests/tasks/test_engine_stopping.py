@@ -15,8 +15,8 @@ import pytest
 
 from agents.runtimes.base import Stop
 from tasks.models import Run
-from tests.patience import PATIENCE_S
 from tests.tasks.scripted import Scripted, engine, say, settled, types, until
+from tests.timeouts import PATIENCE_S
 
 pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")
 Play = Callable[..., Scripted]

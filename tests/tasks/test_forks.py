@@ -19,8 +19,8 @@ from tasks.models import Artifact, Run, RunEvent, Step
 from tasks.services import answers, forks, runs
 from tasks.services.steering import steer_run
 from tests.factories import AgentFactory, TaskFactory
-from tests.patience import PATIENCE_S
 from tests.tasks.scripted import Scripted, call, last, say, settled, types
+from tests.timeouts import PATIENCE_S
 from tools.registry import ToolResult
 
 pytestmark = pytest.mark.usefixtures("driver")

@@ -17,7 +17,7 @@ from tasks import event_log, events
 from tasks.live import hub
 from tasks.models import Run, RunStatus
 from tests.factories import RunFactory
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

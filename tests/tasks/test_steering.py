@@ -16,8 +16,8 @@ from tasks.services.forks import fork_run, replay_run
 from tasks.services.steering import steer_run
 from tests.calling import api_of
 from tests.factories import RunFactory
-from tests.patience import PATIENCE_S
 from tests.tasks.scripted import Scripted, call, engine, say, settled, types, until
+from tests.timeouts import PATIENCE_S
 from tools.registry import ToolResult
 
 Play = Callable[..., Scripted]

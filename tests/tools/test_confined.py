@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 from tools import limited_process
 from tools.errors import ToolFailed
 

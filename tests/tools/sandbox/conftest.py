@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 from tools import sandbox
 
 Run = Callable[..., sandbox.Outcome]

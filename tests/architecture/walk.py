@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Model
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from tests.house.rows import Rows
+from tests.architecture.rows import Rows
 
 _KINDS = {"UUIDConverter": "uuid", "IntConverter": "int"}
 WORDS = {"team": "acme", "slug": "acme", "key": "abc", "uidb36": "1", "token": "not-a-token", "name": "nothing"}

@@ -13,8 +13,8 @@ import psycopg
 from django.db import connections, transaction
 
 from tasks import async_db
-from tests.patience import PATIENCE_S
 from tests.tasks.scripted import until
+from tests.timeouts import PATIENCE_S
 
 WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'

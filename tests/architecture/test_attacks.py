@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.house.attacks import CASES, cases, differences, table
+from tests.architecture.attacks import CASES, cases, differences, table
 
 
 def test_the_page_lists_every_case() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from tests.house.code import ROOT, modules
+from tests.architecture.code import ROOT, modules
 
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
 

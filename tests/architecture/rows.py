@@ -14,7 +14,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from accounts.models import Team, User
-from tests.house.code import APPS
+from tests.architecture.code import APPS
 
 CANARY = "zanzibar"
 

@@ -13,9 +13,9 @@ from django.test import Client
 
 from config.asgi import application
 from tasks.live import hub
-from tests.house.code import APPS, ROOT
-from tests.house.rows import CANARY, Rows
-from tests.house.walk import values_for
+from tests.architecture.code import APPS, ROOT
+from tests.architecture.rows import CANARY, Rows
+from tests.architecture.walk import values_for
 from tests.sockets import Socket
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_hub")]

@@ -17,8 +17,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from rest_framework.settings import api_settings
 
-from tests.house.rows import CANARY, Rows
-from tests.house.walk import ADDRESSES, Address, as_json, paths, values_for
+from tests.architecture.rows import CANARY, Rows
+from tests.architecture.walk import ADDRESSES, Address, as_json, paths, values_for
 
 pytestmark = pytest.mark.django_db
 

@@ -1,6 +1,6 @@
 """Which test sends which attack: `@pytest.mark.attack(7)` on a test, and the table of docs/security.md.
 
-`python -m tests.house.attacks --write` writes the table's last column anew.
+`python -m tests.architecture.attacks --write` writes the table's last column anew.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import sys
 
-from tests.house.code import ROOT
-from tests.house.marks import marked
+from tests.architecture.code import ROOT
+from tests.architecture.marks import marked
 
 PAGE = ROOT / "docs" / "security.md"
 CASES = [*range(1, 19), *range(41, 49), 54, *range(56, 59)]
@@ -45,7 +45,7 @@ def differences() -> list[str]:
     """What the page says otherwise than the tests."""
     now, then = PAGE.read_text().splitlines(), as_it_should_be().splitlines()
     return [
-        f"out of date (python -m tests.house.attacks --write): {old}"
+        f"out of date (python -m tests.architecture.attacks --write): {old}"
         for old, new in zip(now, then, strict=True)
         if old != new
     ]

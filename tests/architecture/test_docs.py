@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.house.code import ROOT, committed
+from tests.architecture.code import ROOT, committed
 
 _FENCED = re.compile(r"(?ms)^ *(```|~~~).*?^ *\1 *$")
 _SPAN = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")

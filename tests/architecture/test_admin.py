@@ -7,7 +7,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.urls import reverse
 
-from tests.house.code import APPS
+from tests.architecture.code import APPS
 
 
 def test_every_model_is_in_the_admin():

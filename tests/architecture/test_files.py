@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.code import ROOT, committed
+from tests.architecture.code import ROOT, committed
 
 # Written in pieces, so that this file does not find itself.
 FORBIDDEN = {

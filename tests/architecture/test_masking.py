@@ -9,7 +9,7 @@ import pytest
 
 from accounts.masking import mask
 from tasks.live.routing import websocket_urlpatterns
-from tests.house.walk import ADDRESSES
+from tests.architecture.walk import ADDRESSES
 
 TOKENS = {
     "random": "Zk3Yx9_uW-0Qd7r1mPpB5sVtHnKcJgLeFaOiXyTzRwU",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.apps import apps
 
-from tests.house.code import APPS, stair_of
+from tests.architecture.code import APPS, stair_of
 
 
 def test_foreign_keys_only_go_down():

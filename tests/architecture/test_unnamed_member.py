@@ -16,11 +16,11 @@ from rest_framework.settings import api_settings
 from accounts.models import Membership, Role, Team, User
 from agents.models import Agent, AgentVersion, Memory
 from tasks.models import Artifact, HumanRequest, Run, RunShare, RunStatus, Task
+from tests.architecture.rows import Rows
+from tests.architecture.test_outsider_urls import is_public
+from tests.architecture.walk import ADDRESSES, as_json, paths
 from tests.calling import api_of
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory, TaskFactory
-from tests.house.rows import Rows
-from tests.house.test_outsider_urls import is_public
-from tests.house.walk import ADDRESSES, as_json, paths
 
 pytestmark = pytest.mark.django_db
 WORD = "quetzal"

@@ -22,9 +22,9 @@ from accounts.models import ApiKey, Team, User
 from accounts.services import keys, people, tokens
 from tasks.models import Run, RunShare
 from tasks.services import shares
+from tests.architecture.rows import Rows
+from tests.architecture.walk import ADDRESSES, paths
 from tests.config.test_api_fuzz import full_of_things
-from tests.house.rows import Rows
-from tests.house.walk import ADDRESSES, paths
 
 pytestmark = [pytest.mark.django_db, pytest.mark.attack(56)]
 WORD = "xylophonecanary"

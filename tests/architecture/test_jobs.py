@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 from config.celery import app
-from tests.house.code import APPS
+from tests.architecture.code import APPS
 
 NAMES = {
     value

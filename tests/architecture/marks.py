@@ -6,7 +6,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tests.house.code import ROOT
+from tests.architecture.code import ROOT
 
 
 def marked(mark: str) -> dict[str, set[str]]:

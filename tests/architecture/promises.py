@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import sys
 
-from tests.house import marks
-from tests.house.code import ROOT
+from tests.architecture import marks
+from tests.architecture.code import ROOT
 
 PAGE = ROOT / "docs" / "guarantees.md"
 PROMISES = [*(f"G{n}" for n in (*range(1, 14), 16, 17, 18, 21)), "admission"]

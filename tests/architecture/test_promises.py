@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tests.house.code import ROOT
-from tests.house.promises import PROMISES, differences, marked, rows
+from tests.architecture.code import ROOT
+from tests.architecture.promises import PROMISES, differences, marked, rows
 from tests.mutations.catalogue import MUTATIONS, stale
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.house.code import ROOT, committed
+from tests.architecture.code import ROOT, committed
 
 ALLOWED = re.compile(r'<script (?=[^>]*src=)(?=[^>]*nonce="{{ csp_nonce }}")[^>]*>')
 SUSPECT = re.compile(r'<script[^>]*>|<style[^>]*>|\son[a-z]+="|\sstyle="|javascript:')

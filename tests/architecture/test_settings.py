@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.house.code import ROOT, modules
+from tests.architecture.code import ROOT, modules
 
 _READ = re.compile(
     r"""(?:\benv(?:\.\w+)?\(|environ(?:\.get\(|\[)|given\.get\(|_number\(given,)\s*"([A-Z][A-Z0-9_]+)\""""
