@@ -10,7 +10,7 @@ _SOURCES = ("requirements/prod.txt", "static/dist/**/*", "[a-z]*/**/*.py")
 _NOT_OURS = {"tests", "scripts", "docs", "var", "node_modules"}
 
 
-def of_code() -> str:
+def code_fingerprint() -> str:
     """Every start computes it (some 30 ms), so that only a start with new code migrates, collects and seeds."""
     digest = hashlib.sha256()
     for pattern in _SOURCES:

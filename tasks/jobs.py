@@ -18,7 +18,7 @@ from tasks.services import housekeeping
 @shared_task(name=queue.EXECUTE_RUN, acks_late=True, reject_on_worker_lost=True)
 def execute_run(run_id: str) -> None:
     """Wake this worker's driver for the run. The lease in Postgres protects the run, not this message."""
-    driver.of_this_process().wake(UUID(run_id))
+    driver.get_driver().wake(UUID(run_id))
 
 
 @shared_task(name=queue.SWEEP)
@@ -38,7 +38,7 @@ def sweep() -> None:
 @worker_ready.connect
 def _start_driver(**_: object) -> None:
     warm_up()
-    driver.of_this_process()
+    driver.get_driver()
     spare_collector()
 
 
@@ -51,4 +51,4 @@ def spare_collector() -> None:
 
 @worker_shutting_down.connect
 def _stop_driver(**_: object) -> None:
-    driver.of_this_process().stop()
+    driver.get_driver().stop()

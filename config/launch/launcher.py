@@ -125,7 +125,7 @@ class Launcher:
 
     def _is_prepared(self) -> bool:
         """The mark is a comment in the database itself, so it comes and goes with the data."""
-        made_from = fingerprint.of_code()
+        made_from = fingerprint.code_fingerprint()
         stamp = self.home / "static" / ".made-from"
         if not _names(self.home / "demo.json", self.environment["BASE_URL"].rstrip("/")):
             return False

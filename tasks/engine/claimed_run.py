@@ -1,4 +1,4 @@
-"""One run while this process owns it: what is known of it, and what is gathered to be written with the next commit."""
+"""One run while this process owns it: what is known of it, and what is pending to be written with the next commit."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Released(Exception):
     """The run has left this worker: it waits, is in review, was handed over or is finished. Ends the loop."""
 
 
-class Journal(Protocol):
+class JournalPort(Protocol):
     """The part of the journal that one run needs."""
 
     def commit(self, op: Commit) -> Coroutine[Any, Any, Committed]: ...
     async def late_usage(self, *, run_id: UUID, usage: UsageWrite) -> None: ...
-    async def said(self, *, run_id: UUID, after: int) -> list[DictRow]: ...
-    async def rests(self, *, run_id: UUID) -> int: ...
+    async def unread_messages(self, *, run_id: UUID, after: int) -> list[DictRow]: ...
+    async def timer_waits(self, *, run_id: UUID) -> int: ...
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class PendingWrites:
 class ClaimedRun:
     """The state of one claimed run. `row` is as sql.OWNED loads it."""
 
-    def __init__(self, row: DictRow, journal: Journal, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, row: DictRow, journal: JournalPort, clock: Callable[[], float] = time.monotonic) -> None:
         self.row = row
         self.id: UUID = row["id"]
         self.epoch: int = row["epoch"]
@@ -95,8 +95,8 @@ class ClaimedRun:
         self.cost_usd: Decimal = row["cost_usd"]
         self.turns: int = row["turns"]
         self.said_seq: int = row["said_seq"]
-        self.heard_seq: int = max((s.request.get("said_seq", 0) for s in self.steps.values()), default=0)
-        self.gathered = PendingWrites()
+        self.read_message_seq: int = max((s.request.get("said_seq", 0) for s in self.steps.values()), default=0)
+        self.pending = PendingWrites()
         self._journal = journal
         self._op_no = 0
         self._clock = clock
@@ -159,25 +159,25 @@ class ClaimedRun:
         used = float(self.row["active_s"]) + self._clock() - self._counted_until
         return max(0.0, float(self.row["timeout_s"]) - used)
 
-    async def hear(self) -> None:
+    async def read_messages(self) -> None:
         """Take in what people have said since, so that the model reads it next. News is a second old at most."""
         if self.recordings.is_replay:
             self._hear_again()
             return
-        if self.said_seq <= self.heard_seq and self._clock() - self._counted_until < NEWS_S:
+        if self.said_seq <= self.read_message_seq and self._clock() - self._counted_until < NEWS_S:
             return
-        for said in await self._journal.said(run_id=self.id, after=self.heard_seq):
+        for said in await self._journal.unread_messages(run_id=self.id, after=self.read_message_seq):
             text = f"A message from {said['by'] or 'a person'}: {said['text']}"
             request = {"text": text, "said_seq": said["seq"]}
             step = StepWrite(index=self.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request=request)
             self.write_step(step)
-            self.said_seq = self.heard_seq = said["seq"]
+            self.said_seq = self.read_message_seq = said["seq"]
 
-    async def rests(self) -> int:
+    async def timer_waits(self) -> int:
         """How often the run has waited for a time since its last settled step, whoever owned it then."""
-        if any(step.status != StepStatus.INTENT for step in self.gathered.steps.values()):
+        if any(step.status != StepStatus.INTENT for step in self.pending.steps.values()):
             return 0
-        return await self._journal.rests(run_id=self.id)
+        return await self._journal.timer_waits(run_id=self.id)
 
     def _hear_again(self) -> None:
         """Take in what was said at this place of the run that is replayed."""
@@ -192,37 +192,37 @@ class ClaimedRun:
     # ---- Gathering
 
     def tell(self, *what: events.Event) -> None:
-        self.gathered.events.extend(what)
+        self.pending.events.extend(what)
 
     def write_step(self, step: StepWrite) -> None:
         self.steps[step.index] = step
-        self.gathered.steps[step.index] = step
+        self.pending.steps[step.index] = step
 
     def charge(self, usage: UsageWrite, settle_key: str) -> None:
         """Note usage and free its reservation."""
-        self.gathered.usage.append(usage)
+        self.pending.usage.append(usage)
         paid = usage.cost_usd if usage.outcome == "charged" else Decimal(0)
-        self.gathered.settle.append(Settle(key=settle_key, cost_usd=paid))
+        self.pending.settle.append(Settle(key=settle_key, cost_usd=paid))
         self.cost_usd += paid
 
     # ---- Writing
 
     async def flush(self, *, reserve: Reserve | None = None, **changes: Any) -> None:
-        """Commit what was gathered. After BudgetRefused or LeaseLost it is all still gathered."""
+        """Commit what was pending. After BudgetRefused or LeaseLost it is all still pending."""
         now = self._clock()
-        gathered, self.gathered = self.gathered, PendingWrites()
+        pending, self.pending = self.pending, PendingWrites()
         op = Commit(
             run_id=self.id,
             epoch=self.epoch,
             op_no=self._op_no + 1,
-            events=gathered.events,
-            steps=gathered.steps,
-            usage=gathered.usage,
-            requests=gathered.requests,
-            artifacts=list(gathered.artifacts.values()),
-            settle=gathered.settle,
-            progress=gathered.progress,
-            turns=gathered.turns,
+            events=pending.events,
+            steps=pending.steps,
+            usage=pending.usage,
+            requests=pending.requests,
+            artifacts=list(pending.artifacts.values()),
+            settle=pending.settle,
+            progress=pending.progress,
+            turns=pending.turns,
             reserve=reserve,
             active_s=now - self._counted_until,
             **changes,
@@ -230,7 +230,7 @@ class ClaimedRun:
         try:
             committed, was_cancelled = await _certainly(self._journal.commit(op))
         except Exception:
-            self.gathered = gathered.followed_by(self.gathered)
+            self.pending = pending.followed_by(self.pending)
             raise
         self._op_no += 1
         self.row["active_s"] += now - self._counted_until
@@ -243,12 +243,12 @@ class ClaimedRun:
 
     def forget_unwritable(self) -> None:
         """After a write that the database refuses: keep what was paid and what is to be freed, leave out the rest."""
-        before = self.gathered
-        self.gathered = PendingWrites(usage=before.usage, settle=before.settle, turns=before.turns)
+        before = self.pending
+        self.pending = PendingWrites(usage=before.usage, settle=before.settle, turns=before.turns)
 
     async def write_late_usage(self) -> None:
         """What was used but may not be written by this owner any more; nobody pays for it."""
-        for usage in self.gathered.usage:
+        for usage in self.pending.usage:
             if usage.outcome == "charged":
                 usage.outcome = "free"
             await self._journal.late_usage(run_id=self.id, usage=usage)
@@ -258,7 +258,7 @@ class ClaimedRun:
     async def wait(self, *, kind: str, request: RequestWrite | None = None, start_at: datetime | None = None) -> None:
         """Wait for a person or for a time; holds no worker meanwhile."""
         if request is not None:
-            self.gathered.requests.append(request)
+            self.pending.requests.append(request)
             self.tell(
                 events.HumanRequested(
                     request=str(request.id),
@@ -297,13 +297,13 @@ class ClaimedRun:
 
     async def _conclude(self, told: events.Event, request: RequestWrite | None = None, **changes: Any) -> None:
         """The last write, unless a person has said something that the model has not read. Then the run goes on."""
-        before = self.gathered
-        self.gathered = before.followed_by(PendingWrites(events=[told], requests=[request] if request else []))
+        before = self.pending
+        self.pending = before.followed_by(PendingWrites(events=[told], requests=[request] if request else []))
         try:
-            await self.flush(heard_seq=self.heard_seq, **changes)
+            await self.flush(read_message_seq=self.read_message_seq, **changes)
         except UnreadMessage:
-            self.gathered = before
-            self.said_seq = self.heard_seq + 1
+            self.pending = before
+            self.said_seq = self.read_message_seq + 1
             return
         raise Released
 

@@ -127,7 +127,7 @@ class Commit:
     progress: dict[str, Any] | None = None
     turns: int = 0
     active_s: float = 0.0
-    heard_seq: int | None = None
+    read_message_seq: int | None = None
     """Write this only while nobody has said anything after that event."""
 
 

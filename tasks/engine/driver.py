@@ -40,18 +40,18 @@ FILE_THREADS = 4
 CLAIM_AT_ONCE = 100
 SUSPECT_S = 0.5
 """After this time a suspect has mostly shown that it is innocent, and the next one can be taken."""
-REST_S = 0.01
+CLAIM_DELAY_S = 0.01
 """Many runs end at once: the queue is looked at once for all of them."""
 CLAIM_EVERY_S = 0.05
 """Runs that are started one after the other are claimed together, and then share their writes to the database. One that
 comes alone is claimed at once."""
-HEARD_S = 0.2
-AGAIN_S = 1.0
+ACK_TIMEOUT_S = 0.2
+RESTART_DELAY_S = 1.0
 """How long work that failed rests before it begins again."""
 
 
 @cache
-def of_this_process() -> Driver:
+def get_driver() -> Driver:
     """The one driver of this process; started with the Celery worker, or by the first wake-up."""
     driver = Driver()
     driver.start()
@@ -77,7 +77,7 @@ class Driver:
         self._ready = threading.Event()
         self._stopped = threading.Event()
         self._owned: dict[UUID, Held] = {}
-        self._was_called = False
+        self._was_woken = False
         self._rest: asyncio.TimerHandle | None = None
         self._claimed_at = 0.0
         self._background: set[asyncio.Task[None]] = set()
@@ -90,7 +90,7 @@ class Driver:
 
     def wake(self, run_id: UUID | None = None) -> None:
         """Look at the queue now. Which run was meant does not matter: the table says whose turn it is."""
-        self._loop.call_soon_threadsafe(self._called)
+        self._loop.call_soon_threadsafe(self._on_wakeup)
 
     def stop(self) -> None:
         """Hand every run over at its next step boundary; those that take too long are let go for recovery."""
@@ -110,7 +110,7 @@ class Driver:
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._kick = asyncio.Event()
+        self._wake_event = asyncio.Event()
         self._draining = asyncio.Event()
         self._valkey = aredis.Redis.from_url(f"{settings.REDIS_URL}/0", socket_timeout=2, socket_connect_timeout=2)
         self._voice = Publisher(self._valkey)
@@ -132,20 +132,20 @@ class Driver:
             worker=self.worker,
             lease_s=self._config["lease_s"],
             team_runs=self._config["team_runs"],
-            announce=self._announce,
+            publish_hints=self._publish_hints,
             driven=lambda: len(self._owned),
         )
         await self._journal.open()
         self._spawn(self._renew_leases)
-        self._spawn(self._say_alive)
-        self._spawn(self._obey)
+        self._spawn(self._heartbeat)
+        self._spawn(self._listen_for_control)
         self._spawn(self._voice.send_deltas)
         self._ready.set()
         log.info("engine ready as %s", self.worker)
         try:
             await self._claim_until_draining()
-            if self._was_called:
-                await self._call_others()
+            if self._was_woken:
+                await self._wake_others()
             await self._drain()
         finally:
             await async_tasks.end(list(self._background))
@@ -155,33 +155,33 @@ class Driver:
             self._stopped.set()
 
     def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        task = asyncio.create_task(self._keep_at(work))
+        task = asyncio.create_task(self._supervise(work))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
     @staticmethod
-    async def _keep_at(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _supervise(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Nothing may end this for as long as the process lives: the runs would lose their leases without a word."""
         while True:
             try:
                 await work()
             except Exception:
                 log.exception("%s broke and begins again", work.__name__)
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(RESTART_DELAY_S)
 
     # ---- Claiming
 
-    def _called(self) -> None:
-        self._was_called = True
-        self._kick.set()
+    def _on_wakeup(self) -> None:
+        self._was_woken = True
+        self._wake_event.set()
 
     async def _claim_until_draining(self) -> None:
         draining = asyncio.ensure_future(self._draining.wait())
         while not self._draining.is_set():
-            self._kick.clear()
+            self._wake_event.clear()
             if await self._safely_take():
                 continue
-            kicked = asyncio.ensure_future(self._kick.wait())
+            kicked = asyncio.ensure_future(self._wake_event.wait())
             await asyncio.wait({kicked, draining}, timeout=self._config["poll_s"], return_when=asyncio.FIRST_COMPLETED)
             kicked.cancel()
             await asyncio.sleep(max(0.0, self._claimed_at + CLAIM_EVERY_S - time.monotonic()))
@@ -192,7 +192,7 @@ class Driver:
             return await self._take()
         except Exception:
             log.exception("looking for work failed")
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(RESTART_DELAY_S)
             return False
 
     async def _take(self) -> bool:
@@ -205,29 +205,29 @@ class Driver:
         claimed = await self._claim(room) if room > 0 else []
         if claimed:
             self._claimed_at = time.monotonic()
-        if not self._was_called:
+        if not self._was_woken:
             return len(claimed) == room > 0
         if len(claimed) >= room:
-            await self._call_others()
+            await self._wake_others()
         elif claimed:
-            self._kick.set()
+            self._wake_event.set()
             return False
         else:
-            await self._say_heard()
+            await self._ack_wakeup()
         return room > 0
 
-    async def _call_others(self) -> None:
+    async def _wake_others(self) -> None:
         """One message woke us alone, and there is more than we can take."""
-        await self._say_heard()
+        await self._ack_wakeup()
         with suppress(TimeoutError):  # they look by themselves, and our next runs must not wait for Valkey
-            async with asyncio.timeout(HEARD_S):
+            async with asyncio.timeout(ACK_TIMEOUT_S):
                 await self._voice.publish([(event_log.CONTROL_CHANNEL, {"wake": self.worker})])
 
-    async def _say_heard(self) -> None:
+    async def _ack_wakeup(self) -> None:
         """What is enqueued from now on needs another wake-up; what was enqueued before is seen by the next look."""
-        self._was_called = False
+        self._was_woken = False
         try:
-            async with asyncio.timeout(HEARD_S):
+            async with asyncio.timeout(ACK_TIMEOUT_S):
                 await self._valkey.delete(queue.CALLING)
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("could not say that a wake-up was heard: %s", error)
@@ -238,28 +238,28 @@ class Driver:
             row["worker"] = self.worker
             task = asyncio.create_task(run_loop.drive(row, journal=self._journal, ports=self._ports))
             self._owned[row["id"]] = Held(row["epoch"], row["lease"], task)
-            task.add_done_callback(partial(self._left, row["id"]))
+            task.add_done_callback(partial(self._on_run_done, row["id"]))
         if any(row["recoveries"] > SUSPECT_AFTER for row in claimed):
-            self._loop.call_later(SUSPECT_S, self._kick.set)
+            self._loop.call_later(SUSPECT_S, self._wake_event.set)
         return claimed
 
-    def _left(self, run_id: UUID, done: asyncio.Task[None]) -> None:
+    def _on_run_done(self, run_id: UUID, done: asyncio.Task[None]) -> None:
         held = self._owned.get(run_id)
         if held and held.task is done:
             del self._owned[run_id]
         if not done.cancelled() and done.exception():
             log.error("run %s ended badly", run_id, exc_info=done.exception())
         if self._rest is None:
-            self._rest = self._loop.call_later(REST_S, self._rested)
+            self._rest = self._loop.call_later(CLAIM_DELAY_S, self._schedule_claim)
 
-    def _rested(self) -> None:
+    def _schedule_claim(self) -> None:
         self._rest = None
-        self._kick.set()
+        self._wake_event.set()
 
-    def _announce(self, written: Sequence[tuple[Commit, DictRow]]) -> None:
-        self._voice.announce(written)
+    def _publish_hints(self, written: Sequence[tuple[Commit, DictRow]]) -> None:
+        self._voice.publish_hints(written)
         if any(op.status == RunStatus.QUEUED for op, _ in written):
-            self._kick.set()
+            self._wake_event.set()
 
     # ---- Owning
 
@@ -277,7 +277,7 @@ class Driver:
                 log.warning("leases were not renewed: %s", error)
             await asyncio.sleep(max(0.1, self._config["heartbeat_s"] - (time.monotonic() - started)))
 
-    async def _say_alive(self) -> None:
+    async def _heartbeat(self) -> None:
         key = f"{settings.REDIS_PREFIX}worker:{self.worker}"
         while True:
             state = json.dumps({"runs": len(self._owned), "at": time.time()})
@@ -292,7 +292,7 @@ class Driver:
         if held and epoch in (None, held.epoch):
             held.task.cancel()
 
-    async def _obey(self) -> None:
+    async def _listen_for_control(self) -> None:
         """Cancels reach a call in flight at once, and wake-ups go round; without Valkey the next beat brings them."""
         while True:
             try:
@@ -301,16 +301,16 @@ class Driver:
                     while True:
                         message = await channel.get_message(ignore_subscribe_messages=True, timeout=60)
                         if message:
-                            self._told(json.loads(message["data"]))
+                            self._on_control_message(json.loads(message["data"]))
             except (RedisError, OSError, ValueError, KeyError) as error:
                 log.warning("the control channel is away: %s", error)
                 await asyncio.sleep(1)
 
-    def _told(self, message: dict[str, str]) -> None:
+    def _on_control_message(self, message: dict[str, str]) -> None:
         if "stop" in message:
             self._stop_run(UUID(message["stop"]))
         elif "wake" in message:
-            self._kick.set()
+            self._wake_event.set()
 
     async def _drain(self) -> None:
         log.info("draining %s runs", len(self._owned))
@@ -321,4 +321,4 @@ class Driver:
             held.task.cancel()
         if left:
             await asyncio.wait([held.task for held in left.values()], timeout=5)
-            await self._journal.let_go([(run_id, held.epoch) for run_id, held in left.items()])
+            await self._journal.release([(run_id, held.epoch) for run_id, held in left.items()])

@@ -30,8 +30,8 @@ def encode(op: Commit) -> str:
     for name in _VALUES:
         if value := getattr(op, name):
             shape[name] = value
-    if op.heard_seq is not None:
-        shape["heard_seq"] = op.heard_seq
+    if op.read_message_seq is not None:
+        shape["read_message_seq"] = op.read_message_seq
     if op.output is not None:
         shape["output"] = op.output
     if op.status in TERMINAL:

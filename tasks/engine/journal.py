@@ -38,7 +38,7 @@ SHARE_S = 0.01
 the group before began. Half the statements are half the work, and beside a model's seconds nobody sees the wait."""
 SUSPECT_AFTER = 2
 """A run that lost so many owners is taken alone: it may be what kills them."""
-Announce = Callable[[Sequence[tuple[Commit, DictRow]]], None]
+PublishHints = Callable[[Sequence[tuple[Commit, DictRow]]], None]
 
 
 @dataclass(slots=True)
@@ -68,14 +68,15 @@ class Journal:
     """One for each worker process, used on its event loop only."""
 
     def __init__(
-        self, *, pool: AsyncConnectionPool[Any], worker: str, lease_s: float, team_runs: int, announce: Announce,
+        self, *, pool: AsyncConnectionPool[Any], worker: str, lease_s: float, team_runs: int,
+        publish_hints: PublishHints,
         driven: Callable[[], int] = lambda: 1,
     ) -> None:  # fmt: skip
         """`driven` tells how many runs this process drives."""
         self.worker = worker
         self._lease_s = lease_s
         self._team_runs = team_runs
-        self._announce = announce
+        self._publish_hints = publish_hints
         self._driven = driven
         self._pool = pool
         self._waiting: list[_Waiting] = []
@@ -141,7 +142,9 @@ class Journal:
             return
         for run_id, item in group.items():
             item.resolve(answers[run_id])
-        self._announce([(group[run_id].op, row) for run_id, row in answers.items() if not isinstance(row, Exception)])
+        self._publish_hints(
+            [(group[run_id].op, row) for run_id, row in answers.items() if not isinstance(row, Exception)]
+        )
 
     async def _apply(
         self, db: psycopg.AsyncConnection[DictRow], group: dict[UUID, _Waiting], *, is_repeat: bool
@@ -177,7 +180,7 @@ class Journal:
 
     async def _unheard(self, db: psycopg.AsyncConnection[DictRow], refused: list[Commit]) -> set[UUID]:
         """Of the refused writes, those that a person's message stopped."""
-        last = [(op.run_id, op.epoch, op.heard_seq) for op in refused if op.heard_seq is not None]
+        last = [(op.run_id, op.epoch, op.read_message_seq) for op in refused if op.read_message_seq is not None]
         if not last:
             return set()
         ids, epochs, heard = zip(*last, strict=True)
@@ -237,13 +240,13 @@ class Journal:
         with suppress(PoolClosed):  # the next owner books what it finds unanswered as unknown
             await self._with_retry(lambda db, _: db.execute(sql.LATE_USAGE, values))
 
-    async def said(self, *, run_id: UUID, after: int) -> list[DictRow]:
+    async def unread_messages(self, *, run_id: UUID, after: int) -> list[DictRow]:
         """What people said to the run after that event."""
         cursor = await self._with_retry(lambda db, _: db.execute(sql.SAID, (run_id, after)))
         rows: list[DictRow] = await cursor.fetchall()
         return rows
 
-    async def rests(self, *, run_id: UUID) -> int:
+    async def timer_waits(self, *, run_id: UUID) -> int:
         """How often the run has waited for a time since its last settled step."""
         cursor = await self._with_retry(lambda db, _: db.execute(sql.RESTS, {"run": run_id}))
         return int((await cursor.fetchone())["n"])
@@ -294,7 +297,7 @@ class Journal:
                 owned[row["id"]][1].until = until
         return {row["id"] for row in rows}
 
-    async def let_go(self, owned: Iterable[tuple[UUID, int]]) -> None:
+    async def release(self, owned: Iterable[tuple[UUID, int]]) -> None:
         """Give up runs in the middle of a step; the next owner recovers them at once and counts it as no loss."""
         ids, epochs = zip(*owned, strict=True)
         async with self._pool.connection() as db:

@@ -88,7 +88,7 @@ async def _wait_for_money(run: ClaimedRun, short: BudgetRefused) -> None:
 async def _intend(run: ClaimedRun, *, index: int, attempt: int, worst: Decimal) -> None:
     """Commit that the call is about to be made, together with all that was settled since the last commit."""
     before = run.steps.get(index)
-    told = len(run.gathered.events)
+    told = len(run.pending.events)
     run.tell(events.ModelStarted(step=index, model=run.row["model"], attempt=attempt))
     failures = before.request.get("failures", 0) if before else 0
     request: dict[str, Any] = {"model": run.row["model"], "worst_usd": f"{worst:.6f}", "failures": failures}
@@ -96,16 +96,16 @@ async def _intend(run: ClaimedRun, *, index: int, attempt: int, worst: Decimal) 
         StepWrite(index=index, kind=StepKind.MODEL, status=StepStatus.INTENT, attempt=attempt, request=request)
     )
     run.turns += 1
-    run.gathered.turns += 1
+    run.pending.turns += 1
     try:
         await run.flush(reserve=Reserve(key=_call_key(run, index, attempt), amount_usd=worst))
     except BudgetRefused as short:
-        del run.gathered.events[told:]
-        del run.gathered.steps[index], run.steps[index]
+        del run.pending.events[told:]
+        del run.pending.steps[index], run.steps[index]
         if before is not None:
             run.write_step(before)
         run.turns -= 1
-        run.gathered.turns -= 1
+        run.pending.turns -= 1
         await _wait_for_money(run, short)
 
 
@@ -190,7 +190,7 @@ async def _no_answer(run: ClaimedRun, error: ModelError, *, index: int, attempt:
     if error.sent:
         _charge_unknown(run, index=index, attempt=attempt, worst=worst)
     else:
-        run.gathered.settle.append(Settle(key=key, cost_usd=Decimal(0)))
+        run.pending.settle.append(Settle(key=key, cost_usd=Decimal(0)))
     failures = run.steps[index].request.get("failures", 0) + 1
     result = {"error": error.kind, "detail": str(error), "partial": error.partial[:4000]}
     run.write_step(
@@ -208,7 +208,7 @@ async def _no_answer(run: ClaimedRun, error: ModelError, *, index: int, attempt:
     if not will_retry:
         await run.fail(ErrorCode.MODEL_ERROR, str(error))
     run.turns -= 1
-    run.gathered.turns -= 1
+    run.pending.turns -= 1
     delay = error.retry_after_s if error.retry_after_s is not None else min(60.0, 0.5 * 2**failures)
     if delay > LONGEST_WAIT_IN_PLACE_S:
         await run.wait(kind=WaitKind.TIMER, start_at=run.now() + timedelta(seconds=delay))

@@ -28,7 +28,7 @@ class Publisher:
         self._deltas: dict[tuple[UUID, int], str] = {}
         self._speaking: set[asyncio.Task[None]] = set()
 
-    def announce(self, written: Sequence[tuple[Commit, DictRow]]) -> None:
+    def publish_hints(self, written: Sequence[tuple[Commit, DictRow]]) -> None:
         """Say how far the runs have come. Does not wait until it is said."""
         hints: Hints = []
         for op, row in written:

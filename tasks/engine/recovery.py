@@ -71,7 +71,7 @@ def _model_unknown(run: ClaimedRun, step: StepWrite) -> None:
     step.status = StepStatus.UNKNOWN
     run.write_step(step)
     run.turns -= 1
-    run.gathered.turns -= 1
+    run.pending.turns -= 1
 
 
 async def _tool_unknown(run: ClaimedRun, step: StepWrite) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from psycopg.rows import DictRow
 
 from tasks.engine import breaker, conversation, model, outcome, recovery
-from tasks.engine.claimed_run import ClaimedRun, Journal, Released
+from tasks.engine.claimed_run import ClaimedRun, JournalPort, Released
 from tasks.engine.commits import LeaseLost
 from tasks.engine.resources import WorkerResources
 from tasks.engine.tool_calls import ToolCalls
@@ -18,12 +18,12 @@ from tasks.models import ErrorCode
 log = logging.getLogger(__name__)
 
 
-async def drive(row: DictRow, *, journal: Journal, ports: WorkerResources) -> None:
+async def drive(row: DictRow, *, journal: JournalPort, ports: WorkerResources) -> None:
     """Drive one claimed run until it waits, is in review, is handed over, is finished, or another owner takes it."""
     run = ClaimedRun(row, journal)
-    hands = ToolCalls(run, ports)
+    tool_calls = ToolCalls(run, ports)
     try:
-        await _until_released(run, hands, ports)
+        await _until_released(run, tool_calls, ports)
     except LeaseLost as lost:
         log.info("left %s: %s", run.id, lost)
         await run.write_late_usage()
@@ -37,16 +37,16 @@ async def drive(row: DictRow, *, journal: Journal, ports: WorkerResources) -> No
         with suppress(Released, LeaseLost):
             await run.fail(ErrorCode.INTERNAL, detail)
     finally:
-        await asyncio.shield(hands.let_go())
+        await asyncio.shield(tool_calls.close())
 
 
-async def _until_released(run: ClaimedRun, hands: ToolCalls, ports: WorkerResources) -> None:
+async def _until_released(run: ClaimedRun, tool_calls: ToolCalls, ports: WorkerResources) -> None:
     limit = asyncio.timeout(run.remaining_s())
     try:
         async with limit:
             await recovery.take_up(run, ports)
             while True:
-                await _next_move(run, hands, ports)
+                await _next_move(run, tool_calls, ports)
     except Released:
         return
     except TimeoutError:
@@ -56,15 +56,15 @@ async def _until_released(run: ClaimedRun, hands: ToolCalls, ports: WorkerResour
             await run.fail(ErrorCode.TIMEOUT, f"The run used up its {run.row['timeout_s']} s of working time.")
 
 
-async def _next_move(run: ClaimedRun, hands: ToolCalls, ports: WorkerResources) -> None:
+async def _next_move(run: ClaimedRun, tool_calls: ToolCalls, ports: WorkerResources) -> None:
     if ports.draining.is_set():
         await run.hand_over()
     calls = conversation.open_calls(run)
     if calls:
-        await hands.carry_out(calls[0])
+        await tool_calls.carry_out(calls[0])
         await breaker.check(run)
         return
-    await run.hear()
+    await run.read_messages()
     if _has_final_answer(run):
         await outcome.finish(run)
     else:

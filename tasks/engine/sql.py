@@ -10,7 +10,7 @@ WITH ops AS MATERIALIZED (
         artifacts jsonb, settle jsonb, status text, is_terminal bool, waiting_kind text, start_at timestamptz, output jsonb,
         error_code text, error_detail text, progress jsonb, turns int, active_s float,
         input_tokens bigint, output_tokens bigint, cache_read_tokens bigint, cache_write_tokens bigint, cost_usd numeric,
-        heard_seq int)
+        read_message_seq int)
 ), fenced AS (
     UPDATE tasks_run r SET
         op_no = o.op_no,
@@ -35,7 +35,7 @@ WITH ops AS MATERIALIZED (
         cost_usd = r.cost_usd + COALESCE(o.cost_usd, 0)
     FROM ops o
     WHERE r.id = o.run AND r.epoch = o.epoch AND r.op_no = o.op_no - 1 AND r.status = 'running'
-        AND r.said_seq <= COALESCE(o.heard_seq, r.said_seq)
+        AND r.said_seq <= COALESCE(o.read_message_seq, r.said_seq)
     RETURNING r.id, r.team_id, r.agent_id, r.task_id, r.last_seq, r.last_seq - COALESCE(o.n_events, 0) AS base, r.epoch, r.status,
         r.said_seq
 ), events AS (

@@ -37,7 +37,7 @@ class ToolCalls:
         self._run = run
         self._executor = ToolExecutor(run, ports)
 
-    async def let_go(self) -> None:
+    async def close(self) -> None:
         """The run leaves this worker: a call in flight learns it, and the files go."""
         self._executor.stop()
         await self._executor.clean_up()
@@ -130,7 +130,7 @@ class ToolCalls:
     # ---- Carrying it out
 
     async def _make(self, spec: ToolSpec, step: StepWrite, note: str) -> None:
-        await self._executor.make_ready(spec)
+        await self._executor.prepare(spec)
         async with self._executor.slot(spec):
             await self._intend(step, spec)
             started = time.monotonic()
@@ -178,7 +178,7 @@ class ToolCalls:
             payload=payload,
         )
         for file in saved:
-            self._run.gathered.artifacts[file.write.path] = file.write
+            self._run.pending.artifacts[file.write.path] = file.write
             described: dict[str, Any] = {"size": file.size, "sha256": file.sha256}
             artifact, path = str(file.write.id), file.write.path
             self._run.artifacts[path] = {"id": file.write.id, "path": path, "version": file.write.version, **described}
@@ -203,9 +203,9 @@ class ToolCalls:
                 file_id=UUID(kept["file"]),
                 version=have["version"] + 1 if have else 1,
             )
-            self._run.gathered.artifacts[write.path] = write
+            self._run.pending.artifacts[write.path] = write
             self._run.artifacts[write.path] = kept | {"id": write.id, "version": write.version}
-            self._executor.workspace.take_over(self._run.artifacts[write.path])
+            self._executor.workspace.adopt(self._run.artifacts[write.path])
             described: dict[str, Any] = {name: kept[name] for name in ("size", "sha256", "content_type")}
             self._run.tell(events.ArtifactCreated(artifact=str(write.id), path=write.path, **described))
 

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 GRACE_S = 2.0
 TELL_EVERY_S = 0.25
 PATIENCE_S = 10.0
-REST_S, LONGEST_REST_S = 15.0, 60.0
+BACKOFF_S, MAX_BACKOFF_S = 15.0, 60.0
 """How long a run whose files cannot be laid waits without a worker: twice as long each time."""
 LONGEST_GAP_S = 30.0
 """Between two tries to do what may be done again."""
@@ -43,7 +43,7 @@ AWAY = (Unavailable, OperationalError, InterfaceError)
 
 def backoff(rests: int) -> timedelta:
     """A store may be away for days: no power of so many rests is a number that the machine knows."""
-    return timedelta(seconds=min(REST_S * 2 ** min(rests, 9), LONGEST_REST_S))
+    return timedelta(seconds=min(BACKOFF_S * 2 ** min(rests, 9), MAX_BACKOFF_S))
 
 
 class NotBegun(Exception):
@@ -93,16 +93,16 @@ class ToolExecutor:
 
     # ---- Before
 
-    async def make_ready(self, spec: ToolSpec) -> None:
+    async def prepare(self, spec: ToolSpec) -> None:
         """Lay the files. Where that is not possible for long, the run waits without a worker: nothing has begun yet."""
         if not spec.uses_workspace:
             return
         try:
-            await self._patiently(self.workspace.lay, give_up_after_s=PATIENCE_S)
+            await self._patiently(self.workspace.stage_files, give_up_after_s=PATIENCE_S)
         except NotFound as error:
             await self._run.fail(ErrorCode.TOOL_ERROR, f"A file of this run is gone. {error.detail}")
         except AWAY as error:
-            rests = await self._run.rests()
+            rests = await self._run.timer_waits()
             if not rests:
                 self._run.tell(events.Error(code="files_away", detail=str(error), will_retry=True))
             await self._run.wait(kind=WaitKind.TIMER, start_at=self._run.now() + backoff(rests))
@@ -160,7 +160,7 @@ class ToolExecutor:
             if left <= 0:
                 return self._given_up(call)
             await asyncio.wait({work}, timeout=min(TELL_EVERY_S, left))
-            if self._run.gathered.events and not work.done():
+            if self._run.pending.events and not work.done():
                 await self._run.flush()
         return work.result()
 
@@ -239,7 +239,7 @@ class ToolExecutor:
     def _note(self, event: events.Event) -> None:
         self._run.tell(event)
         if isinstance(event, events.Progress):
-            self._run.gathered.progress = event.data()
+            self._run.pending.progress = event.data()
 
 
 class _Reporter:

@@ -58,7 +58,7 @@ class Workspace:
         self._saved: list[Saved] = []
         self.refused: list[str] = []
 
-    def lay(self) -> Path:
+    def stage_files(self) -> Path:
         """Make the folder with the attachments and the artifacts so far. Leftovers of earlier owners are removed.
 
         Each owner has its own folder: one that was paused and wakes up late must not touch what its successor reads.
@@ -133,7 +133,7 @@ class Workspace:
         write = ArtifactWrite(id=artifact_id, path=name, file_id=stored.pk, version=version + 1)
         return Saved(write, stored.size, stored.sha256, content_type, stored.key)
 
-    def take_over(self, row: Mapping[str, Any]) -> None:
+    def adopt(self, row: Mapping[str, Any]) -> None:
         """Another run's artifact belongs to this one now; the folder is laid anew before it is used."""
         others = [a for a in self._run["artifacts"] if a["path"] != row["path"]]
         self._run["artifacts"][:] = [*others, row]

@@ -271,7 +271,7 @@ STARTED = """
 import sys, django
 django.setup()
 from tasks import jobs
-jobs.driver.of_this_process = lambda: print("anthropic" in sys.modules)
+jobs.driver.get_driver = lambda: print("anthropic" in sys.modules)
 jobs._start_driver()
 """
 

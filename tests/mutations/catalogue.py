@@ -223,7 +223,7 @@ MUTATIONS = (
        '        for of in objects:\n            forget_object(of["key"])\n', "",
        f"{OBJECTS}test_no_object_is_left_when_the_row_cannot_be_made"),
     _m("G17", "what a tool says is committed while it works", CALLING,
-       "if self._run.gathered.events and not work.done():", "if False:",
+       "if self._run.pending.events and not work.done():", "if False:",
        "tests/tasks/test_engine_files.py::test_the_words_of_a_tool_are_kept_while_it_works"),
 
     _m("G18", "a stopping worker hands over between two steps", "tasks/engine/run_loop.py",
@@ -233,7 +233,7 @@ MUTATIONS = (
        "if self._ports.draining.is_set():", "if False:",
        f"{CALLS}test_a_stop_hands_over_a_run_that_waits_for_a_thread"),
     _m("G18", "a run in the middle of a call is let go", DRIVER,
-       "await self._journal.let_go([(run_id, held.epoch) for run_id, held in left.items()])", "pass",
+       "await self._journal.release([(run_id, held.epoch) for run_id, held in left.items()])", "pass",
        f"{STOPPING}test_a_call_that_outlasts_the_stop_is_let_go_and_taken_up_at_once"),
     _m("G18", "a run that was let go is not counted as lost", "tasks/engine/sql.py",
        "(mine.status = 'running' AND NOT mine.was_let_go)::int", "(mine.status = 'running')::int",

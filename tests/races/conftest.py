@@ -24,7 +24,9 @@ async def open_journal(transactional_db: None) -> AsyncIterator[Open]:
 
     async def make(worker: str, **more: Any) -> Journal:
         given = {"lease_s": 30.0, "team_runs": product.ENGINE["team_runs"]} | more
-        journal = Journal(pool=async_db.make_pool(max_size=2), worker=worker, announce=lambda written: None, **given)
+        journal = Journal(
+            pool=async_db.make_pool(max_size=2), worker=worker, publish_hints=lambda written: None, **given
+        )
         await journal.open()
         opened.append(journal)
         return journal

@@ -108,7 +108,7 @@ async def test_an_owner_of_before_changes_nothing(open_journal: Open, team: Team
             with pytest.raises(commits.LeaseLost):
                 await before.commit(commits.Commit(run_id=run.pk, epoch=1, op_no=op_no, **changes))
     assert await before.renew({run.pk: (1, lease.Lease(0.0))}) == set()
-    await before.let_go([(run.pk, 1)])
+    await before.release([(run.pk, 1)])
 
     assert await sync_to_async(everything)(run) == seen
 

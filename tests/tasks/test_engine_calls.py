@@ -237,8 +237,8 @@ def test_every_word_of_a_tool_is_kept(scripted: Play, start: Start, tool: Make) 
 def test_owners_of_a_run_do_not_share_a_folder(tmp_path: Path) -> None:
     row: dict[str, Any] = {"id": "0198", "inputs": [], "artifacts": []}
     late, present = (Workspace(root=tmp_path, run=row | {"epoch": epoch}) for epoch in (1, 2))
-    late.lay()
-    (present.lay() / "a.txt").write_text("1")
+    late.stage_files()
+    (present.stage_files() / "a.txt").write_text("1")
 
     late.remove()
 
@@ -249,11 +249,11 @@ def test_owners_of_a_run_do_not_share_a_folder(tmp_path: Path) -> None:
 def test_an_owner_that_lays_late_leaves_the_folder_of_its_successor(tmp_path: Path) -> None:
     row: dict[str, Any] = {"id": "0198", "inputs": [], "artifacts": []}
     first, late, present = (Workspace(root=tmp_path, run=row | {"epoch": epoch}) for epoch in (2, 9, 10))
-    first.lay()
-    (present.lay() / "a.txt").write_text("1")
+    first.stage_files()
+    (present.stage_files() / "a.txt").write_text("1")
     assert [path.name for path in tmp_path.iterdir()] == ["0198.10"]
 
-    late.lay()
+    late.stage_files()
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0198.10", "0198.9"]
     assert (present.path / "a.txt").read_text() == "1"

@@ -25,7 +25,12 @@ class Noted(Journal):
     def __init__(self, *, driven: int) -> None:
         self.groups: list[list[UUID]] = []
         super().__init__(
-            pool=NoPool(), worker="w", lease_s=30, team_runs=9, announce=lambda written: None, driven=lambda: driven
+            pool=NoPool(),
+            worker="w",
+            lease_s=30,
+            team_runs=9,
+            publish_hints=lambda written: None,
+            driven=lambda: driven,
         )  # type: ignore[arg-type]
 
     async def _write_group(self, group: dict[UUID, Any]) -> None:

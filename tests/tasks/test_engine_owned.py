@@ -32,10 +32,10 @@ class SlowJournal:
         self.written.append(op)
         return Committed(last_seq=len(self.written))
 
-    async def said(self, **_: Any) -> list[Any]:
+    async def unread_messages(self, **_: Any) -> list[Any]:
         return []
 
-    async def rests(self, **_: Any) -> int:
+    async def timer_waits(self, **_: Any) -> int:
         return 0
 
     async def late_usage(self, **_: Any) -> None:
@@ -98,4 +98,4 @@ async def test_what_could_not_be_written_is_still_there() -> None:
     with pytest.raises(LeaseLost):
         await run.flush()
 
-    assert [event.data()["text"] for event in run.gathered.events] == ["one"]
+    assert [event.data()["text"] for event in run.pending.events] == ["one"]

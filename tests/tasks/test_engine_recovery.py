@@ -272,7 +272,7 @@ def test_neighbours_of_a_poison_run_are_not_counted_down_with_it(scripted: Play,
 
 def _journal(worker: str) -> Journal:
     pool = async_db.make_pool(max_size=1)
-    return Journal(pool=pool, worker=worker, lease_s=30, team_runs=100, announce=lambda written: None)
+    return Journal(pool=pool, worker=worker, lease_s=30, team_runs=100, publish_hints=lambda written: None)
 
 
 @pytest.mark.promise("G3", "G6")
@@ -394,7 +394,7 @@ def test_an_error_that_nobody_thought_of_does_not_end_the_engine(
     scripted: Play, start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     scripted([say("Done.")])
-    monkeypatch.setattr("tasks.engine.driver.AGAIN_S", 0.01)
+    monkeypatch.setattr("tasks.engine.driver.RESTART_DELAY_S", 0.01)
     claim, fails = Journal.claim, [KeyError("not thought of"), KeyError("nor this")]
 
     async def half(self: Journal, room: int) -> Any:
@@ -409,7 +409,7 @@ def test_an_error_that_nobody_thought_of_does_not_end_the_engine(
         running.wake()
         settled(run, "succeeded")
         until(lambda: event_log.valkey().publish(event_log.CONTROL_CHANNEL, "7"))
-        until(lambda: "_obey broke and begins again" in caplog.text)
+        until(lambda: "_listen_for_control broke and begins again" in caplog.text)
         until(lambda: event_log.valkey().publish(event_log.CONTROL_CHANNEL, "{}"))
 
     assert fails == []

@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-demo", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        made_from = fingerprint.of_code()
+        made_from = fingerprint.code_fingerprint()
         call_command("migrate", verbosity=1, interactive=False)
         _collect_static(made_from)
         if not options["no_demo"] and "seed_demo" in get_commands():
