@@ -12,7 +12,7 @@ from django.core.cache import cache
 from agents.runtimes import warm_up
 from tasks import queue
 from tasks.engine import driver
-from tasks.services import housekeeping
+from tasks.services import periodic
 
 
 @shared_task(name=queue.EXECUTE_RUN, acks_late=True, reject_on_worker_lost=True)
@@ -30,9 +30,9 @@ def sweep() -> None:
     """
     if not cache.add(queue.SWEEPING, 1, timeout=queue.SWEEP_AGAIN_S):
         return
-    failed = housekeeping.sweep()
-    cache.set(queue.SWEPT, 1, timeout=queue.SWEEP_LATE_S)
-    cache.set(queue.NOT_SWEPT, failed, timeout=3600)
+    failed = periodic.sweep()
+    cache.set(queue.LAST_SWEEP_KEY, 1, timeout=queue.SWEEP_LATE_S)
+    cache.set(queue.FAILED_SWEEP_PARTS_KEY, failed, timeout=3600)
 
 
 @worker_ready.connect

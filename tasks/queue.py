@@ -27,17 +27,17 @@ SWEEP = "tasks.sweep"
 RUNS_QUEUE = "runs"
 SWEEPING, SWEEP_AGAIN_S = "sweeping", 3
 """In the cache for so long after a sweep has begun: no other one is due."""
-SWEPT, SWEEP_LATE_S = "swept", 60
+LAST_SWEEP_KEY, SWEEP_LATE_S = "swept", 60
 """In the cache for so long after a sweep."""
-NOT_SWEPT = "not_swept"
+FAILED_SWEEP_PARTS_KEY = "not_swept"
 """In the cache: the parts of the last sweep that failed."""
-UNHEARD_MS = 500
+WAKEUP_TTL_MS = 500
 """A wake-up that was not heard for so long may be lost: the next run sends another one."""
 EXPIRES_S = 2 * 3600
 """A wake-up that waited so long is thrown away, by the clock of the worker that takes it. One that is an hour ahead
 would otherwise throw away all of them, and find each new run seconds later.
 """
-CALLING = f"{settings.REDIS_PREFIX}calling"
+WAKEUP_KEY = f"{settings.REDIS_PREFIX}calling"
 """Set while a wake-up is on its way; the driver that looks at the table takes it away (`engine/driver.py`)."""
 MESSAGES = f"{settings.REDIS_PREFIX}{RUNS_QUEUE}"
 """The list in which Celery keeps that queue."""
@@ -72,7 +72,7 @@ def wake_run(run_id: UUID) -> None:
 def _call(run_id: UUID, hints: Iterable[event_log.Hint]) -> None:
     try:
         message, rest = wake_up(run_id), event_log.flattened(hints)
-        event_log.valkey().eval(CALL, 2, CALLING, MESSAGES, UNHEARD_MS, message, *rest)
+        event_log.valkey().eval(CALL, 2, WAKEUP_KEY, MESSAGES, WAKEUP_TTL_MS, message, *rest)
     except RedisError as error:
         log.warning("could not wake a worker for run %s: %s", run_id, error)
 

@@ -106,7 +106,7 @@ def workers() -> str:
 
 
 def clock() -> str:
-    if cache.get(queue.SWEPT) is None:
+    if cache.get(queue.LAST_SWEEP_KEY) is None:
         raise Down(
             f"The clock has not swept for {queue.SWEEP_LATE_S} seconds. "
             "Scheduled starts and lost messages wait for beat and a worker."
@@ -115,7 +115,7 @@ def clock() -> str:
 
 
 def housekeeping() -> str:
-    failed = cache.get(queue.NOT_SWEPT)
+    failed = cache.get(queue.FAILED_SWEEP_PARTS_KEY)
     if failed:
         raise Down(f"The last sweep could not do all: {', '.join(failed)}. The worker's log says why.")
     return "The last sweep did all that was due."

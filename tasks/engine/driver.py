@@ -228,7 +228,7 @@ class Driver:
         self._was_woken = False
         try:
             async with asyncio.timeout(ACK_TIMEOUT_S):
-                await self._valkey.delete(queue.CALLING)
+                await self._valkey.delete(queue.WAKEUP_KEY)
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("could not say that a wake-up was heard: %s", error)
 

@@ -36,10 +36,10 @@ def everything_runs(settings: Any) -> Iterator[redis.Redis]:
     valkey = redis.Redis.from_url(f"{live_settings.REDIS_URL}/0")
     key = f"{live_settings.REDIS_PREFIX}worker:here:1"
     valkey.set(key, json.dumps({"runs": 0, "at": time.time()}), ex=20)
-    cache.set(queue.SWEPT, 1, 60)
+    cache.set(queue.LAST_SWEEP_KEY, 1, 60)
     yield valkey
     valkey.delete(key)
-    cache.delete_many([queue.SWEPT, queue.NOT_SWEPT])
+    cache.delete_many([queue.LAST_SWEEP_KEY, queue.FAILED_SWEEP_PARTS_KEY])
 
 
 def ask() -> tuple[int, dict[str, Any], list[str]]:
@@ -132,7 +132,7 @@ def test_a_disk_with_little_room_is_named_and_takes_nothing_from_being_ready(
 
 def test_ready_names_a_lack_of_workers_and_a_late_clock(everything_runs: redis.Redis) -> None:
     everything_runs.delete(f"{live_settings.REDIS_PREFIX}worker:here:1")
-    cache.delete(queue.SWEPT)
+    cache.delete(queue.LAST_SWEEP_KEY)
 
     status, checks, failing = ask()
 
@@ -142,7 +142,7 @@ def test_ready_names_a_lack_of_workers_and_a_late_clock(everything_runs: redis.R
 
 
 def test_ready_names_the_parts_of_a_sweep_that_failed(everything_runs: redis.Redis) -> None:
-    cache.set(queue.NOT_SWEPT, ["expire_requests"], 60)
+    cache.set(queue.FAILED_SWEEP_PARTS_KEY, ["expire_requests"], 60)
 
     status, checks, failing = ask()
 

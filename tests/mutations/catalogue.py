@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CALLING, DRIVER, HANDS = "tasks/engine/tool_executor.py", "tasks/engine/driver.py", "tasks/engine/tool_calls.py"
+TOOL_EXECUTOR, DRIVER, TOOL_CALLS = (
+    "tasks/engine/tool_executor.py",
+    "tasks/engine/driver.py",
+    "tasks/engine/tool_calls.py",
+)
 JOURNAL, MODEL, RECOVERY, SQL = (f"tasks/engine/{name}.py" for name in ("journal", "model", "recovery", "sql"))
-ANSWERS, KEEPING, RUNS = (f"tasks/services/{name}.py" for name in ("answers", "housekeeping", "runs"))
+ANSWERS, PERIODIC, RUNS = (f"tasks/services/{name}.py" for name in ("answers", "periodic", "runs"))
 IDEMPOTENCY, STORAGE, HUB = "accounts/rest/idempotency.py", "storage/services.py", "tasks/live/hub.py"
 
 CALLS, EFFECTS, ENDINGS = (f"tests/tasks/test_engine_{name}.py::" for name in ("calls", "effects", "endings"))
 HINTS, LIMITS, PEOPLE = (f"tests/tasks/test_engine_{name}.py::" for name in ("hints", "limits", "people"))
 LOST, STOPPING = (f"tests/tasks/test_engine_{name}.py::" for name in ("recovery", "stopping"))
 ADMISSION, CAPS, OWNERS, TOGETHER = (f"tests/races/test_{n}.py::" for n in ("admission", "caps", "owners", "people"))
-CLAUDE, CLOCK, LIVE = (f"tests/tasks/test_{name}.py::" for name in ("anthropic_run", "housekeeping", "hub"))
+CLAUDE, CLOCK, LIVE = (f"tests/tasks/test_{name}.py::" for name in ("anthropic_run", "periodic", "hub"))
 KEYS, OBJECTS = "tests/accounts/test_api_idempotency.py::", "tests/storage/test_services.py::"
 
 
@@ -54,7 +58,7 @@ MUTATIONS = (
     _m("G2", "an idle worker looks at the table by itself", DRIVER,
        'timeout=self._config["poll_s"], return_when', "timeout=None, return_when",
        f"{HINTS}test_an_idle_worker_finds_a_run_whose_message_was_lost"),
-    _m("G2", "the clock wakes a worker when runs wait", KEEPING, "    wake_workers,\n", "",
+    _m("G2", "the clock wakes a worker when runs wait", PERIODIC, "    wake_workers,\n", "",
        f"{CLOCK}test_lost_messages_and_dead_workers_wake_a_worker"),
     _m("G2", "a Valkey that is away fails no start", "tasks/queue.py",
        'except RedisError as error:\n        log.warning("could not wake',
@@ -77,14 +81,14 @@ MUTATIONS = (
         Edit(JOURNAL, 'await db.execute("SELECT pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))', "pass"),
         Edit(SQL, "AND status = 'queued'\n    FOR NO KEY UPDATE SKIP LOCKED", ""),
     ), (f"{OWNERS}test_workers_that_claim_at_once_share_the_runs_and_no_run_has_two",)),
-    _m("G3", "no call begins when the lease is over by our own clock", CALLING, "or self.lease.is_over()", "",
+    _m("G3", "no call begins when the lease is over by our own clock", TOOL_EXECUTOR, "or self.lease.is_over()", "",
        f"{CALLS}test_a_call_does_not_begin_while_the_lease_is_over_by_our_own_clock"),
 
     _m("G4", "a call with a result is not open any more", "tasks/engine/conversation.py",
        'for b in uses if b["id"] not in have]', "for b in uses]",
        f"{LOST}test_a_settled_step_is_never_taken_again"),
 
-    _m("G5", "an intent is committed before its tool is called", HANDS,
+    _m("G5", "an intent is committed before its tool is called", TOOL_CALLS,
        "        await self._run.flush()\n\n    # ---- Settling", "\n    # ---- Settling",
        f"{EFFECTS}test_every_call_is_written_down_before_it_is_made"),
     _m("G5", "a lost call that may have had an effect is not repeated", RECOVERY,
@@ -92,7 +96,7 @@ MUTATIONS = (
        f"{LOST}test_a_lost_effect_asks_a_person"),
     _m("G5", "each lost attempt needs a word of its own", RECOVERY, "if len(asked) < step.attempt:", "if not asked:",
        f"{LOST}test_a_lost_effect_that_is_lost_again_asks_again"),
-    _m("G5", "an effect without an answer in time asks a person", CALLING,
+    _m("G5", "an effect without an answer in time asks a person", TOOL_EXECUTOR,
        "if call.spec.effect == Effect.EFFECTFUL:", "if False:",
        f"{CALLS}test_an_effect_without_an_answer_asks_a_person"),
 
@@ -163,7 +167,7 @@ MUTATIONS = (
        f"{KEYS}test_the_same_key_with_another_body_or_path_is_refused",
        f"{TOGETHER}test_twenty_equal_posts_at_once_start_one_run"),
 
-    _m("G11", "a due run is locked and looked at again", KEEPING,
+    _m("G11", "a due run is locked and looked at again", PERIODIC,
        'locked = due.select_for_update(skip_locked=True, of=("self",)).filter(pk=run.pk).first()', "locked = run",
        f"{TOGETHER}test_two_clocks_at_once_start_each_scheduled_run_once"),
 
@@ -222,14 +226,14 @@ MUTATIONS = (
     _m("G17", "an object without a row is removed", STORAGE,
        '        for of in objects:\n            forget_object(of["key"])\n', "",
        f"{OBJECTS}test_no_object_is_left_when_the_row_cannot_be_made"),
-    _m("G17", "what a tool says is committed while it works", CALLING,
+    _m("G17", "what a tool says is committed while it works", TOOL_EXECUTOR,
        "if self._run.pending.events and not work.done():", "if False:",
        "tests/tasks/test_engine_files.py::test_the_words_of_a_tool_are_kept_while_it_works"),
 
     _m("G18", "a stopping worker hands over between two steps", "tasks/engine/run_loop.py",
        "if ports.draining.is_set():", "if False:",
        f"{STOPPING}test_a_stopping_worker_begins_no_other_turn_of_the_model"),
-    _m("G18", "a run that waits for a thread is handed over", CALLING,
+    _m("G18", "a run that waits for a thread is handed over", TOOL_EXECUTOR,
        "if self._ports.draining.is_set():", "if False:",
        f"{CALLS}test_a_stop_hands_over_a_run_that_waits_for_a_thread"),
     _m("G18", "a run in the middle of a call is let go", DRIVER,
@@ -268,7 +272,7 @@ MUTATIONS = (
        f"{ADMISSION}test_the_higher_priority_of_a_team_goes_first_but_not_before_another_team"),
     _m("admission", "a run waits for its time", SQL, "AND (r.start_at IS NULL OR r.start_at <= now())", "",
        f"{ADMISSION}test_a_run_that_is_not_due_waits_and_the_next_one_goes"),
-    _m("admission", "a run that nobody took expires", KEEPING, "    expire_queued_runs,\n", "",
+    _m("admission", "a run that nobody took expires", PERIODIC, "    expire_queued_runs,\n", "",
        f"{CLOCK}test_a_run_that_no_worker_took_expires"),
 )  # fmt: skip
 

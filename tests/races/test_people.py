@@ -16,7 +16,7 @@ from accounts.models import Team, TokenFamily, User
 from accounts.services import tokens
 from tasks import event_log, events
 from tasks.models import HumanRequest, Run
-from tasks.services import answers, housekeeping
+from tasks.services import answers, periodic
 from tasks.services import runs as running
 from tests.calling import api_of
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
@@ -80,8 +80,8 @@ def test_two_clocks_at_once_start_each_scheduled_run_once(alice: User, monkeypat
 
     with monkeypatch.context() as patched:
         patched.setattr(Run, "move_to", move_together)
-        said = at_once(2, lambda _: housekeeping.start_due_runs())
-    housekeeping.start_due_runs()
+        said = at_once(2, lambda _: periodic.start_due_runs())
+    periodic.start_due_runs()
 
     assert said == [None, None]
     assert Counter(woken) == Counter(run.pk for run in made)

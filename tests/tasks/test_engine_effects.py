@@ -16,7 +16,7 @@ from accounts.errors import Conflict
 from accounts.models import User
 from tasks import event_log
 from tasks.models import HumanRequest, Run, Step
-from tasks.services import answers, housekeeping
+from tasks.services import answers, periodic
 from tasks.services.runs import cancel_run
 from tests.tasks.scripted import Scripted, call, engine, say, settled, types, until
 from tests.timeouts import PATIENCE_S
@@ -117,7 +117,7 @@ def test_an_approval_that_came_too_late_makes_no_call(scripted: Play, start: Sta
         run.refresh_from_db()
         assert run.status == "waiting"
 
-        housekeeping.expire_requests()
+        periodic.expire_requests()
         with pytest.raises(Conflict, match="has expired"):
             answers.answer_request(asked=asked, actor=alice, answer=approve)
         settled(run, "succeeded")

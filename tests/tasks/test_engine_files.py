@@ -16,7 +16,7 @@ from storage.models import StoredFile
 from storage.services import save_file
 from tasks.engine import tool_executor
 from tasks.models import Artifact, Run, RunEvent
-from tasks.services import housekeeping
+from tasks.services import periodic
 from tests.factories import StoredFileFactory
 from tests.standins.between import between_us_and_the_store
 from tests.standins.objects import damaging_store
@@ -91,7 +91,7 @@ def test_a_run_whose_files_cannot_be_laid_says_so_once_and_rests_longer_each_tim
             if len(rests) == 4:
                 store.fail("")
             Run.objects.filter(pk=run.pk).update(start_at=Now())
-            housekeeping.start_due_runs()
+            periodic.start_due_runs()
         settled(run, "succeeded")
 
     assert rests == pytest.approx([15, 30, 60, 60], abs=10)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.errors import Conflict, Forbidden, InvalidInput
 from accounts.models import User
 from tasks.models import Artifact, HumanRequest, Run, Step
-from tasks.services import answers, housekeeping
+from tasks.services import answers, periodic
 from tasks.services.runs import cancel_run
 from tests.tasks.scripted import Scripted, call, last, say, settled, types, until
 
@@ -130,7 +130,7 @@ def test_the_same_refused_call_three_times_stops_the_run(
             answers.answer_request(asked=asked, actor=alice, answer={"decision": "reject", "digest": asked.digest})
         else:
             HumanRequest.objects.filter(pk=asked.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
-            housekeeping.expire_requests()
+            periodic.expire_requests()
 
     settled(run, "failed")
     assert run.error_code == "no_progress"

@@ -21,7 +21,7 @@ from tasks import async_db, event_log
 from tasks.engine.driver import Driver
 from tasks.engine.journal import Journal
 from tasks.models import Artifact, HumanRequest, Run, Step
-from tasks.services import answers, housekeeping
+from tasks.services import answers, periodic
 from tasks.services.runs import cancel_run
 from tests.clocks import clock_that_is_wrong_by
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
@@ -194,14 +194,14 @@ def test_a_call_of_a_run_that_was_cancelled_with_its_worker_is_settled(
     Budget.objects.update(reserved_usd="0.5")
     run.refresh_from_db()
     cancel_run(run=run, actor=alice)
-    housekeeping.sweep()
+    periodic.sweep()
     assert not UsageRecord.objects.exists()
 
     now = timezone.now()
     monkeypatch.setattr("django.utils.timezone.datetime", clock_that_is_wrong_by(hours=2))
-    monkeypatch.setattr(housekeeping, "ABANDONED_AFTER", timedelta(0))
-    housekeeping.sweep()
-    housekeeping.sweep()
+    monkeypatch.setattr(periodic, "ABANDONED_AFTER", timedelta(0))
+    periodic.sweep()
+    periodic.sweep()
 
     assert UsageRecord.objects.get().outcome == "unknown"
     assert abs(UsageRecord.objects.get().at - now) < timedelta(minutes=5)
@@ -383,8 +383,8 @@ def test_an_answer_that_came_after_the_cancel_has_one_line_in_the_books(
         team=run.team, key="msg_late", kind="model", outcome="free", run_id=run.pk, step_key=f"{run.pk}:1:1"
     )
 
-    monkeypatch.setattr(housekeeping, "ABANDONED_AFTER", timedelta(0))
-    housekeeping.sweep()
+    monkeypatch.setattr(periodic, "ABANDONED_AFTER", timedelta(0))
+    periodic.sweep()
 
     assert [(line.key, line.outcome) for line in UsageRecord.objects.all()] == [("msg_late", "free")]
     assert Step.objects.get(run=run).status == "unknown"

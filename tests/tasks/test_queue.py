@@ -31,9 +31,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
         messages: Any = valkey.lrange(queue.MESSAGES, 0, -1)
         return [json.loads(b64decode(json.loads(message)["body"]))[0][0] for message in reversed(messages)]
 
-    valkey.delete(queue.CALLING)
+    valkey.delete(queue.WAKEUP_KEY)
     yield named
-    valkey.delete(queue.CALLING, queue.MESSAGES)
+    valkey.delete(queue.WAKEUP_KEY, queue.MESSAGES)
 
 
 def test_a_wake_up_is_the_message_that_celery_would_send() -> None:
@@ -108,7 +108,7 @@ def test_a_wake_up_that_was_heard_is_followed_by_another(
     with engine() as driver:
         queue.wake_run(second)
         driver.wake()
-        until(lambda: not event_log.valkey().exists(queue.CALLING))
+        until(lambda: not event_log.valkey().exists(queue.WAKEUP_KEY))
     queue.wake_run(third)
 
     assert sent() == [str(first), str(third)]
@@ -166,7 +166,7 @@ def test_who_was_called_looks_until_there_is_nothing_left(
 ) -> None:  # fmt: skip
     settings.ENGINE = settings.ENGINE | {"poll_s": 60.0}
     monkeypatch.setattr("tasks.engine.driver.CLAIM_EVERY_S", 2.0)
-    monkeypatch.setattr(queue, "UNHEARD_MS", 60_000)
+    monkeypatch.setattr(queue, "WAKEUP_TTL_MS", 60_000)
     scripted([say("Done.")])
 
     with engine() as driver:
@@ -176,7 +176,7 @@ def test_who_was_called_looks_until_there_is_nothing_left(
         until(lambda: sum(claims) == 1)
         start()
         until(lambda: sum(claims) == 2)
-        until(lambda: not event_log.valkey().exists(queue.CALLING))
+        until(lambda: not event_log.valkey().exists(queue.WAKEUP_KEY))
         third = start()
 
     assert sent() == [str(first.pk), str(third.pk)]
@@ -188,7 +188,7 @@ def test_a_worker_that_stops_passes_the_call_on(
 ) -> None:  # fmt: skip
     settings.ENGINE = settings.ENGINE | {"poll_s": 60.0}
     monkeypatch.setattr("tasks.engine.driver.CLAIM_EVERY_S", 2.0)
-    monkeypatch.setattr(queue, "UNHEARD_MS", 60_000)
+    monkeypatch.setattr(queue, "WAKEUP_TTL_MS", 60_000)
     scripted([say("Done.")])
 
     with engine("two"):
@@ -206,7 +206,7 @@ def test_a_worker_that_stops_passes_the_call_on(
 def test_a_wake_up_that_was_lost_is_soon_followed_by_another(
     sent: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue, "UNHEARD_MS", 20)
+    monkeypatch.setattr(queue, "WAKEUP_TTL_MS", 20)
     first = uuid4()
     queue.wake_run(first)
 

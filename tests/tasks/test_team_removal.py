@@ -12,7 +12,7 @@ from accounts.services.deletion import remove_team
 from agents.models import Agent
 from billing.models import UsageRecord
 from tasks.models import RunStatus
-from tasks.services import housekeeping, runs, shares
+from tasks.services import periodic, runs, shares
 from tests.factories import AgentFactory, MembershipFactory, RunFactory, StoredFileFactory, TaskFactory, usage
 
 pytestmark = pytest.mark.django_db
@@ -88,7 +88,7 @@ def test_a_start_that_overlapped_the_end_is_stopped_by_the_next_round(team, alic
     remove_team(team=team, actor=alice, confirm="Acme")
     late, other = RunFactory(agent=agent), RunFactory()
 
-    assert housekeeping.sweep() == []
+    assert periodic.sweep() == []
 
     late.refresh_from_db()
     other.refresh_from_db()

@@ -49,7 +49,7 @@ ABANDONED_AFTER = timedelta(minutes=1)
 def sweep() -> list[str]:
     """One round; answers with the names of the parts that failed. Each part is safe to run twice at once."""
     failed = []
-    for part in PARTS:
+    for part in JOBS:
         try:
             part()
         except Exception:  # the others are due all the same
@@ -146,12 +146,12 @@ def wake_workers() -> None:
         queue.wake_run(uuid4())
 
 
-def forget_answers() -> None:
+def purge_idempotency_records() -> None:
     """Answers that were kept to be given again for the same Idempotency-Key."""
     IdempotencyRecord.objects.filter(created_at__lt=Now() - timedelta(hours=24)).delete()
 
 
-def forget_news() -> None:
+def purge_old_notifications() -> None:
     """Once an hour, too: mails that were sent and notifications that are old."""
     if cache.add("swept:news", 1, timeout=FILES_EVERY_S):
         mail.forget_old()
@@ -170,7 +170,7 @@ def seal_audit_log() -> None:
     audit_chain.seal_pending()
 
 
-PARTS = (
+JOBS = (
     stop_late_runs,
     start_due_runs,
     resume_within_budget,
@@ -181,8 +181,8 @@ PARTS = (
     notices.tell,
     notices.settle,
     mail.wake_if_due,
-    forget_answers,
-    forget_news,
+    purge_idempotency_records,
+    purge_old_notifications,
     delete_expired_files,
     seal_audit_log,
 )

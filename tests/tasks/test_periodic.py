@@ -18,7 +18,7 @@ from storage import services as storage
 from storage.models import StoredFile
 from tasks import jobs, queue
 from tasks.models import HumanRequest, Run, RunInput
-from tasks.services import housekeeping, runs
+from tasks.services import periodic, runs
 from tests.factories import AgentFactory, RunFactory
 from tests.tasks.scripted import types
 
@@ -38,13 +38,13 @@ def test_a_scheduled_run_starts_once_when_it_is_due(alice: User, wakes: list[obj
     agent = AgentFactory(team=alice.teams.get())
     run = runs.start_run(team=agent.team, actor=alice, agent=agent, prompt="Go", start_at=NOW() + timedelta(hours=1))
     assert (run.status, wakes) == ("scheduled", [])
-    housekeeping.sweep()
+    periodic.sweep()
     run.refresh_from_db()
     assert run.status == "scheduled"
 
     Run.objects.filter(pk=run.pk).update(start_at=NOW())
-    housekeeping.sweep()
-    housekeeping.sweep()
+    periodic.sweep()
+    periodic.sweep()
 
     run.refresh_from_db()
     assert (run.status, types(run)) == ("queued", ["run.created", "run.queued", "run.queued"])
@@ -75,7 +75,7 @@ def test_runs_that_wait_for_money_go_on_when_there_is_room(
         about = {"scope": "team", "needed_usd": "0.05"}
         HumanRequest.objects.create(team=run.team, run=run, kind="budget", title="Money?", arguments=about)
 
-    housekeeping.sweep()
+    periodic.sweep()
 
     runs_now = list(Run.objects.order_by("pk").values_list("status", flat=True))
     assert runs_now == ["queued"] * goes_on + ["waiting"] * (2 - goes_on)
@@ -86,7 +86,7 @@ def test_runs_that_wait_for_money_go_on_when_there_is_room(
 def test_many_runs_without_room_keep_no_run_of_another_team_waiting(
     start: Callable[..., Run], other_team: Team, wakes: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(housekeeping, "BATCH", 1)
+    monkeypatch.setattr(periodic, "BATCH", 1)
     poor, rich = start(), RunFactory(agent=AgentFactory(team=other_team))
     Run.objects.update(status="waiting", waiting_kind="budget")
     month = NOW().date().replace(day=1)
@@ -95,7 +95,7 @@ def test_many_runs_without_room_keep_no_run_of_another_team_waiting(
         about = {"scope": "team", "needed_usd": "0.05"}
         HumanRequest.objects.create(team=run.team, run=run, kind="budget", title="Money?", arguments=about)
 
-    housekeeping.sweep()
+    periodic.sweep()
 
     assert [Run.objects.get(pk=run.pk).status for run in (poor, rich)] == ["waiting", "queued"]
 
@@ -115,7 +115,7 @@ def test_a_new_month_begins_by_the_clock_of_the_database(
         HumanRequest.objects.create(team=run.team, run=run, kind="budget", title="Money?", arguments=about)
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW() + timedelta(days=days))
 
-    housekeeping.resume_within_budget()
+    periodic.resume_within_budget()
 
     assert [Run.objects.get(pk=run.pk).status for run in (spent, earlier)] == ["waiting", "queued"]
 
@@ -129,8 +129,8 @@ def test_a_request_that_nobody_answered_expires_and_the_run_goes_on(
         team=run.team, run=run, kind="question", title="Which?", expires_at=NOW() - timedelta(seconds=1)
     )
 
-    housekeeping.sweep()
-    housekeeping.sweep()
+    periodic.sweep()
+    periodic.sweep()
 
     run.refresh_from_db()
     asked.refresh_from_db()
@@ -143,7 +143,7 @@ def test_a_run_that_no_worker_took_expires(start: Callable[..., Run], wakes: lis
     run = start()
     Run.objects.filter(pk=run.pk).update(queue_expires_at=NOW())
 
-    housekeeping.sweep()
+    periodic.sweep()
 
     run.refresh_from_db()
     assert (run.status, types(run)[-1]) == ("expired", "run.finished")
@@ -153,11 +153,11 @@ def test_a_run_that_no_worker_took_expires(start: Callable[..., Run], wakes: lis
 def test_lost_messages_and_dead_workers_wake_a_worker(start: Callable[..., Run], wakes: list[object]) -> None:
     run = start()
     wakes.clear()
-    housekeeping.sweep()
+    periodic.sweep()
     assert wakes == []
 
     Run.objects.filter(pk=run.pk).update(queued_at=NOW() - timedelta(seconds=10))
-    housekeeping.sweep()
+    periodic.sweep()
 
     assert len(wakes) == 1
 
@@ -179,7 +179,7 @@ def test_what_is_due_is_so_by_the_clock_of_the_database(
     Run.objects.filter(pk=late.pk).update(queue_expires_at=due)
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW() + timedelta(hours=hours))
 
-    housekeeping.sweep()
+    periodic.sweep()
 
     monkeypatch.undo()
     found = [Run.objects.get(pk=run.pk) for run in (*made, late)]
@@ -199,21 +199,21 @@ def test_a_part_that_fails_keeps_no_other_from_its_work(
     def start_due_runs() -> None:
         raise ValueError("poison")
 
-    monkeypatch.setattr(housekeeping, "PARTS", (start_due_runs, *housekeeping.PARTS[1:]))
+    monkeypatch.setattr(periodic, "JOBS", (start_due_runs, *periodic.JOBS[1:]))
     monkeypatch.setattr(queue, "SWEEP_AGAIN_S", 60)  # no clock of this test's machine decides
     cache.delete(queue.SWEEPING)
     jobs.sweep()
 
     run.refresh_from_db()
     assert run.status == "expired"
-    assert cache.get(queue.NOT_SWEPT) == ["start_due_runs"]
+    assert cache.get(queue.FAILED_SWEEP_PARTS_KEY) == ["start_due_runs"]
     assert "poison" in caplog.text
     monkeypatch.undo()
     jobs.sweep()
-    assert cache.get(queue.NOT_SWEPT) == ["start_due_runs"]  # it came at once: one of many that waited
+    assert cache.get(queue.FAILED_SWEEP_PARTS_KEY) == ["start_due_runs"]  # it came at once: one of many that waited
     cache.delete(queue.SWEEPING)
     jobs.sweep()
-    assert cache.get(queue.NOT_SWEPT) == []
+    assert cache.get(queue.FAILED_SWEEP_PARTS_KEY) == []
 
 
 def test_files_whose_time_is_over_go_once_an_hour(team: Team, start: Callable[..., Run], wakes: list[object]) -> None:
@@ -225,12 +225,12 @@ def test_files_whose_time_is_over_go_once_an_hour(team: Team, start: Callable[..
     gone = old("gone")
     cache.delete("swept:files")
 
-    housekeeping.sweep()
+    periodic.sweep()
 
     assert not default_storage.exists(gone.key)
     used.refresh_from_db()
     assert used.expires_at is not None
     assert used.expires_at > NOW()
     later = old("later")
-    housekeeping.sweep()
+    periodic.sweep()
     assert default_storage.exists(later.key)
