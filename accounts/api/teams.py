@@ -196,7 +196,7 @@ class TeamOneViewSet(OfTeam):
         return Response(status=204)
 
     def _held(self) -> Team:
-        team = members.hold(self.team)
+        team = members.lock_team(self.team)
         require_match(self.request, team)
         return team
 
@@ -253,7 +253,7 @@ class MemberViewSet(ListAndShow, OfTeam):
         return None if self.request.method == "DELETE" and is_me and not self.access.key else scope
 
     def _held(self) -> Membership:
-        members.hold(self.team)
+        members.lock_team(self.team)
         membership: Membership = self.get_object()
         require_match(self.request, membership)
         return membership

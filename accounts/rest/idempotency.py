@@ -69,7 +69,7 @@ def idempotent(*, hide: Collection[str] = (), writes_once: bool = False) -> Call
     return decorate
 
 
-def once(request: TeamRequest, act: Callable[[], Any]) -> Any:
+def run_once_per_form(request: TeamRequest, act: Callable[[], Any]) -> Any:
     """What `act` answers, as JSON can hold it, to a form with a `{% form_key %}`; to the same form again, the same.
 
     Who went back and changed what they had written means another effect: with other content it is another form.

@@ -11,7 +11,7 @@ from accounts import audit
 from accounts.errors import FieldError, Forbidden, InvalidInput
 from accounts.models import ApiKey, Invitation, Membership, Role, Team, User
 from accounts.removal import dependents
-from accounts.services.members import LastOwner, hold, remove_member
+from accounts.services.members import LastOwner, lock_team, remove_member
 from accounts.signals import team_removed
 
 
@@ -22,7 +22,7 @@ def remove_team(*, team: Team, actor: User, confirm: str) -> dict[str, int]:
     One transaction cancels its live runs, revokes its keys, links and invitations and ends every membership, with which
     every page, key and socket of it closes. The row stays, and with it the ledger and the audit log.
     """
-    held = hold(team)
+    held = lock_team(team)
     if not Membership.objects.filter(team=held, user=actor, role=Role.OWNER).exists():
         raise Forbidden("Only an owner can delete the team.")
     if " ".join(confirm.split()) != held.name:
@@ -38,7 +38,7 @@ def remove_people(*, people: Collection[User], actor: User) -> None:
     """
     list(User.objects.select_for_update().filter(pk__in=[one.pk for one in people]).order_by("pk"))
     for team in Team.objects.filter(memberships__user__in=people).distinct().order_by("pk"):
-        held = hold(team)
+        held = lock_team(team)
         if not held.memberships.exclude(user__in=people).exists():
             _close(held, actor)
             continue

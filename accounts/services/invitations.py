@@ -20,7 +20,7 @@ from accounts.models import Invitation, Membership, NoticeKind, Role, Team, User
 from accounts.models.roles import may_manage
 from accounts.notifications import Notice
 from accounts.services import rates
-from accounts.services.members import add_member, hold
+from accounts.services.members import add_member, lock_team
 from accounts.signals import member_inviting
 
 VALID_FOR = timedelta(days=7)
@@ -50,7 +50,7 @@ def invite(*, team: Team, actor: User, email: str, role: str) -> Invitation:
     email = _address(email)
     if role not in Role.values:
         raise InvalidInput("There is no such role.", fields=[FieldError("role", "invalid_choice", "Choose a role.")])
-    team = hold(team)
+    team = lock_team(team)
     _require_rank(team, actor, role)
     if Membership.objects.filter(team=team, user__email=email).exists():
         raise _refused(f"{email} is in this team already.")
@@ -141,7 +141,7 @@ def is_for(invitation: Invitation, user: User) -> bool:
 
 def _held(invitation: Invitation) -> Invitation:
     """The open invitation as it is now. The team's row is held first, as by every change of members."""
-    team = hold(invitation.team)
+    team = lock_team(invitation.team)
     held = Invitation.objects.for_team(team).select_related("invited_by").get(pk=invitation.pk)
     held.team = team
     if held.status in ("accepted", "revoked"):

@@ -18,7 +18,7 @@ from accounts.errors import FieldError, Forbidden, InvalidInput
 from accounts.models import ApiKey, Membership, Team, User
 from accounts.models.roles import ACTIONS, SCOPES
 from accounts.prepared_sql import Param, PreparedQuery
-from accounts.services.members import hold
+from accounts.services.members import lock_team
 
 _TOKEN = re.compile(r"dh_(?P<prefix>[0-9a-f]{10})_(?P<secret>[A-Za-z0-9_-]{43})")
 TOUCH_EVERY = timedelta(minutes=1)
@@ -40,7 +40,9 @@ def create_key(
     `within` are the actions of the caller, when they are fewer than the person's role has (a key that makes a key).
     """
     scopes = tuple(dict.fromkeys(scopes))
-    team = hold(team)  # whoever is removed at this moment gets no key that would open the team again when they return
+    team = lock_team(
+        team
+    )  # whoever is removed at this moment gets no key that would open the team again when they return
     membership = Membership.objects.filter(team=team, user=actor).first()
     granted = ACTIONS.get(membership.role, frozenset()) if membership else frozenset()
     _check(name=name, scopes=scopes, expires_at=expires_at)

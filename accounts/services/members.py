@@ -24,7 +24,7 @@ class LastOwner(Conflict):
     title = "A team needs an owner"
 
 
-def hold(team: Team) -> Team:
+def lock_team(team: Team) -> Team:
     """The team as it is now, until the transaction ends. One that was deleted is not there."""
     held = Team.objects.select_for_update(no_key=True).filter(pk=team.pk, removed_at__isnull=True).first()
     if held is None:
@@ -35,7 +35,7 @@ def hold(team: Team) -> Team:
 @transaction.atomic
 def add_member(*, team: Team, user: User, role: str, actor: User | None) -> Membership:
     """Let a person in. Who is in already stays what they are."""
-    team = hold(team)
+    team = lock_team(team)
     there = Membership.objects.filter(team=team, user=user).first()
     if there is not None:
         return there
@@ -50,7 +50,7 @@ def change_role(*, team: Team, actor: User, user: User, role: str, is_operator: 
     """Make a member something else. Nobody gives or takes more than they have; an operator need not be in the team."""
     if role not in Role.values:
         raise InvalidInput("There is no such role.", fields=[FieldError("role", "invalid_choice", "Choose a role.")])
-    team = hold(team)
+    team = lock_team(team)
     membership = _member(team, user)
     if not is_operator:
         _require_rank(team, actor, membership.role, role)
@@ -69,7 +69,7 @@ def remove_member(*, team: Team, actor: User, user: User, is_operator: bool = Fa
     """End a membership: somebody else's, or one's own by leaving. Keys and invitations that the person made end with
     it; agents and runs stay. Sockets ask for the membership every few seconds and close themselves.
     """
-    team = hold(team)
+    team = lock_team(team)
     membership = _member(team, user)
     is_leaving = actor.pk == user.pk
     if not (is_leaving or is_operator):
@@ -88,7 +88,7 @@ def remove_member(*, team: Team, actor: User, user: User, is_operator: bool = Fa
 @transaction.atomic
 def transfer_ownership(*, team: Team, actor: User, user: User) -> Membership:
     """Hand the team to another member. Who owned it stays as an admin."""
-    team = hold(team)
+    team = lock_team(team)
     mine, theirs = _member(team, actor), _member(team, user)
     if mine.role != Role.OWNER:
         raise Forbidden("Only an owner can hand the team to somebody else.")

@@ -93,7 +93,7 @@ class AgentViewSet(ListAndShow):
 
     def _locked(self) -> Agent:
         """The agent, held until the change is committed, so that `If-Match` cannot be overtaken."""
-        agent = find(Agent.objects.visible_to(self.access).present().held(), pk=self.kwargs["pk"])
+        agent = find(Agent.objects.visible_to(self.access).present().locked(), pk=self.kwargs["pk"])
         require_match(self.request, agent)
         return agent
 
@@ -129,7 +129,7 @@ class AgentVersionViewSet(ListAndShow, OfAgent):
     @idempotent()
     @transaction.atomic
     def restore(self, request: Request, agent_pk: str, number: int) -> Response:
-        agent = find(Agent.objects.visible_to(self.access).present().held(), pk=agent_pk)
+        agent = find(Agent.objects.visible_to(self.access).present().locked(), pk=agent_pk)
         if agents.restores_a_higher_cap(agent=agent, number=number):
             require_scope(self.access, "team:admin")
         restored = agents.restore_version(agent=agent, actor=self.actor, number=number)

@@ -43,7 +43,7 @@ class AgentQuerySet(TeamScopedQuerySet["Agent"]):
         """Agents that were not deleted."""
         return self.exclude(status=AgentStatus.REMOVED)
 
-    def held(self) -> Self:
+    def locked(self) -> Self:
         """Each locked until the transaction ends. Without its version, which is read when it is asked for: joined, a
         row that was waited for has none, because its new version is younger than the statement.
         """

@@ -140,7 +140,7 @@ def _set_status(agent: Agent, actor: User | None, status: AgentStatus, action: s
 
 def _locked(agent: Agent) -> tuple[Agent, AgentVersion]:
     """The agent as it is now, held until the transaction ends, with its present version."""
-    locked = Agent.objects.held().get(pk=agent.pk)
+    locked = Agent.objects.locked().get(pk=agent.pk)
     if locked.status == AgentStatus.REMOVED or locked.version is None:
         raise Conflict(f"{locked.name} was deleted.")
     return locked, locked.version

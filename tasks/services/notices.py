@@ -42,7 +42,7 @@ WORDS = {
 }
 
 
-def tell() -> None:
+def notify_pending() -> None:
     """What has to be told and was not. Safe to run twice at once: each row is locked while it is told."""
     untold = HumanRequest.objects.open().filter(told_at__isnull=True)
     _each(untold.order_by("asked_at"), _tell_request)

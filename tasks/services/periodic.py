@@ -178,7 +178,7 @@ JOBS = (
     expire_queued_runs,
     wake_workers,
     settle_abandoned_calls,
-    notices.tell,
+    notices.notify_pending,
     notices.settle,
     mail.wake_if_due,
     purge_idempotency_records,

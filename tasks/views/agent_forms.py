@@ -49,7 +49,7 @@ def agent_new(request: TeamRequest) -> HttpResponse:
 def agent_edit(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     require(request, "agents:write")
     present = Agent.objects.visible_to(request.access).present()
-    found = present.held() if request.method == "POST" else present.select_related("version", "team")
+    found = present.locked() if request.method == "POST" else present.select_related("version", "team")
     agent = get_object_or_404(found, pk=agent_id)
     version = cast(AgentVersion, agent.version)
     budget = activity.agent_budgets(request.team).get(agent.pk)
@@ -74,7 +74,7 @@ def agent_edit(request: TeamRequest, agent_id: UUID) -> HttpResponse:
 def agent_restore(request: TeamRequest, agent_id: UUID, number: int) -> HttpResponse:
     """Go back to an old version; it becomes the newest one."""
     require(request, "agents:write")
-    agent = get_object_or_404(Agent.objects.visible_to(request.access).present().held(), pk=agent_id)
+    agent = get_object_or_404(Agent.objects.visible_to(request.access).present().locked(), pk=agent_id)
     if agents.restores_a_higher_cap(agent=agent, number=number):
         require(request, "team:admin")
     agent = agents.restore_version(agent=agent, actor=request.user, number=number)

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts.errors import NotFound
-from accounts.rest.idempotency import once
+from accounts.rest.idempotency import run_once_per_form
 from accounts.tenancy import TeamRequest, require, team_required
 from tasks.models import LIVE, Run, RunStatus
 from tasks.services import runs
@@ -77,7 +77,7 @@ def runs_retry(request: TeamRequest) -> HttpResponse:
     chosen = _chosen(request)
     if request.method != "POST" or not chosen.over:
         return _ask(request, "tasks/runs_retry.html", chosen)
-    new, left = once(request, lambda: _retried(request, chosen))
+    new, left = run_once_per_form(request, lambda: _retried(request, chosen))
     return _told(request, f"{new} started again", left, "not finished, or their agent takes no work now")
 
 

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from accounts.errors import AppError
-from accounts.rest.idempotency import once
+from accounts.rest.idempotency import run_once_per_form
 from accounts.tenancy import TeamRequest, require, team_required
 from tasks.forms.forks import ForkForm
 from tasks.forms.runs import show_refusal
@@ -32,7 +32,9 @@ def run_fork(request: TeamRequest, run_id: UUID) -> HttpResponse:
     form = ForkForm(request.POST or None, run=run, point=point)
     if request.method == "POST" and form.is_valid():
         try:
-            fork_id = once(request, lambda: str(forks.fork_run(run=run, actor=request.user, **form.changes()).pk))
+            fork_id = run_once_per_form(
+                request, lambda: str(forks.fork_run(run=run, actor=request.user, **form.changes()).pk)
+            )
         except AppError as error:
             show_refusal(form, error)
         else:
@@ -55,7 +57,9 @@ def run_replay(request: TeamRequest, run_id: UUID) -> HttpResponse:
     refused: AppError | None = None
     if request.method == "POST":
         try:
-            return to_run(request, once(request, lambda: str(forks.replay_run(run=run, actor=request.user).pk)))
+            return to_run(
+                request, run_once_per_form(request, lambda: str(forks.replay_run(run=run, actor=request.user).pk))
+            )
         except AppError as error:
             refused = error
     context = {"run": run, "problem": refused.detail if refused else ""}

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.errors import AppError
 from accounts.forms import add_refusal
-from accounts.rest.idempotency import once
+from accounts.rest.idempotency import run_once_per_form
 from accounts.tenancy import TeamRequest, require, team_required
 from agents import roles
 from agents.models import Agent
@@ -55,7 +55,7 @@ def first_run(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     form = FirstRunForm(request.POST or None, request.FILES or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            run_id = once(request, lambda: str(_start(request, agent, form, example).pk))
+            run_id = run_once_per_form(request, lambda: str(_start(request, agent, form, example).pk))
         except AppError as error:
             add_refusal(form, error)
         else:

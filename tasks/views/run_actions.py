@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.errors import AppError, Conflict
-from accounts.rest.idempotency import once
+from accounts.rest.idempotency import run_once_per_form
 from accounts.tenancy import TeamRequest, require, team_required
 from tasks.reports.bundle import bundle_download
 from tasks.reports.receipt import receipt
@@ -59,7 +59,7 @@ def run_message(request: TeamRequest, run_id: UUID) -> HttpResponse:
     refused: AppError | None = None
     try:
         require(request, "runs:write")
-        once(request, lambda: str(steering.steer_run(run=run, actor=request.user, text=text).pk))
+        run_once_per_form(request, lambda: str(steering.steer_run(run=run, actor=request.user, text=text).pk))
     except AppError as error:
         refused = error
     is_part = bool(request.headers.get("HX-Request"))
@@ -81,7 +81,7 @@ def run_message(request: TeamRequest, run_id: UUID) -> HttpResponse:
 def run_retry(request: TeamRequest, run_id: UUID) -> HttpResponse:
     run = run_or_404(request, run_id)
     require(request, "runs:write")
-    return to_run(request, once(request, lambda: str(runs.retry_run(run=run, actor=request.user).pk)))
+    return to_run(request, run_once_per_form(request, lambda: str(runs.retry_run(run=run, actor=request.user).pk)))
 
 
 @require_safe

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.errors import AppError
-from accounts.rest.idempotency import once
+from accounts.rest.idempotency import run_once_per_form
 from accounts.tenancy import TeamRequest, may, require, team_required
 from agents.models import Agent
 from tasks.forms.files import keep, uploaded_before
@@ -96,7 +96,7 @@ def run_new(request: TeamRequest) -> HttpResponse:
     form = RunForm(request.POST or None, request.FILES or None, access=request.access, initial=_initial(request))
     if request.method == "POST" and form.is_valid():
         try:
-            run_id = once(request, lambda: str(_start(request, form).pk))
+            run_id = run_once_per_form(request, lambda: str(_start(request, form).pk))
         except AppError as error:
             names = {f"limits.{n}": n for n in ("max_cost_usd", "max_turns")}
             show_refusal(form, error, names | {"limits.timeout_s": "timeout_min", "start_at": "start_date"})

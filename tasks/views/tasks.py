@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.errors import AppError
-from accounts.rest.idempotency import once
+from accounts.rest.idempotency import run_once_per_form
 from accounts.tenancy import TeamRequest, may, require, team_required
 from agents.models import Agent
 from tasks import variables
@@ -85,7 +85,7 @@ def task_detail(request: TeamRequest, task_id: UUID) -> HttpResponse:
         require(request, "runs:write")
         if form.is_valid():
             try:
-                run_id = once(request, lambda: str(_start(request, task, form).pk))
+                run_id = run_once_per_form(request, lambda: str(_start(request, task, form).pk))
             except AppError as error:
                 show_refusal(form, error, form.names | {"start_at": "start_date"})
             else:

@@ -45,7 +45,7 @@ def test_the_bell_rings_and_falls_silent_by_itself(
     ended = {"status": "failed", "finished_at": run.created_at, "error_detail": "The model refused."}
     failed = RunFactory(agent=agent, created_by=alice, title="Stock", **ended)
 
-    notices.tell()
+    notices.notify_pending()
 
     expect(count).to_have_text("2 unread")
     bell.locator("summary").click()
@@ -74,7 +74,7 @@ def test_the_bell_of_the_billing_role_rings_for_money(open_page: Open, team: Tea
     spent = {"limit_usd": 10, "spent_usd": 8, "period": timezone.now().date().replace(day=1)}
     Budget.objects.create(team=team, warned_at=timezone.now(), **spent)
 
-    notices.tell()
+    notices.notify_pending()
 
     expect(count).to_have_text("1 unread")
     page.locator("[data-bell] summary").click()

@@ -23,7 +23,7 @@ def test_sweeps_that_come_at_once_tell_and_mail_each_thing_once(team: Team, alic
         RunFactory(agent=agent, status="failed", created_by=alice, finished_at=timezone.now())
 
     def sweep(_: int) -> None:
-        notices.tell()
+        notices.notify_pending()
 
     assert at_once(4, sweep) == [None] * 4
     OutgoingMail.objects.update(next_try_at=timezone.now())
@@ -41,7 +41,7 @@ def test_of_two_that_read_all_at_once_each_row_is_read_once(team: Team, alice: U
     agent = AgentFactory(team=team)
     for _ in range(5):
         RunFactory(agent=agent, status="failed", created_by=alice, finished_at=timezone.now())
-    notices.tell()
+    notices.notify_pending()
 
     read = at_once(4, lambda _: notifications.mark_read(team=team, person=alice, actions={"runs:read"}))
 

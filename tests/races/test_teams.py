@@ -142,7 +142,7 @@ def test_a_team_that_is_made_while_its_owner_is_deleted_is_not_left_behind(
 ) -> None:
     operator, person = UserFactory(), UserFactory()
     teams.create_team(owner=person, name="First")
-    hold, made = deletion.hold, list[Future[None]]()
+    hold, made = deletion.lock_team, list[Future[None]]()
 
     def make_another() -> None:
         try:
@@ -157,7 +157,7 @@ def test_a_team_that_is_made_while_its_owner_is_deleted_is_not_left_behind(
             asyncio.run(until_waiting(1, made[0]))  # type: ignore[arg-type]
             return hold(team)
 
-        monkeypatch.setattr(deletion, "hold", hold_meanwhile)
+        monkeypatch.setattr(deletion, "lock_team", hold_meanwhile)
         deletion.remove_people(people=[person], actor=operator)
 
     assert isinstance(made[0].exception(), IntegrityError)

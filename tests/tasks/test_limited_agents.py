@@ -249,7 +249,7 @@ def test_nobody_else_is_told_what_it_asks(team, agent, alice, bob):
     limit_agent(agent=agent, actor=alice, to=[])
     HumanRequestFactory(run=started)
 
-    notices.tell()
+    notices.notify_pending()
 
     assert not Notification.objects.filter(person=bob).exists()
 
@@ -261,7 +261,7 @@ def test_what_somebody_was_told_before_leads_nowhere_now(client, team, agent, al
     run = runs.start_run(team=team, actor=bob, agent=agent, prompt="Go")
     HumanRequestFactory(run=run)
     RunFactory(agent=agent, created_by=bob, status="failed", finished_at=timezone.now())
-    notices.tell()
+    notices.notify_pending()
     told = list(Notification.objects.filter(person=bob))
     assert [mail.out_of_date(row, by_mail=True) for row in told] == ["", ""]
 

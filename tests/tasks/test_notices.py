@@ -61,7 +61,7 @@ def test_a_question_is_told_to_the_starter_in_the_bell_and_after_a_minute_by_mai
 ) -> None:
     asked = ask(title="Which column?")
 
-    notices.tell()
+    notices.notify_pending()
     jobs.send_mails()
 
     row = Notification.objects.get()
@@ -94,10 +94,10 @@ def test_a_process_that_dies_while_it_tells_leaves_it_to_the_next_sweep(
     with monkeypatch.context() as dying:
         dying.setattr("accounts.mail.OutgoingMail.objects.create", lambda **_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            notices.tell()
+            notices.notify_pending()
     assert (Notification.objects.count(), HumanRequest.objects.filter(told_at=None).count()) == (0, 1)
 
-    notices.tell()
+    notices.notify_pending()
 
     assert Notification.objects.count() == OutgoingMail.objects.count() == 1
 
@@ -106,7 +106,7 @@ def test_what_was_answered_within_the_minute_is_not_mailed_and_leaves_the_count(
     ask: Callable[..., HumanRequest], alice: User, team: Team
 ) -> None:
     asked = ask()
-    notices.tell()
+    notices.notify_pending()
 
     answers.answer_request(asked=asked, actor=alice, answer={"value": "May"})
 
@@ -121,7 +121,7 @@ def test_a_request_that_ends_otherwise_leaves_the_bell_with_the_next_sweep(
     ask: Callable[..., HumanRequest], alice: User, end: str
 ) -> None:
     asked = ask()
-    notices.tell()
+    notices.notify_pending()
     if end == "expired":
         HumanRequest.objects.update(expires_at=NOW() - timedelta(seconds=1))
     else:
@@ -135,7 +135,7 @@ def test_a_request_that_ends_otherwise_leaves_the_bell_with_the_next_sweep(
 
 def test_a_mail_that_is_due_before_the_sweep_looks_at_the_request_itself(ask: Callable[..., HumanRequest]) -> None:
     ask()
-    notices.tell()
+    notices.notify_pending()
     HumanRequest.objects.update(status="void")
 
     assert deliver() == []
@@ -144,7 +144,7 @@ def test_a_mail_that_is_due_before_the_sweep_looks_at_the_request_itself(ask: Ca
 
 def test_what_was_read_in_the_bell_is_not_mailed(ask: Callable[..., HumanRequest], alice: User, team: Team) -> None:
     ask()
-    notices.tell()
+    notices.notify_pending()
 
     notifications.mark_read(team=team, person=alice, actions={"runs:read"})
 
@@ -154,11 +154,11 @@ def test_what_was_read_in_the_bell_is_not_mailed(ask: Callable[..., HumanRequest
 
 def test_who_was_removed_gets_nothing(ask: Callable[..., HumanRequest], alice: User, bob: User, team: Team) -> None:
     ask(by=bob)
-    notices.tell()
+    notices.notify_pending()
     Membership.objects.filter(user=bob).delete()
     ask(by=bob)
 
-    notices.tell()
+    notices.notify_pending()
 
     assert deliver() == [("alice@example.com", "Ana has a question: Refunds in May")]  # nobody's run is the admins'
     assert ("dropped", "They are no longer in the team.") in statuses()
@@ -169,7 +169,7 @@ def test_a_role_that_sees_no_runs_is_told_of_none(ask: Callable[..., HumanReques
     Membership.objects.filter(user=bob).update(role=Role.BILLING)
     ask(by=bob)
 
-    notices.tell()
+    notices.notify_pending()
 
     assert told() == {("alice", "needs_you", "Ana has a question")}
 
@@ -179,7 +179,7 @@ def test_an_approval_is_told_to_whom_the_agent_names(
 ) -> None:
     ask("approval", options={"approvers": ["BOB@example.com", "charlie@example.com"]})
 
-    notices.tell()
+    notices.notify_pending()
 
     assert told() == {(who, "needs_you", "Ana asks for approval") for who in ("alice", "bob")}
 
@@ -194,7 +194,7 @@ def test_an_approval_of_a_fork_is_told_to_whom_the_agent_names_today(
     agents.update_agent(agent=run.agent, actor=alice, changes={"options": today})
 
     Run.objects.filter(pk=run.pk).update(forked_at_step=0)
-    notices.tell()
+    notices.notify_pending()
 
     assert told() == {(who, "needs_you", "Ana asks for approval") for who in ("alice", "bob")}
 
@@ -202,7 +202,7 @@ def test_an_approval_of_a_fork_is_told_to_whom_the_agent_names_today(
 def test_a_second_pair_of_eyes_is_told_to_the_admins(ask: Callable[..., HumanRequest], alice: User, bob: User) -> None:
     ask("approval", by=bob, options={"four_eyes": True})
 
-    notices.tell()
+    notices.notify_pending()
 
     assert told() == {(who, "needs_you", "Ana asks for approval") for who in ("alice", "bob")}
 
@@ -213,7 +213,7 @@ def test_a_run_that_waits_for_money_is_told_to_who_can_give_it(
 ) -> None:
     ask("budget", by=bob, arguments={"scope": scope})
 
-    notices.tell()
+    notices.notify_pending()
 
     assert told() == {(name, "needs_you", "Ana waits for money") for name in who}
 
@@ -227,8 +227,8 @@ def end(team: Team, by: User, status: str, **more: Any) -> Run:
 def test_a_run_that_failed_is_told_to_its_starter_at_once(team: Team, alice: User, bob: User) -> None:
     run = end(team, bob, "failed", error_detail="The model refused \x1b[31mtwice\x1b[0m.")
 
-    notices.tell()
-    notices.tell()
+    notices.notify_pending()
+    notices.notify_pending()
 
     row = Notification.objects.get()
     assert (row.person, row.kind, row.title) == (bob, "failed", "Ana could not finish")
@@ -241,7 +241,7 @@ def test_ends_that_nobody_has_to_hear_of_are_not_told(team: Team, alice: User) -
         end(team, alice, status)
     end(team, alice, "failed", finished_at=NOW() - timedelta(days=2))
 
-    notices.tell()
+    notices.notify_pending()
 
     assert Notification.objects.exists() is False
 
@@ -254,7 +254,7 @@ def test_who_asks_for_it_hears_of_success(alice: User, team: Team) -> None:
     for run in (before, after):
         Run.objects.filter(pk=run.pk).update(status="succeeded", finished_at=NOW())
 
-    notices.tell()
+    notices.notify_pending()
 
     row = Notification.objects.get()
     assert (row.kind, row.title, row.subject_id) == ("finished", "Ana is done", str(after.pk))
@@ -270,19 +270,19 @@ def test_a_budget_tells_who_looks_after_money_at_80_and_100_percent_and_again_wh
     )
     both = {"alice", "carol"}
 
-    notices.tell()
-    notices.tell()
+    notices.notify_pending()
+    notices.notify_pending()
     assert told() == {(who, "budget", "Acme has spent 80% of its budget") for who in both}
 
     Budget.objects.update(spent_usd=Decimal(10))
-    notices.tell()
-    notices.tell()
+    notices.notify_pending()
+    notices.notify_pending()
     assert len(told()) == 4
     assert {(who, "budget", "Acme has spent its whole budget") for who in both} <= told()
     assert Notification.objects.filter(title__contains="whole").first().detail.startswith("$10.00 of $10.00")  # type: ignore[union-attr]
 
     Budget.objects.filter(pk=budget.pk).update(limit_usd=Decimal(12), warned_at=NOW() + timedelta(seconds=5))
-    notices.tell()
+    notices.notify_pending()
     assert Notification.objects.filter(title__contains="80%").count() == 4
 
 
@@ -296,7 +296,7 @@ def test_a_sweeper_whose_clock_is_wrong_tells_and_mails_at_the_right_times(
     )
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW() + timedelta(hours=hours))
 
-    notices.tell()
+    notices.notify_pending()
     jobs.send_mails()
 
     assert [message.subject for message in django_mail.outbox] == ["Acme has spent 80% of its budget: Acme"]
@@ -315,7 +315,7 @@ def test_each_person_chooses_by_kind(ask: Callable[..., HumanRequest], team: Tea
     ask()
     ask(by=bob)
 
-    notices.tell()
+    notices.notify_pending()
 
     assert deliver() == [("alice@example.com", "Ana has a question: Refunds in May")]
     assert set(Notification.objects.values_list("person__email", "kind", "is_shown")) == {
@@ -327,7 +327,7 @@ def test_each_person_chooses_by_kind(ask: Callable[..., HumanRequest], team: Tea
 
 def test_who_switches_mail_off_meanwhile_gets_none(ask: Callable[..., HumanRequest], alice: User) -> None:
     ask()
-    notices.tell()
+    notices.notify_pending()
 
     notifications.switch_mail_off(person=alice, kind=notifications.NoticeKind.NEEDS_YOU)
 
