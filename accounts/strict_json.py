@@ -159,6 +159,8 @@ def _as_text(value: Any, left: int) -> Any:
 
 
 def _said(value: object) -> str:
+    if isinstance(value, float):
+        return json.dumps(value)
     return "a very large number" if isinstance(value, int) else str(value)
 
 

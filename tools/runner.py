@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from accounts import strict_json
 from tools import arguments as checks
 from tools.errors import OutcomeUnknown, ToolFailed
 from tools.registry import Effect, ToolContext, ToolRefused, ToolResult, ToolSpec
@@ -67,7 +68,13 @@ def _presentable(spec: ToolSpec, result: ToolResult) -> ToolResult:
         content = (
             f"{content[: spec.max_output_chars]}\n[Cut here: {left_out:,} more characters. Ask for a smaller part.]"
         )
-    data = clean_json(dict(result.data))
-    if len(json.dumps(data)) > _MAX_DATA_CHARS:
-        data = {}
-    return replace(result, content=content, summary=shorten(result.summary, _MAX_SUMMARY), data=data)
+    return replace(result, content=content, summary=shorten(result.summary, _MAX_SUMMARY), data=_data(result.data))
+
+
+def _data(given: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON for the live view, or nothing: a tool may have put anything there."""
+    try:
+        data: dict[str, Any] = strict_json.storable(clean_json(dict(given)))
+    except RecursionError:
+        return {}
+    return data if len(json.dumps(data)) <= _MAX_DATA_CHARS else {}

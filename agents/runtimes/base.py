@@ -71,7 +71,8 @@ class Turn:
     """One finished model answer."""
 
     content: Sequence[Block]
-    """text, tool_use {id, name, input}, thinking and other blocks, exactly as they came."""
+    """text, tool_use {id, name, input}, thinking and other blocks, as they came. An `input` that is a text could not be
+    read as JSON; the engine tells the model so."""
     stop: Stop
     usage: Usage
     cost_usd: Decimal

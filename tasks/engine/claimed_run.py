@@ -14,6 +14,7 @@ from uuid import UUID
 
 from psycopg.rows import DictRow
 
+from accounts import strict_json
 from agents.runtimes import get_runtime
 from agents.runtimes.base import Runtime
 from tasks import events
@@ -195,6 +196,8 @@ class ClaimedRun:
         self.pending.events.extend(what)
 
     def write_step(self, step: StepWrite) -> None:
+        """Keep the step, in memory as the database will give it back."""
+        step.request, step.result = strict_json.storable(step.request), strict_json.storable(step.result)
         self.steps[step.index] = step
         self.pending.steps[step.index] = step
 

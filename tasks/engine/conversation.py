@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from agents.runtimes.base import Block, Message, ToolDefinition
+from tasks.engine import intake
 from tasks.engine.claimed_run import ClaimedRun
 from tasks.engine.commits import StepWrite
 from tasks.models import StepKind, StepStatus
@@ -25,6 +26,8 @@ class ToolCall:
     arguments: Mapping[str, Any]
     asked_at: int = 0
     """The step of that answer; what belongs to the call has a later one."""
+    problem: str = ""
+    """Why it cannot be carried out, when its answer was not taken in whole."""
 
 
 def model_steps(run: ClaimedRun) -> list[StepWrite]:
@@ -33,7 +36,7 @@ def model_steps(run: ClaimedRun) -> list[StepWrite]:
 
 
 def _blocks(step: StepWrite) -> list[Block]:
-    return list((step.result or {}).get("content", ()))
+    return intake.without_repeats((step.result or {}).get("content", ()))
 
 
 def text_of(step: StepWrite) -> str:
@@ -49,8 +52,18 @@ def open_calls(run: ClaimedRun) -> list[ToolCall]:
     asked_at = answers[-1].index  # a model may use the id of an older turn again: that is another call
     after = [s for s in run.steps.values() if s.kind == StepKind.TOOL and s.index > asked_at]
     have = {s.call_id for s in after if s.status in SETTLED_TOOL}
+    problems = (answers[-1].result or {}).get("problems", {})
     uses = [b for b in _blocks(answers[-1]) if b.get("type") == "tool_use"]
-    return [ToolCall(b["id"], b["name"], b.get("input") or {}, asked_at) for b in uses if b["id"] not in have]
+    return [
+        ToolCall(b["id"], b["name"], b.get("input") or {}, asked_at, problems.get(b["id"], ""))
+        for b in uses
+        if b["id"] not in have
+    ]
+
+
+def call_ids(run: ClaimedRun) -> set[str]:
+    """The ids of all tool calls that the model has asked for."""
+    return {b["id"] for step in model_steps(run) for b in _blocks(step) if b.get("type") == "tool_use"}
 
 
 def messages(run: ClaimedRun) -> Sequence[Message]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from decimal import Decimal
 from typing import Any
 
+from accounts import strict_json
 from tasks.engine.commits import Commit
 from tasks.models import TERMINAL
 
-_ENCODER = json.JSONEncoder(default=str, ensure_ascii=False, check_circular=False, separators=(",", ":"))
-_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+_ENCODER = json.JSONEncoder(
+    default=str, ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+)
 _LISTS = ("usage", "requests", "artifacts", "settle")
 _VALUES = ("status", "waiting_kind", "start_at", "error_code", "error_detail", "progress", "turns", "active_s")
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
@@ -39,7 +40,7 @@ def encode(op: Commit) -> str:
     if charged := [usage for usage in op.usage if usage.outcome == "charged"]:
         shape |= {name: sum(getattr(usage, name) for usage in charged) for name in _TOKENS}
         shape["cost_usd"] = sum((usage.cost_usd for usage in charged), Decimal(0))
-    return for_postgres(_ENCODER.encode(shape))
+    return _written(shape)
 
 
 def fields_of(row: Any) -> dict[str, Any]:
@@ -47,8 +48,11 @@ def fields_of(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__slots__}
 
 
-def for_postgres(text: str) -> str:
-    """JSON without what Postgres does not take in a string: NUL, and half a surrogate pair."""
-    if "\\u0000" in text:
-        text = _NUL.sub(r"\1", text)
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+def _written(shape: dict[str, Any]) -> str:
+    """The JSON of a Commit. Steps are normalised when they are noted, the words around them only where they must be."""
+    try:
+        text = _ENCODER.encode(shape)
+        text.encode()
+    except (ValueError, TypeError, RecursionError):
+        return _ENCODER.encode(strict_json.storable(shape))
+    return _ENCODER.encode(strict_json.storable(shape)) if "\\u0000" in text else text

@@ -10,7 +10,7 @@ from typing import Any
 
 from agents.runtimes.base import MODEL_SPECIFIC_OPTIONS, ModelError, Stop, Turn, TurnRequest
 from tasks import events
-from tasks.engine import conversation, human_requests
+from tasks.engine import conversation, human_requests, intake
 from tasks.engine.claimed_run import ClaimedRun
 from tasks.engine.commits import BudgetRefused, Reserve, Settle, StepWrite, UsageWrite
 from tasks.engine.resources import WorkerResources
@@ -130,8 +130,10 @@ def _settle(run: ClaimedRun, turn: Turn, *, index: int, attempt: int, duration_s
         "cache_write_tokens": turn.usage.cache_write_tokens,
     }
     cost = f"{turn.cost_usd:.6f}"
+    taken_in = intake.take_in(turn.content, step=index, taken=conversation.call_ids(run))
     result = {
-        "content": list(turn.content),
+        "content": taken_in.content,
+        **taken_in.notes(),
         "stop": turn.stop,
         "message_id": turn.provider_message_id,
         "cost_usd": cost,

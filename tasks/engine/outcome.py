@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
+from accounts import strict_json
 from tasks import schemas
 from tasks.engine import conversation, human_requests
 from tasks.engine.claimed_run import ClaimedRun
@@ -14,6 +15,8 @@ from tasks.models import ErrorCode, StepKind, StepStatus
 
 MAX_CORRECTIONS = 2
 CORRECTION = "Your result is not complete: "
+MAX_CANDIDATES = 10
+_FENCE = re.compile(r"\s*(`{3,}|~{3,})\s*([^\s`]*)[^`]*")
 
 
 async def finish(run: ClaimedRun) -> None:
@@ -51,13 +54,46 @@ def _output(run: ClaimedRun, text: str) -> tuple[Any, str | None]:
     schema = run.row["output_schema"]
     if not schema:
         return text, None if text else "the final answer is empty."
-    fenced = re.search(r"```(?:json)?\s*\n(.*?)```", text, re.DOTALL)
-    try:
-        value = json.loads(fenced.group(1) if fenced else text)
-    except json.JSONDecodeError as error:
-        return None, f"the final answer must be only JSON, and it is not ({error.msg} at character {error.pos})."
-    problem = schemas.validation_error(value, schema)
-    return (None, f"the final answer does not fit the declared schema: {problem}.") if problem else (value, None)
+    unreadable, misfits = [], []
+    for candidate in _candidates(text):
+        try:
+            value = strict_json.loads(candidate)
+        except strict_json.NotStorable as error:
+            unreadable.append(f"the final answer must be only JSON, and it cannot be read. {error}")
+            continue
+        problem = schemas.validation_error(value, schema)
+        if problem is None:
+            return value, None
+        misfits.append(f"the final answer does not fit the declared schema: {problem}.")
+    return None, [*misfits, *unreadable][0]
+
+
+def _candidates(text: str) -> list[str]:
+    """Where the JSON of an answer may be: blocks that say so, other fenced blocks, or all of it. Last ones first."""
+    fenced = list(_fenced(text))
+    labelled = [body for kind, body in reversed(fenced) if kind == "json"]
+    others = [body for kind, body in reversed(fenced) if kind != "json"]
+    return [*labelled[:MAX_CANDIDATES], *others[:MAX_CANDIDATES], text]
+
+
+def _fenced(text: str) -> Iterator[tuple[str, str]]:
+    """The fenced blocks of a text: (kind, body).
+
+    A fence ends a block at the end of a line only. JSON cannot hold that, so backticks inside its texts end nothing.
+    """
+    fence, kind, body = "", "", list[str]()
+    for line in text.split("\n"):
+        if not fence:
+            if opened := _FENCE.fullmatch(line):
+                fence, kind, body = opened[1], opened[2].lower(), []
+            continue
+        end = line.rstrip()
+        body.append(end.removesuffix(fence))
+        if end.endswith(fence):
+            yield kind, "\n".join(body)
+            fence = ""
+    if fence:
+        yield kind, "\n".join(body)
 
 
 def _missing_artifacts(run: ClaimedRun) -> str | None:

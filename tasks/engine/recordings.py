@@ -13,6 +13,7 @@ from psycopg.rows import DictRow
 
 from agents.runtimes.base import ModelError, OnDelta, Runtime, Stop, Turn, TurnRequest, Usage
 from tasks.call_digest import digest
+from tasks.engine import intake
 from tasks.models import Recording, RunKind, StepKind
 
 
@@ -72,7 +73,7 @@ class ReplayRuntime:
             raise ModelError("The recording ends here.", kind="replay", retryable=False, sent=False)
         answer = self._answers[position]
         return Turn(
-            content=answer["content"],
+            content=intake.without_repeats(answer["content"]),
             stop=Stop(answer["stop"]),
             usage=Usage(),
             cost_usd=Decimal(0),

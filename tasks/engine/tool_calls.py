@@ -12,7 +12,7 @@ from psycopg.rows import DictRow
 from accounts.ids import uuid7
 from tasks import events
 from tasks.call_digest import digest
-from tasks.engine import conversation, human_requests
+from tasks.engine import conversation, human_requests, intake
 from tasks.engine.claimed_run import ClaimedRun
 from tasks.engine.commits import ArtifactWrite, StepWrite
 from tasks.engine.conversation import ToolCall
@@ -47,8 +47,10 @@ class ToolCalls:
         run = self._run
         step = self._step_of(call)
         spec = self._usable(call.tool)
-        if spec is None:
-            problem = f"There is no tool named {call.tool!r} here. Use one of the tools that you were given."
+        if call.problem:
+            problem = call.problem
+        elif spec is None:
+            problem = intake.no_tool(call.tool)
         else:
             problem = tool_arguments.check(spec, call.arguments) or ""
         recorded = run.recordings.of_call(call.tool, call.arguments, problem) if step.attempt == 0 else None

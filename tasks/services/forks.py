@@ -227,7 +227,8 @@ def _record(run: Run, target: Run, *, after: int, is_replay: bool) -> None:
     for step in run.steps.filter(status__in=SETTLED).order_by("index"):
         result = step.result or {}
         if step.kind == StepKind.MODEL and step.status == StepStatus.DONE:
-            asked = {block["id"]: block for block in result["content"] if block.get("type") == "tool_use"}
+            # Of calls with one id, which only old rows have, the first was carried out.
+            asked = {block["id"]: block for block in reversed(result["content"]) if block.get("type") == "tool_use"}
             if is_replay:
                 rows.append(("", result, []))
         elif step.kind == StepKind.TOOL and step.index > after:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from agents.runtimes.anthropic import AnthropicRuntime
+from agents.runtimes.anthropic.answer import Answer, Malformed
 from agents.runtimes.base import Block, Stop, ToolDefinition, Turn, TurnRequest
 from tests.agents.playing import play, user
 from tests.standins.anthropic import AnthropicStandIn, message, text, thinking, tool_use
@@ -67,6 +68,32 @@ async def test_text_is_streamed_and_returned_whole(claude: AnthropicStandIn) -> 
     assert done.content == [{"type": "text", "text": "Grüße aus dem Norden, with “quotes” and 日本語."}]
     assert (done.stop, done.model) == (Stop.END_TURN, MODEL)
     assert done.provider_message_id == claude.finished[0]
+
+
+@pytest.mark.promise("G21")
+def test_halves_of_a_character_that_come_apart_are_one() -> None:
+    """A gateway may cut a text anywhere: what viewers are sent and what is kept are whole characters."""
+    pieces: list[str] = []
+    answer = Answer(pieces.append)
+    answer.take({"type": "message_start", "message": {"id": "msg_1", "model": MODEL}})
+    answer.take({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})
+    for piece in ("Hello \ud83d", "\ude42!", "\ud83d", "x", "\0", "\ud83d"):
+        answer.take({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}})
+
+    assert answer.content() == [text("Hello 🙂!\ufffdx\ufffd\ufffd")]
+    assert answer.text == "Hello 🙂!\ufffdx\ufffd\ufffd"
+    assert "".join(pieces) == "Hello 🙂!\ufffdx\ufffd"
+
+
+@pytest.mark.parametrize("thought", ["NUL \0", "half \ud83d"])
+def test_thinking_that_cannot_be_kept_is_malformed(thought: str) -> None:
+    """Its signature holds for exactly these characters: repaired it would be refused by the provider."""
+    answer = Answer(lambda piece: None)
+    answer.take({"type": "message_start", "message": {"id": "msg_1", "model": MODEL}})
+    answer.take({"type": "content_block_start", "index": 0, "content_block": thinking(thought)})
+
+    with pytest.raises(Malformed, match="cannot be passed back"):
+        answer.content()
 
 
 async def test_tool_calls_come_with_their_arguments(claude: AnthropicStandIn) -> None:

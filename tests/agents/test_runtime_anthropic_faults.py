@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,9 @@ from tests.standins.anthropic import (
     AnthropicStandIn,
     Broken,
     Message,
+    Raw,
     Refused,
+    event,
     message,
     text,
     tool_use,
@@ -241,10 +244,39 @@ def test_a_prompt_that_is_too_long_says_so() -> None:
     assert "prompt is too long" in str(error)
 
 
-def test_arguments_that_are_no_json_are_malformed(claude: AnthropicStandIn) -> None:
-    cut = tool_use("list_files") | {"partial": '{"pattern": '}
+@pytest.mark.parametrize(
+    "written", ['{"pattern": ', '{"limit": NaN}', '{"limit": 1e999}', '{"a": ' + "[" * 20_000, '["a"]']
+)
+def test_arguments_that_cannot_be_read_come_as_they_were_written(claude: AnthropicStandIn, written: str) -> None:
+    """The engine tells the model what is wrong with them; the answer is paid like any other."""
+    claude.answer(message(text("I look."), tool_use("list_files", id="toolu_1", written=written)))
 
-    assert told(failed(claude, message(text("I look."), cut))) == ("malformed", True, True)
+    turn = asyncio.run(
+        AnthropicRuntime(api_key="key", base_url=claude.url).next_turn(
+            request(messages=[user("Hi")], model=MODEL), lambda piece: None
+        )
+    )
+
+    assert turn.content == [
+        text("I look."),
+        {"type": "tool_use", "id": "toolu_1", "name": "list_files", "input": written},
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"type": "text", "text": 5},
+        {"type": "thinking", "thinking": ["x"]},
+        {"type": 3},
+        {"no": "type"},
+        "text",
+    ],
+)
+def test_blocks_that_are_none_are_malformed(claude: AnthropicStandIn, wrong: Any) -> None:
+    pieces = [event("message_start", message={"id": "m"}), event("content_block_start", index=0, content_block=wrong)]
+
+    assert told(failed(claude, Raw(pieces=pieces))) == ("malformed", True, True)
 
 
 def test_a_cancelled_call_lets_go_of_its_connection(claude: AnthropicStandIn) -> None:

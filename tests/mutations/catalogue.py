@@ -21,6 +21,7 @@ HINTS, LIMITS, PEOPLE = (f"tests/tasks/test_engine_{name}.py::" for name in ("hi
 LOST, STOPPING = (f"tests/tasks/test_engine_{name}.py::" for name in ("recovery", "stopping"))
 ADMISSION, CAPS, OWNERS, TOGETHER = (f"tests/races/test_{n}.py::" for n in ("admission", "caps", "owners", "people"))
 CLAUDE, CLOCK, LIVE = (f"tests/tasks/test_{name}.py::" for name in ("anthropic_run", "periodic", "hub"))
+INTAKE = "tests/tasks/test_engine_intake.py::"
 KEYS, OBJECTS = "tests/accounts/test_api_idempotency.py::", "tests/storage/test_services.py::"
 
 
@@ -85,7 +86,7 @@ MUTATIONS = (
        f"{CALLS}test_a_call_does_not_begin_while_the_lease_is_over_by_our_own_clock"),
 
     _m("G4", "a call with a result is not open any more", "tasks/engine/conversation.py",
-       'for b in uses if b["id"] not in have]', "for b in uses]",
+       '        if b["id"] not in have\n', "",
        f"{LOST}test_a_settled_step_is_never_taken_again"),
 
     _m("G5", "an intent is committed before its tool is called", TOOL_CALLS,
@@ -251,6 +252,15 @@ MUTATIONS = (
     _m("G21", "halves of characters are mended when they are read", "accounts/strict_json.py",
        'decode("utf-16-le", "replace")', 'decode("utf-16-le", "surrogatepass")',
        "tests/accounts/test_strict_json.py::test_a_text_is_the_same_before_and_after_the_database"),
+    Mutation("G21", "a model's arguments are kept in memory as their row will be", (
+        Edit("tasks/engine/intake.py", "else strict_json.normalise(given or {})", "else (given or {})"),
+        Edit("tasks/engine/claimed_run.py", "step.request, step.result = strict_json.storable(step.request), "
+             "strict_json.storable(step.result)", "pass"),
+    ), (f"{INTAKE}test_numbers_that_postgres_stores_otherwise_void_no_approval",
+        f"{INTAKE}test_what_is_in_memory_is_what_is_in_the_row")),
+    _m("G21", "the pieces of a text are mended when they are joined", "agents/runtimes/anthropic/answer.py",
+       'block[name] = strict_json.clean_text("".join(pieces[name]))', 'block[name] = "".join(pieces[name])',
+       "tests/agents/test_runtime_anthropic.py::test_halves_of_a_character_that_come_apart_are_one"),
     _m("G21", "an edit changes only what the person changed", "tasks/forms/answers.py",
        "if given is None or _lines(given) == _lines(_shown(old)):", "if given is None:",
        "tests/tasks/test_inbox.py::test_what_an_edit_did_not_touch_stays_as_it_was"),

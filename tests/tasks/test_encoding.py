@@ -11,7 +11,7 @@ import pytest
 
 from tasks import events
 from tasks.engine.commits import Commit, StepWrite, UsageWrite
-from tasks.engine.encoding import encode, for_postgres
+from tasks.engine.encoding import encode
 
 RUN = UUID("01980000-0000-7000-8000-000000000001")
 
@@ -60,12 +60,24 @@ def test_only_the_end_is_terminal() -> None:
 @pytest.mark.parametrize(
     ("said", "kept"),
     [
-        ("a\0b\0\0c", "abc"),
+        ("a\0b\0\0c", "a\ufffdb\ufffd\ufffdc"),
         ("a literal \\u0000 of a source file", "a literal \\u0000 of a source file"),
-        ("a backslash \\\0 before it", "a backslash \\ before it"),
-        ("half a pair \ud83d!", "half a pair ?!"),
+        ("a backslash \\\0 before it", "a backslash \\\ufffd before it"),
+        ("half a pair \ud83d!", "half a pair \ufffd!"),
         ("Málaga 🙂", "Málaga 🙂"),
     ],
 )
-def test_what_postgres_refuses_is_left_out_and_nothing_else(said: str, kept: str) -> None:
-    assert json.loads(for_postgres(json.dumps(said, ensure_ascii=False))) == kept
+def test_what_postgres_refuses_is_marked_and_nothing_else(said: str, kept: str) -> None:
+    assert shape(events=[events.Log(text=said)])["events"][0]["data"]["text"] == kept
+
+
+def test_what_json_cannot_hold_is_kept_as_text() -> None:
+    deep: Any = "x"
+    for _ in range(5000):
+        deep = [deep]
+
+    told = shape(progress={"done": float("nan"), "deep": deep}, error_detail="\0")
+
+    assert told["progress"]["done"] == "NaN"
+    assert "(nested too deeply)" in json.dumps(told["progress"]["deep"])
+    assert told["error_detail"] == "\ufffd"

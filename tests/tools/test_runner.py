@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -93,3 +94,16 @@ def test_a_tool_sees_its_time_limit_as_a_cancel_and_the_limit_is_named(ctx: Tool
 def test_tools_of_the_engine_are_not_run_here(ctx: ToolContext) -> None:
     with pytest.raises(ValueError, match="carried out by the engine"):
         runner.run_tool(replace(list_files.SPEC, run=None), ctx, {})
+
+
+def test_data_that_is_no_json_is_shown_as_text_or_left_out(ctx: ToolContext) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"in": deep}
+    odd = {"share": float("nan"), "day": date(2026, 11, 30), "rows": [(1, float("inf"))], "\ud83d": "\ud83d"}
+
+    shown = runner.run_tool(spec(lambda *_: ToolResult(content="x", summary="x", data=odd)), ctx, {})
+    left_out = runner.run_tool(spec(lambda *_: ToolResult(content="x", summary="x", data=deep)), ctx, {})
+
+    assert shown.data == {"share": "NaN", "day": "2026-11-30", "rows": [[1, "Infinity"]], "": ""}
+    assert (left_out.content, left_out.data) == ("x", {})

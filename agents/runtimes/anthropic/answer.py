@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from accounts import strict_json
 from agents.runtimes.base import Block, Stop
 from billing.pricing import Tokens
 
@@ -18,6 +18,8 @@ STOPS = {
     "refusal": Stop.REFUSAL,
     "model_context_window_exceeded": Stop.CONTEXT_OVERFLOW,
 }
+CUT = (Stop.MAX_TOKENS, Stop.CONTEXT_OVERFLOW)
+MAX_DETAIL = 2000
 
 
 class Malformed(Exception):
@@ -29,10 +31,12 @@ class Answer:
 
     def __init__(self, on_text: Callable[[str], None]) -> None:
         self._on_text = on_text
+        self._half = ""
         self._blocks: list[dict[str, Any]] = []
-        self._pieces: list[dict[str, list[str]]] = []
+        self._pieces: list[dict[str, list[Any]]] = []
         self._usage: dict[str, Any] = {}
         self._stop: Stop | None = None
+        self._has_begun = False
         self.message_id = ""
         self.model = ""
         self.detail = ""
@@ -42,8 +46,8 @@ class Answer:
         """One more event, or Malformed."""
         try:
             self._take(event)
-        except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise Malformed(f"An event of the stream does not fit: {error!r}.") from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise Malformed(f"An event of the stream does not fit: {error!r}."[:300]) from error
 
     def _take(self, event: Mapping[str, Any]) -> None:
         kind = event["type"]
@@ -51,7 +55,7 @@ class Answer:
             self._start(event["message"])
         elif kind == "ping":
             return
-        elif not self.message_id:
+        elif not self._has_begun:
             raise Malformed("The stream did not begin with message_start.")
         elif kind == "content_block_start":
             self._open(event["index"], event["content_block"])
@@ -65,7 +69,7 @@ class Answer:
     @property
     def text(self) -> str:
         """The visible text so far."""
-        return "".join("".join(pieces.get("text", ())) for pieces in self._pieces)
+        return strict_json.clean_text("".join("".join(pieces.get("text", ())) for pieces in self._pieces))
 
     @property
     def stop(self) -> Stop:
@@ -76,7 +80,10 @@ class Answer:
         return Stop.TOOL_USE if used else Stop.END_TURN
 
     def content(self) -> list[Block]:
-        """The blocks as they came. What a cut-off left unfinished, and could not be passed back, is dropped."""
+        """The blocks as they came. What a cut-off left unfinished, and could not be passed back, is dropped.
+
+        The `input` of a tool call that cannot be read stays its text: the engine tells the model what is wrong.
+        """
         pairs = zip(self._blocks, self._pieces, strict=True)
         return [block for block, pieces in pairs if self._complete(block, pieces)]
 
@@ -93,60 +100,99 @@ class Answer:
         )
 
     def _start(self, message: Mapping[str, Any]) -> None:
-        self.message_id, self.model = message["id"], message["model"]
+        self._has_begun = True
+        self.message_id, self.model = _named(message.get("id")), _named(message.get("model"))
         self._usage.update(message.get("usage") or {})
 
     def _open(self, index: int, block: Mapping[str, Any]) -> None:
         if index != len(self._blocks):
             raise Malformed(f"Block {index} came after {len(self._blocks)} blocks.")
+        _text(block["type"])
         self._blocks.append(dict(block))
-        first = block.get("text")
-        self._pieces.append({"text": [first]} if first else {})
+        pieces: dict[str, list[Any]] = {}
+        for name in ("text", "thinking"):
+            if block["type"] == name and block.get(name):
+                pieces[name] = [_text(block[name])]
+        self._pieces.append(pieces)
 
     def _extend(self, index: int, delta: Mapping[str, Any]) -> None:
+        if index < 0:
+            raise Malformed(f"There is no block {index}.")
         block, pieces = self._blocks[index], self._pieces[index]
         match delta["type"]:
             case "text_delta":
-                pieces.setdefault("text", []).append(delta["text"])
-                self._on_text(delta["text"])
+                pieces.setdefault("text", []).append(_text(delta["text"]))
+                self._say(delta["text"])
             case "input_json_delta":
-                pieces.setdefault("input", []).append(delta["partial_json"])
+                pieces.setdefault("input", []).append(_text(delta["partial_json"]))
             case "thinking_delta":
-                pieces.setdefault("thinking", [block.get("thinking", "")]).append(delta["thinking"])
+                pieces.setdefault("thinking", []).append(_text(delta["thinking"]))
             case "signature_delta":
-                block["signature"] = delta["signature"]
+                block["signature"] = _text(delta["signature"])
             case "citations_delta":
-                block["citations"] = [*(block.get("citations") or []), delta["citation"]]
+                pieces.setdefault("citations", list(block.get("citations") or ())).append(delta["citation"])
+
+    def _say(self, text: str) -> None:
+        """Pass text on in whole characters: the halves of one may come in two pieces."""
+        text, self._half = self._half + text, ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        if text:
+            self._on_text(strict_json.clean_text(text))
 
     def _finish(self, delta: Mapping[str, Any], usage: Mapping[str, Any]) -> None:
         self._usage.update({name: count for name, count in usage.items() if count is not None})
         self._stop = STOPS.get(delta.get("stop_reason") or "")
         details = delta.get("stop_details") or {}
-        self.detail = str(details.get("explanation") or details.get("category") or "")
+        self.detail = str(details.get("explanation") or details.get("category") or "")[:MAX_DETAIL]
 
-    def _complete(self, block: dict[str, Any], pieces: Mapping[str, list[str]]) -> bool:
+    def _complete(self, block: dict[str, Any], pieces: Mapping[str, list[Any]]) -> bool:
         """Join the pieces into the block; False for one that was cut off before it was whole."""
         for name in ("text", "thinking"):
             if name in pieces:
-                block[name] = "".join(pieces[name])
+                block[name] = strict_json.clean_text("".join(pieces[name]))
+        if "citations" in pieces:
+            block["citations"] = pieces["citations"]
         if block["type"] == "text":
             return bool(block["text"])
         if block["type"] == "thinking":
-            return bool(block.get("signature"))
+            return self._is_whole(block, "".join(pieces.get("thinking", ())))
         if "input" in pieces or block["type"].endswith("tool_use"):
             return self._parse_input(block, "".join(pieces.get("input", ())))
         return True
 
+    def _is_whole(self, block: Mapping[str, Any], thought: str) -> bool:
+        """Whether the thinking can be passed back. Its signature holds for exactly these characters."""
+        if block.get("thinking", "").count("\ufffd") != thought.count("\ufffd"):
+            raise Malformed("The thinking holds a NUL or half a character, so it cannot be passed back.")
+        return bool(block.get("signature"))
+
     def _parse_input(self, block: dict[str, Any], text: str) -> bool:
+        """Read the arguments; False where they were cut off."""
+        if not text:
+            block["input"] = block.get("input") or {}
+            return True
         try:
-            block["input"] = json.loads(text) if text else block.get("input") or {}
-        except ValueError as error:
-            if self._stop is Stop.MAX_TOKENS or self._stop is Stop.CONTEXT_OVERFLOW:
+            value = strict_json.loads(text)
+        except strict_json.NotStorable as error:
+            if self._stop in CUT:
                 return False
-            raise Malformed(f"The input of {block.get('name')} is not JSON.") from error
-        if not isinstance(block["input"], dict):
-            raise Malformed(f"The input of {block.get('name')} is not an object.")
+            if block["type"] != "tool_use":
+                raise Malformed(f"The input of {block['type']} cannot be read. {error}") from error
+            value = text
+        block["input"] = value if isinstance(value, dict) else text
         return True
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _named(value: object) -> str:
+    """An id or a name for reference; whatever else was sent in its place is none."""
+    return strict_json.clean_text(value) if isinstance(value, str) else ""
 
 
 def _count(value: object) -> int:

@@ -12,6 +12,7 @@ from anthropic import APIConnectionError, APIStatusError
 from agents.runtimes.base import ModelError
 
 LONGEST_WAIT_S = 24 * 3600.0
+MAX_REFERENCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,13 @@ def of(error: Exception, *, partial: str) -> ModelError:
 
 def _of_status(error: APIStatusError, partial: str) -> ModelError:
     """An error that the provider told us: as the answer, or as an event in the middle of one that began with 200."""
-    kind = BY_TYPE.get(error.type or "") or BY_STATUS.get(error.status_code)
+    kind = BY_TYPE.get(str(error.type)) or BY_STATUS.get(error.status_code)
     if kind is None:
         kind = SERVER if error.status_code >= 500 or error.status_code == 200 else BAD_REQUEST
     began = error.status_code == 200
     headers = httpx2.Headers() if began else error.response.headers
     said = f" It said: {error.api_message}" if error.api_message else ""
-    reference = f" (request {error.request_id})" if error.request_id else ""
+    reference = f" (request {error.request_id[:MAX_REFERENCE]})" if error.request_id else ""
     return ModelError(
         f"{kind.says}{said[:500]}{reference}",
         kind=kind.name,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from decimal import Decimal
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -11,6 +10,7 @@ from weakref import WeakKeyDictionary
 import httpx2
 from anthropic import AnthropicError, APIStatusError, AsyncAnthropic, AsyncStream
 
+from accounts import strict_json
 from agents import pricing
 from agents.runtimes.anthropic import failures, wire
 from agents.runtimes.anthropic.answer import Answer, Malformed
@@ -105,7 +105,7 @@ class AnthropicRuntime:
                 if event.event == "error":
                     raise _told(event.data, response.http_response)
                 if event.event and event.data:
-                    answer.take(json.loads(event.data))
+                    answer.take(strict_json.parse(event.data))
                 # A connection that was read to its end can be used again, but nobody waits long for that.
                 wait = TAIL_S if answer.is_complete else self._silence_s
                 patience.reschedule(min(end, loop.time() + wait))
@@ -125,7 +125,7 @@ class AnthropicRuntime:
 def _told(data: str, response: httpx2.Response) -> APIStatusError:
     """The error that an `error` event holds; its status code is the 200 that the stream began with."""
     try:
-        body = json.loads(data)
-    except ValueError:
+        body = strict_json.parse(data)
+    except strict_json.NotStorable:
         body = data
     return APIStatusError(f"{data[:500]}", response=response, body=body)

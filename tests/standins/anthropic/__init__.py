@@ -15,7 +15,9 @@ from tests.standins.anthropic.answers import (
     Answer,
     Broken,
     Message,
+    Raw,
     Refused,
+    event,
     message,
     signature,
     text,
@@ -25,6 +27,6 @@ from tests.standins.anthropic.answers import (
 from tests.standins.anthropic.server import FAULTS, AnthropicStandIn, Request, serve_for_ever
 
 __all__ = [
-    "BROKEN", "FAULTS", "OVERLOADED", "RATE_LIMITED", "Answer", "AnthropicStandIn", "Broken", "Message", "Refused",
-    "Request", "message", "serve_for_ever", "signature", "text", "thinking", "tool_use",
+    "BROKEN", "FAULTS", "OVERLOADED", "RATE_LIMITED", "Answer", "AnthropicStandIn", "Broken", "Message", "Raw",
+    "Refused", "Request", "event", "message", "serve_for_ever", "signature", "text", "thinking", "tool_use",
 ]  # fmt: skip

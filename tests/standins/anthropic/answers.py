@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,8 +25,10 @@ def text(words: str) -> Block:
     return {"type": "text", "text": words}
 
 
-def tool_use(name: str, arguments: Mapping[str, Any] | None = None) -> Block:
-    return {"type": "tool_use", "id": new_id("toolu"), "name": name, "input": dict(arguments or {})}
+def tool_use(name: str, arguments: Mapping[str, Any] | None = None, *, id: str = "", written: str = "") -> Block:
+    """A call of a tool. `written` is sent in place of the JSON of its arguments."""
+    block = {"type": "tool_use", "id": id or new_id("toolu"), "name": name, "input": dict(arguments or {})}
+    return block | {"partial": written} if written else block
 
 
 def thinking(words: str) -> Block:
@@ -35,7 +37,7 @@ def thinking(words: str) -> Block:
 
 def signature(words: str) -> str:
     """What proves that a thinking block came from here and was not changed."""
-    return "sig" + hashlib.sha256(b"stand-in" + words.encode()).hexdigest()
+    return "sig" + hashlib.sha256(b"stand-in" + words.encode(errors="surrogatepass")).hexdigest()
 
 
 @dataclass(kw_only=True)
@@ -91,7 +93,19 @@ class Broken:
     every_s: float = 1.0
 
 
-Answer = Message | Refused | Broken
+@dataclass(frozen=True, kw_only=True)
+class Raw:
+    """Bytes as they are, for as long as somebody reads them; `pieces` may have no end.
+
+    Without `head` they are the chunks of a stream that began with 200; with it they follow that head.
+    """
+
+    pieces: Iterable[bytes]
+    head: bytes = b""
+    gap_s: float = 0.0
+
+
+Answer = Message | Refused | Broken | Raw
 
 
 def events(answer: Message, model: str, input_tokens: int) -> Iterator[bytes]:
@@ -138,7 +152,11 @@ def _block_events(index: int, block: Block) -> Iterator[bytes]:
 
 
 def event(kind: str, **data: Any) -> bytes:
-    return f"event: {kind}\ndata: {json.dumps({'type': kind} | data, ensure_ascii=False)}\n\n".encode()
+    """One event of a stream. Half a character cannot be sent as UTF-8, but JSON can escape it."""
+    try:
+        return f"event: {kind}\ndata: {json.dumps({'type': kind} | data, ensure_ascii=False)}\n\n".encode()
+    except UnicodeEncodeError:
+        return f"event: {kind}\ndata: {json.dumps({'type': kind} | data)}\n\n".encode()
 
 
 def error_body(kind: str, words: str, request_id: str) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.standins.anthropic.answers import signature
 
 MOST_BREAKPOINTS = 4
+MOST_IN_NAME = 128
+_NAME = re.compile(r"[a-zA-Z0-9_-]+")
 Body = Mapping[str, Any]
 
 
@@ -50,11 +53,29 @@ def _messages(messages: Sequence[Body]) -> Iterator[str]:
             if [block["type"] for block in blocks[: len(results)]] != ["tool_result"] * len(results):
                 yield f"messages.{at}: `tool_result` blocks must come first"
             open_ids = []
+        elif wrong := wrong_calls(blocks):
+            yield f"messages.{at}: {wrong}"
         elif open_ids:
             yield f"messages.{at}: `tool_use` ids were found without `tool_result` blocks: {open_ids}"
         open_ids += [block["id"] for block in blocks if block["type"] == "tool_use"]
     if open_ids:
         yield f"messages: `tool_use` ids were found without `tool_result` blocks: {open_ids}"
+
+
+def wrong_calls(blocks: Sequence[Body]) -> str:
+    """What is wrong with the tool calls of one message."""
+    used = [block for block in blocks if block["type"] == "tool_use"]
+    if not all(_is_name(block["id"]) for block in used):
+        return "`tool_use.id`: String should match pattern '^[a-zA-Z0-9_-]+$'"
+    if not all(_is_name(block["name"]) for block in used):
+        return f"`tool_use.name`: String should have at most {MOST_IN_NAME} characters"
+    if not all(isinstance(block["input"], dict) for block in used):
+        return "`tool_use.input`: Input should be a valid dictionary"
+    return "`tool_use` ids must be unique" if len({block["id"] for block in used}) < len(used) else ""
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None and len(value) <= MOST_IN_NAME
 
 
 def _unchanged(messages: Sequence[Body], issued: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:

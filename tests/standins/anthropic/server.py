@@ -22,6 +22,7 @@ from tests.standins.anthropic.answers import (
     Answer,
     Broken,
     Message,
+    Raw,
     Refused,
     error_body,
     event,
@@ -30,8 +31,10 @@ from tests.standins.anthropic.answers import (
     new_id,
     text,
 )  # fmt: skip
-from tests.standins.anthropic.rules import broken_rule
+from tests.standins.anthropic.rules import broken_rule, wrong_calls
 
+MOST_UNREAD = 256 * 1024
+"""Bytes that an endless answer keeps for a reader that is slower."""
 Planned = Answer | Callable[[Mapping[str, Any]], Answer]
 FAULTS: Mapping[str, Callable[[], Answer]] = {
     "rate_limit": lambda: Refused(status=429, type="rate_limit_error", headers={"retry-after": "1"}),
@@ -77,6 +80,8 @@ class AnthropicStandIn:
         self.requests: deque[Request] = deque(maxlen=keep)
         self.finished: list[str] = []
         """The ids of the messages that were sent to their end."""
+        self.raw_bytes = 0
+        """Of answers that are Raw: so many were handed to the socket."""
         self.issued: dict[str, Sequence[Mapping[str, Any]]] = {}
         self._loop = asyncio.new_event_loop()
         self._socket = socket.create_server(("127.0.0.1", port), backlog=1024)
@@ -139,7 +144,7 @@ class AnthropicStandIn:
             return refusal
         planned = self.plan.popleft() if self.plan else self.otherwise
         answer = planned(request.body) if callable(planned) else planned
-        if isinstance(answer, Message) and self.requests.maxlen:
+        if isinstance(answer, Message) and self.requests.maxlen and not wrong_calls(answer.content):
             for block in answer.content:
                 if block["type"] == "tool_use" and "partial" not in block:
                     self.issued[block["id"]] = answer.content
@@ -219,6 +224,9 @@ class _Connection(asyncio.Protocol):
             body = error_body(answer.type, answer.words, request_id)
             self._json(answer.status, body, {"request-id": request_id, **answer.headers})
             return
+        if isinstance(answer, Raw):
+            self._task = asyncio.get_running_loop().create_task(self._raw(answer))
+            return
         sent = answer.message if isinstance(answer, Broken) else answer
         pieces = list(events(sent, request.body["model"], input_tokens(request.body)))
         if isinstance(answer, Message) and not answer.delay_s and not answer.gap_s:
@@ -236,6 +244,21 @@ class _Connection(asyncio.Protocol):
             await asyncio.sleep(answer.gap_s)
         self._owner.finished.append(answer.message_id)
         self._write(b"0\r\n\r\n")
+
+    async def _raw(self, answer: Raw) -> None:
+        assert self._transport
+        self._write(answer.head or _stream_head())
+        for piece in answer.pieces:
+            if self._transport.is_closing():
+                return
+            self._write(piece if answer.head else _chunk(piece))
+            self._owner.raw_bytes += len(piece)
+            await asyncio.sleep(answer.gap_s)
+            while self._transport.get_write_buffer_size() > MOST_UNREAD and not self._transport.is_closing():
+                await asyncio.sleep(0.01)
+        self._write(b"" if answer.head else b"0\r\n\r\n")
+        if answer.head:
+            self._transport.close()
 
     async def _broken(self, answer: Broken, pieces: Sequence[bytes]) -> None:
         if answer.how == "hang" and not answer.after:
