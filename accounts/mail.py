@@ -23,7 +23,7 @@ from django.template import Context
 from django.template.loader import get_template, render_to_string
 from django.utils import timezone
 
-from accounts import queue, signals
+from accounts import hooks, queue
 from accounts.errors import InvalidInput
 from accounts.masking import mask
 from accounts.models import Channel, MailStatus, Membership, Notification, OutgoingMail
@@ -112,8 +112,7 @@ def out_of_date(notification: Notification, *, by_mail: bool = False) -> str:
         return NOT_IN_TEAM
     if by_mail and Channel.MAIL not in channels_of(person, notification.kind):
         return "They do not want mail about this any more."
-    told = signals.notification_due.send(Notification, notification=notification, role=here.role)
-    return next((why for _, why in told if why), "")
+    return next(filter(None, hooks.notification_outdated(notification=notification, role=here.role)), "")
 
 
 def message_of(mail: OutgoingMail) -> EmailMultiAlternatives:

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import audit, mail, signals
+from accounts import audit, hooks, mail
 from accounts.errors import FieldError, InvalidInput
 from accounts.models import Channel, Membership, NoticeKind, Notification, Team, User
 from accounts.models.notifications import channels_of
@@ -110,7 +110,7 @@ def _mail(row: Notification, team: Team, person: User, notice: Notice) -> None:
 def changed(team_id: UUID, people: Collection[UUID]) -> None:
     """Their bells show something else, once this commits."""
     if people:
-        told = partial(signals.notifications_changed.send, Notification, team_id=team_id, people=list(people))
+        told = partial(hooks.notifications_changed, team_id=team_id, people=list(people))
         transaction.on_commit(told)
 
 

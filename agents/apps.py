@@ -8,8 +8,4 @@ class AgentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from agents.models import Agent
-        from billing import entitlements
-        from billing.plans import Limit
-
-        entitlements.counted_by(Limit.AGENTS, lambda team: Agent.objects.for_team(team).present().count())
+        from agents import receivers  # noqa: F401

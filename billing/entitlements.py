@@ -6,7 +6,7 @@ An app that keeps what is limited says here how to count it, so that refusals an
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from django.urls import reverse
 from accounts import audit
 from accounts.errors import FieldError, InvalidInput, LimitReached
 from accounts.models import Invitation, Membership, Team, User
+from billing import hooks
 from billing.models import TeamPlan
 from billing.plans import GB, LABELS, PLANS, Limit, Plan
 
@@ -33,7 +34,6 @@ ADVICE = {
     Limit.STORAGE_BYTES: "Delete files that nobody needs, or choose a larger plan.",
 }
 
-_counts: dict[Limit, Count] = {}
 _without_limits: dict[UUID, tuple[Plan, float]] = {}
 
 
@@ -72,9 +72,9 @@ class Meter:
         return "over" if self.used >= self.limit else "warn" if self.percent >= WARN_PERCENT else ""
 
 
-def counted_by(what: Limit, count: Count) -> None:
-    """Say how to count what the plan limits. Called when the app that keeps it is ready."""
-    _counts[what] = count
+def _counters() -> dict[Limit, Count]:
+    """Merge how each limit is counted, as the apps that keep the rows have registered it."""
+    return {what: count for counters in hooks.limit_counters() for what, count in counters.items()}
 
 
 def plan_of(team: Team) -> Plan:
@@ -94,7 +94,7 @@ def require(*, team: Team, what: Limit, adding: int = 1, count: Count | None = N
     if limit is None:
         _remember(team.pk, plan)
         return
-    used = (count or _counts[what])(team)
+    used = (count or _counters()[what])(team)
     if used + adding > limit:
         raise _refusal(team, plan, what, limit, used, ADVICE.get(what, "") if advice is None else advice)
 
@@ -113,11 +113,11 @@ def room_for(*, team: Team, what: Limit, adding: int = 1) -> Iterator[None]:
 
 
 def meter(team: Team, what: Limit, plan: Plan | None = None) -> Meter:
-    return Meter(what, _counts[what](team), (plan or plan_of(team)).limits[what])
+    return Meter(what, _counters()[what](team), (plan or plan_of(team)).limits[what])
 
 
 def meters(team: Team, plan: Plan) -> list[Meter]:
-    return [meter(team, what, plan) for what in Limit if what in _counts]
+    return [meter(team, what, plan) for what in Limit if what in _counters()]
 
 
 @transaction.atomic
@@ -187,4 +187,6 @@ def _count_seats(team: Team) -> int:
     return count_people(team) + Invitation.objects.for_team(team).good().count()
 
 
-counted_by(Limit.SEATS, _count_seats)
+@hooks.limit_counters.register
+def _seats() -> Mapping[Limit, Count]:
+    return {Limit.SEATS: _count_seats}

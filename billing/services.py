@@ -13,8 +13,8 @@ from django.db.models.functions import Now
 from accounts import audit
 from accounts.errors import FieldError, InvalidInput
 from accounts.models import Team, User
+from billing import hooks
 from billing.models import Budget, Reservation, UsageOutcome, UsageRecord
-from billing.signals import budget_changed
 
 MOST_USD = Decimal(1_000_000)
 
@@ -25,7 +25,7 @@ def set_budget(*, team: Team, limit_usd: Decimal | None, agent_id: UUID | None =
     mine = Budget.objects.for_team(team).filter(agent_id=agent_id)
     if limit_usd is None:
         mine.delete()
-        budget_changed.send(sender=Budget, team=team, agent_id=agent_id)
+        hooks.budget_changed(team=team, agent_id=agent_id)
         return None
     if not 0 <= limit_usd <= MOST_USD:
         message = f"A budget lies between $0 and ${MOST_USD:,}."
@@ -37,7 +37,7 @@ def set_budget(*, team: Team, limit_usd: Decimal | None, agent_id: UUID | None =
     if not is_new:
         mine.update(limit_usd=limit_usd)
         budget.limit_usd = limit_usd
-    budget_changed.send(sender=Budget, team=team, agent_id=agent_id)
+    hooks.budget_changed(team=team, agent_id=agent_id)
     return budget
 
 

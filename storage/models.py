@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.ids import uuid7
 from accounts.models import TeamScopedModel, TeamScopedQuerySet, User, Viewer
-
-_hidden: list[Callable[[Viewer], Q]] = []
-
-
-def hides(which: Callable[[Viewer], Q]) -> Callable[[Viewer], Q]:
-    """Register who knows files that not everybody in their team may have: storage cannot know what they are for."""
-    if which not in _hidden:
-        _hidden.append(which)
-    return which
+from storage import hooks
 
 
 class StoredFileQuerySet(TeamScopedQuerySet["StoredFile"]):
     def visible_to(self, access: Viewer) -> Self:
         found = self.for_team(access.team)
-        for which in () if access.sees_every_agent else _hidden:
-            found = found.exclude(which(access))
+        for hidden in () if access.sees_every_agent else hooks.hidden_files(access):
+            found = found.exclude(hidden)
         return found
 
 

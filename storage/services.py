@@ -30,10 +30,9 @@ from accounts import audit
 from accounts.errors import NotFound, Unavailable, is_disk_full
 from accounts.ids import uuid7
 from accounts.models import User
-from storage import content_types, names
+from storage import content_types, hooks, names
 from storage.models import StoredFile
 from storage.ranges import Part
-from storage.signals import file_saving
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +104,7 @@ def _object(team_id: UUID, new: NewFile) -> dict[str, Any]:
 
 
 def _row(of: dict[str, Any], *, team_id: UUID, created_by: User | None, expires_at: datetime | None) -> StoredFile:
-    file_saving.send(sender=StoredFile, team_id=team_id, size=of["size"])
+    hooks.file_saving(team_id=team_id, size=of["size"])
     stored = StoredFile.objects.create(team_id=team_id, created_by=created_by, expires_at=expires_at, **of)
     if created_by is not None:
         audit.record(team=stored.team, actor=created_by, action="file.uploaded", target=stored)

@@ -25,11 +25,10 @@ from accounts import audit
 from accounts.errors import Conflict, FieldError, InvalidInput, NotFound
 from accounts.ids import uuid7
 from accounts.models import Team, User
-from storage import content_types, names
+from storage import content_types, hooks, names
 from storage.downloads import by_app
 from storage.models import StoredFile, Upload
 from storage.services import answering, forget_object, pieces_of
-from storage.signals import file_saving
 
 LIVES = timedelta(hours=1)
 MOST_BYTES = 5 * 1024**3
@@ -51,7 +50,7 @@ def begin_upload(*, team: Team, actor: User, name: str, size: int, sha256: str, 
     if size > most_bytes():
         message = f"A file may have at most {most_bytes() // 1024 // 1024} MB here."
         raise InvalidInput(message, fields=[FieldError("size", "too_large", message)])
-    file_saving.send(sender=StoredFile, team_id=team.pk, size=size)
+    hooks.file_saving(team_id=team.pk, size=size)
     upload = Upload.objects.create(
         team=team,
         key=f"uploads/{team.pk}/{uuid7()}",
@@ -119,7 +118,7 @@ def complete_upload(*, upload: Upload, actor: User) -> StoredFile:
         raise Conflict("Nothing has arrived at the upload address yet. Send the bytes with PUT first.") from None
     try:
         head = _check(upload, kept)
-        file_saving.send(sender=StoredFile, team_id=upload.team_id, size=upload.size)
+        hooks.file_saving(team_id=upload.team_id, size=upload.size)
         stored = StoredFile.objects.create(
             id=upload.pk,
             team_id=upload.team_id,

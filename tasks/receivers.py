@@ -1,44 +1,46 @@
-"""What tasks does when something below it changes."""
+"""React to hooks of the apps below."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, Sum
-from django.dispatch import receiver
 
-from accounts import removal as team_removal
+from accounts import hooks as account_hooks
 from accounts.models import Notification, Team, User, Viewer
-from accounts.signals import notification_due, notifications_changed, team_removed
-from agents import removal
+from agents import hooks as agent_hooks
 from agents.models import Agent
-from agents.signals import agent_limited, agent_removed
 from billing import entitlements
+from billing import hooks as billing_hooks
 from billing.plans import Limit
 from billing.reports import month_start
-from billing.signals import budget_changed
-from storage.models import StoredFile, hides
-from storage.signals import file_saving
+from storage import hooks as storage_hooks
+from storage.models import StoredFile
 from tasks import event_log
 from tasks.models import Artifact, Run, RunInput, RunStatus
 from tasks.services import answers, notices, removals, shares
 
-removal.witness(removals.work_of)
-team_removal.witness(removals.team_work)
-team_removal.link_witness(shares.open_links_by)
-
-entitlements.counted_by(Limit.MONTHLY_RUNS, lambda team: Run.objects.for_team(team).since(month_start()).count())
-entitlements.counted_by(
-    Limit.CONCURRENT_RUNS, lambda team: Run.objects.for_team(team).filter(status=RunStatus.RUNNING).count()
-)
-entitlements.counted_by(
-    Limit.STORAGE_BYTES, lambda team: int(StoredFile.objects.for_team(team).aggregate(n=Sum("size", default=0))["n"])
-)
+agent_hooks.agent_dependents.register(removals.work_of)
+account_hooks.team_dependents.register(removals.team_work)
+account_hooks.links_made_by.register(shares.open_links_by)
 
 
-@hides
+@billing_hooks.limit_counters.register
+def limit_counters() -> Mapping[Limit, Callable[[Team], int]]:
+    return {
+        Limit.MONTHLY_RUNS: lambda team: Run.objects.for_team(team).since(month_start()).count(),
+        Limit.CONCURRENT_RUNS: lambda team: Run.objects.for_team(team).filter(status=RunStatus.RUNNING).count(),
+        Limit.STORAGE_BYTES: lambda team: _stored_bytes(team),
+    }
+
+
+def _stored_bytes(team: Team) -> int:
+    return int(StoredFile.objects.for_team(team).aggregate(n=Sum("size", default=0))["n"])
+
+
+@storage_hooks.hidden_files.register
 def files_of_hidden_agents(access: Viewer) -> Q:
     """Of those, what their runs were given or made; not what the caller brought, nor what a run has that they see."""
     hidden = Q(run__agent__in=Agent.objects.hidden_from(access).values("pk"))
@@ -50,39 +52,39 @@ def files_of_hidden_agents(access: Viewer) -> Q:
     return is_used(hidden) & ~is_used(~hidden) & ~Q(created_by=access.user_id)
 
 
-@receiver(file_saving)
-def have_room(*, team_id: UUID, size: int, **_: Any) -> None:
+@storage_hooks.file_saving.register
+def have_room(*, team_id: UUID, size: int) -> None:
     """Storage and billing are siblings that do not know each other."""
     entitlements.require(team=Team.objects.get(pk=team_id), what=Limit.STORAGE_BYTES, adding=size)
 
 
-@receiver(agent_limited)
-def close_links(*, agent: Agent, actor: User, was_open: bool, **_: Any) -> None:
+@agent_hooks.agent_limited.register
+def close_links(*, agent: Agent, actor: User, was_open: bool) -> None:
     shares.close_links_of(agent=agent, actor=actor, every=was_open)
 
 
-@receiver(agent_removed)
-def stop_work(*, agent: Agent, actor: User | None, **_: Any) -> None:
+@agent_hooks.agent_removed.register
+def stop_work(*, agent: Agent, actor: User | None) -> None:
     removals.stop_work_of(agent=agent, actor=actor)
 
 
-@receiver(team_removed)
-def stop_all_work(*, team: Team, actor: User | None, **_: Any) -> None:
+@account_hooks.team_removed.register
+def stop_all_work(*, team: Team, actor: User | None) -> None:
     removals.stop_work_of_team(team=team, actor=actor)
 
 
-@receiver(budget_changed)
-def go_on_with_money(*, team: Team, agent_id: UUID | None, **_: Any) -> None:
+@billing_hooks.budget_changed.register
+def go_on_with_money(*, team: Team, agent_id: UUID | None) -> None:
     """Runs that waited for this budget try again at the same step; what is still too dear waits again."""
     transaction.on_commit(lambda: answers.resume_after_budget_change(team=team, agent_id=agent_id))
 
 
-@receiver(notification_due)
-def say_what_is_over(*, notification: Notification, role: str, **_: Any) -> str:
+@account_hooks.notification_outdated.register
+def say_what_is_over(*, notification: Notification, role: str) -> str:
     return notices.why_over(notification, role)
 
 
-@receiver(notifications_changed)
-def ring(*, team_id: UUID, people: list[UUID], **_: Any) -> None:
+@account_hooks.notifications_changed.register
+def ring(*, team_id: UUID, people: Collection[UUID]) -> None:
     """The bells that are open somewhere count anew."""
     event_log.publish([(event_log.team_channel(team_id), {"bell": [str(person) for person in people]})])

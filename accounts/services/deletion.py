@@ -7,12 +7,11 @@ from collections.abc import Collection
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, hooks
 from accounts.errors import FieldError, Forbidden, InvalidInput
 from accounts.models import ApiKey, Invitation, Membership, Role, Team, User
 from accounts.removal import dependents
 from accounts.services.members import LastOwner, lock_team, remove_member
-from accounts.signals import team_removed
 
 
 @transaction.atomic
@@ -62,7 +61,7 @@ def _take_out(team: Team, person: User, actor: User) -> None:
 def _close(held: Team, actor: User) -> dict[str, int]:
     ended = dependents(held)
     now = timezone.now()
-    team_removed.send(sender=Team, team=held, actor=actor)
+    hooks.team_removed(team=held, actor=actor)
     ApiKey.objects.for_team(held).filter(revoked_at=None).update(revoked_at=now)
     Invitation.objects.for_team(held).open().update(revoked_at=now)
     people = list(held.memberships.order_by("id").values_list("user__email", flat=True))

@@ -14,14 +14,13 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import audit, mail, notifications
+from accounts import audit, hooks, mail, notifications
 from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput
 from accounts.models import Invitation, Membership, NoticeKind, Role, Team, User
 from accounts.models.roles import may_manage
 from accounts.notifications import Notice
 from accounts.services import rates
 from accounts.services.members import add_member, lock_team
-from accounts.signals import member_inviting
 
 VALID_FOR = timedelta(days=7)
 SEND_AGAIN_AFTER = timedelta(minutes=1)
@@ -62,7 +61,7 @@ def invite(*, team: Team, actor: User, email: str, role: str) -> Invitation:
         Invitation.objects.filter(pk=before.pk).update(revoked_at=timezone.now())
     if invitations.count() >= MOST_OPEN:
         raise Conflict(f"{MOST_OPEN} invitations are open. Revoke those that nobody takes, then invite again.")
-    member_inviting.send(sender=Invitation, team=team, adding=1)
+    hooks.member_inviting(team=team, adding=1)
     invitation = Invitation(team=team, email=email, role=role, invited_by=actor)
     _send(invitation)
     audit.record(team=team, actor=actor, action="invitation.sent", target=invitation, role=role)
@@ -77,7 +76,7 @@ def send_again(*, invitation: Invitation, actor: User) -> Invitation:
     _require_rank(held.team, actor, held.role)
     if held.sent_at > timezone.now() - SEND_AGAIN_AFTER:
         raise Conflict("It was sent a moment ago. Wait a minute, then send it again.", retry_after_s=60)
-    member_inviting.send(sender=Invitation, team=held.team, adding=int(held.is_expired))
+    hooks.member_inviting(team=held.team, adding=int(held.is_expired))
     held.invited_by = actor
     _send(held)
     audit.record(team=held.team, actor=actor, action="invitation.sent_again", target=held, role=held.role)

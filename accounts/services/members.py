@@ -8,11 +8,10 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, hooks
 from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from accounts.models import ApiKey, Invitation, Membership, Role, Team, User
 from accounts.models.roles import may_manage
-from accounts.signals import member_joining
 
 NO_SUCH_MEMBER = "There is no such person in this team."
 
@@ -39,7 +38,7 @@ def add_member(*, team: Team, user: User, role: str, actor: User | None) -> Memb
     there = Membership.objects.filter(team=team, user=user).first()
     if there is not None:
         return there
-    member_joining.send(sender=Membership, team=team)
+    hooks.member_joining(team=team)
     membership = Membership.objects.create(team=team, user=user, role=role)
     audit.record(team=team, actor=actor, action="member.joined", target=user, role=role)
     return membership

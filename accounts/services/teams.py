@@ -7,10 +7,9 @@ import secrets
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
-from accounts import audit
+from accounts import audit, hooks
 from accounts.errors import FieldError, InvalidInput
 from accounts.models import Membership, Role, Team, User
-from accounts.signals import team_created
 
 SLUG_TRIES = 5
 NAME_MAX = 120
@@ -21,7 +20,7 @@ def create_team(*, owner: User, name: str, is_personal: bool = False) -> Team:
     """Make a team with its first owner. Whoever must know hears `team_created` inside the same transaction."""
     team = _insert_with_free_slug(name=_checked(name), email=owner.email, is_personal=is_personal)
     Membership.objects.create(team=team, user=owner, role=Role.OWNER)
-    team_created.send(sender=Team, team=team, owner=owner)
+    hooks.team_created(team=team, owner=owner)
     audit.record(team=team, actor=owner, action="team.created", target=team)
     return team
 

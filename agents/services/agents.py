@@ -11,10 +11,10 @@ from django.db.models import Max
 from accounts import audit
 from accounts.errors import Conflict, NotFound
 from accounts.models import Team, User
+from agents import hooks
 from agents.models import Agent, AgentStatus, AgentVersion
 from agents.roles import RoleTemplate, starting_point
 from agents.services import checks, models
-from agents.signals import agent_removed
 from billing import entitlements
 from billing import services as budgets
 from billing.plans import Limit
@@ -117,14 +117,14 @@ def resume_agent(*, agent: Agent, actor: User | None) -> Agent:
 
 @transaction.atomic
 def remove_agent(*, agent: Agent, actor: User | None) -> None:
-    """Let an agent go. Its live work stops in the same transaction (`removal.impact` names it); what it did stays."""
+    """Remove an agent and stop its live work (`hooks.agent_dependents` names it). What it did stays."""
     locked = Agent.objects.select_for_update().get(pk=agent.pk)
     if locked.status == AgentStatus.REMOVED:
         return
     locked.status = AgentStatus.REMOVED
     locked.save(update_fields=["status", "updated_at"])
     budgets.set_budget(team=locked.team, agent_id=locked.pk, limit_usd=None)
-    agent_removed.send(sender=Agent, agent=locked, actor=actor)
+    hooks.agent_removed(agent=locked, actor=actor)
     audit.record(team=locked.team, actor=actor, action="agent.removed", target=locked)
 
 

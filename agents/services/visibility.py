@@ -11,8 +11,8 @@ from accounts import audit
 from accounts.errors import Conflict, FieldError, InvalidInput
 from accounts.models import Membership, User
 from accounts.models.roles import SEES_EVERY_AGENT
+from agents import hooks
 from agents.models import Agent, AgentStatus
-from agents.signals import agent_limited
 
 
 @transaction.atomic
@@ -35,7 +35,7 @@ def limit_agent(*, agent: Agent, actor: User, to: Iterable[UUID] | None) -> Agen
         words = {"before": _words(before), "after": _words(after)}
         audit.record(team=held.team, actor=actor, action="agent.limited", target=held, **words)
         if after is not None:
-            agent_limited.send(sender=Agent, agent=held, actor=actor, was_open=before is None)
+            hooks.agent_limited(agent=held, actor=actor, was_open=before is None)
     return held
 
 

@@ -20,8 +20,8 @@ from django.db.models import Count, Max
 from accounts.models import Notification, Role, Team
 from accounts.models.notifications import ABOUT_RUNS
 from accounts.sockets import READERS, Caller, access_of, callers_team_ids
-from tasks import async_tasks
-from tasks.live import history, hub
+from tasks import async_tasks, frames
+from tasks.live import hub
 from tasks.live.access import allowed
 from tasks.models import HumanRequest, Run, RunStatus
 from tasks.services import shares
@@ -163,7 +163,7 @@ class ShareConsumer(RunConsumer):
         return None
 
     def encode(self, frame: hub.Frame, as_html: bool) -> str:
-        body = history.public(frame.body)
+        body = frames.public(frame.body)
         return super().encode(frame if body is frame.body else hub.Frame(body, frame.run_id, frame.seq), as_html)
 
     @property

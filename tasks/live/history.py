@@ -9,7 +9,8 @@ from typing import Any
 from django.utils.safestring import SafeString
 
 from tasks import fragments
-from tasks.models import Run, RunEvent
+from tasks.frames import frame_of
+from tasks.models import Run
 
 PAGE = 400
 
@@ -21,26 +22,6 @@ class History:
     lines: Sequence[SafeString]
     first_seq: int
     """The event that the page begins with; 1 when there is nothing older."""
-
-
-def frame_of(event: RunEvent) -> dict[str, Any]:
-    """The frame that the live view would send for a stored event."""
-    at = event.at.isoformat().replace("+00:00", "Z")
-    return {
-        "kind": "event",
-        "run": str(event.run_id),
-        "seq": event.seq,
-        "type": event.type,
-        "at": at,
-        "data": event.data,
-    }
-
-
-def public(frame: dict[str, Any]) -> dict[str, Any]:
-    """The frame for people outside the team: without the names of our machines."""
-    if "worker" not in frame.get("data", {}):
-        return frame
-    return frame | {"data": {name: value for name, value in frame["data"].items() if name != "worker"} | {"worker": ""}}
 
 
 def frames_after(run: Run, *, after: int, limit: int = PAGE) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import FileResponse
 
 from storage.services import open_file
-from tasks.live.history import frame_of
+from tasks.frames import frame_of
 from tasks.models import Run
 from tasks.reports.receipt import receipt
 

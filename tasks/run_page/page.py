@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from agents.models import Runtime
 from tasks import events, fragments
-from tasks.live.history import frame_of
+from tasks.frames import frame_of
 from tasks.models import TERMINAL, HumanRequest, Run, RunEvent, RunKind, RunStatus
 from tasks.run_page.related_runs import beside
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from uuid import UUID
 
 from django.contrib import messages
@@ -11,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.tenancy import TeamRequest, may, require, team_required
-from agents import removal
+from agents import hooks
 from agents.models import Agent, AgentStatus, Memory
 from agents.services import agents as agent_services
 from agents.services import models
@@ -123,7 +124,7 @@ def agent_remove(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     live = Run.objects.visible_to(request.access).live().filter(agent=agent)
     context = {
         "agent": agent,
-        "stops": removal.impact(agent),
+        "stops": list(chain.from_iterable(hooks.agent_dependents(agent=agent))),
         "some": live.with_people_words().order_by("-id")[:5],
     }
     return render(request, "tasks/agent_remove.html", context)

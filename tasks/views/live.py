@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.tenancy import TeamRequest, may, team_required
 from tasks import fragments
+from tasks.frames import frame_of, public
 from tasks.live import history
 from tasks.models import Run
 from tasks.run_page.timeline import timeline
@@ -62,7 +63,7 @@ def run_frames(request: TeamRequest, run_id: UUID) -> HttpResponse:
 def frames(request: HttpRequest, run: Run, *, is_public: bool = False) -> JsonResponse:
     """The frames after `?after`, as the socket sends them: for browsers whose network lets no socket through."""
     found = history.frames_after(run, after=number(request.GET.get("after"), 0))
-    found = [history.public(frame) for frame in found] if is_public else found
+    found = [public(frame) for frame in found] if is_public else found
     bodies = [frame | {"html": fragments.render(frame)} for frame in found]
     return JsonResponse({"frames": bodies, "last_seq": run.last_seq, "status": run.status})
 
@@ -77,8 +78,8 @@ def run_log(request: TeamRequest, run_id: UUID) -> HttpResponse:
 def log(request: HttpRequest, run: Run, *, is_public: bool = False) -> HttpResponse:
     before = number(request.GET.get("before"), run.last_seq + 1)
     events = run.events.filter(seq__lt=before).order_by("-seq")[:LOG_PAGE]
-    found = [history.frame_of(event) for event in reversed(events)]
-    lines = [fragments.log_line(history.public(frame) if is_public else frame) for frame in found]
+    found = [frame_of(event) for event in reversed(events)]
+    lines = [fragments.log_line(public(frame) if is_public else frame) for frame in found]
     first = max(before - LOG_PAGE, 1)
     if request.headers.get("HX-Request") and "before" in request.GET:
         response = HttpResponse("".join(lines))

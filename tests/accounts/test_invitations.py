@@ -16,10 +16,10 @@ from django.utils import timezone
 
 from accounts import mail
 from accounts.errors import Conflict, Forbidden, InvalidInput, LimitReached
+from accounts.hooks import member_joining
 from accounts.models import AuditEntry, Invitation, Membership, Notification, Role, Team, User
 from accounts.services import invitations, members
 from accounts.services.invitations import InvitationOver, WrongPerson
-from accounts.signals import member_joining
 from tests.calling import Api, api_of
 from tests.factories import MembershipFactory, UserFactory
 
@@ -223,12 +223,12 @@ def test_without_a_seat_the_invitation_stays_open(send, team):
     def full(**_: object) -> None:
         raise LimitReached("No seat.")
 
-    member_joining.connect(full)
+    member_joining.register(full)
     try:
         with pytest.raises(LimitReached):
             invitations.accept(invitation=invitation, user=dora)
     finally:
-        member_joining.disconnect(full)
+        member_joining.unregister(full)
 
     assert not is_in(dora, team)
     assert Invitation.objects.get().status == "open"

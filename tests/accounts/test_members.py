@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from accounts.errors import Forbidden, InvalidInput, LimitReached, NotFound
+from accounts.hooks import member_joining
 from accounts.models import AuditEntry, Membership, Role, Team, User
 from accounts.services import keys, members
 from accounts.services.members import LastOwner
-from accounts.signals import member_joining
 from tests.factories import AgentFactory, MembershipFactory, TeamFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -167,13 +167,13 @@ def test_joining_asks_first_whether_there_is_a_seat(team, alice, charlie):
         asked.append(team)
         raise LimitReached("No seat.")
 
-    member_joining.connect(full)
+    member_joining.register(full)
     try:
         with pytest.raises(LimitReached):
             members.add_member(team=team, user=charlie, role=Role.MEMBER, actor=alice)
         members.add_member(team=team, user=alice, role=Role.MEMBER, actor=alice)
     finally:
-        member_joining.disconnect(full)
+        member_joining.unregister(full)
 
     assert asked == [team]
     assert (role_of(charlie, team), role_of(alice, team)) == (None, Role.OWNER)

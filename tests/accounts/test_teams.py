@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from accounts.errors import InvalidInput
+from accounts.hooks import team_created
 from accounts.models import AuditEntry, Membership, Role, Team
 from accounts.services import teams
-from accounts.signals import team_created
 from billing.models import TeamPlan
 from tests.factories import TeamFactory, UserFactory
 
@@ -65,12 +65,12 @@ def test_create_team_leaves_nothing_when_a_receiver_fails() -> None:
     def fail(**_: Any) -> None:
         raise RuntimeError("billing is broken")
 
-    team_created.connect(fail)
+    team_created.register(fail)
     try:
         with pytest.raises(RuntimeError, match="billing is broken"):
             teams.create_team(owner=UserFactory(), name="Acme")
     finally:
-        team_created.disconnect(fail)
+        team_created.unregister(fail)
 
     assert Team.objects.count() == 0
     assert Membership.objects.count() == 0

@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from accounts.errors import Conflict, InvalidInput, NotFound
 from accounts.models import AuditEntry, Team, User
-from agents import removal
+from agents import hooks
+from agents.hooks import agent_removed
 from agents.models import Agent, AgentStatus, AgentVersion, Runtime
 from agents.services import agents
-from agents.signals import agent_removed
 from billing.models import Budget, Price, UsageRecord
 
 INSTRUCTIONS = "Read the table and answer with numbers."
@@ -143,12 +143,12 @@ def test_remove_agent_tells_the_apps_above_once(rita: Agent, alice: User) -> Non
     def hear(*, agent: Agent, **_: Any) -> None:
         heard.append(agent)
 
-    agent_removed.connect(hear)
+    agent_removed.register(hear)
     try:
         agents.remove_agent(agent=rita, actor=alice)
         agents.remove_agent(agent=rita, actor=alice)
     finally:
-        agent_removed.disconnect(hear)
+        agent_removed.unregister(hear)
 
     assert heard == [rita]
     assert Agent.objects.present().count() == 0
@@ -166,23 +166,23 @@ def test_remove_agent_undoes_itself_when_its_work_cannot_stop(rita: Agent, alice
     def fail(**_: Any) -> None:
         raise RuntimeError("cannot stop")
 
-    agent_removed.connect(fail)
+    agent_removed.register(fail)
     try:
         with pytest.raises(RuntimeError, match="cannot stop"):
             agents.remove_agent(agent=rita, actor=alice)
     finally:
-        agent_removed.disconnect(fail)
+        agent_removed.unregister(fail)
 
     rita.refresh_from_db()
     assert rita.status == AgentStatus.ACTIVE
 
 
-def test_impact_asks_every_witness(rita: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(removal, "_witnesses", [])
-    removal.witness(lambda agent: [f"2 runs of {agent.name} are cancelled."])
-    removal.witness(lambda agent: [])
+def test_a_hook_returns_the_answer_of_each_function(rita: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hooks.agent_dependents, "functions", [])
+    hooks.agent_dependents.register(lambda agent: [f"2 runs of {agent.name} are cancelled."])
+    hooks.agent_dependents.register(lambda agent: [])
 
-    assert removal.impact(rita) == ["2 runs of Rita are cancelled."]
+    assert hooks.agent_dependents(agent=rita) == [["2 runs of Rita are cancelled."], []]
 
 
 def test_a_budget_counts_the_month_from_its_first_day(rita: Agent, team: Team, alice: User) -> None:

@@ -19,9 +19,9 @@ from accounts.models import Team, User
 from billing import entitlements
 from billing.plans import GB
 from storage import uploads
+from storage.hooks import file_saving
 from storage.models import StoredFile, Upload
 from storage.services import open_file
-from storage.signals import file_saving
 from tests.calling import Api, api_of
 from tests.factories import StoredFileFactory
 from tests.timeouts import PATIENCE_S
@@ -143,11 +143,11 @@ def test_whoever_counts_files_may_refuse_this_one_too(api: Api) -> None:
     def full(size: int, **_: Any) -> None:
         raise LimitReached(f"{size} bytes too many.")
 
-    file_saving.connect(full)
+    file_saving.register(full)
     try:
         refused = complete(api, begun)
     finally:
-        file_saving.disconnect(full)
+        file_saving.unregister(full)
 
     assert (refused.status_code, refused.json()["code"]) == (402, "plan_limit_reached")
     assert not StoredFile.objects.exists()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 import pytest
 
 from accounts.models import User
-from agents import removal
+from agents import hooks
 from agents.services.agents import remove_agent
 from tasks.models import Run, Task
 from tests.factories import RunFactory, TaskFactory
@@ -20,7 +21,7 @@ def test_deleting_an_agent_stops_its_work_and_nobody_elses(start: Callable[..., 
     task = TaskFactory(agent=run.agent, team=run.team)
     done = RunFactory(agent=run.agent, team=run.team)
     done.move_to("cancelled")
-    assert removal.impact(run.agent) == [
+    assert list(chain.from_iterable(hooks.agent_dependents(agent=run.agent))) == [
         "1 live run is cancelled; work so far is kept and paid.",
         "1 task goes away; finished runs stay.",
     ]

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from accounts.models import AuditEntry, User
-from agents import removal
+from agents import hooks
 from agents.services import agents
 from tasks.models import Run, RunStatus, Task
 from tasks.services import runs
@@ -22,7 +23,7 @@ def test_deleting_an_agent_stops_its_work_and_nothing_else(
     ended = runs.cancel_run(run=runs.start_run(team=team, actor=alice, task=report), actor=alice)
     untouched = runs.start_run(team=team, actor=alice, task=other)
 
-    assert removal.impact(rita) == [
+    assert list(chain.from_iterable(hooks.agent_dependents(agent=rita))) == [
         "2 live runs are cancelled; work so far is kept and paid.",
         "1 task goes away; finished runs stay.",
     ]
@@ -38,4 +39,4 @@ def test_deleting_an_agent_stops_its_work_and_nothing_else(
     assert (untouched.status, Task.objects.present().get()) == (RunStatus.QUEUED, other)
     assert Run.objects.get(pk=ended.pk).last_seq == ended.last_seq
     assert AuditEntry.objects.filter(action="task.removed").count() == 1
-    assert removal.impact(rita) == []
+    assert list(chain.from_iterable(hooks.agent_dependents(agent=rita))) == []
