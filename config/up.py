@@ -23,6 +23,7 @@ class Stopping(BaseException):
 
 
 def main() -> int:
+    os.umask(0o077)  # of every child too: what they write below var/ is for this account only
     parent = Path(f"/proc/{os.getppid()}/comm")
     if parent.exists() and parent.read_text().strip() in ("make", "gmake"):
         follow_parent(signal.SIGTERM)  # make itself may be killed; nobody would be left to stop us

@@ -18,6 +18,8 @@ from config.embedded.valkey import Valkey
 
 _LOCK_S = 2.0
 ALL = ("postgres", "valkey", "s3")
+PRIVATE_FOLDERS = ("mail", "log", "run", "s3", "valkey", "workspaces")
+"""Below the data folder. `pg` belongs to the account that runs PostgreSQL, which closes it itself."""
 
 
 class Part(Protocol):
@@ -82,12 +84,20 @@ def _own(home: Path) -> Path:
         probe = home / f".probe-{os.getpid()}"
         probe.touch()
         probe.unlink()
+        _close_folders(home)
     except OSError as error:
         raise PartError(
             f"The data folder {home} cannot be used ({error.strerror}): "
             f"make it writable for this account, or name another one in DESKHAND_VAR."
         ) from error
     return home
+
+
+def _close_folders(home: Path) -> None:
+    """Take everybody else's rights from the folders that hold what people sent: earlier versions left some open."""
+    for folder in (home / name for name in PRIVATE_FOLDERS):
+        if folder.is_dir() and not folder.is_symlink():
+            folder.chmod(0o700)
 
 
 def _lock(home: Path) -> IO[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import socket
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +66,31 @@ def test_the_first_start_serves_and_says_how_to_get_in(deskhand):
         ("launcher", "postgres", "valkey", "s3", "web", "worker", "beat"), 1
     )
     rows(deskhand)
+
+
+def open_to_others(home: Path) -> list[str]:
+    """What is below the data folder that another account of the machine has any right to."""
+    found = [path for path in home.rglob("*") if not path.is_symlink() and path.stat().st_mode & 0o077]
+    return [str(path.relative_to(home)) for path in found if path.relative_to(home).parts[0] not in ("static", "pg")]
+
+
+def test_nobody_else_on_the_machine_reads_the_data_folder(deskhand):
+    """Nor what an earlier version left open: mails hold links that open accounts."""
+    mail = deskhand.home / "mail"
+    mail.mkdir(parents=True, exist_ok=True)
+    (mail / "old.log").touch(0o644)
+    mail.chmod(0o755)
+    deskhand.serve()
+    assert mail.stat().st_mode & 0o777 == 0o700
+    (mail / "old.log").unlink()
+
+    sign_up = json.dumps({"email": "grace@example.com", "password": "correct horse battery"}).encode()
+    call = urllib.request.Request(f"{deskhand.url}/api/v1/auth/sign-up/", sign_up, {"Content-Type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(call, timeout=PATIENCE_S) as answer:  # noqa: S310 - our own
+        assert answer.status == 202
+
+    assert [path for path in mail.iterdir() if b"/accounts/confirm-email/" in path.read_bytes()] != []
+    assert open_to_others(deskhand.home) == []
 
 
 def test_stopping_ends_every_process_and_keeps_the_data(deskhand):
