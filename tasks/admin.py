@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from accounts.admin import ReadOnlyAdmin, each
-from tasks.models import Artifact, HumanRequest, Recording, Run, RunEvent, RunInput, RunShare, Step, Task
-from tasks.services import repairs, runs, shares
+from tasks.models import Artifact, HumanRequest, ModelCircuit, Recording, Run, RunEvent, RunInput, RunShare, Step, Task
+from tasks.services import outages, repairs, runs, shares
 
 
 @admin.register(Task)
@@ -51,6 +51,17 @@ class RunAdmin(ReadOnlyAdmin):
         operator: Any = request.user
         reason = "By an operator."
         each(request, queryset, lambda run: runs.cancel_run(run=run, actor=operator, reason=reason), "cancelled")
+
+
+@admin.register(ModelCircuit)
+class ModelCircuitAdmin(ReadOnlyAdmin):
+    list_display = ["model", "provider", "failures", "failing_since", "error", "opened_at", "retry_at", "closed_at"]
+    search_fields = ["model"]
+    actions = ["probe_now"]
+
+    @admin.action(description="Ask it again now")
+    def probe_now(self, request: HttpRequest, queryset: QuerySet[ModelCircuit]) -> None:
+        each(request, queryset, outages.probe_now, "due")
 
 
 DETAILS = [

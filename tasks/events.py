@@ -59,7 +59,7 @@ class RunCreated(Event):
 class RunQueued(Event):
     """The run waits for a worker.
 
-    `reason`: created, scheduled, early, answered, budget, revise, handover, timer or requeued.
+    `reason`: created, scheduled, early, answered, budget, revise, handover, timer, model or requeued.
     """
 
     reason: str
@@ -85,7 +85,7 @@ class RunResumed(Event):
 
 @_event("run.waiting")
 class RunWaiting(Event):
-    """The run waits and holds no worker. `kind` as in `waiting_on`; `until` is set for a timer."""
+    """The run waits and holds no worker. `kind` as in `waiting_on`; `until`: when it tries again by itself."""
 
     kind: str
     request: str | None = None

@@ -32,6 +32,10 @@ PATIENCE_S = 4.0
 KEEP_S = 1.0
 """Answers this young are given again, so that asking often costs nothing."""
 DISK_LITTLE_MB = 500
+AWAY = """
+SELECT model, failing_since AT TIME ZONE 'UTC', error FROM tasks_modelcircuit
+WHERE opened_at IS NOT NULL ORDER BY opened_at
+"""
 PROBE, CONTENT = "health/probe", b"deskhand"
 
 
@@ -141,6 +145,14 @@ def sandbox() -> str:
 def model() -> str:
     if not settings.ANTHROPIC_API_KEY:
         raise Down("There is no ANTHROPIC_API_KEY: agents work with the demo model.")
+    try:
+        with psycopg.connect(async_db.conninfo(), connect_timeout=3) as connection:
+            away = connection.execute(AWAY).fetchall()
+    except psycopg.Error as error:
+        raise Down("Nobody knows, because PostgreSQL does not answer.") from error
+    if away:
+        said = "; ".join(f"{name} since {since:%H:%M} UTC ({kind})" for name, since, kind in away)
+        raise Down(f"No answer from {said}. Runs wait for it and go on by themselves.")
     return "There is a key for Anthropic's models."
 
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.errors import AppError, NotFound
 from config.pages import health
 from tasks.models import Run
-from tasks.services import repairs
+from tasks.services import outages, repairs
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -29,6 +29,7 @@ def health_page(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": "Health",
         "checks": health.recent(),
+        "away": outages.away_models(),
         "stuck": repairs.stuck_runs(),
         "live": Run.objects.live().order_by().values("status").annotate(count=Count("id")).order_by("status"),
         "workers": _workers(),

@@ -57,6 +57,8 @@ def status(value: str, waiting_on: str = "", size: str = "") -> dict[str, Any]:
     tone, label, icon = STATUS[value]
     if value == "waiting" and waiting_on == "timer":
         tone, label, icon = "", "Trying again soon", "timer"
+    if value == "waiting" and waiting_on == "model":
+        tone, label, icon = "", "Waiting for the model", "timer"
     return {"tone": tone, "label": label, "icon": icon, "live": value == "running", "size": size}
 
 

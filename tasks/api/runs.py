@@ -38,6 +38,7 @@ from tasks.models import HumanRequest, Run, RunInput, RunKind, RunStatus
 from tasks.reports.bundle import bundle_download
 from tasks.services import answers, forks, runs, steering
 from tasks.services.comparisons import compare_runs
+from tasks.services.outages import with_retry_at
 
 WORDS = {"variables": "values"}
 """Names of the contract that the service calls otherwise."""
@@ -51,14 +52,14 @@ PARTS = (
 
 def shown_runs() -> QuerySet[Run]:
     """Runs with all that their shape needs, in a fixed number of queries."""
-    return Run.objects.with_people_words().prefetch_related(*PARTS)
+    return with_retry_at(Run.objects.with_people_words()).prefetch_related(*PARTS)
 
 
 def _one_run() -> QuerySet[Run]:
     """Most runs have neither files nor an open request, and then nobody asks for them."""
     asked = HumanRequest.objects.open().filter(run=OuterRef("pk"))
     given = RunInput.objects.filter(run=OuterRef("pk"))
-    rows = Run.objects.with_people_words().annotate(has_requests=Exists(asked), has_inputs=Exists(given))
+    rows = with_retry_at(Run.objects.with_people_words()).annotate(has_requests=Exists(asked), has_inputs=Exists(given))
     return rows.filter(team=Param("team"), pk=Param("pk"))
 
 

@@ -10,9 +10,10 @@ from rest_framework import serializers
 
 from accounts.rest.serializers import shown
 from agents.runtimes import get_runtime
-from tasks.models import TERMINAL, Artifact, HumanRequest, RequestKind, Run, RunStatus, Task, WaitKind
+from tasks.models import TERMINAL, WAITS_BY_ITSELF, Artifact, HumanRequest, RequestKind, Run, RunStatus, Task, WaitKind
 from tasks.variables import TYPES
 
+WAITS = {WaitKind.TIMER: "Waits a moment", WaitKind.MODEL: "Waiting for the model"}
 ANYTHING: dict[str, Any] = {}
 OBJECT = {"type": "object", "additionalProperties": {}}
 OBJECT_OR_NULL = {"type": ["object", "null"], "additionalProperties": {}}
@@ -96,13 +97,20 @@ class HumanRequestSerializer(serializers.ModelSerializer[HumanRequest]):
 
 @extend_schema_serializer(component_name="WaitingOn")
 class WaitingOnSerializer(HumanRequestSerializer):
-    """The open request of a run; for a timer only `kind` and `expires_at` say something."""
+    """The open request of a run; what waits by itself has only `kind`, `title` and `retry_at`.
+
+    `timer`: its files are out of reach. `model`: the model does not answer.
+    """
 
     id = serializers.UUIDField(allow_null=True)
-    kind = serializers.ChoiceField(choices=[*RequestKind.choices, (WaitKind.TIMER.value, "Timer")])
+    kind = serializers.ChoiceField(
+        choices=[*RequestKind.choices, *((kind.value, kind.label) for kind in WAITS_BY_ITSELF)]
+    )
+    retry_at = serializers.DateTimeField(allow_null=True, default=None, help_text="When it is tried again by itself.")
 
     class Meta(HumanRequestSerializer.Meta):
-        pass
+        fields = [*HumanRequestSerializer.Meta.fields, "retry_at"]
+        read_only_fields = fields
 
 
 @extend_schema_serializer(component_name="Run")
@@ -165,16 +173,17 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             return None
         if asked:
             return shown(WaitingOnSerializer, asked[0])
-        if run.status == RunStatus.WAITING and run.waiting_kind == WaitKind.TIMER:
-            timer = HumanRequest(
+        if run.status == RunStatus.WAITING and run.waiting_kind in WAITS_BY_ITSELF:
+            wait: Any = HumanRequest(
                 id=None,
                 run=run,
-                kind=WaitKind.TIMER,
-                title="Waits a moment",
+                kind=run.waiting_kind,
+                title=WAITS[WaitKind(run.waiting_kind)],
                 asked_at=run.status_changed_at,
-                expires_at=run.start_at,
+                expires_at=run.start_at if run.waiting_kind == WaitKind.TIMER else None,
             )
-            return shown(WaitingOnSerializer, timer)
+            wait.retry_at = run.retry_at  # type: ignore[attr-defined]
+            return shown(WaitingOnSerializer, wait)
         return None
 
 

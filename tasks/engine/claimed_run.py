@@ -124,6 +124,15 @@ class ClaimedRun:
         """Names a step for ever: the idempotency key of its call."""
         return f"{self.id}:{index}"
 
+    def call_key(self, index: int, attempt: int) -> str:
+        """Names one attempt of a model call for ever."""
+        return f"{self.step_key(index)}:{attempt}"
+
+    @property
+    def circuit(self) -> tuple[str, str]:
+        """The circuit breaker that its model calls pass."""
+        return self.row["runtime"], self.row["model"]
+
     def policy_of(self, tool: str) -> str | None:
         """The agent's policy for the tool, or None when it does not have the tool."""
         return self.policies.get(tool)
@@ -258,8 +267,19 @@ class ClaimedRun:
 
     # ---- Leaving: each of these commits and ends the loop
 
-    async def wait(self, *, kind: str, request: RequestWrite | None = None, start_at: datetime | None = None) -> None:
-        """Wait for a person or for a time; holds no worker meanwhile."""
+    async def wait(
+        self,
+        *,
+        kind: str,
+        request: RequestWrite | None = None,
+        start_at: datetime | None = None,
+        until: datetime | None = None,
+        detail: str = "",
+    ) -> None:
+        """Wait for a person or for a time; holds no worker meanwhile.
+
+        `start_at`: not before then. `until` is what people read, where that is known to be later.
+        """
         if request is not None:
             self.pending.requests.append(request)
             self.tell(
@@ -275,8 +295,14 @@ class ClaimedRun:
                     expires_at=request.expires_at.isoformat() if request.expires_at else None,
                 )
             )
-        until = start_at.isoformat() if start_at else None
-        self.tell(events.RunWaiting(kind=kind, request=str(request.id) if request else None, until=until))
+        shown = until or start_at
+        told = events.RunWaiting(
+            kind=kind,
+            request=str(request.id) if request else None,
+            until=shown.isoformat() if shown else None,
+            detail=detail,
+        )
+        self.tell(told)
         await self.flush(status="waiting", waiting_kind=kind, start_at=start_at)
         raise Released
 

@@ -27,6 +27,7 @@ from redis.exceptions import RedisError
 
 from tasks import async_db, async_tasks, event_log, queue
 from tasks.engine import run_loop, workspace
+from tasks.engine.circuits import Circuits
 from tasks.engine.commits import Commit
 from tasks.engine.journal import SUSPECT_AFTER, Journal
 from tasks.engine.lease import Lease
@@ -117,16 +118,6 @@ class Driver:
         threads = self._config["tool_threads"]
         tools = ThreadPoolExecutor(threads, thread_name_prefix="tool")
         files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files")
-        self._ports = WorkerResources(
-            tools=tools,
-            slots=asyncio.Semaphore(threads),
-            files=files,
-            workspaces=settings.WORKSPACE_DIR,
-            publish_delta=self._voice.note_delta,
-            max_recoveries=self._config["max_recoveries"],
-            draining=self._draining,
-        )
-        files.submit(workspace.sweep, settings.WORKSPACE_DIR)
         self._journal = Journal(
             pool=async_db.make_pool(max_size=4),
             worker=self.worker,
@@ -135,6 +126,18 @@ class Driver:
             publish_hints=self._publish_hints,
             driven=lambda: len(self._owned),
         )
+        circuits = Circuits(self._journal)
+        self._ports = WorkerResources(
+            tools=tools,
+            slots=asyncio.Semaphore(threads),
+            files=files,
+            workspaces=settings.WORKSPACE_DIR,
+            publish_delta=self._voice.note_delta,
+            max_recoveries=self._config["max_recoveries"],
+            circuits=circuits,
+            draining=self._draining,
+        )
+        files.submit(workspace.sweep, settings.WORKSPACE_DIR)
         await self._journal.open()
         self._spawn(self._renew_leases)
         self._spawn(self._heartbeat)
@@ -149,6 +152,7 @@ class Driver:
             await self._drain()
         finally:
             await async_tasks.end(list(self._background))
+            await circuits.close()
             await self._journal.close()
             tools.shutdown(wait=False, cancel_futures=True)
             files.shutdown(wait=False, cancel_futures=True)

@@ -251,6 +251,12 @@ class Journal:
         cursor = await self._with_retry(lambda db, _: db.execute(sql.RESTS, {"run": run_id}))
         return int((await cursor.fetchone())["n"])
 
+    async def rows(self, statement: str, values: Mapping[str, Any] | None = None) -> list[DictRow]:
+        """What one statement of sql.py that concerns no single run answers."""
+        cursor = await self._with_retry(lambda db, _: db.execute(statement, values))
+        found: list[DictRow] = await cursor.fetchall()
+        return found
+
     # ---- Owning
 
     async def claim(self, room: int) -> list[DictRow]:

@@ -1,24 +1,20 @@
-"""One turn of the model: reserve, intend, call, settle; and what to do when there is no answer."""
+"""One turn of the model: reserve, intend, call, settle."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from agents.runtimes.base import MODEL_SPECIFIC_OPTIONS, ModelError, Stop, Turn, TurnRequest
 from tasks import events
-from tasks.engine import conversation, human_requests, intake
+from tasks.engine import conversation, human_requests, intake, outages
 from tasks.engine.claimed_run import ClaimedRun
-from tasks.engine.commits import BudgetRefused, Reserve, Settle, StepWrite, UsageWrite
+from tasks.engine.commits import BudgetRefused, Reserve, StepWrite, UsageWrite
 from tasks.engine.resources import WorkerResources
 from tasks.models import ErrorCode, StepKind, StepStatus, WaitKind
 
-MAX_FAILURES = 6
-"""Answers of one step that went wrong. An attempt whose worker died is not the model's fault and does not count."""
-LONGEST_WAIT_IN_PLACE_S = 15.0
 DEFAULT_MAX_TOKENS = 8000
 CUT_OFF = "Your answer was cut off at the length limit. Continue exactly where it stopped, without repeating anything."
 MAX_CUT_OFFS = 3
@@ -56,17 +52,24 @@ async def next_turn(run: ClaimedRun, ports: WorkerResources) -> None:
     request = _request(run, index)
     worst = run.runtime.worst_case_usd(request)
     await _check_run_limit(run, worst)
+    is_probe = await outages.pass_circuit(run, ports)
     await _intend(run, index=index, attempt=attempt, worst=worst)
-    started = time.monotonic()
+    started, began_at = time.monotonic(), run.now()
+
+    def take_text(text: str) -> None:
+        ports.circuits.answered(run.circuit, began_at)
+        ports.publish_delta(run.id, index, text)
+
     try:
-        turn = await run.runtime.next_turn(request, lambda text: ports.publish_delta(run.id, index, text))
+        turn = await run.runtime.next_turn(request, take_text)
     except ModelError as error:
-        await _no_answer(run, error, index=index, attempt=attempt, worst=worst)
+        await outages.no_answer(run, ports, error, index=index, attempt=attempt, worst=worst, is_probe=is_probe)
         return
     except asyncio.CancelledError:
-        _charge_unknown(run, index=index, attempt=attempt, worst=worst)
+        outages.charge_unknown(run, index=index, attempt=attempt, worst=worst)
         raise
     _settle(run, turn, index=index, attempt=attempt, duration_s=time.monotonic() - started)
+    ports.circuits.answered(run.circuit, began_at)
     await _after(run, turn)
 
 
@@ -90,15 +93,16 @@ async def _intend(run: ClaimedRun, *, index: int, attempt: int, worst: Decimal) 
     before = run.steps.get(index)
     told = len(run.pending.events)
     run.tell(events.ModelStarted(step=index, model=run.row["model"], attempt=attempt))
-    failures = before.request.get("failures", 0) if before else 0
-    request: dict[str, Any] = {"model": run.row["model"], "worst_usd": f"{worst:.6f}", "failures": failures}
+    request: dict[str, Any] = {"model": run.row["model"], "worst_usd": f"{worst:.6f}"}
+    if before:
+        request |= {name: before.request.get(name, 0) for name in ("failures", "billed_failures")}
     run.write_step(
         StepWrite(index=index, kind=StepKind.MODEL, status=StepStatus.INTENT, attempt=attempt, request=request)
     )
     run.turns += 1
     run.pending.turns += 1
     try:
-        await run.flush(reserve=Reserve(key=_call_key(run, index, attempt), amount_usd=worst))
+        await run.flush(reserve=Reserve(key=run.call_key(index, attempt), amount_usd=worst))
     except BudgetRefused as short:
         del run.pending.events[told:]
         del run.pending.steps[index], run.steps[index]
@@ -109,20 +113,9 @@ async def _intend(run: ClaimedRun, *, index: int, attempt: int, worst: Decimal) 
         await _wait_for_money(run, short)
 
 
-def _call_key(run: ClaimedRun, index: int, attempt: int) -> str:
-    return f"{run.step_key(index)}:{attempt}"
-
-
-def _charge_unknown(run: ClaimedRun, *, index: int, attempt: int, worst: Decimal) -> None:
-    """The call was sent and never answered: an estimate for the books, nothing for the customer."""
-    key = _call_key(run, index, attempt)
-    usage = UsageWrite(key=f"unknown:{key}", outcome="unknown", step_key=key, model=run.row["model"], cost_usd=worst)
-    run.charge(usage, settle_key=key)
-
-
 def _settle(run: ClaimedRun, turn: Turn, *, index: int, attempt: int, duration_s: float) -> None:
     """Note the answer; the next commit writes it."""
-    key = _call_key(run, index, attempt)
+    key = run.call_key(index, attempt)
     usage = {
         "input_tokens": turn.usage.input_tokens,
         "output_tokens": turn.usage.output_tokens,
@@ -184,35 +177,3 @@ async def _after(run: ClaimedRun, turn: Turn) -> None:
         run.write_step(
             StepWrite(index=run.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": CUT_OFF})
         )
-
-
-async def _no_answer(run: ClaimedRun, error: ModelError, *, index: int, attempt: int, worst: Decimal) -> None:
-    """Note the failed attempt, then wait a little, wait long, or give up."""
-    key = _call_key(run, index, attempt)
-    if error.sent:
-        _charge_unknown(run, index=index, attempt=attempt, worst=worst)
-    else:
-        run.pending.settle.append(Settle(key=key, cost_usd=Decimal(0)))
-    failures = run.steps[index].request.get("failures", 0) + 1
-    result = {"error": error.kind, "detail": str(error), "partial": error.partial[:4000]}
-    run.write_step(
-        StepWrite(
-            index=index,
-            kind=StepKind.MODEL,
-            status=StepStatus.FAILED,
-            attempt=attempt,
-            request={"model": run.row["model"], "failures": failures},
-            result=result,
-        )
-    )
-    will_retry = error.retryable and failures < MAX_FAILURES
-    run.tell(events.Error(code=f"model_{error.kind}", detail=str(error), will_retry=will_retry))
-    if not will_retry:
-        await run.fail(ErrorCode.MODEL_ERROR, str(error))
-    run.turns -= 1
-    run.pending.turns -= 1
-    delay = error.retry_after_s if error.retry_after_s is not None else min(60.0, 0.5 * 2**failures)
-    if delay > LONGEST_WAIT_IN_PLACE_S:
-        await run.wait(kind=WaitKind.TIMER, start_at=run.now() + timedelta(seconds=delay))
-    await run.flush()
-    await asyncio.sleep(delay)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
+from tasks.engine.circuits import Circuits
+
 
 @dataclass(slots=True, kw_only=True)
 class WorkerResources:
@@ -24,5 +26,6 @@ class WorkerResources:
     publish_delta: Callable[[UUID, int, str], None]
     """(run, step, text) to the viewers; may drop."""
     max_recoveries: int
+    circuits: Circuits
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is about to stop: runs are handed over at their next step boundary."""

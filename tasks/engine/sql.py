@@ -300,3 +300,47 @@ UPDATE tasks_run r SET lease_expires_at = to_timestamp(0), status_changed_at = n
 FROM unnest(%(ids)s::uuid[], %(epochs)s::int[]) AS o(id, epoch)
 WHERE r.id = o.id AND r.epoch = o.epoch AND r.status = 'running'
 """
+
+# ---- Circuits of models. One row each, written only around failures: a call that is answered as always writes none.
+
+CIRCUITS = "SELECT *, clock_timestamp() AS now FROM tasks_modelcircuit"
+
+# A call failed. A failure that may be due to the one run counts once for each run in a row: a request that breaks every
+# answer must not keep other runs from a model that works. What comes late, from calls that were sent before, moves the
+# next probe only where the provider says so.
+MODEL_FAILED = """
+INSERT INTO tasks_modelcircuit AS c (provider, model, failures, failing_since, last_run, error, detail, probes)
+VALUES (%(provider)s, %(model)s, 1, now(), %(run)s, %(error)s, %(detail)s, 0)
+ON CONFLICT (provider, model) DO UPDATE SET
+    failures = c.failures + (NOT %(is_own)s OR c.last_run IS DISTINCT FROM excluded.last_run)::int,
+    failing_since = COALESCE(c.failing_since, now()), last_run = excluded.last_run, error = excluded.error, detail = excluded.detail,
+    opened_at = CASE WHEN c.opened_at IS NOT NULL THEN c.opened_at
+        WHEN c.failures + (NOT %(is_own)s OR c.last_run IS DISTINCT FROM excluded.last_run)::int >= %(open_after)s THEN now() END,
+    retry_at = CASE
+        WHEN c.probe_run = excluded.last_run THEN
+            now() + make_interval(secs => greatest(least(%(most_s)s, %(first_s)s * 2 ^ least(c.probes + 1, 20)) * %(jitter)s, %(retry_after_s)s))
+        WHEN c.opened_at IS NOT NULL THEN greatest(c.retry_at, now() + make_interval(secs => %(retry_after_s)s))
+        ELSE now() + make_interval(secs => greatest(%(first_s)s * %(jitter)s, %(retry_after_s)s)) END,
+    probes = c.probes + COALESCE(c.probe_run = excluded.last_run, false)::int,
+    probe_until = CASE WHEN c.probe_run IS DISTINCT FROM excluded.last_run THEN c.probe_until END,
+    probe_run = CASE WHEN c.probe_run IS DISTINCT FROM excluded.last_run THEN c.probe_run END
+RETURNING *, clock_timestamp() AS now
+"""
+
+# A call was answered. One that was sent before the outage began says nothing of its end.
+MODEL_ANSWERED = """
+UPDATE tasks_modelcircuit SET failures = 0, failing_since = NULL, last_run = NULL, opened_at = NULL, retry_at = NULL, probes = 0,
+    probe_run = NULL, probe_until = NULL, closed_at = CASE WHEN opened_at IS NULL THEN closed_at ELSE now() END
+WHERE provider = %(provider)s AND model = %(model)s AND (failures > 0 OR opened_at IS NOT NULL)
+    AND (opened_at IS NULL OR opened_at < %(began_at)s)
+RETURNING *, clock_timestamp() AS now
+"""
+
+# One run may ask a model that is away whether it is back. Whoever dies with that leaves it to the next one.
+TAKE_PROBE = """
+UPDATE tasks_modelcircuit SET probe_run = %(run)s, probe_until = now() + make_interval(secs => %(probe_s)s)
+WHERE provider = %(provider)s AND model = %(model)s AND opened_at IS NOT NULL AND retry_at <= now()
+    AND (probe_run IS NULL OR probe_run = %(run)s OR probe_until < now() OR NOT EXISTS (
+        SELECT FROM tasks_run r WHERE r.id = probe_run AND r.status IN ('queued', 'running')))
+RETURNING *, clock_timestamp() AS now
+"""

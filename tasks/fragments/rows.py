@@ -67,6 +67,8 @@ def _started(event: events.RunStarted) -> Row:
 
 @row_of.register
 def _waiting(event: events.RunWaiting) -> Row | None:
+    if event.kind == "model":
+        return Row(icon="timer", lead="Waits for the model", text=event.detail)
     if event.kind != "timer":
         return None
     return Row(icon="timer", lead="Waits a little, then tries again", text=event.detail)

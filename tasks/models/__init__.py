@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from tasks.models.circuit import ModelCircuit
 from tasks.models.human import HumanRequest, RequestKind, RequestStatus
 from tasks.models.journal import RunEvent, Step, StepKind, StepStatus
 from tasks.models.run import (
@@ -8,6 +9,7 @@ from tasks.models.run import (
     TERMINAL,
     TRANSITIONS,
     UNTOLD,
+    WAITS_BY_ITSELF,
     Artifact,
     ErrorCode,
     Recording,
@@ -26,9 +28,11 @@ __all__ = [
     "TERMINAL",
     "TRANSITIONS",
     "UNTOLD",
+    "WAITS_BY_ITSELF",
     "Artifact",
     "ErrorCode",
     "HumanRequest",
+    "ModelCircuit",
     "Recording",
     "RequestKind",
     "RequestStatus",

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
-from django.db.models.functions import Now
+from django.db.models import Exists, F, OuterRef, Q, Value
+from django.db.models.functions import Coalesce, Now, NullIf
 from django.utils import timezone
 
 from accounts.errors import InvalidTransition
@@ -56,8 +56,13 @@ class WaitKind(models.TextChoices):
     APPROVAL = "approval"
     BUDGET = "budget"
     TIMER = "timer"
+    MODEL = "model"
     UNKNOWN_EFFECT = "unknown_effect"
     NO_PROGRESS = "no_progress"
+
+
+WAITS_BY_ITSELF = (WaitKind.TIMER, WaitKind.MODEL)
+"""What no person has to end."""
 
 
 class ErrorCode(models.TextChoices):
@@ -93,6 +98,15 @@ class RunQuerySet(OfAgentQuerySet["Run"]):
     def stalled(self) -> Self:
         """Runs whose worker stopped renewing its lease."""
         return self.filter(status=S.RUNNING, lease_expires_at__lt=Now())
+
+    def due(self, *kinds: WaitKind) -> Self:
+        """Runs that have waited for a time that is over."""
+        return self.filter(status=S.WAITING, waiting_kind__in=kinds, start_at__lte=Now())
+
+    def with_asked_model(self) -> Self:
+        """Each with `provider` and `asked_model`, which name its circuit."""
+        asked = Coalesce(NullIf("model_override", Value("")), "version__model")
+        return self.annotate(provider=F("version__runtime"), asked_model=asked)
 
     def since(self, moment: datetime) -> Self:
         """Asked for then or later, whenever they start: by the primary key, which sorts by time."""
@@ -136,7 +150,7 @@ class Run(TeamScopedModel):
     priority = models.SmallIntegerField(default=0)
     queued_at = models.DateTimeField(null=True, blank=True)
     start_at = models.DateTimeField(null=True, blank=True)
-    """Not before then: a scheduled start, or the next try after a model error."""
+    """Not before then: a scheduled start, or the next try while the model or the file store is away."""
     queue_expires_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -206,6 +220,11 @@ class Run(TeamScopedModel):
             models.Index(fields=["team", "status"], condition=~Q(status__in=TERMINAL), name="run_team_live"),
             models.Index(fields=["agent"], condition=Q(status="running"), name="run_agent_running"),
             models.Index(fields=["start_at"], condition=Q(status="scheduled"), name="run_scheduled"),
+            models.Index(
+                fields=["waiting_kind", "start_at"],
+                condition=Q(status="waiting", waiting_kind__in=("timer", "model")),
+                name="run_waits_by_itself",
+            ),
             models.Index(fields=["finished_at"], condition=UNTOLD, name="run_untold"),
             models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="run_retries"),
             models.Index(fields=["forked_from"], condition=Q(forked_from__isnull=False), name="run_forks"),

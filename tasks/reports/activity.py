@@ -19,13 +19,13 @@ from accounts.ids import first_id_at
 from accounts.models import Team, Viewer
 from agents.models import Agent, AgentStatus
 from billing.models import Budget
-from tasks.models import HumanRequest, Run, RunStatus
+from tasks.models import WAITS_BY_ITSELF, HumanRequest, Run, RunStatus
 from tasks.models.run import RunQuerySet
 
 SLOW_S = 0.05
 KEPT_S = 60
 BAD = (RunStatus.FAILED, RunStatus.EXPIRED, RunStatus.REJECTED)
-ASKING = Q(status=RunStatus.NEEDS_REVIEW) | (Q(status=RunStatus.WAITING) & ~Q(waiting_kind="timer"))
+ASKING = Q(status=RunStatus.NEEDS_REVIEW) | (Q(status=RunStatus.WAITING) & ~Q(waiting_kind__in=WAITS_BY_ITSELF))
 
 
 @dataclass(slots=True)

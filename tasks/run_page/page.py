@@ -18,6 +18,7 @@ from tasks import events, fragments
 from tasks.frames import frame_of
 from tasks.models import TERMINAL, HumanRequest, Run, RunEvent, RunKind, RunStatus
 from tasks.run_page.related_runs import beside
+from tasks.services.outages import Outage, outage_of
 
 DOING = ("activity", "model.started", "tool.started", "progress")
 MAX_STEPS = 40
@@ -106,6 +107,11 @@ class RunPage:
     @property
     def hint(self) -> str:
         return HINTS.get(self.run.error_code, "")
+
+    @property
+    def outage(self) -> Outage | None:
+        """Why it waits for its model."""
+        return outage_of(self.run)
 
     def asked(self) -> HumanRequest | None:
         found = HumanRequest.objects.filter(run=self.run).open().select_related("answered_by").first()

@@ -12,7 +12,6 @@ from uuid import uuid4
 
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts import mail, notifications
@@ -35,7 +34,7 @@ from tasks.models import (
     StepStatus,
     WaitKind,
 )
-from tasks.services import answers, notices
+from tasks.services import answers, notices, outages
 from tasks.services.removals import stop_late_runs
 
 log = logging.getLogger(__name__)
@@ -60,10 +59,7 @@ def sweep() -> list[str]:
 
 def start_due_runs() -> None:
     """Scheduled starts, and runs that waited out a timer."""
-    due = Run.objects.filter(
-        Q(status=RunStatus.SCHEDULED) | Q(status=RunStatus.WAITING, waiting_kind=WaitKind.TIMER),
-        start_at__lte=Now(),
-    )
+    due = Run.objects.filter(status=RunStatus.SCHEDULED, start_at__lte=Now()) | Run.objects.due(WaitKind.TIMER)
     for run in due.order_by("start_at")[:BATCH]:
         with transaction.atomic():
             locked = due.select_for_update(skip_locked=True, of=("self",)).filter(pk=run.pk).first()
@@ -71,6 +67,11 @@ def start_due_runs() -> None:
                 locked.move_to(RunStatus.QUEUED)
                 event_log.append(locked, events.RunQueued(reason="scheduled" if run.status == "scheduled" else "timer"))
                 queue.enqueue_run(locked.pk)
+
+
+def resume_after_outages() -> None:
+    """Runs that wait for a model."""
+    outages.resume_runs(limit=BATCH)
 
 
 def resume_within_budget() -> None:
@@ -173,6 +174,7 @@ def seal_audit_log() -> None:
 JOBS = (
     stop_late_runs,
     start_due_runs,
+    resume_after_outages,
     resume_within_budget,
     expire_requests,
     expire_queued_runs,

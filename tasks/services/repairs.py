@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 from django.utils.timesince import timesince
 
@@ -17,7 +17,8 @@ from accounts import audit
 from accounts.errors import Conflict
 from accounts.models import User
 from tasks import event_log, events, queue
-from tasks.models import HumanRequest, Run, RunEvent, RunStatus, WaitKind
+from tasks.models import WAITS_BY_ITSELF, HumanRequest, Run, RunEvent, RunStatus
+from tasks.services import outages
 from tasks.services.runs import requeue_run
 
 UNCLAIMED_AFTER = timedelta(seconds=60)
@@ -63,7 +64,7 @@ def repair_run(*, run: Run, actor: User) -> Run:
     return run
 
 
-def _of(**state: object) -> QuerySet[Any]:
+def _of(**state: object) -> Any:
     """Each run with `now` by the clock of the database, by which workers hold and lose their leases."""
     runs = Run.objects.filter(**state).annotate(now=Now())
     return runs.select_related("team", "agent").order_by("status_changed_at")
@@ -90,15 +91,17 @@ def _unclaimed() -> Iterator[Stuck]:
 
 
 def _overdue() -> Iterator[Stuck]:
-    due = Q(status=RunStatus.SCHEDULED) | Q(status=RunStatus.WAITING, waiting_kind=WaitKind.TIMER)
-    for run in _of(start_at__lt=Now() - OVERDUE_AFTER).filter(due)[:100]:
+    """Not the runs whose model is away: they wait for its answer, whatever the time is."""
+    due = Q(status=RunStatus.SCHEDULED) | Q(status=RunStatus.WAITING, waiting_kind__in=WAITS_BY_ITSELF)
+    late: Any = outages.without_away(_of(start_at__lt=Now() - OVERDUE_AFTER).filter(due))
+    for run in late[:100]:
         why = f"It was due {_since(run.start_at, run.now)} ago, and the clock did not start it."
         yield Stuck(run=run, why=why, repair="Start it now")
 
 
 def _unasked() -> Iterator[Stuck]:
     asked = HumanRequest.objects.open().filter(run=OuterRef("pk"))
-    for run in _of(status=RunStatus.WAITING).exclude(waiting_kind=WaitKind.TIMER).filter(~Exists(asked))[:100]:
+    for run in _of(status=RunStatus.WAITING).exclude(waiting_kind__in=WAITS_BY_ITSELF).filter(~Exists(asked))[:100]:
         yield Stuck(run=run, why="It waits for an answer, but nothing is asked.", repair="Let it go on")
 
 

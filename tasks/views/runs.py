@@ -16,16 +16,17 @@ from accounts.tenancy import TeamRequest, may, require, team_required
 from agents.models import Agent
 from tasks.forms.files import keep, uploaded_before
 from tasks.forms.runs import RunForm, show_refusal
-from tasks.models import Run, RunStatus, Task, WaitKind
+from tasks.models import WAITS_BY_ITSELF, Run, RunStatus, Task
 from tasks.services import runs
 from tasks.views.bulk import BACK
 from tasks.views.common import page_context, page_of, run_or_404
 
 S = RunStatus
 PAGE = 40
-NEEDS_YOU = Q(status=S.NEEDS_REVIEW) | (Q(status=S.WAITING) & ~Q(waiting_kind=WaitKind.TIMER))
+NEEDS_YOU = Q(status=S.NEEDS_REVIEW) | (Q(status=S.WAITING) & ~Q(waiting_kind__in=WAITS_BY_ITSELF))
+IN_PROGRESS = Q(status__in=(S.SCHEDULED, S.QUEUED, S.RUNNING)) | Q(waiting_kind__in=WAITS_BY_ITSELF)
 STATES: dict[str, tuple[str, Q]] = {
-    "live": ("In progress", Q(status__in=(S.SCHEDULED, S.QUEUED, S.RUNNING)) | Q(waiting_kind=WaitKind.TIMER)),
+    "live": ("In progress", IN_PROGRESS),
     "needs_you": ("Needs you", NEEDS_YOU),
     "succeeded": ("Done", Q(status=S.SUCCEEDED)),
     "failed": ("Not done", Q(status__in=(S.FAILED, S.REJECTED, S.EXPIRED, S.CANCELLED))),

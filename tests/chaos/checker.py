@@ -13,7 +13,6 @@ import boto3
 from botocore.config import Config
 
 from tasks.engine.human_requests import EXPIRES_AFTER
-from tasks.engine.model import MAX_FAILURES
 from tasks.models import TERMINAL
 from tests.chaos.clients import World
 from tests.chaos.installation import Desk
@@ -63,15 +62,10 @@ class Checker:
                 yield f"{start.key} was never accepted"
 
     def _is_excused(self, run: str, row: dict[str, Any]) -> bool:
-        """Somebody decided it, the model gave no answer at any attempt, or the run is what kills workers."""
+        """Somebody decided it, or the run is what kills workers. An outage is no excuse."""
         match row["error_code"]:
             case "budget_exhausted":
                 return _kind(row) in ("costly", "review")
-            case "model_error":
-                told = self.events[run]
-                last = max(place for place, event in enumerate(told) if event["type"] == "model.finished" or not place)
-                errors = [e for e in told[last:] if e["type"] == "error" and e["data"]["code"].startswith("model_")]
-                return len(errors) == MAX_FAILURES
             case "worker_lost":
                 return _kind(row) == "poison"
         return False

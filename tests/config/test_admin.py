@@ -22,10 +22,11 @@ from agents.models import Agent
 from agents.services.memories import AgentMemory
 from billing.models import Budget, Price, TeamPlan, UsageRecord
 from billing.services import set_budget
+from config import health
 from storage.services import save_file
 from tasks import event_log
 from tasks.events import Log
-from tasks.models import Artifact, HumanRequest, Run, RunInput, RunStatus, Step
+from tasks.models import Artifact, HumanRequest, ModelCircuit, Run, RunInput, RunStatus, Step
 from tasks.services import shares
 from tests.factories import PASSWORD, RunFactory, TaskFactory, UserFactory
 
@@ -145,6 +146,26 @@ def test_a_raised_budget_goes_through_the_service(desk: Client, run: Run) -> Non
 
     budget.refresh_from_db()
     assert budget.limit_usd == 50
+
+
+@pytest.mark.django_db(transaction=True)
+def test_operators_see_a_model_that_does_not_answer_and_have_it_asked_again(desk: Client, settings: Any) -> None:
+    settings.ANTHROPIC_API_KEY = "key"
+    now = timezone.now()
+    away = ModelCircuit.objects.create(
+        provider="anthropic", model="claude-sonnet-5-5", failures=9, failing_since=now - timedelta(minutes=4),
+        error="overloaded", detail="The provider is overloaded.", opened_at=now, retry_at=now + timedelta(hours=1),
+    )  # fmt: skip
+
+    page = desk.get("/admin/health/").content.decode()
+
+    assert "Models that do not answer" in page
+    assert "The provider is overloaded." in page
+    with pytest.raises(health.Down, match=r"No answer from claude-sonnet-5-5 since \d\d:\d\d UTC \(overloaded\)"):
+        health.model()
+    assert not ModelCircuit.objects.due().exists()
+    assert act(desk, ModelCircuit, "probe_now", away) == ["1 due."]
+    assert ModelCircuit.objects.due().get() == away
 
 
 def test_what_operators_do_is_in_the_audit_log_of_each_team_that_it_touches(

@@ -22,6 +22,8 @@ LOST, STOPPING = (f"tests/tasks/test_engine_{name}.py::" for name in ("recovery"
 ADMISSION, CAPS, OWNERS, TOGETHER = (f"tests/races/test_{n}.py::" for n in ("admission", "caps", "owners", "people"))
 CLAUDE, CLOCK, LIVE = (f"tests/tasks/test_{name}.py::" for name in ("anthropic_run", "periodic", "hub"))
 INTAKE = "tests/tasks/test_engine_intake.py::"
+OUTAGES = "tests/tasks/test_outages.py::"
+OUTAGES_OF_MODELS = "tasks/engine/outages.py"
 KEYS, OBJECTS = "tests/accounts/test_api_idempotency.py::", "tests/storage/test_services.py::"
 
 
@@ -107,7 +109,7 @@ MUTATIONS = (
     _m("G6", "a call that was lost with its worker is in the books", RECOVERY,
        "    run.charge(usage, settle_key=key)\n", "",
        f"{LOST}test_a_lost_model_call_is_asked_again_and_costs_nothing"),
-    _m("G6", "a failed call that was sent is in the books", MODEL, "if error.sent:", "if False:",
+    _m("G6", "a failed call that was sent is in the books", OUTAGES_OF_MODELS, "if error.sent:", "if False:",
        f"{LIMITS}test_a_model_that_is_busy_is_asked_again_under_the_same_step"),
     _m("G6", "the provider's client does not repeat by itself", "agents/runtimes/anthropic/runtime.py",
        "max_retries=0", "max_retries=2", f"{CLAUDE}test_faults_are_tried_again_and_only_answers_are_paid"),
@@ -264,6 +266,17 @@ MUTATIONS = (
     _m("G21", "an edit changes only what the person changed", "tasks/forms/answers.py",
        "if given is None or _lines(given) == _lines(_shown(old)):", "if given is None:",
        "tests/tasks/test_inbox.py::test_what_an_edit_did_not_touch_stays_as_it_was"),
+    _m("G19", "what cannot have been billed is tried without end", OUTAGES_OF_MODELS,
+       "error.retryable and billed < MAX_BILLED_FAILURES", "error.retryable and failures < 3",
+       f"{OUTAGES}test_an_outage_however_long_fails_no_run"),
+    _m("G19", "one run at a time probes", OUTAGES_OF_MODELS,
+       "if await ports.circuits.take_probe(run.circuit, run.id):", "if True:",
+       f"{OUTAGES}test_of_two_workers_one_probes"),
+    _m("G19", "a run whose model is away makes no call", MODEL,
+       "is_probe = await outages.pass_circuit(run, ports)", "is_probe = False",
+       f"{OUTAGES}test_a_run_that_starts_during_an_outage_makes_no_call"),
+    _m("G19", "runs go on when the model answers", PERIODIC, "    resume_after_outages,\n", "",
+       f"{OUTAGES}test_runs_go_on_with_the_next_sweep_when_the_model_answers"),
 
     _m("admission", "teams take turns", SQL,
        "ORDER BY turn, priority DESC, queued_at LIMIT", "ORDER BY priority DESC, queued_at LIMIT",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Team, User
+from tasks.engine import circuits, outages
 from tasks.models import Run
 from tasks.services import runs
 from tests.factories import AgentFactory
@@ -35,6 +36,15 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scripted]:
 @pytest.fixture
 def fast_engine(settings: Any) -> None:
     settings.ENGINE = settings.ENGINE | FAST
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The waits for a model that does not answer, in thousandths of their seconds."""
+    for name in ("FIRST_WAIT_S", "LONGEST_WAIT_S", "LONGEST_WAIT_BILLED_S", "LONGEST_WAIT_IN_PLACE_S"):
+        monkeypatch.setattr(outages, name, getattr(outages, name) / 1000)
+    for name in ("FIRST_PROBE_S", "LONGEST_GAP_S", "LONGEST_GAP_BILLED_S", "FRESH_S"):
+        monkeypatch.setattr(circuits, name, getattr(circuits, name) / 1000)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from accounts.models import Team, User
 from agents.runtimes.anthropic import AnthropicRuntime
 from billing.models import UsageRecord
 from tasks.models import Artifact, Run
+from tasks.services import periodic
 from tasks.services.runs import start_run
 from tests.factories import AgentFactory
 from tests.standins.anthropic import (
@@ -22,7 +23,7 @@ from tests.standins.anthropic import (
     thinking,
     tool_use,
 )  # fmt: skip
-from tests.tasks.scripted import last, settled, types
+from tests.tasks.scripted import last, settled, types, until
 
 pytestmark = pytest.mark.usefixtures("driver")
 Start = Callable[..., Run]
@@ -74,6 +75,7 @@ def test_tools_and_thinking_go_through_and_every_answer_is_charged_once(claude: 
 
 
 @pytest.mark.promise("G6")
+@pytest.mark.usefixtures("short_waits")
 def test_faults_are_tried_again_and_only_answers_are_paid(claude: AnthropicStandIn, begin: Start) -> None:
     half = message(text("Half of this arrives, and then"))
     claude.answer(
@@ -84,8 +86,10 @@ def test_faults_are_tried_again_and_only_answers_are_paid(claude: AnthropicStand
         message(text("Twelve refunds.")),
     )
 
-    run = settled(begin(), "succeeded", seconds=60)
+    run = begin()
+    until(lambda: periodic.resume_after_outages() or Run.objects.filter(pk=run.pk, status="succeeded").exists())
 
+    run.refresh_from_db()
     assert run.output == "Twelve refunds."
     assert (claude.count, types(run).count("model.started"), types(run).count("error")) == (5, 5, 4)
     assert [record.key for record in ledger(run, "charged")] == claude.finished

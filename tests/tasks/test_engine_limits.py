@@ -133,14 +133,6 @@ def test_a_model_that_is_busy_is_asked_again_under_the_same_step(scripted: Play,
     assert run.cost_usd == Decimal("0.010000")
 
 
-def test_a_long_wait_for_the_model_holds_no_worker(scripted: Play, start: Start) -> None:
-    scripted(error("rate_limit", retry_after_s=90))
-    run = settled(start())
-
-    assert (run.status, run.waiting_kind, run.lease_expires_at) == ("waiting", "timer", None)
-    assert run.start_at is not None
-
-
 def test_an_error_that_will_not_go_away_fails_at_once(scripted: Play, start: Start) -> None:
     runtime = scripted(error("auth", retryable=False))
     run = settled(start())

@@ -20,6 +20,7 @@ from billing.services import set_budget
 from tasks import async_db, event_log
 from tasks.engine.driver import Driver
 from tasks.engine.journal import Journal
+from tasks.engine.outages import MAX_BILLED_FAILURES
 from tasks.models import Artifact, HumanRequest, Run, Step
 from tasks.services import answers, periodic
 from tasks.services.runs import cancel_run
@@ -71,16 +72,18 @@ def test_a_lost_model_call_is_asked_again_and_costs_nothing(scripted: Play, star
 
 
 def test_a_worker_that_died_in_a_call_takes_no_try_from_the_model(scripted: Play, start: Start) -> None:
-    scripted([say("Done.")], before_turn=_fails_once(BUSY))
+    fault = ModelError("A fault.", kind="server", retryable=True, sent=True)
+    scripted([say("Done.")], before_turn=_fails_once(fault))
     run = start()
-    lost = {"index": 1, "kind": "model", "status": "intent", "attempt": 6, "request": {"failures": 4}}
+    counts = {"failures": 0, "billed_failures": MAX_BILLED_FAILURES - 2}
+    lost = {"index": 1, "kind": "model", "status": "intent", "attempt": 16, "request": counts}
     lose_worker(run, lost, recoveries=1)
 
     with engine():
         settled(run, "succeeded")
 
-    assert last(run, "error") == {"code": "model_overloaded", "detail": "Busy.", "will_retry": True}
-    assert last(run, "model.started")["attempt"] == 8
+    assert last(run, "error") == {"code": "model_server", "detail": "A fault.", "will_retry": True}
+    assert last(run, "model.started")["attempt"] == 18
 
 
 def _fails_once(error: ModelError) -> Callable[[object], None]:

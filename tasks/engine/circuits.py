@@ -1,0 +1,148 @@
+"""Circuit breakers of models: after some failures in a row calls wait, and one run at a time probes.
+
+The state is one row per provider and model in Postgres, so it survives restarts and is the same for all workers. Each
+worker keeps a copy that is a second old at most: an old copy costs one more failed call, or one more short wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, Self
+from uuid import UUID
+
+from psycopg.rows import DictRow
+
+from agents.runtimes.base import ModelError
+from tasks import async_tasks
+from tasks.engine import lease, sql
+
+log = logging.getLogger(__name__)
+
+OPEN_AFTER = 5
+"""Failed calls in a row, of any runs and workers."""
+FRESH_S = 1.0
+FIRST_PROBE_S, LONGEST_GAP_S, LONGEST_GAP_BILLED_S = 5.0, 30.0, 120.0
+"""Between two probes: each time twice as long, up to this. Longer where the provider may bill the failed call."""
+PROBE_S = 30.0
+"""A probe that has no answer by then keeps the next run from probing no longer."""
+OF_THE_PROVIDER = ("rate_limit", "overloaded", "server", "timeout", "connection")
+"""Kinds of failures that say something of the provider; others are about the request, the key or the model."""
+JITTER = (0.75, 1.25)
+
+Key = tuple[str, str]
+"""(provider, model)"""
+
+
+class Rows(Protocol):
+    """The part of the journal that circuits need."""
+
+    async def rows(self, statement: str, values: Mapping[str, Any] | None = None) -> list[DictRow]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """The copy of one row."""
+
+    failures: int
+    opened_at: datetime | None
+    retry_at: datetime | None
+    probe_run: UUID | None
+    probe_until: datetime | None
+    failing_since: datetime | None
+    detail: str
+
+    @classmethod
+    def of(cls, row: DictRow) -> Self:
+        return cls(**{name: row[name] for name in cls.__slots__})
+
+    @property
+    def is_open(self) -> bool:
+        return self.opened_at is not None
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.failures and not self.is_open
+
+    def next_try_at(self, now: datetime) -> datetime:
+        """When the next run may probe, as far as is known."""
+        return max(now, *(at for at in (self.retry_at, self.probe_until) if at is not None))
+
+
+class Circuits:
+    """All circuits, as one worker process sees them. Used on its event loop only."""
+
+    def __init__(self, journal: Rows) -> None:
+        self._journal = journal
+        self._known: dict[Key, Circuit] = {}
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+        self._telling: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        await async_tasks.end(list(self._telling))
+
+    async def of(self, key: Key) -> Circuit | None:
+        """The circuit; None for a model that never failed."""
+        if lease.now() - self._read_at > FRESH_S:
+            async with self._reading:
+                if lease.now() - self._read_at > FRESH_S:
+                    rows = await self._journal.rows(sql.CIRCUITS)
+                    self._known = {(row["provider"], row["model"]): Circuit.of(row) for row in rows}
+                    self._read_at = lease.now()
+        return self._known.get(key)
+
+    async def take_probe(self, key: Key, run_id: UUID) -> bool:
+        """Whether this run may ask the model that is away; no other one may meanwhile."""
+        values = {"provider": key[0], "model": key[1], "run": run_id, "probe_s": PROBE_S}
+        rows = await self._journal.rows(sql.TAKE_PROBE, values)
+        self._read_at = self._read_at if rows else float("-inf")
+        self._learn(key, rows)
+        return bool(rows)
+
+    async def failed(self, key: Key, run_id: UUID, error: ModelError) -> Circuit | None:
+        """Note a failed call; answers with the circuit as it is now."""
+        if error.kind not in OF_THE_PROVIDER:
+            return await self.of(key)
+        rows = await self._journal.rows(
+            sql.MODEL_FAILED,
+            {
+                "provider": key[0],
+                "model": key[1],
+                "run": run_id,
+                "error": error.kind,
+                "detail": str(error)[:500],
+                "is_own": error.sent,
+                "open_after": OPEN_AFTER,
+                "first_s": FIRST_PROBE_S,
+                "most_s": LONGEST_GAP_BILLED_S if error.sent else LONGEST_GAP_S,
+                "retry_after_s": error.retry_after_s or 0.0,
+                "jitter": random.uniform(*JITTER),  # noqa: S311 - spreads load, protects nothing
+            },
+        )
+        self._learn(key, rows)
+        return self._known[key]
+
+    def answered(self, key: Key, began_at: datetime) -> None:
+        """Note that a call that was sent then is being answered. Writes only what was not known; waits for nothing."""
+        circuit = self._known.get(key)
+        if circuit is None or circuit.is_clean or (circuit.opened_at and began_at < circuit.opened_at):
+            return
+        task = asyncio.create_task(self._tell_answered(key, began_at))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _tell_answered(self, key: Key, began_at: datetime) -> None:
+        try:
+            values = {"provider": key[0], "model": key[1], "began_at": began_at}
+            self._learn(key, await self._journal.rows(sql.MODEL_ANSWERED, values))
+        except Exception:
+            log.exception("could not note that %s answers; the next answer will", key[1])
+
+    def _learn(self, key: Key, rows: list[DictRow]) -> None:
+        for row in rows:
+            self._known[key] = Circuit.of(row)
