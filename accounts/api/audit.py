@@ -13,7 +13,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.downloads import audit_download
+from accounts.audit_export import audit_download
 from accounts.models import AuditEntry
 from accounts.models.audit import AuditEntryQuerySet
 from accounts.rest.base import TeamViewSet

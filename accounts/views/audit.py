@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.downloads import audit_download
+from accounts.audit_export import audit_download
 from accounts.models import AuditEntry, User
 from accounts.models.audit import AuditEntryQuerySet
 from accounts.services import audit_chain

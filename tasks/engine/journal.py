@@ -1,7 +1,8 @@
-"""The engine's hand on the database: claims, leases and fenced writes, grouped across the runs of this process.
+"""The engine's access to the database: claims, leases and fenced writes.
 
-While one group is being committed the next one gathers, so the number of commits a second does not grow with the
-number of runs. A group whose answer was lost (Postgres died) is sent again; `op_no` makes the second time harmless.
+Writes use group commit: while one group is being written the next one collects, so the number of transactions a second
+does not grow with the number of runs. A group whose answer was lost (PostgreSQL died) is sent again; `op_no` makes the
+repetition harmless.
 """
 
 from __future__ import annotations
