@@ -14,15 +14,19 @@ from allauth.account.signals import (
     password_set,
     user_logged_in,
 )
+from allauth.core import context
+from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from allauth.socialaccount.signals import social_account_added, social_account_removed
 from django.contrib.auth.signals import user_logged_out
+from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from accounts import audit
 from accounts.models import User
 from accounts.services import credentials
+from accounts.services.one_time_codes import USED_STEP
 
 
 @receiver(user_logged_in)
@@ -71,6 +75,14 @@ def record_changed_address(
     before = from_email_address.email if from_email_address else ""
     after = to_email_address.email
     audit.record_person(person=user, actor=user, action="person.address_changed", before=before, after=after)
+
+
+@receiver(pre_save, sender=Authenticator)
+def spend_the_first_code(instance: Authenticator, **_: Any) -> None:
+    """Write the step of the code that set up an authenticator app in the row that makes it one."""
+    step = getattr(context.request, "totp_step", None)
+    if instance.type == Authenticator.Type.TOTP and instance._state.adding and step is not None:
+        instance.data[USED_STEP] = step
 
 
 @receiver([authenticator_added, authenticator_reset])

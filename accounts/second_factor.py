@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.core import context
+from allauth.mfa.adapter import DefaultMFAAdapter, get_adapter
+from allauth.mfa.base import forms as allauth_forms
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.forms import ActivateTOTPForm
 
 from accounts import crypto
 from accounts.models import User
+from accounts.services import one_time_codes
 
 PRODUCT = "Deskhand"
 
@@ -37,3 +41,32 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         entity: dict[str, Any] = super().get_public_key_credential_rp_entity()
         return entity | {"name": PRODUCT}
+
+
+class _CodeOnce:
+    """A form of allauth that takes a code, and spends it."""
+
+    authenticator: Authenticator
+
+    def clean_code(self) -> str:
+        code: str = super().clean_code()  # type: ignore[misc]
+        if not one_time_codes.use_up(self.authenticator, code):
+            raise get_adapter().validation_error("incorrect_code")
+        return code
+
+
+class AuthenticateForm(_CodeOnce, allauth_forms.AuthenticateForm):  # type: ignore[misc]
+    pass
+
+
+class ReauthenticateForm(_CodeOnce, allauth_forms.ReauthenticateForm):  # type: ignore[misc]
+    pass
+
+
+class ActivateForm(ActivateTOTPForm):  # type: ignore[misc]
+    """Setting up the app spends the first code: accounts/receivers.py writes its step with the new secret."""
+
+    def clean_code(self) -> str:
+        code: str = super().clean_code()
+        context.request.totp_step = one_time_codes.step_of(self.secret, code)
+        return code

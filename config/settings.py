@@ -278,7 +278,7 @@ SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
 MFA_ADAPTER = "accounts.second_factor.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_FORMS = sign_in.PASSKEY_FORMS
+MFA_FORMS = sign_in.FACTOR_FORMS
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_RECOVERY_CODE_DIGITS = 10
 # The first encrypts, all decrypt; without any, one that follows from SECRET_KEY does.

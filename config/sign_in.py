@@ -7,7 +7,10 @@ from urllib.parse import urlsplit
 
 import environ
 
-PASSKEY_FORMS = {
+FACTOR_FORMS = {
+    "authenticate": "accounts.second_factor.AuthenticateForm",
+    "reauthenticate": "accounts.second_factor.ReauthenticateForm",
+    "activate_totp": "accounts.second_factor.ActivateForm",
     "add_webauthn": "accounts.passkeys.AddPasskeyForm",
     "authenticate_webauthn": "accounts.passkeys.AuthenticatePasskeyForm",
     "login_webauthn": "accounts.passkeys.SignInPasskeyForm",

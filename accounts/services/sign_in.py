@@ -9,6 +9,7 @@ from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.email_verification import send_verification_email_for_user
 from allauth.account.models import EmailAddress
 from allauth.core import ratelimit
+from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.utils import is_mfa_enabled
 from django.core.exceptions import ValidationError
@@ -16,6 +17,7 @@ from django.http import HttpRequest
 
 from accounts.errors import AppError, Forbidden
 from accounts.models import User
+from accounts.services import one_time_codes
 from accounts.services.rates import TooOften
 
 WAIT_S = 60
@@ -79,6 +81,8 @@ def _prove_second_factor(user: User, code: str) -> None:
     form = AuthenticateForm({"code": code}, user=user)
     if not form.is_valid():
         raise WrongCredentials(str(form.errors["code"][0]))
+    if not one_time_codes.use_up(form.authenticator, code):
+        raise WrongCredentials(get_mfa_adapter().error_messages["incorrect_code"])
     form.authenticator.record_usage()
 
 

@@ -10,10 +10,13 @@ import time
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.core.cache import cache
 from django.test import Client
 
 from accounts.models import User
 from accounts.services import teams
+from accounts.services.one_time_codes import USED_STEP
 from tests.factories import PASSWORD, UserFactory
 
 SIGN_IN = "/accounts/login/"
@@ -50,6 +53,14 @@ def confirmed(client: Client, path: str, password: str = PASSWORD) -> Any:
     answer = client.post(asked["Location"], {"password": password})
     assert (answer.status_code, answer["Location"]) == (302, path)
     return client.get(path)
+
+
+def forget_used_codes() -> None:
+    """As if the present half minute of every authenticator app were another one: the code that set it up is spent."""
+    cache.clear()
+    for factor in Authenticator.objects.filter(type=Authenticator.Type.TOTP):
+        factor.data.pop(USED_STEP, None)
+        factor.save()
 
 
 def totp(secret: str, at: float | None = None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from django.test import Client, override_settings
 
 from accounts import crypto
 from accounts.models import AuditEntry, User
-from tests.accounts.people import SIGN_IN, browser, confirmed, is_signed_in, person, totp
+from tests.accounts.people import SIGN_IN, browser, confirmed, forget_used_codes, is_signed_in, person, totp
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +64,7 @@ def codes_on(answer: Any) -> list[str]:
 
 
 def at_the_second_step(user: User) -> Client:
-    cache.clear()  # the code of this half minute was used to switch it on
+    forget_used_codes()  # the one of this half minute was spent to switch it on
     client = Client()
     answer = client.post(SIGN_IN, {"login": user.email, "password": PASSWORD})
     assert answer["Location"] == STEP
@@ -96,6 +97,65 @@ def test_a_code_of_the_app_works_once(grace: User) -> None:
     second.post(STEP, {"code": code})
 
     assert (is_signed_in(first), is_signed_in(second)) == (True, False)
+
+
+def test_the_code_that_switched_it_on_does_not_sign_in(grace: User) -> None:
+    client = browser(grace)
+    page = confirmed(client, ACTIVATE).content.decode()
+    secret = re.search(r"data-secret>([A-Z2-7]{32})<", page)[1]  # type: ignore[index]
+    now = time.time()
+    code = totp(secret, now)
+    assert client.post(ACTIVATE, {"code": code}).status_code == 302
+
+    stranger = Client()
+    stranger.post(SIGN_IN, {"login": grace.email, "password": PASSWORD})
+    again = stranger.post(STEP, {"code": code})
+    spaced = stranger.post(STEP, {"code": f"{code[:3]} {code[3:]}"})
+
+    assert (again.status_code, spaced.status_code, is_signed_in(stranger)) == (200, 200, False)
+    stranger.post(STEP, {"code": totp(secret, now + 30)})  # the next code of the app, which the tests' tolerance takes
+    assert is_signed_in(stranger)
+
+
+def test_a_code_works_once_while_valkey_has_forgotten_it(grace: User) -> None:
+    """And on every door: the page, the API, and the page that asks once more who it is."""
+    secret, _ = switch_on(browser(grace))
+    client = at_the_second_step(grace)
+    code = totp(secret)
+    client.post(STEP, {"code": code})
+    assert is_signed_in(client)
+
+    cache.clear()
+    second = Client()
+    second.post(SIGN_IN, {"login": grace.email, "password": PASSWORD})
+    second.post(STEP, {"code": code})
+    cache.clear()
+    token = Client().post(
+        "/api/v1/auth/token/",
+        {"email": grace.email, "password": PASSWORD, "code": code},
+        content_type="application/json",
+    )
+    cache.clear()
+    asked = client.post("/accounts/2fa/reauthenticate/", {"code": code})
+
+    assert is_signed_in(second) is False
+    assert (token.status_code, token.json()["code"]) == (401, "invalid_credentials")
+    assert "That did not match" in asked.content.decode()
+
+
+def test_an_older_code_is_refused_after_a_newer_one(grace: User) -> None:
+    secret, _ = switch_on(browser(grace))
+    client = at_the_second_step(grace)
+    now = time.time()
+    client.post(STEP, {"code": totp(secret, now)})
+    assert is_signed_in(client)
+
+    cache.clear()
+    second = Client()
+    second.post(SIGN_IN, {"login": grace.email, "password": PASSWORD})
+    second.post(STEP, {"code": totp(secret, now - 30)})
+
+    assert is_signed_in(second) is False
 
 
 def test_guessing_codes_is_stopped(grace: User) -> None:

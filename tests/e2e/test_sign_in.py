@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
-from django.core.cache import cache
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from tests.accounts.people import person, totp
+from tests.accounts.people import forget_used_codes, person, totp
 from tests.factories import PASSWORD
 from tests.standins.oauth import Identity, OAuthStandIn
 
@@ -89,7 +88,7 @@ def test_a_code_of_the_app_is_the_second_step(open_page: Open, shot: Any) -> Non
     assert len(set(codes)) == 10
 
     sign_out(page)
-    cache.clear()  # the code of this half minute was used to switch it on
+    forget_used_codes()  # the one of this half minute was spent to switch it on
     sign_in(page, grace)
     expect(page.get_by_role("heading", name="One more step")).to_be_visible()
     shot(page, "second-step-light")
