@@ -148,7 +148,7 @@ class Phase(Event):
 class Plan(Event):
     """The steps that the agent means to take, each {"title", "status"}."""
 
-    steps: Sequence[Mapping[str, Any]]
+    steps: Sequence[Mapping[str, str]]
 
 
 @_event("feature.started")
@@ -286,7 +286,7 @@ class HumanRequested(Event):
     prompt: str = ""
     tool: str = ""
     arguments: Mapping[str, Any] | None = None
-    choices: Sequence[Any] | None = None
+    choices: Sequence[str] | None = None
     digest: str = ""
     expires_at: str | None = None
 

@@ -15,7 +15,7 @@ from accounts.errors import Forbidden, NotFound
 from accounts.models import Invitation, Role
 from accounts.rest.base import ListAndShow, TeamAPIView
 from accounts.rest.idempotency import idempotent
-from accounts.rest.serializers import StrictSerializer
+from accounts.rest.serializers import EmptyInput, StrictSerializer, checked
 from accounts.services import invitations
 from accounts.tenancy import access_of_member
 
@@ -72,31 +72,33 @@ class InvitationViewSet(ListAndShow, OfTeam):
         operation_id="teams_invitations_resend",
         summary="Send an invitation again",
         description="With a new link; the one before stops working.",
-        request=None,
+        request=EmptyInput,
         responses=InvitationSerializer,
     )
     @idempotent()
     def resend(self, request: Request, slug: str, invitation_pk: str) -> Response:
         invitation = self.get_object()
         self.require_person_for_owners(invitation.role)
+        self.read(EmptyInput)
         return self.show(invitations.send_again(invitation=invitation, actor=self.actor))
 
 
 class AcceptView(TeamAPIView):
     read_scope = write_scope = None
-    needs_team = False
+    needs_team = takes_team = False
 
     @extend_schema(
         operation_id="invitations_accept",
         summary="Accept an invitation",
         description="As the person whose address it was sent to.",
-        request=None,
+        request=EmptyInput,
         responses={200: TeamSerializer},
     )
     @idempotent()
     def post(self, request: Request, token: str) -> Response:
         if request.auth and self.access.key:
             raise Forbidden(IN_PERSON)
+        checked(EmptyInput, request.data, context={})
         invitation = invitations.find_invitation(token)
         if invitation is None:
             raise NotFound(NO_SUCH_INVITATION)

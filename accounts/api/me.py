@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.models import Membership
 from accounts.models.roles import SCOPES
-from accounts.rest.base import TeamAPIView
+from accounts.rest.base import TeamAPIView, require_body
 from accounts.rest.serializers import StrictSerializer
 from accounts.services import people
 
@@ -49,6 +49,7 @@ class MeView(TeamAPIView):
 
     @extend_schema(request=MeInput, responses=MeSerializer, operation_id="me_update", summary="Change name or colour")
     def patch(self, request: Request) -> Response:
+        require_body(request)
         given = MeInput(data=request.data, partial=True)
         given.is_valid(raise_exception=True)
         people.update_profile(user=self.actor, **given.validated_data)

@@ -15,6 +15,7 @@ from accounts import notifications
 from accounts.models import Notification
 from accounts.models.notifications import NotificationQuerySet
 from accounts.rest.base import ListAndShow
+from accounts.rest.serializers import EmptyInput
 
 
 @extend_schema_serializer(component_name="Notification")
@@ -67,11 +68,12 @@ class NotificationViewSet(ListAndShow):
         operation_id="notifications_read",
         summary="Mark a notification as read",
         description="Reading it again changes nothing.",
-        request=None,
+        request=EmptyInput,
         responses=NotificationSerializer,
     )
     def mark_read(self, request: Request, pk: str) -> Response:
         row = self.get_object()
+        self.read(EmptyInput)
         notifications.mark_read(team=self.team, person=self.actor, actions=self.access.actions, only=row.pk)
         row.refresh_from_db()
         return self.show(row)
@@ -79,9 +81,10 @@ class NotificationViewSet(ListAndShow):
     @extend_schema(
         operation_id="notifications_read_all",
         summary="Mark all notifications as read",
-        request=None,
+        request=EmptyInput,
         responses=ReadSerializer,
     )
     def mark_all(self, request: Request) -> Response:
+        self.read(EmptyInput)
         read = notifications.mark_read(team=self.team, person=self.actor, actions=self.access.actions)
         return Response({"read": read})

@@ -18,7 +18,7 @@ from accounts.rest.base import ListAndShow, TeamViewSet, find, refuses, takes
 from accounts.rest.conditional import conditional, require_match, with_etag
 from accounts.rest.idempotency import idempotent
 from accounts.rest.permissions import InsufficientScope
-from accounts.rest.serializers import StrictSerializer
+from accounts.rest.serializers import EmptyInput, StrictSerializer
 from accounts.services import members, teams
 from accounts.services.deletion import remove_team
 from accounts.tenancy import Access, access_of_member
@@ -74,7 +74,7 @@ class MemberInput(StrictSerializer):
 class OfTeam(TeamViewSet):
     """What belongs to the team that the address names by its slug."""
 
-    needs_team = False
+    needs_team = takes_team = False
 
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)
@@ -108,7 +108,7 @@ class TeamListViewSet(ListAndShow):
     queryset = Membership.objects.select_related("team")
     serializer_class = TeamSerializer
     read_scope = write_scope = None
-    needs_team = False
+    needs_team = takes_team = False
 
     def get_queryset(self) -> QuerySet[Membership]:
         if getattr(self, "swagger_fake_view", False):
@@ -189,9 +189,10 @@ class TeamOneViewSet(OfTeam):
         members.transfer_ownership(team=self.team, actor=self.actor, user=user)
         return self._answer()
 
-    @extend_schema(operation_id="teams_leave", summary="Leave a team", request=None, responses={204: None})
+    @extend_schema(operation_id="teams_leave", summary="Leave a team", request=EmptyInput, responses={204: None})
     def leave(self, request: Request, slug: str) -> Response:
         self.require_person()
+        self.read(EmptyInput)
         members.remove_member(team=self.team, actor=self.actor, user=self.actor)
         return Response(status=204)
 

@@ -1,4 +1,4 @@
-"""The JWT pair: sign in, and go on with the refresh token."""
+"""The JWT pair: sign in, go on with the refresh token, sign out."""
 
 from __future__ import annotations
 
@@ -56,3 +56,19 @@ class RefreshView(OpenAPIView):
         given.is_valid(raise_exception=True)
         pair = tokens.rotate(given.validated_data["refresh"])
         return Response(PairSerializer(pair).data)
+
+
+class RevokeView(OpenAPIView):
+    @extend_schema(
+        request=RefreshInput,
+        responses={204: None},
+        operation_id="auth_token_revoke",
+        summary="Sign out",
+        description="Voids the refresh token and every access token of its sign-in at once; other sign-ins go on. "
+        "A token that is void already answers 204 too.",
+    )
+    def post(self, request: Request) -> Response:
+        given = RefreshInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        tokens.end_sign_in(given.validated_data["refresh"])
+        return Response(status=204)

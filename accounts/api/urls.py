@@ -10,7 +10,7 @@ from accounts.api.me import MeView
 from accounts.api.notifications import NotificationViewSet
 from accounts.api.signing_up import SignUpView, VerifyEmailView
 from accounts.api.teams import MemberViewSet, TeamListViewSet, TeamOneViewSet
-from accounts.api.tokens import RefreshView, TokenView
+from accounts.api.tokens import RefreshView, RevokeView, TokenView
 
 router = SimpleRouter(use_regex_path=False)
 router.register("audit", AuditViewSet, basename="audit")
@@ -21,6 +21,7 @@ urlpatterns = [
     path("auth/verify-email/", VerifyEmailView.as_view(), name="verify_email"),
     path("auth/token/", TokenView.as_view(), name="token"),
     path("auth/token/refresh/", RefreshView.as_view(), name="token_refresh"),
+    path("auth/token/revoke/", RevokeView.as_view(), name="token_revoke"),
     path("me/", MeView.as_view(), name="me"),
     path("notifications/", NotificationViewSet.as_view({"get": "list"}), name="notification-list"),
     path("notifications/read/", NotificationViewSet.as_view({"post": "mark_all"}), name="notifications-read"),

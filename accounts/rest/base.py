@@ -12,9 +12,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.errors import NotFound
+from accounts.errors import InvalidInput, NotFound
 from accounts.models import Team, TeamScopedQuerySet, User
-from accounts.rest.errors import BadParameter
+from accounts.rest.errors import UNKNOWN, BadParameter, check_parameters
 from accounts.rest.serializers import StrictSerializer, checked, shown
 from accounts.rest.throttles import AddressThrottle, count_stranger, put_rate_headers
 from accounts.tenancy import Access
@@ -45,18 +45,25 @@ def refuses(*statuses: int) -> Callable[[F], F]:
     return mark
 
 
+def require_body(request: Request) -> None:
+    """Raise InvalidInput for a request without a body. One with an empty object names the missing fields itself."""
+    if request.stream is None and not request.data:
+        raise InvalidInput("Send a JSON object as the body.")
+
+
 class RatedAPIView(APIView):
     """Every answer says what is left of the caller's limit, and nobody keeps it; unknown parameters are refused."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        check_parameters(request.query_params)
         name = getattr(self, "action", None) or str(request.method).lower()
         handler = getattr(self, name, None)
         if handler is None or name == "list":  # a list asks its filters
             return
         for given in request.query_params:
             if given not in getattr(handler, "takes", ()):
-                raise BadParameter(given[:60], "There is no such parameter here.")
+                raise BadParameter(given[:60], UNKNOWN)
 
     def perform_authentication(self, request: Request) -> None:
         """Who brings nothing, or guesses keys, is counted by address."""
@@ -95,6 +102,8 @@ class TeamAPIView(RatedAPIView):
     action_scopes: ClassVar[Mapping[str, str | None]] = {}
     needs_team: ClassVar[bool] = True
     """Whether a person who is in no team gets nothing here."""
+    takes_team: ClassVar[bool] = True
+    """Whether the header `X-Team` chooses the team; else the address does."""
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
 
     @property
@@ -138,6 +147,8 @@ class TeamViewSet(TeamAPIView, GenericViewSet[Any]):
     def read(self, serializer: type[StrictSerializer]) -> dict[str, Any]:
         """The body, checked by an input serializer."""
         is_partial = self.request.method == "PATCH"
+        if serializer.needs_body:
+            require_body(self.request)
         return checked(serializer, self.request.data, context=self.get_serializer_context(), partial=is_partial)
 
 

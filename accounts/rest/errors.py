@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from django.http import QueryDict
+
 from accounts.errors import AppError, Conflict, FieldError
+
+UNKNOWN = "There is no such parameter here."
 
 
 class BadParameter(AppError):
@@ -13,6 +17,15 @@ class BadParameter(AppError):
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(f"{name}: {message}", fields=[FieldError(name, "invalid", message)])
+
+
+def check_parameters(query: QueryDict) -> None:
+    """Refuse what would be ignored without a word: a parameter without a value, or a second one of the same name."""
+    for name, values in query.lists():
+        if len(values) > 1:
+            raise BadParameter(name[:60], "Give it once; a list is separated by commas.")
+        if not values[0].strip():
+            raise BadParameter(name[:60], "Give a value, or leave the parameter out.")
 
 
 class TooLarge(AppError):

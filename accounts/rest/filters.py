@@ -12,7 +12,7 @@ from django_filters.rest_framework import DjangoFilterBackend, IsoDateTimeFilter
 from django_filters.utils import translate_validation
 from rest_framework.request import Request
 
-from accounts.rest.errors import BadParameter
+from accounts.rest.errors import UNKNOWN, BadParameter
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -28,7 +28,7 @@ class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]
         known = PAGING | (set(filterset.filters) if filterset is not None else set())
         for name in request.query_params:
             if name not in known:
-                raise BadParameter(name[:60], "There is no such parameter here.")
+                raise BadParameter(name[:60], UNKNOWN)
         if filterset is None:
             return queryset
         if not filterset.is_valid():

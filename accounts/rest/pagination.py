@@ -67,6 +67,7 @@ class CursorPagination(BasePagination):
             "type": "object",
             "required": ["results", "next", "previous"],
             "properties": {"results": schema, "next": link, "previous": link},
+            "additionalProperties": False,
         }
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
-from accounts.rest.serializers import ProblemSerializer
+from accounts.rest.serializers import ProblemSerializer, StrictSerializer
 
 PROBLEM = "application/problem+json"
 WORDS = {
@@ -17,7 +16,7 @@ WORDS = {
     401: "No valid key or session.",
     402: "The plan of the team does not allow one more.",
     403: "The key or the role does not include the scope.",
-    404: "No such thing in this team.",
+    404: "No such thing in this team, or `X-Team` names no team of the caller.",
     405: "There is no such method here.",
     406: "Only application/json can be sent back.",
     409: "It has changed meanwhile, or the Idempotency-Key is in use.",
@@ -58,12 +57,31 @@ class DeskhandSchema(AutoSchema):
         return ""
 
     def get_override_parameters(self) -> list[Any]:
-        extra = [*super().get_override_parameters(), *([X_TEAM] if self.view.authentication_classes else [])]
+        extra = [*super().get_override_parameters(), *([X_TEAM] if getattr(self.view, "takes_team", False) else [])]
         if self._handler_is("is_idempotent"):
             extra.append(IDEMPOTENCY_KEY)
         if self._handler_is("is_conditional"):
             extra.append(IF_MATCH)
         return extra
+
+    def _get_request_body(self, direction: Any = "request") -> dict[str, Any] | None:
+        """With `required`: an operation that takes a body refuses a request without one, unless its input says that
+        it does something useful with none.
+        """
+        body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        if body is not None:
+            asked: Any = self.get_request_serializer()  # a dict names a shape for each media type
+            shapes = asked.values() if isinstance(asked, dict) else (asked,)
+            body["required"] = not any(map(_may_be_left_out, shapes))
+        return body
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
+        """Closed: an input refuses unknown fields, an answer has no others. Problems carry members of their own."""
+        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        shape = serializer if isinstance(serializer, type) else type(serializer)
+        if not issubclass(shape, ProblemSerializer):
+            schema["additionalProperties"] = False
+        return schema
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
@@ -77,8 +95,8 @@ class DeskhandSchema(AutoSchema):
 
     def _refusals(self) -> list[int]:
         statuses = {*ALWAYS}
-        if "{" in re.sub(r"\{version\}", "", self.path) or self.method != "GET":
-            statuses.add(404)
+        if "{" in self.path or self.method != "GET" or self.view.authentication_classes:
+            statuses.add(404)  # without an id in the path: `X-Team` names a team that the caller is not in
         if self.method in {"POST", "PUT", "PATCH"}:
             statuses |= {402, 409, 413, 415, 422}
         if self.method == "DELETE":
@@ -93,6 +111,12 @@ class DeskhandSchema(AutoSchema):
     def _mark(self, mark: str) -> Any:
         name = getattr(self.view, "action", None) or self.method.lower()
         return getattr(getattr(self.view, name, None), mark, None)
+
+
+def _may_be_left_out(shape: Any) -> bool:
+    """Bytes may be none at all: that is an empty file."""
+    kind = shape if isinstance(shape, type) else type(shape)
+    return not (issubclass(kind, StrictSerializer) and kind.needs_body)
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from rest_framework import serializers
 
@@ -47,6 +47,9 @@ def checked(
 class StrictSerializer(serializers.Serializer[Any]):
     """The input of one operation. A field that it does not know is an error at that field."""
 
+    needs_body: ClassVar[bool] = True
+    """Whether a request without a body is refused."""
+
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
             unknown = [str(name) for name in data if name not in self.fields]
@@ -58,6 +61,8 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 class EmptyInput(StrictSerializer):
     """No fields."""
+
+    needs_body = False
 
 
 class ProblemFieldSerializer(serializers.Serializer[Any]):

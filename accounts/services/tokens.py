@@ -77,6 +77,16 @@ def rotate(refresh: str) -> Pair:
     return _pair(family)
 
 
+@transaction.atomic
+def end_sign_in(refresh: str) -> None:
+    """Revoke the family of a refresh token, used or not: all its tokens are void at once. Ignore any other text."""
+    claims = _claims(refresh, REFRESH)
+    family = _live(claims.get("fam")) if claims else None
+    if family is None or not revoke_family(family_id=family.pk):
+        return
+    audit.record_person(person=family.user, actor=family.user, action="session.signed_out", by="token")
+
+
 def family_of_access(token: str) -> TokenFamily | None:
     """The live family of an access token with its person, or None whatever is wrong with it."""
     claims = _claims(token, ACCESS)
@@ -89,8 +99,10 @@ def families_of(user: User) -> QuerySet[TokenFamily]:
     return live.order_by("-last_used_at")
 
 
-def revoke_family(*, family_id: UUID) -> None:
-    TokenFamily.objects.filter(pk=family_id, revoked_at__isnull=True).update(revoked_at=timezone.now())
+def revoke_family(*, family_id: UUID) -> bool:
+    """Whether it was still good."""
+    live = TokenFamily.objects.filter(pk=family_id, revoked_at__isnull=True)
+    return bool(live.update(revoked_at=timezone.now()))
 
 
 @transaction.atomic

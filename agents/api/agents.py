@@ -16,6 +16,7 @@ from accounts.rest.base import ListAndShow, TeamViewSet, find
 from accounts.rest.conditional import conditional, require_match, with_etag
 from accounts.rest.idempotency import idempotent
 from accounts.rest.permissions import require_scope
+from accounts.rest.serializers import EmptyInput
 from agents.api.serializers import AgentChange, AgentSerializer, AgentVersionSerializer, NewAgent
 from agents.models import Agent, AgentStatus, AgentVersion
 from agents.roles import find as find_role
@@ -123,7 +124,7 @@ class AgentVersionViewSet(ListAndShow, OfAgent):
     @extend_schema(
         operation_id="agents_versions_restore",
         summary="Restore a version",
-        request=None,
+        request=EmptyInput,
         responses={201: AgentSerializer},
     )
     @idempotent()
@@ -132,6 +133,7 @@ class AgentVersionViewSet(ListAndShow, OfAgent):
         agent = find(Agent.objects.visible_to(self.access).present().locked(), pk=agent_pk)
         if agents.restores_a_higher_cap(agent=agent, number=number):
             require_scope(self.access, "team:admin")
+        self.read(EmptyInput)
         restored = agents.restore_version(agent=agent, actor=self.actor, number=number)
         shown = Agent.objects.with_budget().select_related("version").get(pk=restored.pk)
         return with_etag(Response(AgentSerializer(shown).data, status=201), shown)

@@ -14,11 +14,22 @@ from agents.api.serializers import ToolPolicySerializer, usd
 from agents.roles import ROLES, RoleTemplate
 
 
+@extend_schema_serializer(component_name="ExampleVariable")
+class ExampleVariableSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    label = serializers.CharField(required=False)  # type: ignore[assignment]
+    type = serializers.ChoiceField(choices=["text", "number", "choice", "date", "file"])
+    choices = serializers.ListField(child=serializers.CharField(), required=False)
+    default = serializers.CharField(required=False)
+    required = serializers.BooleanField(required=False)  # type: ignore[assignment]
+    help = serializers.CharField(required=False)
+
+
 @extend_schema_serializer(component_name="ExampleTask")
 class ExampleTaskSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     prompt = serializers.CharField()
-    variables = serializers.ListField(child=serializers.DictField())
+    variables = ExampleVariableSerializer(many=True)
     review = serializers.BooleanField()
     required_artifacts = serializers.ListField(child=serializers.CharField())
 

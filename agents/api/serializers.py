@@ -102,11 +102,11 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
         end = known["catalogue"].end_of(version.runtime, version.model)
         return dict(ModelEndSerializer(end).data) if end else None
 
-    @extend_schema_field({"type": ["object", "null"]})
+    @extend_schema_field({"type": ["object", "null"], "additionalProperties": {}})
     def get_working_hours(self, agent: Agent) -> None:
         return None
 
-    @extend_schema_field({"type": ["object", "null"]})
+    @extend_schema_field({"type": ["object", "null"], "additionalProperties": {}})
     def get_listing(self, agent: Agent) -> None:
         return None
 

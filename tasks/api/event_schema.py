@@ -20,9 +20,11 @@ EVENT_LIST = {
         "last_seq": {"type": "integer"},
         "run_status": {"type": "string", "enum": [status.value for status in RunStatus]},
     },
+    "additionalProperties": False,
 }
 STREAM = "/api/v1/runs/{run_id}/stream/"
 STREAM_REFUSALS = {
+    "400": "A parameter does not fit.",
     "401": "No valid key or session.",
     "404": "No such run in this team.",
     "429": "The caller reads too many streams already.",
@@ -75,6 +77,7 @@ def _component(type_: str, cls: type[Event]) -> dict[str, Any]:
         "type": "object",
         "description": cleandoc(cls.__doc__ or ""),
         "required": ["run", "seq", "type", "at", "data"],
+        "additionalProperties": False,
         "properties": {
             "run": {"type": "string", "format": "uuid"},
             "seq": {"type": "integer", "minimum": 1},
@@ -82,6 +85,7 @@ def _component(type_: str, cls: type[Event]) -> dict[str, Any]:
             "at": {"type": "string", "format": "date-time"},
             "data": {
                 "type": "object",
+                "additionalProperties": False,
                 "properties": {f.name: _schema(hints[f.name]) for f in fields(cls)},
                 **({"required": required} if required else {}),
             },

@@ -25,6 +25,7 @@ def present_agents() -> Any:
     return Agent.objects.select_related("version").exclude(status="removed")
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {}})
 class JSONObject(serializers.JSONField):
     """A JSON object of bounded size."""
 
@@ -42,6 +43,7 @@ class JSONObject(serializers.JSONField):
         return value
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {}})
 class SchemaField(serializers.JSONField):
     """A JSON Schema; the service says what is wrong with it."""
 
@@ -103,11 +105,14 @@ class VariablesField(serializers.DictField):
 
 
 class TaskRunInput(StartInput):
+    needs_body = False
     variables = VariablesField(required=False)
 
 
 class NewRun(TaskRunInput):
     """A run of a task with its variables, or of an agent with a prompt."""
+
+    needs_body = True
 
     agent = TeamRow(rows=present_agents, required=False)
     task = TeamRow(rows=lambda: Task.objects.present().select_related("agent__version"), required=False)
@@ -126,6 +131,7 @@ class NewRun(TaskRunInput):
 
 
 class ReasonInput(StrictSerializer):
+    needs_body = False
     reason = serializers.CharField(max_length=300, required=False, allow_blank=True)
 
 
@@ -138,6 +144,7 @@ class ManyRunsReasonInput(ManyRunsInput):
 
 
 class ForkInput(StrictSerializer):
+    needs_body = False
     from_seq = serializers.IntegerField(required=False, min_value=0, max_value=2_147_483_647)
     prompt = serializers.CharField(max_length=MAX_PROMPT, required=False, trim_whitespace=False)
     model = serializers.CharField(max_length=80, required=False, help_text="Answers from there on.")
@@ -165,8 +172,10 @@ class ReviewInput(StrictSerializer):
 class AnswerInput(StrictSerializer):
     """`value` for a question; `decision` and what belongs to it for everything else."""
 
-    value = serializers.JSONField(required=False)
-    decision = serializers.CharField(max_length=20, required=False)
+    value = serializers.JSONField(required=False, help_text="Text, or any JSON that fits the question's `schema`.")
+    decision = serializers.CharField(
+        max_length=20, required=False, help_text="Which ones there are depends on the `kind` of the request."
+    )
     digest = serializers.CharField(max_length=80, required=False, help_text="Of the approval that was shown.")
     arguments = serializers.DictField(required=False, help_text="With the decision edit.")
     comment = serializers.CharField(max_length=20_000, required=False, allow_blank=True)

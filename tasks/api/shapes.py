@@ -14,9 +14,16 @@ from tasks.models import TERMINAL, WAITS_BY_ITSELF, Artifact, HumanRequest, Requ
 from tasks.variables import TYPES
 
 WAITS = {WaitKind.TIMER: "Waits a moment", WaitKind.MODEL: "Waiting for the model"}
-ANYTHING: dict[str, Any] = {}
-OBJECT = {"type": "object", "additionalProperties": {}}
-OBJECT_OR_NULL = {"type": ["object", "null"], "additionalProperties": {}}
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class ObjectField(serializers.JSONField):
+    """A JSON object that is stored as it is."""
+
+
+@extend_schema_field({"type": "array", "items": {"type": "string"}})
+class StringsField(serializers.JSONField):
+    """A list of strings that is stored as it is."""
 
 
 @cache
@@ -62,6 +69,14 @@ class RunErrorSerializer(serializers.Serializer[Run]):
     detail = serializers.CharField(source="error_detail")
 
 
+@extend_schema_serializer(component_name="RunProgress")
+class RunProgressSerializer(serializers.Serializer[Any]):
+    done = serializers.FloatField()
+    total = serializers.FloatField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    eta_s = serializers.FloatField(allow_null=True)
+
+
 @extend_schema_serializer(component_name="RunAttachment")
 class RunAttachmentSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="file.id")
@@ -72,13 +87,13 @@ class RunAttachmentSerializer(serializers.Serializer[Any]):
 @extend_schema_serializer(component_name="HumanRequest")
 class HumanRequestSerializer(serializers.ModelSerializer[HumanRequest]):
     run = serializers.UUIDField(source="run_id")
-    choices = serializers.JSONField(allow_null=True)
-    schema = serializers.JSONField(allow_null=True)
+    choices = StringsField(allow_null=True)
+    schema = ObjectField(allow_null=True, help_text="JSON Schema of the answer.")
     tool = serializers.SerializerMethodField()
     digest = serializers.SerializerMethodField()
-    arguments = serializers.JSONField(allow_null=True)
+    arguments = ObjectField(allow_null=True)
     answered_by = serializers.CharField(source="answered_by.display_name", allow_null=True, default=None)
-    answer = serializers.JSONField(allow_null=True)
+    answer = ObjectField(allow_null=True, help_text="`value` of a question; else `decision` and what it takes.")
 
     class Meta:
         model = HumanRequest
@@ -122,16 +137,18 @@ class RunSerializer(serializers.ModelSerializer[Run]):
     badge = serializers.SerializerMethodField(help_text='"Demo model" when no real model did the work, else empty.')
     attachments = RunAttachmentSerializer(source="inputs", many=True)
     variables = serializers.DictField(child=serializers.CharField())
-    output = serializers.JSONField(allow_null=True)
+    output_schema = ObjectField(allow_null=True)
+    required_artifacts = serializers.ListField(child=serializers.CharField())
+    output = serializers.JSONField(allow_null=True, help_text="Text, or any JSON that fits `output_schema`.")
     error = serializers.SerializerMethodField()
     waiting_on = serializers.SerializerMethodField()
-    progress = serializers.JSONField(allow_null=True)
+    progress = RunProgressSerializer(allow_null=True)
     usage = RunUsageSerializer(source="*")
     limits = RunLimitsSerializer(source="*")
     forked_from = serializers.UUIDField(source="forked_from_id", allow_null=True)
     retry_of = serializers.UUIDField(source="retry_of_id", allow_null=True)
     created_by = serializers.CharField(source="created_by.display_name", allow_null=True, default=None)
-    metadata = serializers.JSONField()
+    metadata = ObjectField()
 
     class Meta:
         model = Run
@@ -267,6 +284,7 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
     agent = TaskAgentSerializer()
     variables = TaskVariableSerializer(many=True)
     limits = TaskLimitsSerializer(source="*")
+    output_schema = ObjectField(allow_null=True)
     required_artifacts = serializers.ListField(child=serializers.CharField())
     last_run = TaskLastRunSerializer(allow_null=True)
 

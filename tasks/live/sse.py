@@ -14,6 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from accounts.errors import AppError, NotFound
+from accounts.rest.errors import UNKNOWN, BadParameter, check_parameters
 from accounts.sockets import Caller, http_caller
 from tasks.live import hub
 from tasks.live.access import allowed
@@ -39,6 +40,7 @@ class TooManyStreams(AppError):
 
 async def run_stream(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
     """`GET /api/v1/runs/<id>/stream/`. Continues after the header Last-Event-ID, or `?after=SEQ`."""
+    given = _start(request)
     caller = await sync_to_async(http_caller)(request)
     if caller is None:
         raise SignInFirst("Send an API key, or sign in.")
@@ -47,11 +49,22 @@ async def run_stream(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
     if _open[caller.name] >= settings.LIVE_STREAMS:
         said = f"You read {settings.LIVE_STREAMS} streams already. Close one, then open this one."
         raise TooManyStreams(said, retry_after_s=5)
-    given = request.headers.get("Last-Event-ID") or request.GET.get("after", "0")
     response = StreamingHttpResponse(_frames(caller, run_id, hub.cursor(given)), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
+
+
+def _start(request: HttpRequest) -> str:
+    """The seq to continue after. A browser sends the header by itself, so that one is taken as it comes."""
+    check_parameters(request.GET)
+    for name in request.GET:
+        if name != "after":
+            raise BadParameter(name[:60], UNKNOWN)
+    after = str(request.GET.get("after", "0"))
+    if not (after.isascii() and after.isdigit() and len(after) <= 10):
+        raise BadParameter("after", "Give a whole number from 0.")
+    return request.headers.get("Last-Event-ID") or after
 
 
 async def _may_look(caller: Caller, run_id: UUID) -> bool:

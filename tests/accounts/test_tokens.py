@@ -18,6 +18,7 @@ from tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
 ME, SIGN_IN, REFRESH = "/api/v1/me/", "/api/v1/auth/token/", "/api/v1/auth/token/refresh/"
+REVOKE = "/api/v1/auth/token/revoke/"
 
 
 @pytest.fixture
@@ -208,3 +209,42 @@ def test_a_second_factor_is_asked_for_and_each_code_is_good_once(grace: User) ->
     wrong = (401, "invalid_credentials")
     assert told == [(401, "second_factor_required"), wrong, (200, None), wrong, (200, None), wrong, wrong]
     assert TokenFamily.objects.count() == 2
+
+
+def revoke(token: str) -> Any:
+    return Api().send("POST", REVOKE, {"refresh": token})
+
+
+def test_signing_out_voids_the_tokens_of_that_sign_in_alone(grace: User, team: Team) -> None:
+    mine, other = pair_of(grace), pair_of(grace)
+
+    answer = revoke(mine["refresh"])
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert me(mine["access"]).status_code == 401
+    assert (refresh(mine["refresh"]).status_code, refresh(mine["refresh"]).json()["code"]) == (401, "invalid_token")
+    assert me(other["access"]).status_code == 200
+    entry = AuditEntry.objects.get(action="session.signed_out")
+    assert (entry.actor, entry.team, entry.data) == (grace, team, {"by": "token"})
+
+
+def test_signing_out_with_a_used_refresh_token_ends_the_sign_in_too(grace: User) -> None:
+    first = pair_of(grace)
+    second = refresh(first["refresh"]).json()
+
+    assert revoke(first["refresh"]).status_code == 204
+
+    assert me(second["access"]).status_code == 401
+    assert refresh(second["refresh"]).status_code == 401
+
+
+def test_signing_out_again_or_with_another_text_changes_nothing(grace: User) -> None:
+    pair = pair_of(grace)
+
+    answers = [revoke(token).status_code for token in ("nonsense", pair["access"], "dh_1_2")]
+
+    assert answers == [204] * 3
+    assert me(pair["access"]).status_code == 200
+    assert [revoke(pair["refresh"]).status_code for _ in range(2)] == [204, 204]
+    assert AuditEntry.objects.filter(action="session.signed_out").count() == 1
+    assert Api().send("POST", REVOKE, {}).status_code == 422

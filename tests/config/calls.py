@@ -20,9 +20,9 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.core import NotSet
 from schemathesis.generation import GenerationMode
 
-from accounts.models import ApiKey, Invitation, Team, User
+from accounts.models import ApiKey, Invitation, Notification, Team, User
 from agents.models import Agent, Memory
-from storage.models import StoredFile
+from storage.models import StoredFile, Upload
 from tasks.models import Artifact, HumanRequest, Run, RunShare, Task
 
 SEED = 20260101
@@ -60,7 +60,7 @@ NASTY: list[Any] = [
 OF_PATH: Mapping[str, type[Model]] = {
     **{"agents": Agent, "memories": Memory, "runs": Run, "tasks": Task, "artifacts": Artifact, "files": StoredFile},
     **{"requests": HumanRequest, "shares": RunShare, "api-keys": ApiKey, "teams": Team, "members": User},
-    **{"invitations": Invitation},
+    **{"invitations": Invitation, "notifications": Notification},
 }
 """What the id after that part of a path is of."""
 OF_BODY: Mapping[str, type[Model]] = {"agent": Agent, "task": Task, "attachments": StoredFile}
@@ -72,6 +72,8 @@ _START = {
     **{"start_at": _IN_A_MONTH, "priority": 1, "metadata": {"a": 1}},
 }
 GOOD: dict[str, dict[str, Any]] = {
+    "budgets/team": {"limit_usd": "20.00"},
+    "budgets/agents": {"limit_usd": "20.00"},
     "agents": {
         **{"name": "A", "role": "R", "description": "D", "instructions": "I", "model": "demo-1", "runtime": "demo"},
         **{"tools": [{"tool": "read_file", "policy": "ask"}], "memory_enabled": True, "hue": "teal", "icon": "bolt"},
@@ -195,6 +197,8 @@ class Operation:
         return str(row.slug if isinstance(row, Team) else row.pk)
 
     def _id_for(self, name: str, other: Any) -> Any:
+        if self.made.path.endswith("/files/{id}/complete/"):
+            return self._id(Upload)
         before = re.search(rf"([a-z-]+)/\{{{name}\}}", self.made.path)
         return self._id(OF_PATH[before[1]]) if before and before[1] in OF_PATH else other
 

@@ -19,7 +19,7 @@ STREAM = "runs_stream"
 """Answers with one endless body; it is not made by the framework."""
 OPEN = {"files_receive"}
 """The address itself is the right."""
-SIGN_IN = {"auth_sign_up", "auth_verify_email", "auth_token", "auth_token_refresh"}
+SIGN_IN = {"auth_sign_up", "auth_verify_email", "auth_token", "auth_token_refresh", "auth_token_revoke"}
 FREE_TO_REPEAT = SIGN_IN | {"teams_leave", "notifications_read", "notifications_read_all"}
 """POST operations that create and spend nothing."""
 
