@@ -119,7 +119,7 @@ def _storable(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     found = {}
     for name, value in answer.items():
         try:
-            found[name] = strict_json.normalise(value, repair=False)
+            found[name] = value if isinstance(value, Decimal) else strict_json.normalise(value, repair=False)
         except strict_json.NotStorable as error:
             raise _invalid(name, "invalid", str(error)) from error
     return found
