@@ -24,7 +24,7 @@ def runs_of_team() -> QuerySet[Run]:
     return rows.filter(team=Param("team"), status="queued").order_by("pk")
 
 
-def test_a_kept_query_finds_whole_rows_of_what_each_call_names(team: Team, other_team: Team, alice: User) -> None:
+def test_a_prepared_query_finds_whole_rows_of_what_each_call_names(team: Team, other_team: Team, alice: User) -> None:
     plain = RunFactory(team=team, metadata={"a": [1, None]}, turns=2)
     full = RunFactory(team=team, task=TaskFactory(team=team), created_by=alice)
     elsewhere = RunFactory(team=other_team)
@@ -48,7 +48,7 @@ def test_a_kept_query_finds_whole_rows_of_what_each_call_names(team: Team, other
     assert Run.objects.get(pk=plain.pk).title == "Changed"
 
 
-def test_a_kept_query_is_built_once_and_asks_once_for_what_it_prefetches(team: Team) -> None:
+def test_a_prepared_query_is_built_once_and_asks_once_for_what_it_prefetches(team: Team) -> None:
     built = []
 
     def build() -> QuerySet[Run]:
@@ -78,7 +78,7 @@ def test_a_value_is_never_read_as_sql(team: Team) -> None:
     assert kept.first(slug="acme") == team
 
 
-def test_postgres_keeps_the_plan_of_kept_sql_alone(team: Team) -> None:
+def test_postgres_keeps_the_plan_of_prepared_sql_alone(team: Team) -> None:
     """A plan that is kept is one for any value. What people filter by needs one for theirs: see the settings."""
     kept = PreparedQuery(lambda: Team.objects.filter(slug=Param("slug")))
 
