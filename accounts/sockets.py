@@ -31,7 +31,7 @@ READERS = frozenset(role for role, actions in ACTIONS.items() if "runs:read" in 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """An authenticated person (`user_id`, `password_mark`, and `session_key` or `family_id`) or key (`key_id`,
-    `team_id`)."""
+    `team_id`, and `maker_id`, the person who made it)."""
 
     user_id: Any = None
     password_mark: str = ""
@@ -39,10 +39,12 @@ class Caller:
     family_id: Any = None
     key_id: Any = None
     team_id: Any = None
+    maker_id: Any = None
 
     @property
     def name(self) -> str:
-        return f"key:{self.key_id}" if self.key_id else f"user:{self.user_id}"
+        """Whose limits count: the person's, also behind a key."""
+        return f"user:{self.maker_id or self.user_id}"
 
 
 def password_mark(user: User) -> str:
@@ -74,7 +76,9 @@ def _caller_of_token(token: str) -> Caller | None:
 
 def _caller_of_key(token: str) -> Caller | None:
     key = keys.find_key(token)
-    return Caller(key_id=key.pk, team_id=key.team_id) if key and "runs:read" in key.scopes else None
+    if key is None or "runs:read" not in key.scopes:
+        return None
+    return Caller(key_id=key.pk, team_id=key.team_id, maker_id=key.created_by_id)
 
 
 class SocketAuth:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
@@ -15,9 +15,12 @@ T = TypeVar("T")
 REST_S = 2.0
 """After a failure nobody asks for this long: a paused Valkey costs one time-out, not one for each request."""
 COUNT = """
-local count = redis.call('INCR', KEYS[1])
-if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
-return count
+local counts = {}
+for n, key in ipairs(KEYS) do
+    counts[n] = redis.call('INCR', key)
+    if counts[n] == 1 then redis.call('EXPIRE', key, ARGV[n]) end
+end
+return counts
 """
 
 
@@ -73,9 +76,13 @@ class ForgivingRedisCache(RedisCache):
     def incr(self, *args: Any, **kwargs: Any) -> int:
         return self._try(lambda: super(ForgivingRedisCache, self).incr(*args, **kwargs), 1)
 
-    def count(self, key: str, *, timeout: int) -> int | None:
-        """Count one more, in one round trip; None when Valkey is away. The count begins anew `timeout` seconds after
-        its first.
+    def count(self, timeouts: Mapping[str, int]) -> list[int] | None:
+        """Count one more under each key, in one round trip; None when Valkey is away. A count begins anew as many
+        seconds after its first as its key names.
         """
-        name = self.make_and_validate_key(key)
-        return self._try(lambda: int(self._cache.get_client(name).eval(COUNT, 1, name, timeout)), None)
+        names = [self.make_and_validate_key(key) for key in timeouts]
+
+        def ask() -> list[int]:
+            return list(self._cache.get_client(names[0]).eval(COUNT, len(names), *names, *timeouts.values()))
+
+        return self._try(ask, None)

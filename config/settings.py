@@ -310,6 +310,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["accounts.rest.throttles.KeyThrottle"],
     "DEFAULT_THROTTLE_RATES": {
         "key": env.str("DESKHAND_API_RATE", default="100/min"),
+        "team": env.str("DESKHAND_TEAM_API_RATE", default="1000/min"),
         "address": env.str("DESKHAND_ADDRESS_RATE", default="60/min"),
         "build": env.str("DESKHAND_BUILD_RATE", default="10/h"),
         "chat": env.str("DESKHAND_CHAT_RATE", default="60/h"),

@@ -17,23 +17,30 @@ if TYPE_CHECKING:
 
 
 class RateThrottle(BaseThrottle):
-    """At most the rate of that kind, for each key, person, or address of nobody known."""
+    """At most the rate of that kind, for each person with all their keys, or address of nobody known."""
 
     scope: str
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        usage = _spend(request, self.scope, _caller(request))
-        self.reset_s = usage.reset_s
-        return not usage.is_over
+        usages = _spend(request, *self.limits(request))
+        self.reset_s = max((usage.reset_s for usage in usages if usage.is_over), default=0)
+        return self.reset_s == 0
+
+    def limits(self, request: Request) -> list[tuple[str, str]]:
+        return [(self.scope, _caller(request))]
 
     def wait(self) -> float:
         return float(self.reset_s)
 
 
 class KeyThrottle(RateThrottle):
-    """The limit on every call of the API."""
+    """The limits on every call of the API: of the person, and of the team that the call acts in."""
 
     scope = "key"
+
+    def limits(self, request: Request) -> list[tuple[str, str]]:
+        of_team = [("team", f"team:{request.auth.team.pk}")] if isinstance(request.auth, Access) else []
+        return [*super().limits(request), *of_team]
 
 
 class AddressThrottle(RateThrottle):
@@ -56,7 +63,7 @@ class ChatThrottle(RateThrottle):
 
 def count_stranger(request: Request) -> None:
     """Count a call with no key, or a wrong one, against its address. Raises Throttled."""
-    usage = _spend(request, "address", f"address:{rates.address_of(request._request)}")
+    (usage,) = _spend(request, ("address", f"address:{rates.address_of(request._request)}"))
     if usage.is_over:
         raise Throttled(usage.reset_s)
 
@@ -70,19 +77,18 @@ def put_rate_headers(request: Request, response: Response) -> None:
         response["RateLimit-Reset"] = str(usage.reset_s)
 
 
-def _spend(request: Request, kind: str, who: str) -> rates.Usage:
-    """Of several limits the headers tell of the one with the least left."""
-    usage = rates.spend(kind, who)
+def _spend(request: Request, *limits: tuple[str, str]) -> list[rates.Usage]:
+    """Count against each limit. Of several the headers tell of the one with the least left."""
+    usages = rates.spend_all(*limits)
     before: rates.Usage | None = getattr(request, "rate_usage", None)
-    if before is None or usage.remaining <= before.remaining:
-        request.rate_usage = usage  # type: ignore[attr-defined]
-    return usage
+    request.rate_usage = min(  # type: ignore[attr-defined]
+        [*usages, *([before] if before else [])], key=lambda usage: usage.remaining
+    )
+    return usages
 
 
 def _caller(request: Request) -> str:
-    access = request.auth
-    if isinstance(access, Access) and access.key:
-        return f"key:{access.key.pk}"
+    """The person, also behind a key: more keys allow no more calls."""
     if request.user.is_authenticated:
         return f"user:{request.user.pk}"
     return f"address:{rates.address_of(request._request)}"

@@ -37,6 +37,7 @@ class WhenAway(StrEnum):
 
 KINDS: Mapping[str, WhenAway] = {
     "key": WhenAway.OPEN,
+    "team": WhenAway.OPEN,
     "address": WhenAway.ALONE,
     "build": WhenAway.CLOSED,
     "chat": WhenAway.OPEN,
@@ -73,17 +74,41 @@ class Usage:
 
 def spend(kind: str, who: str) -> Usage:
     """Count one more and say what is left."""
+    return spend_all((kind, who))[0]
+
+
+def spend_all(*limits: tuple[str, str]) -> list[Usage]:
+    """Count one more under each (kind, who), in one round trip, and say what is left of each."""
     all_rates: Any = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
-    limit, window_s = parse_rate(all_rates[kind])
     now = time.time()
-    window = int(now // window_s)
-    name, reset_s = f"rate:{kind}:{who}:{window}", max(1, int((window + 1) * window_s - now) + 1)
-    used: int | None = cache.count(name, timeout=window_s + 5)  # type: ignore[attr-defined]
-    if used is not None:
-        return Usage(limit, used, reset_s)
-    if KINDS[kind] == WhenAway.CLOSED:
+    windows = [_Window.of(kind, who, rate=all_rates[kind], now=now) for kind, who in limits]
+    counts: list[int] | None = cache.count({w.name: w.seconds + 5 for w in windows})  # type: ignore[attr-defined]
+    if counts is not None:
+        return [Usage(w.limit, count, w.reset_s) for w, count in zip(windows, counts, strict=True)]
+    if any(KINDS[kind] == WhenAway.CLOSED for kind, _ in limits):
         raise Unavailable("This cannot be counted just now, so it waits. Try again in a moment.", retry_after_s=5)
-    return Usage(limit, _alone.count(name) if KINDS[kind] == WhenAway.ALONE else 0, reset_s, is_alone=True)
+    return [
+        Usage(w.limit, _alone.count(w.name) if KINDS[w.kind] == WhenAway.ALONE else 0, w.reset_s, is_alone=True)
+        for w in windows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The present window of one limit: the name of its count, and when it ends."""
+
+    kind: str
+    name: str
+    limit: int
+    seconds: int
+    reset_s: int
+
+    @classmethod
+    def of(cls, kind: str, who: str, *, rate: str, now: float) -> _Window:
+        limit, seconds = parse_rate(rate)
+        number = int(now // seconds)
+        reset_s = max(1, int((number + 1) * seconds - now) + 1)
+        return cls(kind, f"rate:{kind}:{who}:{number}", limit, seconds, reset_s)
 
 
 def require(kind: str, who: str) -> None:

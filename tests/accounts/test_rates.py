@@ -7,17 +7,22 @@ from typing import Any
 
 import pytest
 from django.conf import settings as product
-from django.test import Client
+from django.test import Client, RequestFactory
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from accounts.errors import Unavailable
-from accounts.models import Invitation, Team, User
-from accounts.services import rates
+from accounts.models import Invitation, Role, Team, User
+from accounts.rest.throttles import BuildThrottle, ChatThrottle
+from accounts.services import rates, tokens
+from accounts.services.keys import create_key
+from accounts.tenancy import access_of_key
 from config.cache import ForgivingRedisCache
 from tasks.services import shares
 from tests.accounts.people import person
 from tests.architecture.code import ROOT
-from tests.calling import Api, api_of
-from tests.factories import PASSWORD, AgentFactory, RunFactory
+from tests.calling import Api, api_of, signed_in
+from tests.factories import PASSWORD, AgentFactory, MembershipFactory, RunFactory
 from tests.races.concurrency import at_once
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +77,58 @@ def test_who_has_no_key_or_a_wrong_one_is_counted_by_address(limits: Any) -> Non
     assert (answers[3]["RateLimit-Limit"], answers[3].json()["code"]) == ("3", "throttled")
     assert int(answers[3]["Retry-After"]) > 0
     assert Api(REMOTE_ADDR="203.0.113.8").get(ME).status_code == 401
+
+
+@pytest.mark.attack(45)
+def test_more_keys_of_one_person_allow_no_more_calls(limits: Any, team: Team, other_team: Team, alice: User) -> None:
+    """Nor do another team, a token, or the browser."""
+    limits(key="5/d")
+    MembershipFactory(team=other_team, user=alice, role=Role.OWNER)
+    token = tokens.issue_pair(user=alice).access
+    callers = [api_of(alice, team), api_of(alice, team), api_of(alice, other_team)]
+    callers += [Api(headers={"Authorization": f"Bearer {token}"}), signed_in(alice)]
+
+    first, second = [[caller.get(ME) for caller in callers] for _ in range(2)]
+
+    assert [answer.status_code for answer in first] == [200] * 5
+    assert [answer["RateLimit-Remaining"] for answer in first] == ["4", "3", "2", "1", "0"]
+    assert [answer.status_code for answer in second] == [429] * 5
+    assert {answer.json()["code"] for answer in second} == {"throttled"}
+    assert min(int(answer["Retry-After"]) for answer in second) > 0
+
+
+@pytest.mark.parametrize("kind", ["chat", "build"])
+def test_keys_share_the_narrower_limits_of_their_person_too(limits: Any, team: Team, alice: User, kind: str) -> None:
+    limits(**{kind: "1/d"})
+    throttle = {"chat": ChatThrottle, "build": BuildThrottle}[kind]
+    keys = [create_key(team=team, actor=alice, name=f"Key {n}", scopes=["runs:write"])[0] for n in range(2)]
+    requests = [Request(RequestFactory().post("/")) for _ in keys]
+    for request, key in zip(requests, keys, strict=True):
+        request.user, request.auth = alice, access_of_key(key, Role.OWNER)
+
+    assert [throttle().allow_request(request, APIView()) for request in requests] == [True, False]
+
+
+def test_the_people_of_a_team_share_a_limit(limits: Any, team: Team, other_team: Team, alice: User, bob: User) -> None:
+    limits(team="3/d")
+    MembershipFactory(team=other_team, user=bob)
+    callers = [api_of(alice, team), api_of(alice, team), api_of(bob, team)]
+
+    answers = [caller.get(ME) for caller in [*callers, callers[2]]]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert [answer["RateLimit-Limit"] for answer in answers] == ["3"] * 4
+    assert api_of(bob, other_team).get(ME).status_code == 200
+
+
+def test_the_headers_tell_of_the_limit_that_is_nearer(limits: Any, team: Team, alice: User, bob: User) -> None:
+    limits(key="3/d", team="4/d")
+    one, two = api_of(alice, team), api_of(bob, team)
+
+    told = [caller.get(ME) for caller in (one, one, two)]
+
+    left = [(answer["RateLimit-Limit"], answer["RateLimit-Remaining"]) for answer in told]
+    assert left == [("3", "2"), ("3", "1"), ("4", "1")]
 
 
 def test_a_good_key_does_not_suffer_for_its_address(limits: Any, team: Team, alice: User) -> None:

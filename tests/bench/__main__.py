@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.bench import speed
 from tests.bench.figures import NO_OP, Figure
+from tests.bench.server import UNLIMITED
 from tests.faults.installation import ROOT, Installation
 
 # modules of this package, each with `measure(desk: Installation) -> list[Figure]`
@@ -30,7 +31,7 @@ def main(wanted: list[str]) -> int:
         desk = Installation(Path(folder) / "var")
         with _model_api() as url:
             model = {"ANTHROPIC_API_KEY": "none", "ANTHROPIC_BASE_URL": url}
-            desk.serve(WORKERS="2", DESKHAND_API_RATE="1000000/min", LOG_LEVEL="WARNING", **model)
+            desk.serve(WORKERS="2", LOG_LEVEL="WARNING", **UNLIMITED, **model)
             try:
                 _enter(desk, model)
                 figures = [figure for name in wanted or FIGURES for figure in _measured(name, desk)]

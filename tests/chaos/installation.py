@@ -32,6 +32,7 @@ SETTINGS = {
     "DESKHAND_POLL_S": "1",
     "DESKHAND_DRAIN_S": "5",
     "DESKHAND_API_RATE": "1000000/min",
+    "DESKHAND_TEAM_API_RATE": "1000000/min",
     "DESKHAND_MODEL_SILENCE_S": "3",
     "DESKHAND_EXTRA_TOOLS": "tests.chaos.tools",
     "ANTHROPIC_API_KEY": "the-storm",

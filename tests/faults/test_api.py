@@ -33,7 +33,7 @@ def deskhand() -> Iterator[Installation]:
     folder = Path(tempfile.mkdtemp(prefix="deskhand-readme-"))
     folder.chmod(0o711)
     installation = Installation(folder / "var")
-    installation.serve(DESKHAND_DEMO_DELAY_MS="0", DESKHAND_API_RATE="10000/min")
+    installation.serve(DESKHAND_DEMO_DELAY_MS="0", DESKHAND_API_RATE="10000/min", DESKHAND_TEAM_API_RATE="10000/min")
     yield installation
     installation.remove()
     shutil.rmtree(folder)

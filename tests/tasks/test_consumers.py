@@ -207,8 +207,11 @@ async def test_too_many_sockets_of_one_person(run: Run, bob: User, settings: Any
     settings.LIVE_SOCKETS = 1
     first = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/", user=bob))
     second = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/", user=bob))
+    _, token = await sync_to_async(keys.create_key)(team=run.team, actor=bob, name="k", scopes=["runs:read"])
+    by_key = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/", key=token))
 
     assert await closed(second) == 4429
+    assert await closed(by_key) == 4429
     await first.disconnect()
 
 

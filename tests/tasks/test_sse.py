@@ -74,8 +74,9 @@ async def test_another_team_gets_404_and_nobody_gets_401(run: Run, charlie: User
 
 
 async def test_one_stream_too_many_is_refused_until_another_ends(
-    run: Run, alice: User, team: Team, settings: Any
+    run: Run, alice: User, bob: User, team: Team, settings: Any
 ) -> None:
+    """More keys of one person open no more streams."""
     settings.LIVE_STREAMS = 1
     token = await key(alice, team)
     first: Any = await get(run, token)
@@ -83,9 +84,11 @@ async def test_one_stream_too_many_is_refused_until_another_ends(
     await anext(parts)
 
     refused = await get(run, token)
-    other: Any = await get(run, await key(alice, team))
+    with_another_key = await get(run, await key(alice, team))
+    other: Any = await get(run, await key(bob, team))
 
     assert (refused.status_code, refused["Content-Type"]) == (429, "application/problem+json")
+    assert with_another_key.status_code == 429
     assert json.loads(refused.content)["detail"] == "You read 1 streams already. Close one, then open this one."
     assert other.status_code == 200
     assert len([part async for part in parts]) > 0
