@@ -98,10 +98,15 @@ def most_input_tokens(*, system: str, messages: Sequence[Mapping[str, Any]], too
     signs, spaces, each byte of other scripts) may be a token of its own. English prose is counted about two and a half
     times, tables of numbers and code are met closely.
     """
-    text = json.dumps([system, messages, tools], ensure_ascii=False, default=str).encode(errors="surrogatepass")
+    said = most_tokens([system, messages, tools])
+    return said + TOKENS_PER_PART * (len(messages) + len(tools)) + TOKENS_PER_REQUEST
+
+
+def most_tokens(value: Any) -> int:
+    """The bound of `most_input_tokens` for any JSON."""
+    text = json.dumps(value, ensure_ascii=False, default=str).encode(errors="surrogatepass")
     others = len(text.translate(None, LETTERS))
-    letters = len(text) - others
-    return -(-letters // 2) + others + TOKENS_PER_PART * (len(messages) + len(tools)) + TOKENS_PER_REQUEST
+    return -(-(len(text) - others) // 2) + others
 
 
 def _worst(rate: Rate, tokens: int, max_tokens: int) -> Decimal:

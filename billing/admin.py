@@ -52,7 +52,7 @@ class UsageRecordAdmin(ReadOnlyAdmin):
     list_display = ["at", "team", "agent_label", "model", "outcome", "input_tokens", "output_tokens", "cost_usd"]
     list_filter = ["outcome", "kind", "model", "at"]
     list_select_related = ["team"]
-    search_fields = ["key", "run_id", "agent_label", "team__slug"]
+    search_fields = ["key", "provider_id", "run_id", "agent_label", "team__slug"]
 
 
 @admin.register(Budget)

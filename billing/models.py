@@ -78,7 +78,11 @@ class UsageRecord(TeamScopedModel):
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+", db_index=False)
     key = models.CharField(max_length=120)
-    """The provider's message id, or `unknown:<step key>:<attempt>` for an attempt without an answer."""
+    """Our name for the call: run, step and attempt, after `unknown:` while nothing is known of its answer. Lines from
+    before version 0007 of this table have the provider's id of the answer here.
+    """
+    provider_id = models.CharField(max_length=120, blank=True, default="", db_default="")
+    """The provider's id of the answer, for reference. A gateway may give two answers one id."""
     kind = models.CharField(max_length=10, choices=UsageKind.choices)
     outcome = models.CharField(max_length=10, choices=UsageOutcome.choices)
     at = models.DateTimeField(default=timezone.now)
@@ -93,6 +97,8 @@ class UsageRecord(TeamScopedModel):
     cache_write_tokens = models.PositiveBigIntegerField(default=0)
     output_tokens = models.PositiveBigIntegerField(default=0)
     cost_usd = models.DecimalField(max_digits=14, decimal_places=6, default=0)
+    is_estimate = models.BooleanField(default=False, db_default=False)
+    """The provider sent no count that can be used: tokens and cost are our own upper estimate of the answer."""
 
     objects = TeamScopedQuerySet["UsageRecord"].as_manager()
 

@@ -201,7 +201,7 @@ class ModelStarted(Event):
 
 @_event("model.finished")
 class ModelFinished(Event):
-    """The model answered."""
+    """The model answered. `is_estimate`: the provider sent no usable count, so tokens and cost are our own."""
 
     step: int
     model: str
@@ -212,6 +212,7 @@ class ModelFinished(Event):
     cache_write_tokens: int
     cost_usd: str
     duration_s: float
+    is_estimate: bool = False
 
 
 @_event("message")

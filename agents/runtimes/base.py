@@ -77,8 +77,10 @@ class Turn:
     usage: Usage
     cost_usd: Decimal
     provider_message_id: str
-    """Unique per answer of the provider; the usage ledger's key."""
+    """For reference, at most 120 characters. A gateway may give two answers one id, or none."""
     model: str
+    is_estimate: bool = False
+    """The provider sent no count that can be used: usage and cost are an upper estimate of the runtime's own."""
     detail: str = ""
     """What the provider said about a refusal."""
 

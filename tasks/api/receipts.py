@@ -19,12 +19,13 @@ class ReceiptLineSerializer(serializers.ModelSerializer[UsageRecord]):
     outcome = serializers.ChoiceField(
         choices=UsageOutcome.choices, help_text="unknown: sent, never answered; an estimate that nobody pays."
     )
+    is_estimate = serializers.BooleanField(help_text="The provider sent no count; tokens and cost are our estimate.")
 
     class Meta:
         model = UsageRecord
         fields = [
             *("at", "kind", "outcome", "model", "step_key", "input_tokens", "output_tokens", "cache_read_tokens"),
-            *("cache_write_tokens", "cost_usd"),
+            *("cache_write_tokens", "cost_usd", "is_estimate"),
         ]
         read_only_fields = fields
 

@@ -53,6 +53,8 @@ class UsageWrite:
     outcome: str
     step_key: str
     model: str
+    provider_id: str = ""
+    is_estimate: bool = False
     input_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0

@@ -142,7 +142,9 @@ def _settle(run: ClaimedRun, turn: Turn, *, index: int, attempt: int, duration_s
         )
     )
     charge = UsageWrite(
-        key=turn.provider_message_id,
+        key=key,
+        provider_id=turn.provider_message_id,
+        is_estimate=turn.is_estimate,
         outcome="charged",
         step_key=key,
         model=turn.model,
@@ -152,7 +154,13 @@ def _settle(run: ClaimedRun, turn: Turn, *, index: int, attempt: int, duration_s
     run.charge(charge, settle_key=key)
     run.tell(
         events.ModelFinished(
-            step=index, model=turn.model, stop=turn.stop, cost_usd=cost, duration_s=round(duration_s, 3), **usage
+            step=index,
+            model=turn.model,
+            stop=turn.stop,
+            cost_usd=cost,
+            is_estimate=turn.is_estimate,
+            duration_s=round(duration_s, 3),
+            **usage,
         )
     )
     text = conversation.text_of(run.steps[index])

@@ -53,12 +53,12 @@ WITH ops AS MATERIALIZED (
         result = excluded.result, finished_at = excluded.finished_at
 ), usage AS (
     INSERT INTO billing_usagerecord (team_id, key, kind, outcome, at, run_id, step_key, agent_id, agent_label, task_id, model,
-        input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, cost_usd)
+        input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, cost_usd, provider_id, is_estimate)
     SELECT f.team_id, u.key, 'model', u.outcome, now(), f.id, u.step_key, f.agent_id, a.name, f.task_id, u.model,
-        u.input_tokens, u.cache_read_tokens, u.cache_write_tokens, u.output_tokens, u.cost_usd
+        u.input_tokens, u.cache_read_tokens, u.cache_write_tokens, u.output_tokens, u.cost_usd, u.provider_id, u.is_estimate
     FROM fenced f JOIN ops o ON o.run = f.id AND o.usage IS NOT NULL JOIN agents_agent a ON a.id = f.agent_id, LATERAL jsonb_to_recordset(o.usage) AS u(
         key text, outcome text, step_key text, model text, input_tokens bigint, cache_read_tokens bigint,
-        cache_write_tokens bigint, output_tokens bigint, cost_usd numeric)
+        cache_write_tokens bigint, output_tokens bigint, cost_usd numeric, provider_id text, is_estimate bool)
     WHERE u.outcome <> 'unknown' OR NOT EXISTS (
         SELECT FROM billing_usagerecord x WHERE x.run_id = f.id AND x.step_key = u.step_key)
     ON CONFLICT (key) DO NOTHING
@@ -162,15 +162,16 @@ LATE_USAGE = """
 WITH known AS (
     UPDATE billing_usagerecord u SET key = %(key)s, outcome = %(outcome)s, model = %(model)s, input_tokens = %(input_tokens)s,
         cache_read_tokens = %(cache_read_tokens)s, cache_write_tokens = %(cache_write_tokens)s,
-        output_tokens = %(output_tokens)s, cost_usd = %(cost_usd)s
+        output_tokens = %(output_tokens)s, cost_usd = %(cost_usd)s, provider_id = %(provider_id)s, is_estimate = %(is_estimate)s
     WHERE u.run_id = %(run)s AND u.step_key = %(step_key)s AND u.outcome = 'unknown' AND %(outcome)s <> 'unknown'
         AND NOT EXISTS (SELECT FROM billing_usagerecord x WHERE x.key = %(key)s)
     RETURNING u.id
 ), late AS (
     INSERT INTO billing_usagerecord (team_id, key, kind, outcome, at, run_id, step_key, agent_id, agent_label, task_id, model,
-        input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, cost_usd)
+        input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, cost_usd, provider_id, is_estimate)
     SELECT r.team_id, %(key)s, 'model', %(outcome)s, now(), r.id, %(step_key)s, r.agent_id, a.name, r.task_id, %(model)s,
-        %(input_tokens)s, %(cache_read_tokens)s, %(cache_write_tokens)s, %(output_tokens)s, %(cost_usd)s
+        %(input_tokens)s, %(cache_read_tokens)s, %(cache_write_tokens)s, %(output_tokens)s, %(cost_usd)s, %(provider_id)s,
+        %(is_estimate)s
     FROM tasks_run r JOIN agents_agent a ON a.id = r.agent_id WHERE r.id = %(run)s AND NOT EXISTS (SELECT FROM known)
     ON CONFLICT (key) DO NOTHING
 ), freed AS (

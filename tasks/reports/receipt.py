@@ -22,6 +22,7 @@ class ReceiptLine:
     tokens_out: int
     cost_usd: Decimal
     is_free: bool
+    is_estimate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +58,5 @@ def _line(record: UsageRecord) -> ReceiptLine:
         tokens_out=record.output_tokens,
         cost_usd=Decimal(0) if is_free else record.cost_usd,
         is_free=is_free,
+        is_estimate=record.is_estimate and not is_free,
     )

@@ -225,10 +225,10 @@ class Checker:
 
     def answers_of_the_model(self) -> Iterator[str]:
         """Each answer that is in the books was given, and one that nobody heard has an `unknown` row for its call."""
-        rows = self.desk.rows("SELECT run_id, key, outcome FROM billing_usagerecord WHERE run_id IS NOT NULL")
+        rows = self.desk.rows("SELECT run_id, provider_id, outcome FROM billing_usagerecord WHERE run_id IS NOT NULL")
         ours = [row for row in rows if str(row["run_id"]) in self.runs]
         given = self.desk.told_by_model()
-        kept = {row["key"] for row in ours if row["outcome"] != "unknown"}
+        kept = {row["provider_id"] for row in ours if row["outcome"] != "unknown"}
         yield from (f"answer {key} is in the books and was never given" for key in kept - given)
         unheard, unknown = len(given - kept), sum(1 for row in ours if row["outcome"] == "unknown")
         if unheard > unknown:

@@ -84,8 +84,8 @@ class Case:
 
     def usage(self, key: str, outcome: str, cost: str, step_key: str = "") -> None:
         UsageRecord.objects.create(
-            team=self.run.team, key=key, kind="model", outcome=outcome, run_id=self.run.pk, step_key=step_key,
-            agent_id=self.run.agent_id, agent_label="a", model="m", cost_usd=Decimal(cost),
+            team=self.run.team, key=key, provider_id=key, kind="model", outcome=outcome, run_id=self.run.pk,
+            step_key=step_key, agent_id=self.run.agent_id, agent_label="a", model="m", cost_usd=Decimal(cost),
         )  # fmt: skip
 
     def broken(self) -> dict[str, list[str]]:

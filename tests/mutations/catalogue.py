@@ -21,7 +21,7 @@ HINTS, LIMITS, PEOPLE = (f"tests/tasks/test_engine_{name}.py::" for name in ("hi
 LOST, STOPPING = (f"tests/tasks/test_engine_{name}.py::" for name in ("recovery", "stopping"))
 ADMISSION, CAPS, OWNERS, TOGETHER = (f"tests/races/test_{n}.py::" for n in ("admission", "caps", "owners", "people"))
 CLAUDE, CLOCK, LIVE = (f"tests/tasks/test_{name}.py::" for name in ("anthropic_run", "periodic", "hub"))
-INTAKE = "tests/tasks/test_engine_intake.py::"
+INTAKE, LEDGER = (f"tests/tasks/test_engine_{name}.py::" for name in ("intake", "ledger"))
 OUTAGES = "tests/tasks/test_outages.py::"
 OUTAGES_OF_MODELS = "tasks/engine/outages.py"
 KEYS, OBJECTS = "tests/accounts/test_api_idempotency.py::", "tests/storage/test_services.py::"
@@ -103,9 +103,6 @@ MUTATIONS = (
        "if call.spec.effect == Effect.EFFECTFUL:", "if False:",
        f"{CALLS}test_an_effect_without_an_answer_asks_a_person"),
 
-    _m("G6", "the provider's id of the message is the key of its usage", MODEL,
-       "key=turn.provider_message_id,", "key=key,",
-       f"{CLAUDE}test_tools_and_thinking_go_through_and_every_answer_is_charged_once"),
     _m("G6", "a call that was lost with its worker is in the books", RECOVERY,
        "    run.charge(usage, settle_key=key)\n", "",
        f"{LOST}test_a_lost_model_call_is_asked_again_and_costs_nothing"),
@@ -277,6 +274,17 @@ MUTATIONS = (
        f"{OUTAGES}test_a_run_that_starts_during_an_outage_makes_no_call"),
     _m("G19", "runs go on when the model answers", PERIODIC, "    resume_after_outages,\n", "",
        f"{OUTAGES}test_runs_go_on_with_the_next_sweep_when_the_model_answers"),
+
+    _m("G22", "our own name for the call is the key of its line", MODEL,
+       "key=key,\n        provider_id=", "key=turn.provider_message_id,\n        provider_id=",
+       f"{LEDGER}test_a_message_id_that_is_used_twice_is_charged_twice"),
+    _m("G22", "what was not counted is estimated", "agents/runtimes/anthropic/runtime.py",
+       "tokens = _estimated(counted, request, content)", "tokens = counted",
+       f"{LEDGER}test_an_answer_without_a_count_costs_an_estimate",
+       f"{LEDGER}test_what_is_counted_in_part_is_estimated_in_the_rest"),
+    _m("G22", "a count that cannot be is none", "agents/runtimes/anthropic/answer.py",
+       "if 0 < value <= MOST_TOKENS else 0", "if 0 < value else 0",
+       f"{LEDGER}test_an_answer_without_a_count_costs_an_estimate"),
 
     _m("admission", "teams take turns", SQL,
        "ORDER BY turn, priority DESC, queued_at LIMIT", "ORDER BY priority DESC, queued_at LIMIT",

@@ -68,7 +68,7 @@ def test_tools_and_thinking_go_through_and_every_answer_is_charged_once(claude: 
     assert run.output == "Twelve refunds."
     assert Artifact.objects.get(run=run).path == "report.md"
     assert claude.requests[1].body["messages"][1]["content"][0] == thinking("A report, then.")
-    assert [record.key for record in ledger(run, "charged")] == claude.finished
+    assert [record.provider_id for record in ledger(run, "charged")] == claude.finished
     assert {record.cost_usd for record in ledger(run, "charged")} == {Decimal("0.007200")}
     assert run.cost_usd == Decimal("0.014400")
     assert ledger(run, "unknown") == []
@@ -92,7 +92,7 @@ def test_faults_are_tried_again_and_only_answers_are_paid(claude: AnthropicStand
     run.refresh_from_db()
     assert run.output == "Twelve refunds."
     assert (claude.count, types(run).count("model.started"), types(run).count("error")) == (5, 5, 4)
-    assert [record.key for record in ledger(run, "charged")] == claude.finished
+    assert [record.provider_id for record in ledger(run, "charged")] == claude.finished
     assert len(ledger(run, "unknown")) == 2
     assert run.cost_usd == ledger(run, "charged")[0].cost_usd
 

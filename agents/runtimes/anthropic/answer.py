@@ -20,6 +20,9 @@ STOPS = {
 }
 CUT = (Stop.MAX_TOKENS, Stop.CONTEXT_OVERFLOW)
 MAX_DETAIL = 2000
+MAX_ID, MAX_MODEL = 120, 80
+MOST_TOKENS = 100_000_000
+"""More than any model reads or writes in one call. A count above it is none."""
 
 
 class Malformed(Exception):
@@ -36,7 +39,7 @@ class Answer:
         self._pieces: list[dict[str, list[Any]]] = []
         self._usage: dict[str, Any] = {}
         self._stop: Stop | None = None
-        self._has_begun = False
+        self._has_begun = self._is_output_counted = False
         self.message_id = ""
         self.model = ""
         self.detail = ""
@@ -88,20 +91,25 @@ class Answer:
         return [block for block, pieces in pairs if self._complete(block, pieces)]
 
     def tokens(self) -> Tokens:
-        """As the provider counted them: the first count, overwritten by the later ones."""
+        """As the provider counted them: the first count, overwritten by the later ones.
+
+        No input, or no output, is what was not counted: every call has some input, and an answer some output.
+        """
         written = _count(self._usage.get("cache_creation_input_tokens"))
-        hour = _count((self._usage.get("cache_creation") or {}).get("ephemeral_1h_input_tokens"))
+        kinds = self._usage.get("cache_creation")
+        hour = _count(kinds.get("ephemeral_1h_input_tokens")) if isinstance(kinds, Mapping) else 0
         return Tokens(
             input=_count(self._usage.get("input_tokens")),
             cache_read=_count(self._usage.get("cache_read_input_tokens")),
             cache_write=max(written - hour, 0),
             cache_write_hour=hour,
-            output=_count(self._usage.get("output_tokens")),
+            output=_count(self._usage.get("output_tokens")) if self._is_output_counted else 0,
         )
 
     def _start(self, message: Mapping[str, Any]) -> None:
         self._has_begun = True
-        self.message_id, self.model = _named(message.get("id")), _named(message.get("model"))
+        self.message_id = _named(message.get("id"), MAX_ID)
+        self.model = _named(message.get("model"), MAX_MODEL)
         self._usage.update(message.get("usage") or {})
 
     def _open(self, index: int, block: Mapping[str, Any]) -> None:
@@ -142,6 +150,9 @@ class Answer:
 
     def _finish(self, delta: Mapping[str, Any], usage: Mapping[str, Any]) -> None:
         self._usage.update({name: count for name, count in usage.items() if count is not None})
+        self._is_output_counted = (
+            usage.get("output_tokens") is not None
+        )  # what a message starts with is no count of the whole
         self._stop = STOPS.get(delta.get("stop_reason") or "")
         details = delta.get("stop_details") or {}
         self.detail = str(details.get("explanation") or details.get("category") or "")[:MAX_DETAIL]
@@ -190,10 +201,12 @@ def _text(value: object) -> str:
     return value
 
 
-def _named(value: object) -> str:
+def _named(value: object, most: int) -> str:
     """An id or a name for reference; whatever else was sent in its place is none."""
-    return strict_json.clean_text(value) if isinstance(value, str) else ""
+    return strict_json.clean_text(value)[:most] if isinstance(value, str) else ""
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return int(value) if 0 < value <= MOST_TOKENS else 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,8 +16,8 @@ from accounts import strict_json
 from agents import pricing
 from agents.runtimes.anthropic import failures, wire
 from agents.runtimes.anthropic.answer import Answer, Malformed
-from agents.runtimes.base import OnDelta, Turn, TurnRequest, Usage
-from billing.pricing import cost_usd
+from agents.runtimes.base import Block, OnDelta, Turn, TurnRequest, Usage
+from billing.pricing import Tokens, cost_usd
 
 ANSWER_S = 600.0
 """The longest that an answer may take, pings or not."""
@@ -59,7 +61,8 @@ class AnthropicRuntime:
             content = answer.content()
         except Malformed as error:
             raise failures.made(failures.MALFORMED, partial=answer.text, detail=str(error)) from error
-        tokens = answer.tokens()
+        counted = answer.tokens()
+        tokens = _estimated(counted, request, content)
         return Turn(
             content=content,
             stop=answer.stop,
@@ -71,7 +74,8 @@ class AnthropicRuntime:
             ),
             cost_usd=cost_usd(price, tokens),
             provider_message_id=answer.message_id,
-            model=answer.model,
+            model=answer.model or request.model,
+            is_estimate=tokens != counted,
             detail=answer.detail,
         )
 
@@ -120,6 +124,16 @@ class AnthropicRuntime:
                 timeout=httpx2.Timeout(self._silence_s, connect=self._connect_s),
             )
         return self._clients[loop]
+
+
+def _estimated(counted: Tokens, request: TurnRequest, content: Sequence[Block]) -> Tokens:
+    """The count, with an upper estimate of what the provider did not count. Never more than was reserved for it."""
+    if not counted.total_input:
+        most = pricing.most_input_tokens(system=request.system, messages=request.messages, tools=wire.tools(request))
+        counted = replace(counted, input=most)
+    if content and not counted.output:
+        counted = replace(counted, output=min(request.max_tokens, pricing.most_tokens(content)))
+    return counted
 
 
 def _told(data: str, response: httpx2.Response) -> APIStatusError:

@@ -47,12 +47,14 @@ class Message:
     content: Sequence[Block]
     stop: str = ""
     stop_details: Mapping[str, Any] | None = None
-    usage: Mapping[str, Any] = field(default_factory=dict)
-    """Overrides of what is counted from the request and the answer."""
+    usage: Mapping[str, Any] | None = field(default_factory=dict)
+    """Overrides of what is counted from the request and the answer; None: nothing is counted."""
     delay_s: float = 0.0
     gap_s: float = 0.0
     """Between two events of the stream."""
-    message_id: str = field(default_factory=lambda: new_id("msg"))
+    message_id: Any = field(default_factory=lambda: new_id("msg"))
+    model: Any = ""
+    """In place of the one that was asked for."""
 
     @property
     def stop_reason(self) -> str:
@@ -116,15 +118,19 @@ def events(answer: Message, model: str, input_tokens: int) -> Iterator[bytes]:
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": 0,
         "output_tokens": output,
-    } | dict(answer.usage)
-    shell = {"id": answer.message_id, "type": "message", "role": "assistant", "model": model, "content": []}
-    first = {"stop_reason": None, "stop_sequence": None, "usage": counted | {"output_tokens": 1}}
+    } | dict(answer.usage or {})
+    named = model if answer.model == "" else answer.model
+    shell = {"id": answer.message_id, "type": "message", "role": "assistant", "model": named, "content": []}
+    first = {"stop_reason": None, "stop_sequence": None}
+    if answer.usage is not None:
+        first |= {"usage": counted | {"output_tokens": 1}}
     yield event("message_start", message=shell | first)
     yield event("ping")
     for index, block in enumerate(answer.content):
         yield from _block_events(index, block)
     delta = {"stop_reason": answer.stop_reason, "stop_sequence": None, "stop_details": answer.stop_details}
-    yield event("message_delta", delta=delta, usage={"output_tokens": counted["output_tokens"]})
+    total = {} if answer.usage is None else {"usage": {"output_tokens": counted["output_tokens"]}}
+    yield event("message_delta", delta=delta, **total)
     yield event("message_stop")
 
 
