@@ -385,7 +385,8 @@ on("change", "[data-pick-all]", (event, all) => {
 });
 for (const form of document.querySelectorAll("form.picks")) showPicks(form);
 addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form.picks")) showPicks(form); });
-/* The keys that a request shows: A allows or approves, D refuses, C asks for changes, R rejects. Never while typing. */
+/* The keys that a request shows: A allows or approves, E edits, D refuses, C asks for changes, R rejects. Never while
+   typing. */
 document.addEventListener("keydown", (event) => {
   if (event.metaKey || event.ctrlKey || event.altKey || event.repeat || isTyping() || document.querySelector("dialog[open]")) return;
   if (memory.get(KEYS_OFF)) return;
@@ -409,9 +410,20 @@ on("click", "[data-needs-comment]", (event, button) => {
   comment.focus();
 });
 
-/* "Edit the request" opens below what can be seen: its first field comes up and takes the keys. "toggle" does not bubble. */
-document.addEventListener("toggle", (event) => {
-  if (event.target.matches?.(".edit-call[open]")) event.target.querySelector("input, textarea")?.focus();
+/* A card that was swapped in says where the keys go: the first field of an edit, the title of a version. Never a button
+   that allows something: a key that is pressed twice would press it. */
+document.addEventListener("htmx:after:swap", () => {
+  const next = document.querySelector("[data-request] [data-focus]");
+  if (!next) return;
+  next.removeAttribute("data-focus");
+  next.focus();
+});
+
+/* The second click of a double click was meant for the card of before: it presses nothing in the one that took its place. */
+document.addEventListener("click", (event) => {
+  if (event.detail < 2 || !event.target.closest?.("[data-request] button")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
 }, true);
 /* What a fragment of the live view changes on the page: see tasks/fragments. Each block names its target and how it swaps. */
 const runPage = document.querySelector("[data-run]");

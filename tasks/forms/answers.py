@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from typing import Any
 
@@ -13,10 +11,12 @@ from django.http import QueryDict
 from accounts import strict_json
 from accounts.errors import AppError, FieldError, InvalidInput
 from accounts.models import User
+from tasks.forms import call_edits
+from tasks.forms.call_edits import ApprovalView
 from tasks.fragments.lines import arguments_of
 from tasks.fragments.rows import ANSWERS, RAISED
-from tasks.models import HumanRequest, RequestKind
-from tasks.services.answers import why_barred
+from tasks.models import HumanRequest, RequestKind, RequestStatus
+from tasks.services.answers import check_edit, why_barred
 
 ICONS = {
     RequestKind.QUESTION: "message-circle-question-mark",
@@ -40,11 +40,18 @@ def read_answer(asked: HumanRequest, data: QueryDict) -> dict[str, Any]:
     answer: dict[str, Any] = {"decision": data.get("decision", ""), "comment": data.get("comment", "").strip()}
     if asked.kind == RequestKind.APPROVAL:
         answer["digest"] = data.get("digest", "")
-        if answer["decision"] == "edit":
-            answer["arguments"] = _edited(asked, data)
+        is_edit = answer["decision"] == "edit" or call_edits.has_arguments(data)
+        if is_edit and answer["decision"] in ("approve", "edit") and _is_shown(asked, data):
+            # The form's content decides, not its button: a form that holds a version never allows the original.
+            answer |= {"decision": "edit", "arguments": call_edits.read_edit(asked, data).arguments}
     if asked.kind == RequestKind.BUDGET:
         answer["max_cost_usd"] = data.get("max_cost_usd", "").strip().lstrip("$")
     return answer
+
+
+def _is_shown(asked: HumanRequest, data: QueryDict) -> bool:
+    """Whether the form is about the call that waits. `answer_request` says what is wrong where it is not."""
+    return asked.status == RequestStatus.OPEN and data.get("digest") == asked.digest
 
 
 def _value(asked: HumanRequest, data: QueryDict) -> Any:
@@ -67,55 +74,20 @@ def _json(text: str, field: str, name: str) -> Any:
         raise InvalidInput(message, fields=[FieldError(field, "invalid", message)]) from error
 
 
-def _edited(asked: HumanRequest, data: QueryDict) -> dict[str, Any]:
-    """The stored arguments with what the form changed. Texts stay texts; everything else is written as JSON.
-
-    A form sends every line break as CRLF: a text that differs from the stored one in nothing else was not changed.
-    """
-    changed = dict(asked.arguments or {})
-    for name, old in changed.items():
-        given = data.get(f"arg:{name}")
-        if given is None or _lines(given) == _lines(_shown(old)):
-            continue
-        changed[name] = _lines(given) if isinstance(old, str) else _json(given, "arguments", name)
-    return changed
-
-
-def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _shown(value: Any) -> str:
-    """An argument as the form shows it."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-@dataclass(frozen=True, slots=True)
-class EditField:
-    """One argument of a call in the form that changes it."""
-
-    name: str
-    value: str
-    is_text: bool
-    is_long: bool
-
-
-def _edit_fields(asked: HumanRequest, given: Mapping[str, str]) -> list[EditField]:
-    found = []
-    for name, value in (asked.arguments or {}).items():
-        is_text = isinstance(value, str)
-        text = given.get(f"arg:{name}", _shown(value))
-        found.append(EditField(name, text, is_text, "\n" in _lines(text) or len(text) > 90))
-    return found
-
-
 def request_context(
-    asked: HumanRequest, *, viewer: User | None, given: QueryDict | None = None, refused: AppError | None = None
+    asked: HumanRequest,
+    *,
+    viewer: User | None,
+    given: QueryDict | None = None,
+    refused: AppError | None = None,
+    view: ApprovalView | None = None,
 ) -> dict[str, Any]:
-    """What `tasks/_request.html` needs; `given` and `refused` when an answer was not taken."""
+    """What `tasks/_request.html` needs; `given` and `refused` when an answer was not taken. `view` is what of an
+    approval is to be seen; a form that came back with a version of the call shows that version again.
+    """
     errors = {error.field: error.message for error in refused.fields} if refused else {}
     said: dict[str, str] = {name: str(value) for name, value in given.items()} if given else {}
-    return {
+    context: dict[str, Any] = {
         "asked": asked,
         "asked_icon": ICONS[RequestKind(asked.kind)],
         "asked_title": asked.title,
@@ -124,13 +96,33 @@ def request_context(
         "barred": why_barred(asked, asked.run, viewer) if viewer else "",
         "choices": asked.choices or [],
         "arguments": arguments_of(asked.arguments) if asked.kind != RequestKind.BUDGET else [],
-        "edit_fields": _edit_fields(asked, said) if asked.kind == RequestKind.APPROVAL else [],
         "suggested_limit": suggested_limit(asked),
         "wants_json": _wanted_json(asked),
         "given": said,
         "errors": errors,
         "problem": refused.detail if refused and not errors.keys() & SHOWN_AT_FIELD else "",
     }
+    if asked.kind == RequestKind.APPROVAL:
+        context |= _approval_context(asked, given, view, is_refused=refused is not None)
+    return context
+
+
+def _approval_context(
+    asked: HumanRequest, given: QueryDict | None, view: ApprovalView | None, *, is_refused: bool
+) -> dict[str, Any]:
+    """Exactly one version of the call: the original, the fields of an edit, or the edited call."""
+    if given is None or not _is_shown(asked, given):
+        view = ApprovalView.ASKED
+    elif is_refused and call_edits.has_arguments(given):
+        view = ApprovalView.EDIT
+    context: dict[str, Any] = {"approval_view": view or ApprovalView.ASKED}
+    if view == ApprovalView.EDIT:
+        context["edit_fields"] = call_edits.edit_fields(asked, given)
+    elif view == ApprovalView.REVIEW and given is not None:
+        edited = call_edits.read_edit(asked, given)
+        check_edit(asked, edited.arguments)
+        context |= {"edited": edited, "edit_fields": call_edits.edit_fields(asked, given)}
+    return context
 
 
 def outcome(asked: HumanRequest) -> str:

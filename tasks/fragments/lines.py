@@ -52,10 +52,10 @@ class Argument:
 
 
 def arguments_of(values: Mapping[str, Any] | None) -> list[Argument]:
-    return [_argument(str(name), value) for name, value in (values or {}).items()]
+    return [argument_of(str(name), value) for name, value in (values or {}).items()]
 
 
-def _argument(name: str, value: Any) -> Argument:
+def argument_of(name: str, value: Any) -> Argument:
     text = (
         value
         if isinstance(value, str)
@@ -71,7 +71,12 @@ def _is_deep(value: Any) -> bool:
 
 def visible(text: str) -> str:
     """The text with every character that cannot be seen written out: what is approved must not hide anything."""
-    return "".join(c if c in "\n\t" or category(c) not in UNSEEN else f"\\u{ord(c):04x}" for c in text)
+    return "".join(f"\\u{ord(c):04x}" if is_unseen(c) else c for c in text)
+
+
+def is_unseen(char: str) -> bool:
+    """Whether the character shows nothing, or not what it is."""
+    return char not in "\n\t" and category(char) in UNSEEN
 
 
 def result_of(done: events.ToolFinished | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from accounts import strict_json
 from accounts.errors import AppError, InvalidInput
 from accounts.models import User
+from tasks.fragments.lines import visible
 from tasks.models import HumanRequest, RequestKind, Run, RunEvent
 from tasks.services import answers
 
@@ -121,7 +122,7 @@ def _answer(asked: HumanRequest, *, actor: User, ask: Ask, out: TextIO) -> None:
     if asked.prompt:
         out.write(f"  {_plain(asked.prompt)}\n")
     if asked.arguments:
-        out.write(f"{_plain(json.dumps(asked.arguments, indent=2, ensure_ascii=False))}\n")
+        out.write(f"{visible(json.dumps(asked.arguments, indent=2, ensure_ascii=False))}\n")
     while True:
         try:
             answers.answer_request(asked=asked, actor=actor, answer=_ask_for(asked, ask), is_admin=True)

@@ -148,8 +148,10 @@ def _check_decision(asked: HumanRequest, run: Run, answer: Mapping[str, Any]) ->
         if answer.get("digest") != asked.digest:
             raise Conflict("Another call was shown to you than the one that waits. Look at it again and decide then.")
         if decision == "edit":
-            checked["arguments"] = _check_edit(asked, answer.get("arguments"))
+            checked["arguments"] = check_edit(asked, answer.get("arguments"))
             checked["digest"] = digest_of(asked.tool, checked["arguments"])
+        elif decision == "approve":
+            _check_unedited(asked, answer.get("arguments"))
     if asked.kind == K.REVIEW and decision == "revise" and not checked["comment"].strip():
         raise _invalid("comment", "required", "Say what should change.")
     if asked.kind == K.BUDGET and decision == "raise" and (asked.arguments or {}).get("scope") == "run":
@@ -157,9 +159,24 @@ def _check_decision(asked: HumanRequest, run: Run, answer: Mapping[str, Any]) ->
     return checked
 
 
-def _check_edit(asked: HumanRequest, arguments: Any) -> dict[str, Any]:
+def _check_unedited(asked: HumanRequest, arguments: Any) -> None:
+    """Refuse to allow the original where a version of it was sent along."""
+    if arguments is None or (isinstance(arguments, Mapping) and digest_of(asked.tool, arguments) == asked.digest):
+        return
+    raise _invalid(
+        "arguments",
+        "not_what_waits",
+        "These are not the arguments of the call that waits. To make your version, decide edit; to allow the call as "
+        "it was asked for, leave arguments out.",
+    )
+
+
+def check_edit(asked: HumanRequest, arguments: Any) -> dict[str, Any]:
+    """The arguments of a person's version of the call, if its tool takes them."""
     if not isinstance(arguments, Mapping):
         raise _invalid("arguments", "invalid", "The arguments must be a JSON object.")
+    if asked.tool not in registry.BUILTIN:
+        raise Conflict("The tool of this call is gone. The call can only be refused.")
     problem = tool_arguments.check(registry.get(asked.tool), arguments)
     if problem:
         raise _invalid("arguments", "invalid", problem)

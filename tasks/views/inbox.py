@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.errors import AppError
 from accounts.tenancy import TeamRequest, may, require, team_required
 from tasks.forms.answers import ICONS, read_answer, request_context
+from tasks.forms.call_edits import ApprovalView
 from tasks.models import HumanRequest, RequestKind, RequestStatus
 from tasks.services import answers
 from tasks.views.common import page_of
@@ -104,6 +105,8 @@ def request_answer(request: TeamRequest, request_id: UUID) -> HttpResponse:
     """Take an answer. What is wrong with it, or who was faster, is said where the form is."""
     asked = _asked_or_404(request, request_id)
     require(request, "runs:write")
+    if asked.kind == RequestKind.APPROVAL and request.POST.get("view") in tuple(ApprovalView):
+        return _show_approval(request, asked, ApprovalView(request.POST["view"]))
     refused: AppError | None = None
     try:
         answer, is_admin = read_answer(asked, request.POST), may(request.role, "team:admin")
@@ -111,17 +114,31 @@ def request_answer(request: TeamRequest, request_id: UUID) -> HttpResponse:
     except AppError as error:
         refused = error
     asked = _asked_or_404(request, request_id)
-    is_inbox = request.POST.get("from") == "inbox"
-    is_part = bool(request.headers.get("HX-Request"))
-    if refused is None and not is_part:
-        if is_inbox:
+    if refused is None and not request.headers.get("HX-Request"):
+        if request.POST.get("from") == "inbox":
             return redirect("tasks:inbox", team=request.team.slug)
         return redirect("tasks:run_detail", team=request.team.slug, run_id=asked.run_id)
     given = request.POST if refused else None
-    context = request_context(asked, viewer=request.user, given=given, refused=refused) | {
+    return _card(request, request_context(asked, viewer=request.user, given=given, refused=refused), refused)
+
+
+def _show_approval(request: TeamRequest, asked: HumanRequest, view: ApprovalView) -> HttpResponse:
+    """Show the call as it was asked for, as fields, or as the person's version of it. Decides nothing."""
+    refused: AppError | None = None
+    try:
+        context = request_context(asked, viewer=request.user, given=request.POST, view=view)
+    except AppError as error:
+        refused = error
+        context = request_context(asked, viewer=request.user, given=request.POST, refused=refused)
+    return _card(request, context | {"is_step": True}, refused)
+
+
+def _card(request: TeamRequest, context: dict[str, Any], refused: AppError | None) -> HttpResponse:
+    """The request alone, for the page that it is swapped into, or on a page of its own."""
+    context |= {
         "may_act": may(request.role, "runs:write"),
-        "is_inbox": is_inbox,
-        "run": asked.run,
+        "is_inbox": request.POST.get("from") == "inbox",
+        "run": context["asked"].run,
     }
-    template = "tasks/_request.html" if is_part else "tasks/request_refused.html"
+    template = "tasks/_request.html" if request.headers.get("HX-Request") else "tasks/request_card.html"
     return render(request, template, context, status=refused.status if refused else 200)

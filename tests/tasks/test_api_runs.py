@@ -19,6 +19,7 @@ from billing.models import UsageRecord
 from storage.models import StoredFile
 from storage.services import save_file
 from tasks import event_log
+from tasks.call_digest import digest
 from tasks.events import ModelFinished
 from tasks.models import Artifact, HumanRequest, RequestStatus, Run, RunInput, RunStatus, Step
 from tasks.services import runs
@@ -288,6 +289,25 @@ def test_a_run_is_cancelled_once_and_repeated(api: Api, run: Run) -> None:
     assert twice.json()["status"] == "cancelled"
     assert (again.status_code, again.json()["retry_of"], again.json()["attempt"]) == (201, str(run.pk), 2)
     assert Run.objects.filter(status="queued").count() == 1
+
+
+@pytest.mark.promise("G21")
+def test_approving_with_other_arguments_than_the_call_has_is_refused(api: Api, run: Run) -> None:
+    """A client that sends its version with the wrong decision must not allow the original."""
+    call = {"tool": "write_file", "arguments": {"path": "a.txt", "content": "One"}}
+    asked = ask(run, **call, digest=digest(**call))
+    path = f"{RUNS}{run.pk}/requests/{asked.pk}/answer/"
+    approve = {"decision": "approve", "digest": asked.digest}
+
+    refused = api.send("POST", path, approve | {"arguments": {"path": "b.txt", "content": "One"}})
+    asked.refresh_from_db()
+    still = (asked.status, asked.answer)
+    allowed = api.send("POST", path, approve | {"arguments": call["arguments"]})
+
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "arguments")
+    assert "decide edit" in refused.json()["detail"]
+    assert still == ("open", None)
+    assert (allowed.status_code, allowed.json()["answer"]) == (200, {"decision": "approve", "comment": ""})
 
 
 @pytest.mark.promise("G13")

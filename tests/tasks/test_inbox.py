@@ -24,7 +24,7 @@ from tests.html import HOSTILE, Page
 
 NOW = timezone.now
 HX = {"HX-Request": "true"}
-ARGUMENTS = {"to": "bob@example.com", "body": "Hello\nBob", "attachments": ["report.md"]}
+ARGUMENTS = {"to": "bob@example.com", "subject": "In May", "body": "Hello\nBob", "attachments": ["report.md"]}
 
 
 @pytest.fixture
@@ -42,6 +42,12 @@ def ask(run: Run, kind: str = "question", **more: Any) -> HumanRequest:
 def approval(run: Run, arguments: dict[str, Any] = ARGUMENTS, tool: str = "email_report") -> HumanRequest:
     named = {"tool": tool, "arguments": arguments, "digest": digest(tool, arguments), "call_id": "c1"}
     return ask(run, "approval", title="Email bob@example.com", **named)
+
+
+def fields(asked: HumanRequest, **changes: str) -> dict[str, str]:
+    """What the edit form of the approval sends, with CR LF as browsers do."""
+    values = {name: v if isinstance(v, str) else json.dumps(v) for name, v in asked.arguments.items()} | changes
+    return {f"arg:{name}": text.replace("\n", "\r\n") for name, text in values.items()}
 
 
 def answer(client: Client, asked: HumanRequest, htmx: bool = True, **body: Any):
@@ -127,7 +133,8 @@ def test_an_approval_shows_exactly_the_call(as_alice, waiting):
     assert "<b>Hi</b>\nBob" in page.text
     assert {"type": "hidden", "name": "digest", "value": asked.digest} in page.all("input")
     decisions = [b["value"] for b in page.all("button") if b.get("name") == "decision"]
-    assert decisions == ["edit", "approve", "reject"]
+    assert decisions == ["approve", "reject"]
+    assert not any(field.get("name", "").startswith("arg:") for field in page.all("input"))
 
 
 def test_enter_in_a_field_presses_no_button(as_alice, waiting):
@@ -170,11 +177,12 @@ def test_what_an_edit_did_not_touch_stays_as_it_was(as_alice, waiting):
     """A browser drops the first line break of a text box and sends every other one as CRLF."""
     arguments = {"content": "\n one\r\ntwo\rthree", "path": "a.txt", "share": 1.0, "rows": [1e-7, 2]}
     asked = approval(waiting, arguments, tool="probe")
-    page = Page(as_alice.get(reverse("tasks:run_detail", kwargs={"team": "acme", "run_id": waiting.pk})).text)
+    page = Page(answer(as_alice, asked, view="edit", digest=asked.digest).text)
     assert "\n\n one\r\ntwo\rthree" in page.text
 
     shown = {"content": "\r\n one\r\ntwo\r\nthree", "path": "b.txt", "share": "1.0", "rows": "[1e-07, 2]"}
-    sent = QueryDict(urlencode({"decision": "edit"} | {f"arg:{name}": value for name, value in shown.items()}))
+    form = {"decision": "edit", "digest": asked.digest}
+    sent = QueryDict(urlencode(form | {f"arg:{name}": value for name, value in shown.items()}))
 
     edited = read_answer(asked, sent)["arguments"]
 
@@ -185,7 +193,7 @@ def test_what_an_edit_did_not_touch_stays_as_it_was(as_alice, waiting):
 def test_json_that_cannot_be_kept_is_an_error_at_the_field(as_alice, waiting, given):
     asked = approval(waiting)
 
-    response = answer(as_alice, asked, decision="edit", digest=asked.digest, **{"arg:attachments": given})
+    response = answer(as_alice, asked, decision="edit", digest=asked.digest, **fields(asked, attachments=given))
 
     asked.refresh_from_db()
     assert response.status_code == 422
@@ -197,7 +205,8 @@ def test_json_that_cannot_be_kept_is_an_error_at_the_field(as_alice, waiting, gi
 def test_a_nul_in_an_answer_is_refused_and_the_request_stays_open(as_alice, waiting, said):
     asked = approval(waiting, {"path": "a.txt", "content": "one"}, tool="write_file")
 
-    response = answer(as_alice, asked, decision="edit", digest=asked.digest, **said)
+    sent = fields(asked, path="b.txt") | said
+    response = answer(as_alice, asked, decision="edit", digest=asked.digest, **sent)
 
     asked.refresh_from_db()
     assert response.status_code == 422
@@ -208,10 +217,108 @@ def test_a_nul_in_an_answer_is_refused_and_the_request_stays_open(as_alice, wait
 def test_json_that_cannot_be_read_is_an_error_at_the_field(as_alice, waiting):
     asked = approval(waiting)
 
-    response = answer(as_alice, asked, decision="edit", digest=asked.digest, **{"arg:attachments": "[oops"})
+    response = answer(as_alice, asked, decision="edit", digest=asked.digest, **fields(asked, attachments="[oops"))
 
     assert response.status_code == 422
     assert "attachments cannot be read as JSON" in response.text
+
+
+@pytest.mark.promise("G21")
+@pytest.mark.parametrize("button", ["approve", "edit"])
+def test_a_form_that_holds_a_version_sends_it_whatever_button_is_pressed(as_alice, waiting, button):
+    asked = approval(waiting)
+    wanted = ARGUMENTS | {"to": "kim@example.com"}
+
+    response = answer(as_alice, asked, decision=button, digest=asked.digest, **fields(asked, to="kim@example.com"))
+
+    asked.refresh_from_db()
+    assert response.status_code == 200
+    assert (asked.answer["decision"], asked.answer["arguments"]) == ("edit", wanted)
+    assert asked.answer["digest"] == digest("email_report", wanted)
+
+
+@pytest.mark.promise("G21")
+@pytest.mark.parametrize(
+    ("changes", "more", "status", "said"),
+    [
+        ({}, {}, 422, "Nothing is changed yet."),
+        ({"to": "kim@example.com"}, {"version": "sha256:other"}, 409, "This is not the version that was shown to you."),
+        ({"to": "kim@example.com", "body": None}, {}, 422, "The form came without body."),
+        ({"to": ""}, {}, 422, "to"),
+    ],
+)
+@pytest.mark.parametrize("button", ["approve", "edit"])
+def test_a_version_that_is_none_sends_nothing(as_alice, waiting, button, changes, more, status, said):
+    asked = approval(waiting)
+    sent = {name: text for name, text in (fields(asked) | {f"arg:{n}": v for n, v in changes.items()}).items() if text}
+    sent |= {"arg:to": ""} if changes.get("to") == "" else {}
+
+    response = answer(as_alice, asked, decision=button, digest=asked.digest, **sent, **more)
+
+    asked.refresh_from_db()
+    assert (response.status_code, asked.status, asked.answer) == (status, RequestStatus.OPEN, None)
+    assert said in response.text
+
+
+def buttons_of(html: str) -> list[tuple[str, str]]:
+    return [(b["name"], b["value"]) for b in Page(html).all("button") if b.get("name")]
+
+
+@pytest.mark.promise("G21")
+def test_an_approval_shows_one_version_and_only_what_can_be_done_with_it(as_alice, waiting):
+    asked = approval(waiting)
+    changed = fields(asked, subject="In <b>June</b>", body="Hello\nKim")
+
+    edit = answer(as_alice, asked, view="edit", digest=asked.digest, comment="Kept").text
+    review = answer(as_alice, asked, view="review", digest=asked.digest, comment="Kept", **changed).text
+    again = answer(as_alice, asked, view="edit", digest=asked.digest, **changed).text
+    back = answer(as_alice, asked, view="asked", digest=asked.digest, **changed).text
+
+    assert buttons_of(edit) == [("decision", "edit"), ("view", "review"), ("view", "asked")]
+    assert buttons_of(review) == [("decision", "edit"), ("view", "edit"), ("view", "asked")]
+    assert buttons_of(back) == [("decision", "approve"), ("view", "edit"), ("decision", "reject")]
+    assert ("In May" in edit, "In May" in again, "In &lt;b&gt;June&lt;/b&gt;" in again) == (True, False, True)
+    assert 'value="Kept"' in edit
+    assert 'value="Kept"' in review
+    assert "You changed body and subject." in " ".join(Page(review).text.split())
+    assert '<del class="was">In May</del> <ins class="is-now">In &lt;b&gt;June&lt;/b&gt;</ins>' in review
+    assert "<del>Bob</del>" in review
+    assert "<ins>Kim</ins>" in review
+    wanted = ARGUMENTS | {"subject": "In <b>June</b>", "body": "Hello\nKim"}
+    assert {"type": "hidden", "name": "version", "value": digest("email_report", wanted)} in Page(review).all("input")
+    assert "arg:" not in back
+    asked.refresh_from_db()
+    assert (asked.status, asked.answer) == (RequestStatus.OPEN, None)
+
+
+@pytest.mark.promise("G21")
+def test_the_title_of_a_changed_call_speaks_of_the_change(as_alice, waiting):
+    asked = approval(waiting)
+
+    review = answer(as_alice, asked, view="review", digest=asked.digest, **fields(asked, to="kim@example.com")).text
+
+    title = Page(review[review.index("<h2") : review.index("</h2>")]).text
+    assert "kim@example.com" in title
+    assert "bob@example.com" not in title
+
+
+def test_characters_that_do_not_show_are_named_beside_their_field(as_alice, waiting):
+    asked = approval(waiting, {"to": "bob\u202e@example.com", "subject": "Hi", "body": "x"})
+
+    edit = Page(answer(as_alice, asked, view="edit", digest=asked.digest).text)
+
+    assert "Holds characters that do not show: \\u202e" in edit.text
+
+
+def test_a_version_of_a_request_that_was_closed_meanwhile_is_refused(as_alice, bob, waiting):
+    asked = approval(waiting)
+    answers.answer_request(asked=asked, actor=bob, answer={"decision": "reject", "digest": asked.digest})
+
+    for body in ({"view": "edit"}, {"view": "review", **fields(asked)}, {"decision": "edit", **fields(asked, to="x")}):
+        response = answer(as_alice, asked, digest=asked.digest, **body)
+        assert response.status_code == (409 if "decision" in body else 200)
+        assert "Bob did not allow it." in " ".join(Page(response.text).text.split())
+        assert buttons_of(response.text) == []
 
 
 def test_another_call_than_the_shown_one_is_refused_in_words(as_alice, waiting):

@@ -12,8 +12,9 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import Team, User
 from agents.runtimes.base import Stop
+from tasks.management import terminal
 from tasks.models import HumanRequest, Run
-from tests.factories import AgentFactory
+from tests.factories import AgentFactory, RunFactory
 from tests.tasks.scripted import Scripted, call, say
 
 pytestmark = pytest.mark.usefixtures("driver", "alice")
@@ -87,6 +88,20 @@ def test_with_nobody_to_ask_the_run_waits_and_it_exits_with_3(
     assert code == 3
     assert Run.objects.get().status == "waiting"
     assert "■" not in shown
+
+
+@pytest.mark.promise("G21")
+def test_an_approval_in_the_terminal_hides_nothing(alice: User, team: Team) -> None:
+    run = RunFactory(agent=AgentFactory(team=team), status="waiting", waiting_kind="approval")
+    call = {"tool": "write_file", "arguments": {"path": "a\u202etxt.exe", "content": "one\x1b[2K"}}
+    asked = HumanRequest.objects.create(team=team, run=run, kind="approval", title="Write", **call, digest="sha256:1")
+    out, typed = io.StringIO(), iter(["reject", "No."])
+
+    terminal._answer(asked, actor=alice, ask=lambda prompt: next(typed), out=out)
+
+    assert "a\\u202etxt.exe" in out.getvalue()
+    assert "\x1b" not in out.getvalue()
+    assert "\u202e" not in out.getvalue()
 
 
 def test_an_unknown_agent_is_one_clear_sentence(ada: Any, run_agent: Callable[..., tuple[int, str]]) -> None:

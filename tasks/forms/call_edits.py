@@ -1,0 +1,203 @@
+"""A person's version of a call that waits for approval: how a form sends it, and how it differs from what was asked."""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any, Literal
+
+from django.http import QueryDict
+
+from accounts import strict_json
+from accounts.errors import Conflict, FieldError, InvalidInput
+from tasks.call_digest import digest
+from tasks.fragments.lines import argument_of, is_unseen, visible
+from tasks.models import HumanRequest
+from tools import registry
+
+PREFIX = "arg:"
+"""Of the fields that hold the arguments of a call."""
+MAX_LINE_PAIRS = 4_000_000
+MAX_WORD_PAIRS = 250_000
+"""Comparing takes up to so many comparisons of lines, or of the words of two lines; beyond that all of it differs."""
+_WORDS = re.compile(r"\s+|\w+|[^\w\s]")
+
+
+class ApprovalView(enum.StrEnum):
+    """What an approval shows: the call as it was asked for, its arguments as fields, or the person's version of it."""
+
+    ASKED = "asked"
+    EDIT = "edit"
+    REVIEW = "review"
+
+
+@dataclass(frozen=True, slots=True)
+class EditField:
+    """One argument of a call in the form that changes it."""
+
+    name: str
+    value: str
+    is_text: bool
+    is_long: bool
+    unseen: str
+    """The characters of it that show nothing, written out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    kind: Literal["same", "add", "del"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a changed text; its pieces say what of it is different."""
+
+    kind: Literal["same", "add", "del"]
+    pieces: Sequence[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentChange:
+    """One argument before and after. `lines` are for long texts."""
+
+    name: str
+    is_changed: bool
+    before: str
+    after: str
+    lines: Sequence[Line] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EditedCall:
+    """The call as the person wants it, whole."""
+
+    arguments: Mapping[str, Any]
+    digest: str
+    title: str
+    changes: Sequence[ArgumentChange]
+
+    @property
+    def changed(self) -> str:
+        """The names of the changed arguments: "to, subject and body"."""
+        names = [change.name for change in self.changes if change.is_changed]
+        return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def has_arguments(data: QueryDict) -> bool:
+    """Whether the form holds a version of the call, and so never means the original."""
+    return any(name.startswith(PREFIX) for name in data)
+
+
+def edit_fields(asked: HumanRequest, given: QueryDict | None) -> list[EditField]:
+    """The arguments as fields, with what the person typed where the form came back."""
+    found = []
+    for name, value in (asked.arguments or {}).items():
+        typed = given.get(f"{PREFIX}{name}") if given is not None else None
+        text = _text_of(value) if typed is None else str(typed)
+        unseen = " ".join(dict.fromkeys(visible(char) for char in text if is_unseen(char)))
+        is_long = len(text) > 90 or "\n" in text or "\r" in text
+        found.append(EditField(name, text, isinstance(value, str), is_long, unseen))
+    return found
+
+
+def read_edit(asked: HumanRequest, data: QueryDict) -> EditedCall:
+    """The person's version of the call, from the form's fields alone.
+
+    InvalidInput: a field is missing or cannot be read, or nothing differs from the original. Conflict: what arrived is
+    not the version that the form showed (`version`, the digest of what it showed).
+    """
+    stored: Mapping[str, Any] = asked.arguments or {}
+    arguments = {name: _read(name, old, data.get(f"{PREFIX}{name}")) for name, old in stored.items()}
+    name = digest(asked.tool, arguments)
+    if data.get("version", name) != name:
+        raise Conflict("This is not the version that was shown to you. Edit the request again.")
+    if name == asked.digest:
+        raise _invalid("Nothing is changed yet. Change something, or go back to allow the request as it is.")
+    changes = [_change(key, stored[key], arguments[key]) for key in stored]
+    return EditedCall(arguments, name, _headline(asked, arguments), changes)
+
+
+def _text_of(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _read(name: str, old: Any, given: str | None) -> Any:
+    """What was not touched stays exactly what it was, though a browser sends its line ends otherwise."""
+    if given is None:
+        raise _invalid(f"The form came without {name}. Open the request again and edit it there.")
+    shown = _text_of(old)
+    given = _plain_ends(given)
+    if given == _plain_ends(shown):
+        return old
+    is_text = isinstance(old, str)
+    try:
+        return (strict_json.normalise if is_text else strict_json.loads)(given, repair=False)
+    except strict_json.NotStorable as error:
+        raise _invalid(f"{name}: {error}" if is_text else f"{name} cannot be read as JSON. {error}") from error
+
+
+def _plain_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _invalid(message: str) -> InvalidInput:
+    return InvalidInput(message, fields=[FieldError("arguments", "invalid", message)])
+
+
+def _headline(asked: HumanRequest, arguments: Mapping[str, Any]) -> str:
+    """What the changed call does, in one line: the title of the request speaks of the original."""
+    if asked.tool not in registry.BUILTIN:
+        return asked.tool
+    spec = registry.get(asked.tool)
+    return (spec.headline(arguments) or spec.title)[:200]
+
+
+# ---- What is different
+
+
+def _change(name: str, before: Any, after: Any) -> ArgumentChange:
+    old, new = argument_of(name, before), argument_of(name, after)
+    if old.value == new.value:
+        return ArgumentChange(old.name, False, old.value, new.value)
+    lines = tuple(_lines(old.value, new.value)) if old.is_long or new.is_long else ()
+    return ArgumentChange(old.name, True, old.value, new.value, lines)
+
+
+def _lines(before: str, after: str) -> Iterator[Line]:
+    """Every line of both, the equal ones once: nothing of what will be sent is left out."""
+    old, new = before.split("\n"), after.split("\n")
+    for kind, a, b, c, d in _blocks(old, new, MAX_LINE_PAIRS):
+        if kind == "equal":
+            yield from (Line("same", [Piece("same", text)]) for text in old[a:b])
+            continue
+        pairs = list(zip(old[a:b], new[c:d], strict=False))
+        for left, right in pairs:
+            yield from _words(left, right)
+        yield from (Line("del", [Piece("del", text)]) for text in old[a:b][len(pairs) :])
+        yield from (Line("add", [Piece("add", text)]) for text in new[c:d][len(pairs) :])
+
+
+def _words(before: str, after: str) -> Iterator[Line]:
+    """One line that became another, word by word."""
+    old, new = _WORDS.findall(before), _WORDS.findall(after)
+    removed: list[Piece] = []
+    added: list[Piece] = []
+    for kind, a, b, c, d in _blocks(old, new, MAX_WORD_PAIRS):
+        is_same = kind == "equal"
+        if a < b:
+            removed.append(Piece("same" if is_same else "del", "".join(old[a:b])))
+        if c < d:
+            added.append(Piece("same" if is_same else "add", "".join(new[c:d])))
+    yield Line("del", removed)
+    yield Line("add", added)
+
+
+def _blocks(old: Sequence[str], new: Sequence[str], most: int) -> Sequence[tuple[str, int, int, int, int]]:
+    if len(old) * len(new) > most:
+        return [("replace", 0, len(old), 0, len(new))]
+    return list(SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes())
