@@ -70,6 +70,10 @@ def each(request: HttpRequest, rows: Iterable[M], act: Callable[[M], object], do
         messages.success(request, f"{count} {done}.")
 
 
+SECRET_FIELDS = frozenset({"password", "data", "token", "secret"})
+"""Form fields whose values are in no log."""
+
+
 class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """What an operator adds, changes or deletes by a form is in the audit log of each team that it touches, in the same
     transaction. Actions are recorded by the services that they call.
@@ -79,6 +83,14 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def response_action(self, *args: Any, **kwargs: Any) -> Any:
         """Of several that are deleted together all are, with their entries, or none."""
         return super().response_action(*args, **kwargs)
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """Beside the message of Django's own log, the old and new values for ours."""
+        names = [name for name in form.changed_data if name not in SECRET_FIELDS]
+        request.changed_values = (  # type: ignore[attr-defined]
+            {} if add else audit.diff({n: form.initial.get(n) for n in names}, {n: form.cleaned_data[n] for n in names})
+        )
+        return super().construct_change_message(request, form, formsets, add)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         record_operator_change(request, obj, "added", message)
@@ -98,12 +110,13 @@ def record_operator_change(request: HttpRequest, obj: Model, what: str, message:
     """One entry in each team that the row belongs to; what belongs to no team is only in Django's own admin log."""
     operator: Any = request.user
     name = f"operator.{what}_{obj._meta.model_name}"
+    data = {"changes": message, **(getattr(request, "changed_values", {}) if what == "changed" else {})}
     if isinstance(obj, User):
-        audit.record_person(person=obj, actor=operator, action=name, changes=message)
+        audit.record_person(person=obj, actor=operator, action=name, **data)
     elif team := obj if isinstance(obj, Team) else getattr(obj, "team", None):
-        audit.record(team=team, actor=operator, action=name, target=obj, changes=message)
+        audit.record(team=team, actor=operator, action=name, target=obj, **data)
     elif isinstance(person := getattr(obj, "user", None), User):
-        audit.record_person(person=person, actor=operator, action=name, changes=message, row=str(obj))
+        audit.record_person(person=person, actor=operator, action=name, row=str(obj), **data)
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]

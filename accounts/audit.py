@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Now
@@ -14,6 +19,18 @@ from django.db.models.functions import Now
 from accounts.models import AuditEntry, Team, User
 from accounts.prepared_sql import insert
 from accounts.tracing import current_address, current_key_label, current_request_id, is_operator
+
+MAX_VALUE = 300
+"""Characters of a value that an entry keeps; of a longer one it keeps its start, length and hash."""
+
+
+def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """`before` and `after` of an entry: the old and new values of the fields that differ."""
+    differing = [name for name in after if name not in before or before[name] != after[name]]
+    return {
+        "before": {name: _value(before.get(name)) for name in differing},
+        "after": {name: _value(after[name]) for name in differing},
+    }
 
 
 def record(*, team: Team, actor: User | None, action: str, target: models.Model, **data: Any) -> None:
@@ -46,6 +63,23 @@ def entry(*, team: Team, actor: User | None, action: str, target: models.Model, 
         request_id=current_request_id.get(),
         address=current_address.get(),
     )
+
+
+def _value(value: Any) -> Any:
+    """As JSON that is bounded in size."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, models.Model):
+        return str(value.pk)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str | Decimal | UUID):
+        said = text = str(value)
+    else:
+        said = json.loads(text := json.dumps(value, sort_keys=True, default=str, ensure_ascii=False))
+    if len(text) <= MAX_VALUE:
+        return said
+    return {"start": text[:MAX_VALUE], "length": len(text), "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _label(actor: User | None) -> str:

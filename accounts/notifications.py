@@ -157,14 +157,15 @@ def choose(*, person: User, choices: Mapping[str, Collection[str]], by_link: boo
         raise InvalidInput("There is no such choice.", fields=[FieldError(unknown[0], "invalid", "Choose again.")])
     with transaction.atomic():
         fresh = User.objects.select_for_update().get(pk=person.pk)
+        before = {str(kind): sorted(channels_of(fresh, kind)) for kind in choices}
         fresh.notice_channels |= {str(kind): sorted(str(c) for c in of) for kind, of in choices.items()}
         fresh.save(update_fields=["notice_channels"])
         audit.record_person(
             person=fresh,
             actor=None if by_link else fresh,
             action="person.notices_chosen",
-            kinds=sorted(str(kind) for kind in choices),
             by="link" if by_link else "page",
+            **audit.diff(before, {str(kind): sorted(channels_of(fresh, kind)) for kind in choices}),
         )
     person.notice_channels = fresh.notice_channels
 

@@ -41,15 +41,22 @@ def set_budget(*, team: Team, limit_usd: Decimal | None, agent_id: UUID | None =
     return budget
 
 
+def limit_of(*, team: Team, agent_id: UUID | None = None) -> Decimal | None:
+    """The monthly limit of the team, or of one agent of it; None for none."""
+    mine = Budget.objects.for_team(team).filter(agent_id=agent_id)
+    return mine.values_list("limit_usd", flat=True).first()
+
+
 @transaction.atomic
 def limit_spending(
     *, team: Team, actor: User | None, limit_usd: Decimal | None, agent_id: UUID | None = None
 ) -> Budget | None:
     """Set or take away a monthly limit, on the record."""
+    before = limit_of(team=team, agent_id=agent_id)
     budget = set_budget(team=team, limit_usd=limit_usd, agent_id=agent_id)
-    about = {"agent": str(agent_id) if agent_id else None, "limit_usd": None if budget is None else str(limit_usd)}
-    action = "budget.cleared" if budget is None else "budget.set"
-    audit.record(team=team, actor=actor, action=action, target=budget or team, **about)
+    values = audit.diff({"limit_usd": before}, {"limit_usd": limit_usd})
+    action, agent = "budget.cleared" if budget is None else "budget.set", str(agent_id) if agent_id else None
+    audit.record(team=team, actor=actor, action=action, target=budget or team, agent=agent, **values)
     return budget
 
 

@@ -97,10 +97,12 @@ def transfer_ownership(*, team: Team, actor: User, user: User) -> Membership:
     if not theirs.user.is_active:
         wrong = FieldError("user", "invalid_choice", "Choose somebody who can sign in.")
         raise InvalidInput("This account is switched off, so nobody would own the team.", fields=[wrong])
+    before = {user.email: theirs.role, actor.email: mine.role}
     theirs.role, mine.role = Role.OWNER, Role.ADMIN
     for membership in (theirs, mine):
         membership.save(update_fields=["role", "updated_at"])
-    audit.record(team=team, actor=actor, action="team.transferred", target=team, to=user.email)
+    values = audit.diff(before, {user.email: theirs.role, actor.email: mine.role})
+    audit.record(team=team, actor=actor, action="team.transferred", target=team, to=user.email, **values)
     return theirs
 
 

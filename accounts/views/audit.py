@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -41,6 +42,8 @@ PHRASES = {
     "session.ended": "ended a session",
 }
 """Actions whose name, turned round, is no English."""
+SHOWN = 80
+"""Characters of an old or new value on the page; the export has more."""
 MAX_SEQ = 2**63 - 1
 
 
@@ -63,6 +66,16 @@ class Row:
         return "" if self.person and label in (self.person.display_name, self.person.email) else label
 
     @property
+    def changes(self) -> list[tuple[str, str, str]]:
+        """What was changed: field, old value, new value."""
+        before, after = self.entry.data.get("before"), self.entry.data.get("after")
+        if isinstance(before, dict) and isinstance(after, dict):
+            return [(name.replace("_", " "), _shown(before.get(name)), _shown(new)) for name, new in after.items()]
+        if "before" in self.entry.data and "after" in self.entry.data:
+            return [("", _shown(before), _shown(after))]
+        return []
+
+    @property
     def did(self) -> str:
         """`run.started` → started the run."""
         if self.entry.action in PHRASES:
@@ -71,6 +84,16 @@ class Row:
         if noun == "operator":
             verb, _, noun = verb.partition("_")
         return f"{verb.replace('_', ' ')} {NOUNS.get(noun, 'the ' + noun.replace('_', ' '))}".strip()
+
+
+def _shown(value: Any) -> str:
+    """A value of an entry in one short line."""
+    if value in (None, "", [], {}):
+        return "none"
+    if isinstance(value, dict) and "start" in value:
+        value = value["start"]
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
 @never_cache

@@ -70,6 +70,7 @@ def update_agent(*, agent: Agent, actor: User | None, changes: Mapping[str, Any]
     agent, current = _locked(agent)
     config = {name: getattr(current, name) for name in CONFIG}
     wanted = config | _only(CONFIG, changes)
+    before = {name: getattr(agent, name) for name in PROFILE} | config | {"version": current.number}
     for name, value in _only(PROFILE, changes).items():
         setattr(agent, name, value)
     version = AgentVersion(team=agent.team, agent=agent, created_by=actor, **wanted)
@@ -79,9 +80,12 @@ def update_agent(*, agent: Agent, actor: User | None, changes: Mapping[str, Any]
     if wanted != config:
         _put(agent, version)
     agent.save()
+    after = {name: getattr(agent, name) for name in PROFILE} | wanted | {"version": _number(agent)}
     if BUDGET in changes:
+        before[BUDGET], after[BUDGET] = budgets.limit_of(team=agent.team, agent_id=agent.pk), changes[BUDGET]
         budgets.set_budget(team=agent.team, agent_id=agent.pk, limit_usd=changes[BUDGET])
-    audit.record(team=agent.team, actor=actor, action="agent.changed", target=agent, fields=sorted(changes))
+    values = audit.diff(before, after)
+    audit.record(team=agent.team, actor=actor, action="agent.changed", target=agent, **values)
     return agent
 
 
@@ -93,10 +97,12 @@ def restore_version(*, agent: Agent, actor: User | None, number: int) -> Agent:
     if old is None:
         raise NotFound(f"{agent.name} has no version {number}.")
     config = {name: getattr(old, name) for name in CONFIG}
-    if config != {name: getattr(current, name) for name in CONFIG}:
+    before = {name: getattr(current, name) for name in CONFIG}
+    if config != before:
         _put(agent, AgentVersion(team=agent.team, agent=agent, created_by=actor, **config))
         agent.save()
-    audit.record(team=agent.team, actor=actor, action="agent.restored", target=agent, number=number)
+    values = audit.diff(before | {"version": current.number}, config | {"version": _number(agent)})
+    audit.record(team=agent.team, actor=actor, action="agent.restored", target=agent, number=number, **values)
     return agent
 
 
@@ -151,6 +157,10 @@ def _put(agent: Agent, version: AgentVersion) -> None:
     version.number = last + 1
     version.save(force_insert=True)
     agent.version = version
+
+
+def _number(agent: Agent) -> int:
+    return agent.version.number if agent.version else 0
 
 
 def _only(names: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,14 +65,15 @@ def add_memory(*, agent: Agent, actor: User, text: str) -> Memory:
 def change_memory(*, memory: Memory, actor: User, text: str) -> Memory:
     """Correct a fact. When the agent knows the corrected fact already, the two become one."""
     text = _checked(text)
-    digest = _digest(text)
+    digest, before = _digest(text), str(memory)
     twin = Memory.objects.filter(agent=memory.agent, text_sha256=digest).exclude(pk=memory.pk).first()
     if twin is not None:
         memory.delete()
         memory = twin
     memory.text, memory.text_sha256 = text, digest
     _accepted(memory)
-    audit.record(team=memory.team, actor=actor, action="memory.changed", target=memory)
+    values = {"before": before, "after": str(memory)}  # the start: what is forgotten is not kept here
+    audit.record(team=memory.team, actor=actor, action="memory.changed", target=memory, **values)
     return memory
 
 

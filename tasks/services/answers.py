@@ -49,7 +49,7 @@ def answer_request(
     """
     run = Run.objects.select_for_update().get(pk=asked.run_id)
     locked: Any = HumanRequest.objects.select_for_update().annotate(now=Now()).get(pk=asked.pk)
-    asked, now = locked, locked.now
+    asked, now, was = locked, locked.now, run.max_cost_usd
     _still_open(asked, now)
     if barred := why_barred(asked, run, actor):
         raise Forbidden(barred)
@@ -75,7 +75,10 @@ def answer_request(
         _conclude_review(run, asked, actor, checked)
     else:
         _go_on(run, reason="budget" if asked.kind == K.BUDGET else "answered", **_raised_limit(asked, checked))
-    audit.record(team=run.team, actor=actor, action=f"{asked.kind}.answered", target=run, request=str(asked.pk))
+    said = {"request": str(asked.pk), "decision": checked.get("decision", "")}
+    if "max_cost_usd" in checked:
+        said |= audit.diff({"max_cost_usd": was}, {"max_cost_usd": Decimal(checked["max_cost_usd"])})
+    audit.record(team=run.team, actor=actor, action=f"{asked.kind}.answered", target=run, **said)
     notifications.settle(subject_type="humanrequest", subject_ids=[str(asked.pk)])
     return asked
 

@@ -58,6 +58,7 @@ def create_task(*, team: Team, actor: User | None, agent: Agent, name: str, prom
 def update_task(*, task: Task, actor: User | None, changes: Mapping[str, Any]) -> Task:
     """Change a task. Runs that were started keep what they were started with."""
     task = Task.objects.select_for_update().get(pk=task.pk)
+    before = {name: getattr(task, name) for name in FIELDS if name in changes}
     for name, value in changes.items():
         if name not in FIELDS:
             raise InvalidInput(
@@ -66,7 +67,8 @@ def update_task(*, task: Task, actor: User | None, changes: Mapping[str, Any]) -
         setattr(task, name, value)
     _check(task)
     task.save()
-    audit.record(team=task.team, actor=actor, action="task.changed", target=task, fields=sorted(changes))
+    values = audit.diff(before, {name: getattr(task, name) for name in before})
+    audit.record(team=task.team, actor=actor, action="task.changed", target=task, **values)
     return task
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import json
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,9 +23,10 @@ from accounts.errors import Conflict
 from accounts.models import AuditEntry, AuditHead, Membership, Team, User
 from accounts.services import audit_chain
 from tests.accounts.people import browser
+from tests.architecture.code import ROOT, modules
 from tests.calling import Api, api_of
 from tests.clocks import clock_that_is_wrong_by
-from tests.factories import PASSWORD, TeamFactory, UserFactory
+from tests.factories import PASSWORD, AgentFactory, TaskFactory, TeamFactory, UserFactory
 from tests.timeouts import PATIENCE_S
 
 
@@ -305,3 +309,79 @@ def test_a_change_of_addresses_is_recorded(team: Team, alice: User) -> None:
         ("person.address_changed", {"before": "alice@example.com", "after": new}),
         ("person.address_removed", {"address": "alice@example.com"}),
     ]
+
+
+def last(action: str) -> dict[str, Any]:
+    data: dict[str, Any] = AuditEntry.objects.filter(action=action).latest("id").data
+    return data
+
+
+def test_what_was_changed_is_in_the_entry_with_its_old_and_new_value(team: Team, alice: User, bob: User) -> None:
+    api, rita = api_of(alice, team), AgentFactory(team=team, name="Rita", role="Analyst")
+    task = TaskFactory(team=team, agent=rita, name="Weekly", prompt="Look.")
+    agent, job = f"/api/v1/agents/{rita.pk}/", f"/api/v1/tasks/{task.pk}/"
+    me, members = "/api/v1/me/", f"/api/v1/teams/{team.slug}/members/"
+
+    api.send("PATCH", agent, {"role": "Analyst", "limits": {"max_cost_usd": "2.50"}, "budget_monthly_usd": "20"})
+    api.send("PATCH", agent, {"options": {"four_eyes": True}})
+    api.send("PUT", f"/api/v1/budgets/agents/{rita.pk}/", {"limit_usd": "30"})
+    api.send("DELETE", f"/api/v1/budgets/agents/{rita.pk}/")
+    api.send("POST", f"{agent}versions/1/restore/")
+    api.send("PUT", f"{agent}people/", {"limited_to": [str(bob.pk)]})
+    api.send("PATCH", job, {"name": "Daily", "prompt": "Look.", "limits": {"max_turns": 7}})
+    api.send("PATCH", me, {"name": "Alice B."})
+    api.send("PATCH", f"{members}{bob.pk}/", {"role": "viewer"})
+    api.send("PATCH", f"/api/v1/teams/{team.slug}/", {"name": "Acme Research"})
+
+    first, second = (entry.data for entry in AuditEntry.objects.filter(action="agent.changed").order_by("id"))
+    assert first == {
+        "before": {"max_cost_usd": "1.00", "version": 1, "budget_monthly_usd": None},
+        "after": {"max_cost_usd": "2.50", "version": 2, "budget_monthly_usd": "20.00"},
+    }
+    assert second == {"before": {"options": {}, "version": 2}, "after": {"options": {"four_eyes": True}, "version": 3}}
+    budget = {"agent": str(rita.pk)}
+    assert last("budget.set") == budget | {"before": {"limit_usd": "20.000000"}, "after": {"limit_usd": "30.00"}}
+    assert last("budget.cleared") == budget | {"before": {"limit_usd": "30.000000"}, "after": {"limit_usd": None}}
+    assert last("agent.restored") == {
+        "number": 1,
+        "before": {"max_cost_usd": "2.50", "options": {"four_eyes": True}, "version": 3},
+        "after": {"max_cost_usd": "1.00", "options": {}, "version": 4},
+    }
+    assert last("agent.limited") == {"before": "everyone", "after": [str(bob.pk)]}
+    assert last("task.changed") == {
+        "before": {"name": "Weekly", "max_turns": None},
+        "after": {"name": "Daily", "max_turns": 7},
+    }
+    assert last("person.changed") == {"before": {"name": "Alice"}, "after": {"name": "Alice B."}}
+    assert last("member.role_changed") == {"before": "member", "after": "viewer"}
+    assert last("team.renamed") == {"before": "Acme", "after": "Acme Research"}
+    assert audit_chain.verify(team.pk).is_unbroken
+
+
+def test_a_long_value_is_kept_as_its_start_its_length_and_its_hash(team: Team, alice: User) -> None:
+    rita = AgentFactory(team=team, version__instructions="Look.")
+    long = "é" * 5000
+
+    api_of(alice, team).send("PATCH", f"/api/v1/agents/{rita.pk}/", {"instructions": long})
+
+    kept = {"start": "é" * 300, "length": 5000, "sha256": hashlib.sha256(long.encode()).hexdigest()}
+    assert last("agent.changed")["before"]["instructions"] == "Look."
+    assert last("agent.changed")["after"]["instructions"] == kept
+
+
+CHANGING = re.compile(r"\w+\.(\w+_)?(changed|renamed|restored|limited|transferred|chosen|set|assigned)")
+
+
+def test_every_action_that_changes_something_records_both_values() -> None:
+    """Each call in the code whose action says so passes them on, by name or as `**values`."""
+    calls: dict[str, set[str | None]] = {}
+    for path in modules():
+        for node in ast.walk(ast.parse((ROOT / path).read_text())):
+            given = {word.arg: word.value for word in node.keywords} if isinstance(node, ast.Call) else {}
+            action = given.get("action")
+            if isinstance(action, ast.Constant) and CHANGING.fullmatch(str(action.value)):
+                calls[str(action.value)] = set(given)
+
+    without = {action for action, given in calls.items() if "before" not in given and None not in given}
+    assert without == {"person.password_changed"}
+    assert len(calls) > 8

@@ -50,6 +50,17 @@ def test_an_entry_reads_as_a_sentence(as_alice: Client, team: Team, alice: User,
     assert 'joined the team</span> <strong class="font-medium"></strong>' in text
 
 
+def test_an_entry_shows_old_and_new_values(as_alice: Client, team: Team, alice: User) -> None:
+    values = audit.diff({"name": "Ana", "max_turns": 5, "tools": []}, {"name": "x" * 400, "max_turns": 5, "tools": [1]})
+    audit.record(team=team, actor=alice, action="agent.changed", target=team, **values)
+
+    text = Page(as_alice.get(URL).text).text
+
+    assert f"Name: Ana → became {'x' * 79}…" in text
+    assert "Tools: none → became [1]" in text
+    assert "turns" not in text
+
+
 def test_the_log_is_searched_and_paged(
     as_alice: Client, team: Team, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,7 +105,9 @@ def test_ownership_moves_and_the_old_owner_stays_as_an_admin(team, alice, bob):
 
     entry = AuditEntry.objects.get()
     assert (role_of(bob, team), role_of(alice, team)) == (Role.OWNER, Role.ADMIN)
-    assert (entry.action, entry.data) == ("team.transferred", {"to": "bob@example.com"})
+    roles = {"before": {"alice@example.com": "owner", "bob@example.com": "member"}}
+    roles["after"] = {"alice@example.com": "admin", "bob@example.com": "owner"}
+    assert (entry.action, entry.data) == ("team.transferred", {"to": "bob@example.com", **roles})
 
 
 def test_ownership_moves_to_a_member_only(team, alice, charlie):

@@ -269,7 +269,7 @@ def test_unsubscribing_asks_first_and_takes_one_kind_of_mail_away(client: Client
     assert "No more mail about this" in answer.content.decode()
     entry = AuditEntry.objects.get()
     assert (entry.actor, entry.action) == (None, "person.notices_chosen")
-    assert entry.data == {"kinds": ["failed"], "by": "link"}
+    assert entry.data == {"by": "link", "before": {"failed": ["app", "mail"]}, "after": {"failed": ["app"]}}
 
 
 def test_an_unsubscribe_link_of_a_person_who_is_gone_opens_nothing(client: Client, alice: User) -> None:

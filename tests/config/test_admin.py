@@ -22,7 +22,7 @@ from agents.models import Agent
 from agents.services.memories import AgentMemory
 from billing.models import Budget, Price, TeamPlan, UsageRecord
 from billing.services import set_budget
-from config import health
+from config.pages import health
 from storage.services import save_file
 from tasks import event_log
 from tasks.events import Log
@@ -174,6 +174,7 @@ def test_what_operators_do_is_in_the_audit_log_of_each_team_that_it_touches(
     Membership.objects.create(team=other_team, user=alice, role="viewer")
     plan, team = TeamPlan.objects.get(team=run.team), run.team
     issue_pair(user=alice)
+    before_hue = alice.hue
 
     desk.post(url_of(TeamPlan, "change", plan.pk), {"plan": "pro"})
     desk.post(url_of(Budget, "change", Budget.objects.get().pk), {"limit_usd": "50"})
@@ -198,7 +199,10 @@ def test_what_operators_do_is_in_the_audit_log_of_each_team_that_it_touches(
     ]
     assert {entry.actor_label for entry in found} == {"ops@example.com (operator)"}
     assert {entry.address for entry in found} == {"127.0.0.1"}
-    assert found[1].data == {"changes": [{"changed": {"fields": ["Plan"]}}]}
+    values = {"before": {"plan": "enterprise"}, "after": {"plan": "pro"}}
+    assert found[1].data == {"changes": [{"changed": {"fields": ["Plan"]}}], **values}
+    assert found[4].data["before"] == {"name": "Alice", "hue": before_hue}
+    assert found[4].data["after"] == {"name": "Alice B.", "hue": "teal"}
 
 
 def test_a_team_is_not_closed_by_a_form_of_the_desk(desk: Client, team: Team, alice: User) -> None:
@@ -343,7 +347,7 @@ def test_only_operators_get_in(team: Team, alice: User, operator: User, run: Run
             answer = client.get(path)
             assert answer.status_code in {302, 403}
             assert "Weekly report" not in answer.content.decode()
-        assert client.post("/admin/health/", {"run": run.pk}).status_code in {302, 403}
+        assert client.post("/admin/health/", {"run": run.pk}).status_code in {302, 401, 403}
     assert AuditEntry.objects.filter(action="run.woken").count() == 0
 
 
