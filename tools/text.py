@@ -17,6 +17,29 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# What chardet may answer, and how much more often a text that could be more than one of them is Windows-1252.
+_LEGACY = (
+    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874", "gb18030", "big5"),
+    *("cp932", "euc-jp", "cp949", "koi8-r", "koi8-u", "cp866", "iso8859-2", "iso8859-5", "mac-cyrillic", "mac-roman"),
+    *("cp850", "cp437"),
+)
+_WESTERN = 1.4
+_GUESSED_BYTES = 64 * 1024
+_ASCII = frozenset(map(chr, range(128)))
+_SYMBOLS = frozenset(bytes.fromhex("80828485919293949596979999a0a3a7a9abaeb0b1b2b3b4b5b7bbbcbdbed7").decode("cp1252"))
+_LABELS = {
+    "cp932": "Shift JIS",
+    "gb18030": "GBK",
+    "big5": "Big5",
+    "big5hkscs": "Big5",
+    "cp949": "EUC-KR",
+    "euc_jis_2004": "EUC-JP",
+    "cp874": "Windows-874",
+    "mac-roman": "Mac Roman",
+    "mac-cyrillic": "Mac Cyrillic",
+    "iso8859-2": "ISO 8859-2",
+    "iso8859-5": "ISO 8859-5",
+}
 
 
 def clean(text: str) -> str:
@@ -42,22 +65,61 @@ def shorten(text: str, limit: int) -> str:
 
 
 def detect_encoding(head: bytes) -> str | None:
-    """The encoding of text that starts with these bytes, or None if they are not text."""
+    """The encoding of text that starts with these bytes, or None if they are not text.
+
+    A text of which only some lines are not UTF-8 counts as UTF-8.
+    """
+    wide = wide_encoding(head)
+    if wide or not head:
+        return wide or "utf-8"
+    if len(head.translate(None, _ODD_BYTES)) < len(head) * 0.995:
+        return None
+    if _starts_as_utf8(head):
+        return "utf-8"
+    lines = [line for line in head.splitlines() if not line.isascii()]
+    broken = [line for line in lines if not is_utf8(line)]
+    return "utf-8" if len(broken) * 2 < len(lines) else guess_legacy(b"\n".join(lines))
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """The encoding that a byte order mark names, or UTF-16 without one."""
     for mark, name in _BOMS:
         if head.startswith(mark):
             return name
-    if not head:
-        return "utf-8"
-    wide = _wide_without_mark(head)
-    if wide:
-        return wide
-    if len(head.translate(None, _ODD_BYTES)) < len(head) * 0.995:
-        return None
+    return _wide_without_mark(head)
+
+
+def guess_legacy(data: bytes) -> str:
+    """The most likely encoding of text that is not UTF-8. Lines of ASCII only make the guess worse."""
+    data = data[:_GUESSED_BYTES]
+    western = _decoded(data, "cp1252")
+    if western is not None and set(western) - _ASCII <= _SYMBOLS:
+        return "cp1252"
+    import chardet  # slow to load, and seldom needed
+
+    found = chardet.detect_all(data, ignore_threshold=True, include_encodings=_LEGACY, compat_names=False)
+    ranked = sorted(found, key=lambda one: -one["confidence"] * (_WESTERN if one["encoding"] == "cp1252" else 1))
+    names = [str(one["encoding"]) for one in ranked if one["encoding"]]
+    best = next((name for name in names if _decoded(data, name) is not None), "latin-1")
+    return "cp1252" if western is not None and western == _decoded(data, best) else best
+
+
+def encoding_label(name: str) -> str:
+    """The encoding as people know it."""
+    return _LABELS.get(name, name.upper().replace("CP12", "Windows-12"))
+
+
+def is_utf8(line: bytes) -> bool:
+    return _decoded(line, "utf-8") is not None
+
+
+def _starts_as_utf8(head: bytes) -> bool:
+    """Whether the bytes are UTF-8, of which the last character may be cut."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
-        return "cp1252" if _decodes(head, "cp1252") else "latin-1"
-    return "utf-8"
+        return False
+    return True
 
 
 def _wide_without_mark(head: bytes) -> str | None:
@@ -71,9 +133,8 @@ def _wide_without_mark(head: bytes) -> str | None:
     return None
 
 
-def _decodes(head: bytes, encoding: str) -> bool:
+def _decoded(data: bytes, encoding: str) -> str | None:
     try:
-        head.decode(encoding)
+        return data.decode(encoding)
     except UnicodeDecodeError:
-        return False
-    return True
+        return None

@@ -20,7 +20,21 @@ from tools import text
         ("Grüße an alle, die das lesen".encode("utf-16-be"), "utf-16-be"),
         ("\ufeffGrüße".encode("utf-32-le"), "utf-32"),
         ("Grüße".encode("latin-1"), "cp1252"),
-        (b"\x81\x8d caf\xe9", "latin-1"),
+        ("Zoë\nJosé\n".encode() + "Müller\n".encode("latin-1"), "utf-8"),
+        ("id,temp\n1,20 °C\n2,5 µg/m³\n".encode("cp1252"), "cp1252"),
+        ("Name;Ort\nMüller;Köln\nSchäfer;Nürnberg\n".encode("cp1252"), "cp1252"),
+        ("nom,ville\nJosé,Orléans\nHélène,Besançon\nFrançois,Nîmes\n".encode("cp1252"), "cp1252"),
+        ("imię,miasto\nŁukasz,Łódź\nŻaneta,Kraków\n".encode("cp1250"), "cp1250"),
+        ("Фамилия;Город\nИванов;Казань\n".encode("cp1251"), "cp1251"),  # noqa: RUF001
+        ("Фамилия;Город\nИванов;Казань\n".encode("koi8-r"), "koi8-r"),  # noqa: RUF001
+        ("όνομα,πόλη\nΓιώργος,Αθήνα\n".encode("cp1253"), "cp1253"),  # noqa: RUF001
+        ("שם,עיר\nדוד,ירושלים\nרחל,חיפה\n".encode("cp1255"), "cp1255"),  # noqa: RUF001
+        ("الاسم,المدينة\nمحمد,القاهرة\n".encode("cp1256"), "cp1256"),
+        ("姓名,城市\n张伟,北京\n王芳,上海\n".encode("gbk"), "gb18030"),
+        ("地區,銷售額\n臺北,100\n高雄,200\n".encode("big5"), "big5hkscs"),
+        ("氏名,部署\n田中太郎,営業部\n".encode("cp932"), "cp932"),
+        ("이름,도시\n김철수,서울\n".encode("cp949"), "cp949"),
+        ("ชื่อ,เมือง\nสมชาย,กรุงเทพ\n".encode("cp874"), "cp874"),
         ("Größe".encode()[:4], "utf-8"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), None),
         (b"\x00\x01\x02\x03" * 100, None),

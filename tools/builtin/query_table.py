@@ -54,7 +54,7 @@ SPEC = ToolSpec(
     name="query_table",
     title="Query a table",
     description=(
-        "Run one reading SQL statement (DuckDB dialect) over the CSV, TSV, Parquet and Excel files of this run. "
+        "Run one reading SQL statement (DuckDB dialect) over the CSV, TSV, Excel, Parquet and JSON files of this run. "
         "Each file is a table named after the file in lower case with underscores: support-tickets.csv is "
         "support_tickets; an Excel file with several sheets is one table for each, file_sheet. Files that you wrote "
         "count too. Start with SUMMARIZE <table> to see columns, types and ranges. Answers show up to 200 rows and "

@@ -76,8 +76,8 @@ SPEC = ToolSpec(
     description=(
         "Read a text file of this run, such as an attachment or a file that you wrote. Returns its lines from "
         f"`offset` on (1 is the first line), at most `limit` of them ({_DEFAULT_LINES} if left out). Any text "
-        "encoding works; binary files are refused. For CSV, Parquet and Excel files prefer query_table: it sees all "
-        "rows at once."
+        "encoding works; binary files are refused. For CSV, Excel, Parquet and JSON tables prefer query_table: it sees "
+        "all rows at once."
     ),
     icon="file-text",
     input_schema={

@@ -1,4 +1,4 @@
-"""The run's CSV, Parquet and Excel files as tables that SQL can ask."""
+"""The run's CSV, Excel, Parquet and JSON files as tables that SQL can ask."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def ask(root: Path, sql: str, max_rows: int, scratch: Path) -> TableAnswer:
 
     known = names.discover(root)
     if not known:
-        raise ToolFailed("This run has no CSV, TSV, Parquet or Excel file to query.")
+        raise ToolFailed("This run has no CSV, TSV, Excel, Parquet or JSON file to query.")
     con = load.connect()
     unreadable: list[str] = []
     try:

@@ -1,166 +1,153 @@
 """CSV files as people really have them: any delimiter, any encoding, titles above the header, rows of uneven length.
 
-First the file is read as strictly as DuckDB can with the dialect that we saw. Only when it does not fit is it
-rewritten, and then a note says what was changed: a row is never left out in silence.
+A plain file is read by DuckDB as it is. Any other is written anew, record by record, and notes say what was changed:
+a row is never left out in silence, and a wrong row never changes how the others are read.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.errors import ToolFailed
-from tools.text import detect_encoding
+from tools.tables import encodings, layout
+from tools.tables.layout import DELIMITERS, Layout
+from tools.tables.records import Reader
+from tools.text import shorten
 
-_HEAD_BYTES = 256 * 1024
-_SAMPLE_ROWS = 400
+_HEAD_CHARS = 256 * 1024
+SAMPLE_ROWS = 400
 _MAX_COLUMNS = 2000
-_MAX_FIELD = 16 * 1024 * 1024
-DELIMITERS = (",", ";", "\t", "|")
-_KINDS = {
-    b"\xd0\xcf\x11\xe0": "an old Excel file (.xls). Save it as .xlsx or CSV",
-    b"PK\x03\x04": "a zip archive",
-    b"%PDF": "a PDF document",
-    b"\x1f\x8b": "a compressed file (gzip)",
-    b"\x89PNG": "a picture",
-    b"PAR1": "a Parquet file. Rename it to end in .parquet",
-}
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+@dataclass(slots=True)
+class Plain:
+    """A file that DuckDB reads without guessing: one record a line, or fields quoted by the rules of CSV."""
+
+    path: Path
+    names: Sequence[str]
     delimiter: str
+    skip: int = 0
+    """Records above the first one, blank lines included."""
+    is_quoted: bool = True
+    is_padded: bool = False
+    """Whether short rows are filled up; only where no other program wrote the file."""
+
+
+@dataclass(slots=True)
+class Source:
+    """A delimited text, looked at."""
+
+    text: encodings.Text
+    layout: Layout
     skip: int
-    """Title rows above the header."""
+    notes: list[str] = field(default_factory=list)
+
+    def as_it_is(self) -> Plain | None:
+        """The file itself, where nothing in it has to be interpreted."""
+        if not self.text.is_original or self.layout.width < 2:
+            return None
+        if self.text.has_quotes and not self._is_strict():
+            return None
+        above = self.skip + (self.layout.header is not None)
+        names = self.layout.names(self.layout.width)
+        return Plain(self.text.path, names, self.layout.delimiter, above, is_quoted=self.text.has_quotes)
+
+    def _is_strict(self) -> bool:
+        """Whether every record keeps the rules of CSV and has the usual width."""
+        with self.text.path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file, delimiter=self.layout.delimiter, strict=True)
+            try:
+                return all(len(row) == self.layout.width or not row for row in _from(reader, self.skip))
+            except csv.Error:
+                return False
+
+    def rewritten(self, name: str, target: Path) -> tuple[Plain, list[str]]:
+        """A copy in which every record is well formed, and notes on those that were not."""
+        with self.text.path.open(encoding="utf-8-sig", newline="") as file:
+            reader = Reader(file, self.layout.delimiter, self.layout.width)
+            plain, odd, rows = write(_from(reader, self.skip), self.layout, name, target)
+        notes = []
+        if reader.mended:
+            one = reader.mended == 1
+            notes.append(
+                f"{reader.mended:,} {'row has' if one else 'rows have'} quotation marks that are not doubled or not "
+                f"closed and {'was read as it stands' if one else 'were read as they stand, the first'}: "
+                f"{shorten(reader.first_mended, 60)}"
+            )
+        if odd:
+            notes.append(f"{odd:,} of {rows:,} rows have more or fewer fields than the others; gaps are NULL.")
+        return plain, notes
 
 
-def to_utf8(path: Path, target: Path) -> tuple[Path, list[str]]:
-    """The file itself when it is UTF-8, else a copy that is; with a note on what was assumed."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    for mark, kind in _KINDS.items():
-        if head.startswith(mark):
-            raise ToolFailed(f"'{path.name}' is not a text table: it is {kind}.")
-    if not head.strip():
-        raise ToolFailed(f"'{path.name}' is empty: it has no header and no rows.")
-    encoding = detect_encoding(head)
-    if encoding is None:
-        raise ToolFailed(f"'{path.name}' is not a text table: it holds binary data.")
-    if encoding in {"utf-8", "utf-8-sig"}:
-        if _is_clean_utf8(path):
-            return path, []
-        encoding = "cp1252" if encoding == "utf-8" else encoding
-    _transcode(path, target, encoding)
-    return target, [f"Read as {encoding}, because it is not UTF-8."]
+def look(path: Path, scratch: Path) -> Source:
+    """Find out how the file is written, or ToolFailed if it is no text table."""
+    text = encodings.as_utf8(path, scratch)
+    with text.path.open(encoding="utf-8-sig", newline="") as file:
+        head = file.read(_HEAD_CHARS)
+    return _arranged(text, _lines(head))
 
 
-def sniff(path: Path, delimiters: Sequence[str] = DELIMITERS) -> Dialect:
-    """The delimiter under which most rows of the sample have the same number of fields, and how many title rows there
-    are.
-    """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        text = file.read(_HEAD_BYTES)
-    samples = {delimiter: _rows(text, delimiter) for delimiter in delimiters}
-    best = max(delimiters, key=lambda delimiter: _fit(samples[delimiter]))
-    return Dialect(best, _title_rows(samples[best]))
+def _arranged(text: encodings.Text, lines: list[str]) -> Source:
+    declared = _declared_delimiter(lines[0]) if lines else ""
+    if declared:
+        lines = lines[1:]
+    samples = {each: _sample(lines, each) for each in ([declared] if declared else DELIMITERS)}
+    delimiter, notes = layout.choose_delimiter(samples)
+    rows = samples.get(delimiter) or _sample(lines, delimiter)
+    found = layout.arrange(rows, delimiter)
+    skip = found.skip + bool(declared)
+    return Source(text, found, skip, text.notes + notes + found.notes)
 
 
-def rewrite(path: Path, dialect: Dialect, target: Path) -> list[str]:
-    """Write it again with every row as wide as the widest; returns notes that say how many rows did not fit."""
-    notes = []
-    quoted = True
-    try:
-        widths = [len(row) for row in _records(path, dialect, quoted=True)]
-    except csv.Error:
-        quoted = False
-        widths = [len(row) for row in _records(path, dialect, quoted=False)]
-        notes.append("A quotation mark is never closed, so quotation marks were read as plain text.")
-    if not widths:
-        raise ToolFailed(f"'{path.name}' is empty: it has no header and no rows.")
-    if max(widths) > _MAX_COLUMNS:
-        raise ToolFailed(f"'{path.name}' has {max(widths):,} columns; at most {_MAX_COLUMNS:,} can be read.")
-    usual = max(widths[0], Counter(widths).most_common(1)[0][0])
-    odd = sum(width != usual for width in widths[1:])
-    if odd:
-        notes.append(f"{odd:,} of {len(widths) - 1:,} rows have more or fewer fields than the others; gaps are NULL.")
-    widest = max(widths)
-    with target.open("w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file, lineterminator="\n")
-        for row in _records(path, dialect, quoted=quoted):
-            out.writerow(row + [""] * (widest - len(row)))
-    return notes
+def _declared_delimiter(line: str) -> str:
+    """Excel's own first line, such as sep=;"""
+    text = line.strip().strip('"').lower()
+    return text.removeprefix("sep=") if text.startswith("sep=") and len(text) == 5 else ""
 
 
-def _records(path: Path, dialect: Dialect, *, quoted: bool) -> Iterator[list[str]]:
-    csv.field_size_limit(_MAX_FIELD)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        if quoted:
-            reader = csv.reader(file, delimiter=dialect.delimiter, strict=True)
-        else:
-            reader = csv.reader(file, delimiter=dialect.delimiter, quoting=csv.QUOTE_NONE)
-        for index, row in enumerate(reader):
-            if index >= dialect.skip and any(row):
-                yield row
-
-
-def _fit(rows: list[list[str]]) -> float:
-    """The share of rows with the most usual width; more columns break the tie, one column is no fit at all."""
-    filled = [row for row in rows if row]
-    width, count = Counter(map(len, filled)).most_common(1)[0] if filled else (0, 0)
-    return count / len(filled) * min(width, 20) ** 0.5 if width > 1 else 0.0
-
-
-def _rows(text: str, delimiter: str) -> list[list[str]]:
-    """Records of the sample; the last one is left out when the sample may have cut it."""
-    csv.field_size_limit(_MAX_FIELD)
+def _sample(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     rows: list[list[str]] = []
-    try:
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
-            rows.append(row)
-            if len(rows) > _SAMPLE_ROWS:
-                break
-    except csv.Error:
-        pass
-    return rows[:-1] if len(rows) > 1 and len(text) >= _HEAD_BYTES else rows
+    for row in Reader(lines, delimiter):
+        rows.append(row)
+        if len(rows) > SAMPLE_ROWS:
+            break
+    return rows
 
 
-def _title_rows(rows: list[list[str]]) -> int:
-    """Rows before the first one that is as wide as most, if each of them holds at most one filled field."""
-    widths = Counter(len(row) for row in rows if len(row) > 1)
-    if not widths:
-        return 0
-    usual = widths.most_common(1)[0][0]
-    for index, row in enumerate(rows):
-        if len(row) == usual and sum(bool(field.strip()) for field in row) > 1:
-            return index
-        if sum(bool(field.strip()) for field in row) > 1:
-            return 0
-    return 0
+def _lines(head: str) -> list[str]:
+    """Physical lines; the last is left out when the head may have cut it."""
+    lines = list(io.StringIO(head, newline=""))
+    return lines[:-1] if len(lines) > 1 and len(head) >= _HEAD_CHARS else lines
 
 
-def _is_clean_utf8(path: Path) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(1024 * 1024):
-                if b"\x00" in piece:
-                    return False
-                decoder.decode(piece)
-            decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
+def _from(records: Iterable[Sequence[str]], skip: int) -> Iterator[Sequence[str]]:
+    return (record for index, record in enumerate(records) if index >= skip)
 
 
-def _transcode(path: Path, target: Path, encoding: str) -> None:
-    with (
-        path.open(encoding=encoding, errors="replace", newline="") as source,
-        target.open("w", encoding="utf-8", newline="") as out,
-    ):
-        while piece := source.read(1024 * 1024):
-            out.write(piece.replace("\x00", ""))
+def write(records: Iterable[Sequence[str]], found: Layout, name: str, target: Path) -> tuple[Plain, int, int]:
+    """Write the records below the header as plain CSV. Returns the file, how many rows are uneven, and how many in all.
+
+    Short rows are padded by DuckDB; blank ones are left out.
+    """
+    usual = max(found.width, len(found.header or ()))
+    widest, odd, count = usual, 0, 0
+    is_header = found.header is not None
+    with target.open("w", encoding="utf-8", errors="replace", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        for record in records:
+            if not record:
+                continue
+            if is_header:
+                is_header = False
+                continue
+            count += 1
+            odd += len(record) != usual
+            widest = max(widest, len(record))
+            out.writerow(record)
+    if widest > _MAX_COLUMNS:
+        raise ToolFailed(f"'{name}' has {widest:,} columns; at most {_MAX_COLUMNS:,} can be read.")
+    return Plain(target, found.names(widest), ",", is_padded=True), odd, count

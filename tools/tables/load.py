@@ -9,13 +9,15 @@ import duckdb
 
 from tools import workspace
 from tools.errors import ToolFailed
-from tools.tables import csvs, sheets
-from tools.tables.names import EXCEL_TYPES, PARQUET_TYPES, TableFile
+from tools.tables import csvs, inference, jsons, sheets
+from tools.tables.columns import TYPED
+from tools.tables.kinds import literal, quote
+from tools.tables.names import EXCEL_TYPES, JSON_TYPES, PARQUET_TYPES, TableFile
 
 MAX_FILE_BYTES = 300 * 1024 * 1024
 _MAX_LINE = 16 * 1024 * 1024
-# 1.234,56 and 12,5 but not 1,234,567: thousands in threes, then one comma.
-_DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?"
+_KEPT_BYTES = 32 * 1024 * 1024
+_RAW = "raw text of the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +66,16 @@ def load(con: duckdb.DuckDBPyConnection, root: Path, source: TableFile, scratch:
     if suffix in PARQUET_TYPES:
         notes = _load_parquet(con, path, source.table)
     elif suffix in EXCEL_TYPES:
-        plain = scratch / f"{source.table[:100]}.csv"
-        sheets.to_csv(path, source.sheet, plain)
-        notes = _load_text(con, plain, source.table, scratch, delimiter=",")
+        plain, notes = sheets.to_plain(path, source.sheet, scratch / f"{source.table[:100]}.csv")
+        notes += _load_plain(con, plain, source.table, TYPED)
         _make_dates(con, source.table)
+    elif suffix in JSON_TYPES:
+        plain, notes = jsons.to_plain(path, scratch / f"{source.table[:100]}.csv")
+        notes += _load_plain(con, plain, source.table, TYPED)
     else:
         notes = _load_text(con, path, source.table, scratch)
     count = con.execute(f"SELECT count(*) FROM {quote(source.table)}").fetchone()  # noqa: S608 - quoted identifier
     return Loaded(source.table, source.label, count[0] if count else 0, notes)
-
-
-def quote(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def _load_parquet(con: duckdb.DuckDBPyConnection, path: Path, table: str) -> list[str]:
@@ -88,65 +88,41 @@ def _load_parquet(con: duckdb.DuckDBPyConnection, path: Path, table: str) -> lis
     return []
 
 
-def _load_text(
-    con: duckdb.DuckDBPyConnection, path: Path, table: str, scratch: Path, *, delimiter: str = ""
-) -> list[str]:
-    """Notes on what was assumed. An empty delimiter means: find it."""
-    text, notes = csvs.to_utf8(path, scratch / f"{table[:100]}.utf8.csv")
-    dialect = csvs.sniff(text, [delimiter] if delimiter else csvs.DELIMITERS)
-    if dialect.skip:
-        rows = "row" if dialect.skip == 1 else f"{dialect.skip} rows"
-        notes.append(f"Skipped the first {rows} above the header.")
+def _load_text(con: duckdb.DuckDBPyConnection, path: Path, table: str, scratch: Path) -> list[str]:
+    """Notes on what was assumed."""
+    source = csvs.look(path, scratch / f"{table[:100]}.utf8.csv")
+    notes = source.notes
+    if plain := source.as_it_is():
+        try:
+            return notes + _load_plain(con, plain, table, source.layout.delimiter)
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error:
+            pass  # some row is wrong; written anew, it does not change the others
+    plain, changed = source.rewritten(path.name, scratch / f"{table[:100]}.plain.csv")
     try:
-        _read(con, text, table, dialect)
+        return notes + changed + _load_plain(con, plain, table, source.layout.delimiter)
     except duckdb.OutOfMemoryException:
         raise
-    except duckdb.Error:
-        plain = scratch / f"{table[:100]}.plain.csv"
-        changed = csvs.rewrite(text, dialect, plain)
-        # Excel leaves empty cells at the end of a row out; that is nothing to tell.
-        notes += [] if delimiter else changed
-        try:
-            _read(con, plain, table, csvs.Dialect(",", 0))
-        except duckdb.Error as problem:
-            raise ToolFailed(f"'{path.name}' cannot be read as a table: {_first_line(problem, plain)}") from None
-    return notes + _read_decimal_commas(con, table, dialect)
+    except duckdb.Error as problem:
+        raise ToolFailed(f"'{path.name}' cannot be read as a table: {_first_line(problem, plain.path)}") from None
 
 
-def _read(con: duckdb.DuckDBPyConnection, path: Path, table: str, dialect: csvs.Dialect) -> None:
-    """All rows are looked at before a column gets its type, so that a late odd value makes it text and never an
-    error.
-    """
-    options = "delim=?, skip=?, quote='\"', escape='\"', comment='', sample_size=-1, max_line_size=?, parallel=false"
-    con.execute(
-        f"CREATE OR REPLACE TABLE {quote(table)} AS SELECT * FROM read_csv(?, {options})",  # noqa: S608
-        [str(path), dialect.delimiter, dialect.skip, _MAX_LINE],
+def _load_plain(con: duckdb.DuckDBPyConnection, plain: csvs.Plain, table: str, delimiter: str) -> list[str]:
+    """Read all columns as text, then give each its type. A large file is read anew for each look, to save memory."""
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in plain.names)
+    quoting = literal('"') if plain.is_quoted else "''"
+    scan = (
+        f"read_csv({literal(str(plain.path))}, auto_detect=false, header=false, columns={{{columns}}}, "
+        f"delim={literal(plain.delimiter)}, quote={quoting}, escape={quoting}, comment='', skip={plain.skip}, "
+        f"null_padding={str(plain.is_padded).lower()}, max_line_size={_MAX_LINE}, parallel=false)"
     )
-
-
-def _read_decimal_commas(con: duckdb.DuckDBPyConnection, table: str, dialect: csvs.Dialect) -> list[str]:
-    """Turn columns such as 1.234,56 into numbers; only where no comma separates fields could they have been written
-    so.
-    """
-    if dialect.delimiter == ",":
-        return []
-    changed = []
-    for name, kind, *_ in con.execute(f"DESCRIBE {quote(table)}").fetchall():
-        column = quote(name)
-        if kind != "VARCHAR":
-            continue
-        all_fit, any_comma = con.execute(
-            f"SELECT bool_and(regexp_full_match(trim({column}), ?)), bool_or(contains({column}, ',')) FROM "  # noqa: S608
-            f"{quote(table)}",
-            [_DECIMAL_COMMA],
-        ).fetchall()[0]
-        if all_fit and any_comma:
-            con.execute(
-                f"ALTER TABLE {quote(table)} ALTER {column} TYPE DOUBLE "
-                f"USING CAST(replace(replace(trim({column}), '.', ''), ',', '.') AS DOUBLE)"
-            )
-            changed.append(name)
-    return [f"Read decimal commas as numbers in: {', '.join(changed)}."] if changed else []
+    kind = "TABLE" if plain.path.stat().st_size <= _KEPT_BYTES else "VIEW"
+    try:
+        con.execute(f"CREATE TEMP {kind} {quote(_RAW)} AS SELECT * FROM {scan}")  # noqa: S608 - quoted literals
+        return inference.type_columns(con, _RAW, table, plain.names, delimiter=delimiter)
+    finally:
+        con.execute(f"DROP {kind} IF EXISTS {quote(_RAW)}")
 
 
 def _make_dates(con: duckdb.DuckDBPyConnection, table: str) -> None:

@@ -1,4 +1,4 @@
-"""Which tables a run has: one for each CSV or Parquet file, one for each sheet of an Excel file."""
+"""Which tables a run has: one for each CSV, Parquet or JSON file, one for each sheet of an Excel file."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 
 from tools import workspace
 from tools.errors import ToolFailed
-from tools.tables import sheets
+from tools.tables import jsons, sheets
 
 TEXT_TYPES = {".csv", ".tsv", ".tab"}
 EXCEL_TYPES = {".xlsx", ".xlsm"}
 PARQUET_TYPES = {".parquet", ".pq"}
+JSON_TYPES = {".json", ".geojson", *jsons.LINE_TYPES}
 _MAX_TABLES = 200
 # The keywords of DuckDB that cannot stand after FROM without quotes.
 _KEYWORDS = """
@@ -80,6 +81,8 @@ def _sources(root: Path) -> Iterator[tuple[str, str]]:
             yield entry.name, ""
         elif suffix in EXCEL_TYPES:
             yield from ((entry.name, sheet) for sheet in _sheets_of(root, entry.name))
+        elif suffix in JSON_TYPES and jsons.is_table(workspace.path_of(root, entry.name)):
+            yield entry.name, ""
 
 
 def _sheets_of(root: Path, name: str) -> list[str]:

@@ -4,15 +4,20 @@ unpacked.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
+import itertools
+import re
 import zipfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from defusedxml import ElementTree
 
 from tools.errors import ToolFailed
+from tools.tables import layout
+from tools.tables.csvs import SAMPLE_ROWS, Plain, write
 
 MAX_UNPACKED = 400 * 1024 * 1024
 MAX_SHARED_STRINGS = 100 * 1024 * 1024
@@ -20,6 +25,7 @@ MAX_BOOK = 4 * 1024 * 1024
 MAX_DIRECTORY = 2 * 1024 * 1024
 _TAIL, _END, _END_64 = 66_000, b"PK\x05\x06", b"PK\x06\x07"
 MAX_CELLS = 10_000_000
+_FORMULA = re.compile(rb"<(?:\w+:)?f[ />]")
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
@@ -64,52 +70,115 @@ def check_sizes(archive: zipfile.ZipFile, name: str) -> None:
         raise ToolFailed(f"'{name}' would unpack to more than {MAX_UNPACKED // 1024**2} MB. Save it as CSV instead.")
 
 
-def to_csv(path: Path, sheet: str, target: Path) -> None:
+def to_plain(path: Path, sheet: str, target: Path) -> tuple[Plain, list[str]]:
     """Write one sheet as CSV. Empty rows, and empty columns to the right of the data, are left out."""
     import openpyxl
 
     names(path)
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-        page = book[sheet] if sheet else book.worksheets[0]
-        rows = _write(page, target)
+        formulas = openpyxl.load_workbook(path, read_only=True, keep_links=False) if _has_formulas(path) else None
+        cells = _Cells(_page(book, sheet), _page(formulas, sheet) if formulas else None)
+        rows = cells.rows()
+        head = list(itertools.islice(rows, SAMPLE_ROWS))
+        if not head:
+            raise ToolFailed(f"'{path.name}' holds no rows{f' in sheet {sheet}' if sheet else ''}.")
+        found = layout.arrange(head, ",")
+        records = itertools.islice(itertools.chain(head, rows), found.skip, None)
+        plain, _, _ = write(records, found, path.name, target)
     except ToolFailed:
         raise
     except Exception as problem:
         raise ToolFailed(
             f"'{path.name}' is not an Excel workbook that can be read ({type(problem).__name__})."
         ) from problem
-    if not rows:
-        raise ToolFailed(f"'{path.name}' holds no rows{f' in sheet {sheet}' if sheet else ''}.")
+    return plain, found.notes + cells.notes(plain.names)
 
 
-def _write(page: Any, target: Path) -> int:
-    """Rows written."""
+def _page(book: Any, sheet: str) -> Any:
+    page = book[sheet] if sheet else book.worksheets[0]
     page.reset_dimensions()
-    written = cells = 0
-    with target.open("w", newline="", encoding="utf-8") as file:
-        out = csv.writer(file, lineterminator="\n")
-        for row in page.iter_rows(values_only=True):
-            values = [_cell(value) for value in row]
+    return page
+
+
+def _has_formulas(path: Path) -> bool:
+    """Whether any sheet has a formula; only then is the workbook read twice."""
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            if not member.startswith("xl/worksheets/"):
+                continue
+            before = b""
+            with archive.open(member) as file:
+                while piece := file.read(1024 * 1024):
+                    if _FORMULA.search(before + piece):
+                        return True
+                    before = piece[-4:]
+    return False
+
+
+class _Cells:
+    """The cells of a sheet as text, and what could not be told by that."""
+
+    def __init__(self, page: Any, formulas: Any) -> None:
+        self._page, self._formulas = page, formulas
+        self._errors: Counter[str] = Counter()
+        self._uncalculated: Counter[int] = Counter()
+
+    def rows(self) -> Iterator[list[str]]:
+        count = 0
+        sheets = itertools.zip_longest(self._page.iter_rows(), self._formulas.iter_rows() if self._formulas else ())
+        for row, formulas in sheets:
+            values = [self._text(cell) for cell in row or ()]
+            for index, cell in enumerate(formulas or ()):
+                if cell.data_type == "f" and (index >= len(values) or not values[index]) and not _is_error(row, index):
+                    self._uncalculated[index] += 1
             while values and values[-1] == "":
                 values.pop()
-            if not values:
+            if not values and not any(cell.data_type == "f" for cell in formulas or ()):
                 continue
-            cells += len(values)
-            if cells > MAX_CELLS:
+            count += len(values)
+            if count > MAX_CELLS:
                 raise ToolFailed(f"The sheet has more than {MAX_CELLS:,} cells. Save it as CSV instead.")
-            out.writerow(values)
-            written += 1
-    return written
+            yield values or [""]
+
+    def _text(self, cell: Any) -> str:
+        if cell.data_type == "e":
+            self._errors[str(cell.value)] += 1
+            return ""
+        return _text(cell.value)
+
+    def notes(self, names: Sequence[str]) -> list[str]:
+        notes = []
+        if self._errors:
+            count = self._errors.total()
+            cells = "1 cell holds an Excel error" if count == 1 else f"{count:,} cells hold Excel errors"
+            verb = "is" if count == 1 else "are"
+            notes.append(f"{cells} ({', '.join(sorted(self._errors))}) and {verb} NULL.")
+        if self._uncalculated:
+            count = self._uncalculated.total()
+            formulas = "1 formula was" if count == 1 else f"{count:,} formulas were"
+            where = ", ".join(names[index] for index in sorted(self._uncalculated) if index < len(names))
+            notes.append(
+                f"{formulas} never calculated and are NULL, in: {where}. Open the workbook in Excel or LibreOffice, "
+                "save it and attach it again."
+            )
+        return notes
 
 
-def _cell(value: object) -> str:
-    if value is None or (isinstance(value, str) and value.startswith("#") and value.endswith(("!", "/A", "?"))):
+def _is_error(row: Sequence[Any], index: int) -> bool:
+    return index < len(row or ()) and row[index].data_type == "e"
+
+
+def _text(value: object) -> str:
+    if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dt.datetime):
         return value.isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, dt.timedelta):
+        seconds = round(value.total_seconds())
+        return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
     return str(value).replace("\x00", "")

@@ -40,19 +40,19 @@ READABLE = {
         "name,city\nJosé,Málaga\n".encode("latin-1"),
         ["name", "city"],
         [["José", "Málaga"]],
-        ["data.csv: Read as cp1252, because it is not UTF-8."],
+        ["data.csv: Read as Windows-1252, because it is not UTF-8. If names look wrong, save it as UTF-8."],
     ),
     "latin-1 far behind the first bytes": (
         b"name,n\n" + b"bob,1\n" * 60_000 + "José,2\n".encode("latin-1"),
         ["count"],
         [[60_001]],
-        ["data.csv: Read as cp1252, because it is not UTF-8."],
+        ["data.csv: Read as Windows-1252, because it is not UTF-8. If names look wrong, save it as UTF-8."],
     ),
     "utf-16": (
         "a\tb\n1\té\n".encode("utf-16"),
         ["a", "b"],
         [[1, "é"]],
-        ["data.csv: Read as utf-16, because it is not UTF-8."],
+        ["data.csv: Read as UTF-16, because it is not UTF-8."],
     ),
     "pipes": (b"a|b\n1|2\n", ["a", "b"], [[1, 2]], []),
     "old Mac line ends": (b"a,b\r1,2\r3,4\r", ["a", "b"], [[1, 2], [3, 4]], []),
@@ -67,7 +67,10 @@ READABLE = {
         b"a,b\n" + b"1,2\n" * 50_000 + b"x,3\n",
         ["count"],
         [[50_001]],
-        [],
+        [
+            "data.csv: a stays text: 50,000 of its 50,001 values are numbers, but not 'x'. TRY_CAST(… AS DOUBLE) reads "
+            "the others."
+        ],
     ),
     "titles above the header": (
         b"Report of 2024\n\na,b\n1,2\n3,4\n",
@@ -85,7 +88,7 @@ READABLE = {
         b'a,b\n1,"abc\n2,3\n',
         ["a", "b"],
         [[1, '"abc'], [2, "3"]],
-        ["data.csv: A quotation mark is never closed, so quotation marks were read as plain text."],
+        ['data.csv: 1 row has quotation marks that are not doubled or not closed and was read as it stands: 1,"abc'],
     ),
     "dates, times and booleans": (
         b"d,t,ok\n2024-01-02,2024-01-02 10:30,true\n2024-01-03,2024-01-03 11:00,false\n",
@@ -188,7 +191,10 @@ def test_an_excel_file_is_a_table_for_each_sheet(ask: Ask, workspace_dir: Path) 
         ["a", 1.0, "2024-01-02 00:00:00", "2024-01-02", True, None],
         ["b, c", 2.5, "2024-01-03 04:05:00", None, None, None],
     ]
-    assert one.notes == ["Book One.xlsx, sheet Q1 2024: Skipped the first row above the header."]
+    assert one.notes == [
+        "Book One.xlsx, sheet Q1 2024: Skipped the first row above the header.",
+        "Book One.xlsx, sheet Q1 2024: 1 cell holds an Excel error (#N/A) and is NULL.",
+    ]
     assert two.rows == [[3]]
 
 
@@ -310,7 +316,7 @@ def test_no_table_has_the_name_of_a_keyword() -> None:
 
     kept = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')"
 
-    assert {word for (word,) in duckdb.sql(kept).fetchall()} == table_names.RESERVED
+    assert {word for (word,) in duckdb.execute(kept).fetchall()} == table_names.RESERVED
 
 
 def test_the_true_row_count_is_told_and_the_rows_are_capped(ask: Ask, workspace_dir: Path) -> None:
@@ -392,7 +398,7 @@ def test_a_missing_table_is_answered_with_those_that_exist(ask: Ask, workspace_d
 
 
 def test_a_run_without_tables_says_so(ask: Ask) -> None:
-    with pytest.raises(ToolFailed, match="has no CSV, TSV, Parquet or Excel file"):
+    with pytest.raises(ToolFailed, match="has no CSV, TSV, Excel, Parquet or JSON file"):
         ask("SELECT 1")
 
 

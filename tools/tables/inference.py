@@ -1,0 +1,113 @@
+"""Give the columns of a text table their types: numbers, dates, times and booleans as people write them.
+
+A column gets a type only if every value fits it. Where two readings fit (1.234, 01/02/2024), the other columns
+decide, then the delimiter; a reading that stays a guess is said in a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tools.tables import columns, dates, numbers
+from tools.tables.columns import Column, Habits, Notes
+from tools.tables.kinds import DATES, NUMBERS, quote
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a column is read: an SQL expression over its text."""
+
+    name: str
+    expression: str
+    type: str
+    filled: int
+    """How many values have to be left; fewer means that some could not be read."""
+
+
+def type_columns(con: Any, raw: str, table: str, names: Sequence[str], *, delimiter: str) -> list[str]:
+    """Create `table` from the text table `raw`, with types. Returns notes on what was assumed."""
+    found = columns.look(con, raw, names)
+    while len(found) > 1 and _is_left_over(found[-1], len(found) - 1):
+        found.pop()
+    notes = Notes()
+    habits = _habits(con, raw, found, delimiter)
+    plans = [_plan(con, raw, column, habits, notes) for column in found]
+    failed = _create(con, raw, table, plans)
+    if failed:
+        for plan in failed:
+            notes.drop(plan.name)
+            notes.add(f"{{}} stays text: not every value is a valid {plan.type.lower()}.", plan.name)
+        kept = [_as_text(column) if plan in failed else plan for plan, column in zip(plans, found, strict=True)]
+        _create(con, raw, table, kept)
+    return notes.sentences()
+
+
+def _is_left_over(column: Column, index: int) -> bool:
+    """A column without name and values, from a delimiter at the end of every line."""
+    return column.name == f"column{index}" and not column.kinds and not column.nulls
+
+
+def _habits(con: Any, raw: str, found: Sequence[Column], delimiter: str) -> Habits:
+    numeric = [column for column in found if column.is_all(NUMBERS)]
+    return Habits(
+        delimiter=delimiter,
+        points=any(numbers.proves_points(column) for column in numeric),
+        commas=any(numbers.proves_commas(column) for column in numeric),
+        day_first=dates.proven_order(con, raw, [column for column in found if column.is_all(DATES)]),
+        is_american=any(column.units == ["$"] for column in numeric),
+    )
+
+
+def _plan(con: Any, raw: str, column: Column, habits: Habits, notes: Notes) -> Plan:
+    expression, kind = _reading(con, raw, column, habits, notes)
+    if kind == "VARCHAR":
+        return _as_text(column)
+    if column.nulls:
+        words = " and ".join(list(column.nulls)[:5])
+        count = sum(column.nulls.values())
+        notes.add(f"Read {words} as missing values in: {{}}.", f"{column.name} ({count:,})")
+        is_null = columns.is_null_word(columns.trimmed(column.name), column.nulls)
+        expression = f"CASE WHEN {is_null} THEN NULL ELSE {expression} END"
+    return Plan(column.name, expression, kind, column.filled)
+
+
+def _reading(con: Any, raw: str, column: Column, habits: Habits, notes: Notes) -> tuple[str, str]:
+    """Expression and type."""
+    if column.is_all(NUMBERS):
+        return numbers.reading(column, habits, notes)
+    if column.is_all(DATES):
+        return dates.reading(con, raw, column, habits, notes)
+    if column.is_all({"bool"}):
+        return f"CAST({column.value} AS BOOLEAN)", "BOOLEAN"
+    if column.is_all({"clock"}):
+        return f"TRY_CAST({column.value} AS TIME)", "TIME"
+    for names, what, cast in ((NUMBERS, "numbers", "DOUBLE"), (DATES, "dates", "DATE")):
+        if column.is_nearly(names):
+            notes.add(_stays_text(column, names, what, cast), column.name)
+    return column.value, "VARCHAR"
+
+
+def _stays_text(column: Column, names: frozenset[str], what: str, cast: str) -> str:
+    fit, odd = column.count(names), column.example_outside(names)
+    return (
+        f"{{}} stays text: {fit:,} of its {column.filled:,} values are {what}, but not '{odd[:40]}'. "
+        f"TRY_CAST(… AS {cast}) reads the others."
+    )
+
+
+def _as_text(column: Column) -> Plan:
+    return Plan(column.name, quote(column.name), "VARCHAR", 0)
+
+
+def _create(con: Any, raw: str, table: str, plans: Sequence[Plan]) -> list[Plan]:
+    """Write the table. Returns the plans that lost values: no table is written with those for good."""
+    parts = ", ".join(f"{plan.expression} AS {quote(plan.name)}" for plan in plans)
+    con.execute(f"CREATE OR REPLACE TABLE {quote(table)} AS SELECT {parts} FROM {quote(raw)}")  # noqa: S608
+    checked = [plan for plan in plans if plan.filled]
+    if not checked:
+        return []
+    counts = ", ".join(f"count({quote(plan.name)})" for plan in checked)
+    found = con.execute(f"SELECT {counts} FROM {quote(table)}").fetchall()[0]  # noqa: S608
+    return [plan for plan, count in zip(checked, found, strict=True) if count < plan.filled]

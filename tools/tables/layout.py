@@ -1,0 +1,269 @@
+"""Where a table begins in a text: its delimiter, the rows above its header, and whether it has a header at all."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tools.tables.kinds import DATES, NUMBERS, kind
+from tools.tables.records import ONE_COLUMN
+
+DELIMITERS = (",", ";", "\t", "|")
+_MAX_TITLES = 20
+_TYPED_SHARE = 0.8
+_COMMON_SHARE = 0.9
+_BODY_ROWS = 200
+_ALIKE_SHARE = 0.2
+_MAX_NAME = 200
+_YEARS = range(1500, 2201)
+
+Rows = Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the first rows show."""
+
+    delimiter: str
+    skip: int
+    """Rows above the header, or above the data where there is none; blank ones count."""
+    header: Sequence[str] | None
+    width: int
+    """The usual number of fields."""
+    notes: list[str] = field(default_factory=list)
+
+    def names(self, width: int) -> list[str]:
+        """Column names that differ in more than case; column0, column1 … where the header has none."""
+        names: list[str] = []
+        taken: set[str] = set()
+        for index in range(width):
+            given = self.header[index] if self.header and index < len(self.header) else ""
+            base = " ".join(given.split())[:_MAX_NAME] or f"column{index}"
+            name, number = base, 0
+            while name.lower() in taken:
+                number += 1
+                name = f"{base}_{number}"
+            taken.add(name.lower())
+            names.append(name)
+        return names
+
+
+def choose_delimiter(samples: Mapping[str, Rows]) -> tuple[str, list[str]]:
+    """The delimiter under which most rows have the same number of fields; ONE_COLUMN for lines of text. And a note."""
+    best = max(samples, key=lambda delimiter: _fit(samples[delimiter]))
+    rows = samples[best]
+    if _fit(rows) == 0:
+        return ONE_COLUMN, []
+    filled = [row for row in rows if row]
+    if len(filled[0]) > 1:
+        return best, []
+    # The first row is a title, or the name of the only column.
+    body = [row for row in filled[_titles(filled) :] if row]
+    width = _usual_width(rows)
+    if _is_typed_anywhere(body, width):
+        return best, []
+    if sum(len(row) == width for row in body) < _COMMON_SHARE * len(body) or _titles(filled) == 0:
+        return ONE_COLUMN, []
+    if all(part.startswith(" ") for row in body for part in row[1:] if part):
+        return ONE_COLUMN, [f"Read as one column of text: each '{best}' is followed by a space."]
+    return best, []
+
+
+def arrange(rows: Rows, delimiter: str) -> Layout:
+    """The layout of a table of which these are the first rows."""
+    skip = _titles(rows)
+    while skip < len(rows) and not rows[skip]:
+        skip += 1
+    notes = []
+    if skip and any(rows[:skip]):
+        above = "row" if skip == 1 else f"{skip} rows"
+        notes.append(f"Skipped the first {above} above the header.")
+    body = [row for row in rows[skip:] if row]
+    width = _usual_width(body) or (len(body[0]) if body else 0)
+    is_header, why = _is_header(body[0], body[1 : _BODY_ROWS + 1]) if body else (False, "")
+    notes += [why] if why else []
+    return Layout(delimiter, skip, body[0] if is_header else None, width, notes)
+
+
+def _fit(rows: Rows) -> float:
+    """The share of rows with the most usual width; more columns break the tie, one column is no fit at all."""
+    filled = [row for row in rows if row]
+    width, count = Counter(map(len, filled)).most_common(1)[0] if filled else (0, 0)
+    if width <= 1 and filled:  # a title above every other row does not make the table narrow
+        width, count = next(((w, c) for w, c in Counter(map(len, filled)).most_common() if w > 1), (0, 0))
+    return count / len(filled) * min(width, 20) ** 0.5 if width > 1 else 0.0
+
+
+def _usual_width(rows: Rows) -> int:
+    widths = Counter(len(row) for row in rows if row)
+    most = max(widths.values(), default=0)
+    return max((width for width, count in widths.items() if count == most), default=0)
+
+
+def _titles(rows: Rows) -> int:
+    """Rows before the first one that is as wide as most, if each of them is blank or holds little."""
+    wide = [row for row in rows if len(row) > 1]
+    usual = _usual_width(wide)
+    if not usual:
+        return 0
+    for index, row in enumerate(rows[: _MAX_TITLES + 1]):
+        filled = sum(bool(value.strip()) for value in row)
+        if len(row) == usual and not (filled <= 1 and _is_padded_title(rows, index)):
+            return index
+        if filled > max(1, usual // 3):
+            return 0
+    return 0
+
+
+def _is_padded_title(rows: Rows, index: int) -> bool:
+    """Whether a full-width row with one value is a title, rather than a header such as ",v" of an index column."""
+    row = rows[index]
+    if not any(value.strip() for value in row):
+        return True
+    rest = [other for other in rows[index + 1 :] if other]
+    if row[0].strip() and len(row) > 2:
+        return True
+    return bool(rest) and _is_header(rest[0], rest[1:_BODY_ROWS]) == (True, "") and _has_proof(rest[0], rest[1:])
+
+
+def _is_typed_anywhere(body: Rows, width: int) -> bool:
+    """Whether some column below the first row holds numbers or dates: then it is a table and no text."""
+    return any(_typed(body[1:], index) for index in range(width))
+
+
+def _typed(rows: Rows, index: int) -> str:
+    """ "number", "date" or "bool" if nearly all filled values of the column are that, else ""."""
+    found = Counter(_family(row[index]) for row in rows if index < len(row))
+    del found["empty"]
+    family, count = found.most_common(1)[0] if found else ("text", 0)
+    return family if family != "text" and count >= _TYPED_SHARE * found.total() else ""
+
+
+def _family(value: str) -> str:
+    found = kind(value)
+    if found in NUMBERS or found == "unit":
+        return "number"
+    if found in DATES or found == "clock":
+        return "date"
+    return found  # bool, empty or text
+
+
+def _has_proof(first: Sequence[str], body: Rows) -> bool:
+    return any(_family(value) == "text" and _typed(body, index) for index, value in enumerate(first))
+
+
+def _is_header(first: Sequence[str], body: Rows) -> tuple[bool, str]:
+    """Whether the first row names the columns, and a note where that is a guess."""
+    families = [_family(value) for value in first]
+    if not body:
+        return "text" in families, ""
+    labels = _label_run(first, body)
+    proofs = sum(
+        family == "text" and bool(_typed(body, index)) for index, family in enumerate(families) if index not in labels
+    )
+    doubts = [
+        index
+        for index, family in enumerate(families)
+        if family in {"number", "date", "bool"} and index not in labels and _typed(body, index) in {family, ""}
+    ]
+    texts = families.count("text")
+    if labels and not doubts:
+        return True, "" if texts else f"Took the first row as names: {_shown(first, labels)}."
+    if proofs and doubts:
+        return True, f"Took the first row as names, among them {_shown(first, doubts)}."
+    if proofs:
+        return True, ""
+    if doubts:
+        return _lone_year(first, doubts, texts, body)
+    if _recurs(first, body):
+        return False, "Found no header: values of the first row occur again below it."
+    return texts > 0, ""
+
+
+def _shown(row: Sequence[str], indexes: Collection[int]) -> str:
+    return ", ".join(row[index].strip()[:40] for index in sorted(indexes)[:3])
+
+
+def _lone_year(first: Sequence[str], doubts: Sequence[int], texts: int, body: Rows) -> tuple[bool, str]:
+    """region,2019 above names and values that are no years."""
+    years = [index for index in doubts if _number(first[index]) in _YEARS]
+    if not texts or years != list(doubts) or any(_are_years(body, index) for index in years):
+        return False, ""
+    return True, f"Took the first row as names, among them {_shown(first, years)}."
+
+
+def _are_years(body: Rows, index: int) -> bool:
+    found = [_number(row[index]) for row in body if index < len(row)]
+    return sum(value in _YEARS for value in found) >= len(found) / 2
+
+
+def _recurs(first: Sequence[str], body: Rows) -> bool:
+    """Whether most values of the first row are values of their columns too."""
+    texts = [index for index, value in enumerate(first) if _family(value) == "text"]
+    again = [index for index in texts if any(index < len(row) and row[index] == first[index] for row in body)]
+    return len(again) * 2 > len(texts)
+
+
+def _label_run(first: Sequence[str], body: Rows) -> set[int]:
+    """Columns whose names are years, dates or numbers that count up, as in region,2019,2020,2021."""
+    run = _counting(first)
+    if len(run) < 2:
+        return set()
+    nature = _nature(first, run)
+    if nature == "number" and (len(run) < 3 or _number(first[min(run)]) not in (0, 1)):
+        return set()
+    alike = sum(run <= _counting(row) and _nature(row, run) == nature for row in body)
+    if nature == "number":  # values that happen to count up begin anywhere
+        alike = sum(run <= _counting(row) and _number(row[min(run)]) in (0, 1) for row in body)
+    return set() if alike > len(body) * _ALIKE_SHARE else run
+
+
+def _nature(row: Sequence[str], run: set[int]) -> str:
+    """What the values of a run are."""
+    values = [_number(row[index]) for index in run]
+    if None in values:
+        return "date"
+    return "year" if all(value in _YEARS for value in values) else "number"
+
+
+def _counting(row: Sequence[str]) -> set[int]:
+    """The longest run of neighbours that are years, dates or whole numbers, each the same step above the one before."""
+    steps = [_position(value) for value in row]
+    best: set[int] = set()
+    start = 0
+    for index in range(1, len(row) + 1):
+        here, before = steps[index] if index < len(row) else None, steps[index - 1]
+        is_next = here is not None and before is not None and here[0] == before[0] and here[1] > before[1]
+        if is_next and index - start >= 2 and here and before:
+            earlier = steps[index - 2]
+            is_next = earlier is not None and (here[0] == "date" or here[1] - before[1] == before[1] - earlier[1])
+        if not is_next:
+            if before is not None and index - start > max(1, len(best)):
+                best = set(range(start, index))
+            start = index
+    return best
+
+
+def _position(value: str) -> tuple[str, float] | None:
+    number = _number(value)
+    if number is not None:
+        return "number", number
+    if kind(value) in DATES:
+        digits = [int(part) for part in re.findall(r"\d+", value)][:3]
+        return "date", float(sum(part * 400.0**-place for place, part in enumerate(_by_size(digits))))
+    return None
+
+
+def _by_size(parts: list[int]) -> list[int]:
+    """Year, month, day for 2020-01-22; year, month, day for 1/22/20 and 22.1.2020 as far as an order needs it."""
+    if len(parts) == 3 and parts[0] <= 31:
+        first, second, year = parts
+        return [year, second, first] if first > 12 else [year, first, second]
+    return parts
+
+
+def _number(value: str) -> int | None:
+    text = value.strip()
+    return int(text) if kind(text) == "int" else None
