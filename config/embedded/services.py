@@ -20,6 +20,8 @@ _LOCK_S = 2.0
 ALL = ("postgres", "valkey", "s3")
 PRIVATE_FOLDERS = ("mail", "log", "run", "s3", "valkey", "workspaces")
 """Below the data folder. `pg` belongs to the account that runs PostgreSQL, which closes it itself."""
+UNFINISHED_RESTORE = ".restoring"
+"""A file in the data folder while a restore is at work on it; it names the backup."""
 
 
 class Part(Protocol):

@@ -19,7 +19,7 @@ from config import fingerprint
 from config.embedded import PartError, Services
 from config.embedded.child import Child, end_orphans
 from config.embedded.ports import is_free
-from config.embedded.services import InUse, Part
+from config.embedded.services import UNFINISHED_RESTORE, InUse, Part
 from config.launch.options import ELSEWHERE, ROOT, Options
 from config.launch.room import Room
 from config.launch.screen import last_words, listed, say, short, welcome
@@ -90,6 +90,11 @@ class Launcher:
             raise PartError(
                 f"Port {self.options.port} is taken by another program: "
                 f"choose another one with make up PORT={self.options.port + 1}."
+            )
+        if (mark := self.home / UNFINISHED_RESTORE).exists():
+            raise PartError(
+                f"A restore of {mark.read_text()} did not come to its end: run manage.py restore on it again, "
+                f"or remove {mark} to start with what is there."
             )
         say(f"Deskhand is starting. Its data is in {short(self.home)}.")
         end_orphans(self.home)
@@ -176,7 +181,7 @@ class Launcher:
     def _for_terminals(self) -> dict[str, str]:
         """What `manage.py` in another terminal needs, to reach the same parts."""
         elsewhere = [name for names in ELSEWHERE.values() for name in names]
-        names = [*self.services.env, *elsewhere, "SECRET_KEY", "BASE_URL"]
+        names = [*self.services.env, *elsewhere, "SECRET_KEY", "BASE_URL", "DESKHAND_ENCRYPTION_KEYS", "REDIS_PREFIX"]
         return {name: self.environment[name] for name in names if name in self.environment}
 
     def _look(self) -> None:
