@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     error_messages = DefaultAccountAdapter.error_messages | {
-        "account_inactive": "This account is switched off. Ask the operator of this installation.",
+        "account_inactive": "This account is turned off. Ask the operator of this installation.",
         "email_password_mismatch": "This address and this password do not go together.",
         "email_taken": "There is an account with this address. Sign in, or reset its password.",
         "enter_current_password": "This is not your password.",

@@ -84,7 +84,7 @@ def membership_required(view: View[P]) -> Wrapped[P]:
     def wrapped(request: HttpRequest, team: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         membership = membership_of(request.user, team)
         if membership is None:
-            raise NotFound("There is nothing here, or it belongs to another team.")
+            raise NotFound("This doesn’t exist, or you don’t have access to it.")
         request.team, request.role = membership.team, membership.role  # type: ignore[attr-defined]
         request.access = access_of_member(membership)  # type: ignore[attr-defined]
         return view(request, *args, **kwargs)  # type: ignore[arg-type]

@@ -47,9 +47,9 @@ class AgentForm(forms.Form):
     max_cost_usd = forms.DecimalField(
         label="Most a run may cost", min_value=Decimal(0), max_digits=10, decimal_places=2, initial=Decimal("1.00")
     )
-    max_turns = forms.IntegerField(label="Most turns of the model", min_value=1, max_value=500, initial=40)
+    max_turns = forms.IntegerField(label="Max model calls", min_value=1, max_value=500, initial=40)
     timeout_min = forms.IntegerField(
-        label="Longest working time",
+        label="Time limit",
         min_value=1,
         max_value=24 * 60,
         initial=30,
@@ -58,7 +58,7 @@ class AgentForm(forms.Form):
     max_concurrent_runs = forms.IntegerField(label="Runs at the same time", min_value=1, max_value=1000, initial=10)
 
     budget_monthly_usd = forms.DecimalField(
-        label="Most a month may cost",
+        label="Monthly budget",
         required=False,
         min_value=Decimal(0),
         max_digits=10,

@@ -191,9 +191,9 @@ def as_app_error(exc: Exception) -> AppError | None:
     if isinstance(exc, AppError):
         return exc
     if isinstance(exc, Http404):
-        return NotFound("There is nothing here, or it belongs to another team.")
+        return NotFound("This doesn’t exist, or you don’t have access to it.")
     if isinstance(exc, PermissionDenied):
-        return Forbidden("You may not do this here.")
+        return Forbidden("You don’t have permission to do this.")
     if isinstance(exc, DATABASE_AWAY):
         log.warning("The database does not answer: %s", exc)
         return Unavailable("The database does not answer. Try again in a few seconds.", retry_after_s=5)
@@ -244,11 +244,11 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return error_response(request, Forbidden("You may not do this here."))
+    return error_response(request, Forbidden("You don’t have permission to do this."))
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return error_response(request, NotFound("There is nothing here, or it belongs to another team."))
+    return error_response(request, NotFound("This doesn’t exist, or you don’t have access to it."))
 
 
 def _not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:

@@ -19,7 +19,7 @@ from accounts.rest.serializers import EmptyInput, StrictSerializer, checked
 from accounts.services import invitations
 from accounts.tenancy import access_of_member
 
-NO_SUCH_INVITATION = "There is no such invitation. Look whether the link in the mail is whole."
+NO_SUCH_INVITATION = "There is no such invitation. Check that you opened the complete link."
 
 
 @extend_schema_serializer(component_name="Invitation")

@@ -17,8 +17,8 @@ from accounts.models.people import User
 class NoticeKind(models.TextChoices):
     NEEDS_YOU = "needs_you", "A run needs you"
     FAILED = "failed", "A run of yours failed"
-    BUDGET = "budget", "A budget is nearly or wholly spent"
-    INVITATION = "invitation", "Somebody joined by your invitation"
+    BUDGET = "budget", "Budget at 80% or 100%"
+    INVITATION = "invitation", "Someone accepted your invitation"
     FINISHED = "finished", "A run of yours is done"
 
 

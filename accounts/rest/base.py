@@ -22,7 +22,7 @@ from accounts.tenancy import Access
 M = TypeVar("M", bound=Model)
 F = TypeVar("F", bound=Callable[..., Any])
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-NOTHING_HERE = "There is nothing here, or it belongs to another team."
+NOTHING_HERE = "This doesn’t exist, or you don’t have access to it."
 
 
 def takes(*names: str) -> Callable[[F], F]:

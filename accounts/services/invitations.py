@@ -99,7 +99,7 @@ def find_invitation(token: str) -> Invitation | None:
 
 @transaction.atomic
 def accept(*, invitation: Invitation, user: User) -> Membership:
-    """Join the team. Of two who open one link at once, one does."""
+    """Join team. Of two people who open one link at once, only one joins."""
     held = _held(invitation)
     if held.is_expired:
         raise _over(held)
@@ -150,9 +150,9 @@ def _held(invitation: Invitation) -> Invitation:
 
 def _over(invitation: Invitation) -> InvitationOver:
     words = {
-        "accepted": "It was used already.",
+        "accepted": "It has already been used.",
         "revoked": "It was revoked.",
-        "expired": "It was good for seven days, and they are over.",
+        "expired": "It expired after seven days.",
     }
     said = f"{words[invitation.status]} Ask whoever invited you for another one."
     return InvitationOver(said, extra={"invitation": invitation.status})

@@ -96,7 +96,7 @@ def transfer_ownership(*, team: Team, actor: User, user: User) -> Membership:
         raise InvalidInput("The team is yours already.", fields=[wrong])
     if not theirs.user.is_active:
         wrong = FieldError("user", "invalid_choice", "Choose somebody who can sign in.")
-        raise InvalidInput("This account is switched off, so nobody would own the team.", fields=[wrong])
+        raise InvalidInput("This account is turned off, so nobody would own the team.", fields=[wrong])
     before = {user.email: theirs.role, actor.email: mine.role}
     theirs.role, mine.role = Role.OWNER, Role.ADMIN
     for membership in (theirs, mine):

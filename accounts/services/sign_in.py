@@ -42,7 +42,7 @@ class EmailNotVerified(Forbidden):
 
 class AccountInactive(Forbidden):
     code = "account_inactive"
-    title = "This account is switched off"
+    title = "This account is turned off"
 
 
 def person_of(*, request: HttpRequest, email: str, password: str, code: str) -> User:
@@ -60,7 +60,7 @@ def person_of(*, request: HttpRequest, email: str, password: str, code: str) -> 
         raise AccountInactive(adapter.error_messages["account_inactive"])
     if not _is_verified(user):
         send_verification_email_for_user(request, user)
-        raise EmailNotVerified("We sent you a link. Open it to finish.")
+        raise EmailNotVerified("We’ve sent you a link. Open it to finish.")
     _prove_second_factor(user, code)
     found: User = user
     return found

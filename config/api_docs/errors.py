@@ -93,7 +93,7 @@ ERRORS = (
         "A browser's request did not come from our pages.",
         "Reload the page, or use a key in place of the session.",
     ),
-    ErrorDoc("permission_denied", 403, "You may not do this here.", "Ask an owner or admin of the team."),
+    ErrorDoc("permission_denied", 403, "You don’t have permission to do this.", "Ask an owner or admin of the team."),
     ErrorDoc(
         "not_found",
         404,

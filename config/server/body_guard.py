@@ -45,7 +45,7 @@ _PAGE = Template("""<!doctype html>
 <title>$title · Deskhand</title><link rel="stylesheet" href="/static/app.css"></head>
 <body><div class="bare"><main class="page page-narrow"><div class="card"><div class="empty py-20">
 <h1 class="text-xl tracking-tight">$title</h1><p>$detail</p>
-<div class="btn-row"><a class="btn" href="/">Go to the start page</a></div>
+<div class="btn-row"><a class="btn" href="/">Go to the home page</a></div>
 <p class="fine mt-4">$status, request $request_id</p>
 </div></div></main></div></body>
 </html>

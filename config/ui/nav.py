@@ -64,9 +64,9 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
     ),
 )
 ACTIONS: tuple[Page, ...] = (
-    Page("Hand over a task…", "play", "tasks:run_new", keys="r"),
+    Page("New run…", "play", "tasks:run_new", keys="r"),
     Page("Create a task", "list-plus", "tasks:task_new"),
-    Page("Add an agent", "user-plus", "tasks:agent_new"),
+    Page("Add agent", "user-plus", "tasks:agent_new"),
     Page("Create an API key", "key-round", "accounts:api_keys"),
 )
 

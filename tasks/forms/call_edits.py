@@ -157,7 +157,7 @@ def _headline(asked: HumanRequest, arguments: Mapping[str, Any]) -> str:
     return (spec.headline(arguments) or spec.title)[:200]
 
 
-# ---- What is different
+# ---- Changes
 
 
 def _change(name: str, before: Any, after: Any) -> ArgumentChange:

@@ -15,7 +15,7 @@ from tasks.services.runs import MAX_PROMPT
 
 class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=[(role.key, role.name) for role in roles.ROLES], widget=forms.RadioSelect)
-    name = forms.CharField(max_length=80, required=False, help_text="Left empty, it brings its own.")
+    name = forms.CharField(max_length=80, required=False, help_text="Leave blank to use the suggested name.")
 
 
 def check_size(upload: UploadedFile[Any]) -> None:

@@ -35,7 +35,7 @@ class LimitsForm(forms.Form):
     """What a run may use at most; empty takes the agent's."""
 
     max_cost_usd = forms.DecimalField(
-        label="Most it may cost", required=False, min_value=Decimal("0.01"), max_value=10_000, decimal_places=2
+        label="Maximum cost", required=False, min_value=Decimal("0.01"), max_value=10_000, decimal_places=2
     )
     timeout_min = forms.IntegerField(label="Most working time", required=False, min_value=1, max_value=24 * 60)
     max_turns = forms.IntegerField(label="Most model calls", required=False, min_value=1, max_value=1000)
@@ -66,7 +66,7 @@ class RunForm(StartForm, LimitsForm):
     review = forms.BooleanField(
         label="Wait for my review",
         required=False,
-        help_text="The run counts as done once somebody approved the result.",
+        help_text="The run is done only after someone approves the result.",
     )
 
     def __init__(self, *args: Any, access: Viewer, **kwargs: Any) -> None:

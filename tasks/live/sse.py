@@ -45,7 +45,7 @@ async def run_stream(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
     if caller is None:
         raise SignInFirst("Send an API key, or sign in.")
     if not await _may_look(caller, run_id):
-        raise NotFound("There is nothing here, or it belongs to another team.")
+        raise NotFound("This doesn’t exist, or you don’t have access to it.")
     if _open[caller.name] >= settings.LIVE_STREAMS:
         said = f"You read {settings.LIVE_STREAMS} streams already. Close one, then open this one."
         raise TooManyStreams(said, retry_after_s=5)

@@ -30,7 +30,7 @@ HINTS = {
     "model_refused": "Say what you need in other words, then run it again.",
     "bad_output": "The agent did not deliver what the task declares. Check the schema and the required files.",
     "worker_lost": "The work up to the last finished step is in the log.",
-    "agent_removed": "Start the work again with another agent.",
+    "agent_removed": "Start again with another agent.",
     "no_progress": "Look at the last steps in the log before you run it again.",
     "internal": "It is logged. Running it again may help.",
 }

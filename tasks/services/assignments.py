@@ -56,7 +56,7 @@ def create_task(*, team: Team, actor: User | None, agent: Agent, name: str, prom
 
 @transaction.atomic
 def update_task(*, task: Task, actor: User | None, changes: Mapping[str, Any]) -> Task:
-    """Change a task. Runs that were started keep what they were started with."""
+    """Change a task. Runs already started keep their settings."""
     task = Task.objects.select_for_update().get(pk=task.pk)
     before = {name: getattr(task, name) for name in FIELDS if name in changes}
     for name, value in changes.items():

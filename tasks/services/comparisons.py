@@ -287,10 +287,10 @@ def _settings(left: Run, right: Run) -> list[Setting]:
             "Agent version": str(run.version.number),
             "Model": model_of(run),
             "Tools": ", ".join(f"{one['tool']} ({one['policy']})" for one in run.version.tools),
-            "Most it may cost": f"${run.max_cost_usd}",
+            "Maximum cost": f"${run.max_cost_usd}",
             "Most model calls": str(run.max_turns),
             "Most working time": f"{run.timeout_s} s",
-            "Review": "before it counts" if run.review else "none",
+            "Review": "before it is done" if run.review else "none",
             "Input files": ", ".join(run.inputs.order_by("name").values_list("name", flat=True)),
         }
 

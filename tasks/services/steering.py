@@ -21,7 +21,7 @@ def steer_run(*, run: Run, actor: User, text: str) -> Run:
     if len(text) > MAX_MESSAGE:
         problem = f"This is {len(text):,} characters long. The agent can be told {MAX_MESSAGE:,} at a time."
     if strict_json.is_unstorable(text):
-        problem = "The text holds a NUL or half a character. Take it out and send it again."
+        problem = "The text holds a NUL or half a character. Remove it and send it again."
     if problem:
         raise InvalidInput(problem, fields=[FieldError("text", "invalid", problem)])
     run = Run.objects.select_for_update(of=("self",)).select_related("team").get(pk=run.pk)

@@ -85,7 +85,7 @@ def agent_restore(request: TeamRequest, agent_id: UUID, number: int) -> HttpResp
 @require_POST
 @team_required
 def memory_add(request: TeamRequest, agent_id: UUID) -> HttpResponse:
-    """Tell the agent something to keep."""
+    """Add a memory."""
     require(request, "agents:write")
     agent = get_object_or_404(Agent.objects.visible_to(request.access).present(), pk=agent_id)
     try:

@@ -46,7 +46,7 @@ def _named(request: TeamRequest, side: str) -> Run | None:
     try:
         return run_or_404(request, UUID(text))
     except ValueError as error:
-        raise NotFound("There is nothing here, or it belongs to another team.") from error
+        raise NotFound("This doesn’t exist, or you don’t have access to it.") from error
 
 
 def _of_list(request: TeamRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""What waits for people, and their answers."""
+"""Requests, and their answers."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_the_page_shows_ones_own_in_this_team_and_nothing_of_others(
 
 def test_an_empty_page_says_what_will_be_there(as_alice: Client) -> None:
     assert "Nothing yet" in as_alice.get("/t/acme/notifications/").content.decode()
-    assert "Nothing yet" in as_alice.get("/t/acme/notifications/?part=menu").content.decode()
+    assert "No notifications yet" in as_alice.get("/t/acme/notifications/?part=menu").content.decode()
 
 
 def test_many_are_paged_and_what_an_agent_wrote_is_text(as_alice: Client, alice: User, team: Team) -> None:
@@ -217,7 +217,7 @@ def test_opened_by_another_person_it_shows_nothing(client: Client, alice: User, 
     answer = client.get(path)
 
     assert answer.status_code == 403
-    assert "for somebody else" in answer.content.decode()
+    assert "for someone else" in answer.content.decode()
     assert "Secret" not in answer.content.decode()
     assert "alice" not in answer.content.decode()
 
@@ -231,7 +231,7 @@ def test_who_left_the_team_is_told_so(client: Client, alice: User, team: Team) -
     answer = client.get(path)
 
     assert answer.status_code == 403
-    assert "not in this team any more" in answer.content.decode()
+    assert "no longer in this team" in answer.content.decode()
 
 
 def test_a_link_that_is_made_up_too_old_or_of_another_kind_opens_nothing(
@@ -259,14 +259,14 @@ def test_unsubscribing_asks_first_and_takes_one_kind_of_mail_away(client: Client
     page = client.get(path)  # a scanner does no more than this
     alice.refresh_from_db()
     assert (page.status_code, alice.notice_channels) == (200, {})
-    assert "Stop this mail?" in page.content.decode()
+    assert "Stop these emails?" in page.content.decode()
 
     strict = Client(enforce_csrf_checks=True)
     answer = strict.post(path, {"List-Unsubscribe": "One-Click"})
 
     alice.refresh_from_db()
     assert (answer.status_code, alice.notice_channels) == (200, {"failed": ["app"]})
-    assert "No more mail about this" in answer.content.decode()
+    assert "Emails stopped" in answer.content.decode()
     entry = AuditEntry.objects.get()
     assert (entry.actor, entry.action) == (None, "person.notices_chosen")
     assert entry.data == {"by": "link", "before": {"failed": ["app", "mail"]}, "after": {"failed": ["app"]}}

@@ -119,7 +119,7 @@ def test_sign_ins_over_the_api_are_shown_and_ended_one_by_one(grace: User, page:
     assert "curl API" in text
     assert "<b>robot</b>/2.1 API" in text
     assert "theirs/1.0" not in text
-    assert "Where you are signed in 3" in text
+    assert "Sessions 3" in text
     assert (answer.status_code, answer["Location"]) == (302, page)
     assert family_of_access(robot.access) is None
     assert family_of_access(ours.access) is not None
@@ -132,12 +132,12 @@ def test_sign_ins_over_the_api_are_shown_and_ended_one_by_one(grace: User, page:
 def test_all_others_includes_the_clients_of_the_api(grace: User, page: str) -> None:
     here, pair = browser(grace), issue_pair(user=grace, user_agent="curl/8.5.0")
 
-    assert "Sign out all others" in here.get(page).text
+    assert "Sign out all other sessions" in here.get(page).text
     answer = here.post(f"{page}sessions/end-others/", follow=True)
 
     assert "Signed out in 1 other place." in answer.text
     assert (is_signed_in(here), family_of_access(pair.access)) == (True, None)
-    assert "Sign out all others" not in answer.text
+    assert "Sign out all other sessions" not in answer.text
     assert AuditEntry.objects.get(action="session.ended", actor=grace).data == {"count": 1}
 
 
@@ -149,7 +149,7 @@ def test_tokens_that_are_good_no_more_are_not_listed(grace: User, page: str) -> 
     families.filter(user_agent="revoked/1").update(revoked_at=timezone.now())
     families.filter(user_agent="before/1").update(session_hash="of another password")
 
-    assert "Where you are signed in 1" in " ".join(Page(browser(grace).get(page).text).text.split())
+    assert "Sessions 1" in " ".join(Page(browser(grace).get(page).text).text.split())
 
 
 def test_somebody_elses_client_is_none_of_yours(grace: User, page: str) -> None:

@@ -318,7 +318,7 @@ def test_a_provider_that_fails_leaves_nobody_with_an_error_page_of_ours(provider
     answer = client.get(back)
 
     assert answer.status_code == 401
-    assert "Start it once more" in answer.content.decode()
+    assert "Please try again" in answer.content.decode()
 
 
 def test_buttons_are_there_only_for_configured_providers(provider: OAuthStandIn) -> None:

@@ -81,7 +81,7 @@ def test_an_unverified_address_is_sent_its_link_and_refused(db: None) -> None:
     answer = sign_in(new.email)
 
     assert (answer.status_code, answer.json()["code"]) == (403, "email_not_verified")
-    assert answer.json()["detail"] == "We sent you a link. Open it to finish."
+    assert answer.json()["detail"] == "We’ve sent you a link. Open it to finish."
     assert [message.to for message in mail.outbox] == [["new@example.com"]]
     assert TokenFamily.objects.exists() is False
 

@@ -85,7 +85,7 @@ def test_only_those_who_manage_the_team_make_keys(client, team, bob):
     assert not ApiKey.objects.exists()
     shown = client.get(page("api_keys")).content.decode()
     assert "make or revoke API keys" in shown
-    assert "Create the key" not in shown
+    assert "Create key" not in shown
 
 
 def test_revoking_asks_first(as_alice, team):
@@ -224,7 +224,7 @@ def test_a_member_is_told_their_own_role_on_the_keys_page(bob, team):
 
     shown = client.get("/t/acme/settings/api-keys/").content.decode()
 
-    assert "You are a member in this team, so you can look but not make or revoke API keys." in shown
+    assert "You are a member in this team, so you can view but not make or revoke API keys." in shown
 
 
 # ---- People, and the end of a team
@@ -288,13 +288,13 @@ def test_a_team_is_deleted_when_its_name_is_typed(as_alice, team, alice):
     asked = as_alice.get(page("team_delete")).text
     wrong = as_alice.post(page("team_delete"), {"confirm": "acme"})
     team.refresh_from_db()
-    assert ("1 person loses access" in asked, "It is your only team" in asked) == (True, True)
+    assert ("1 person loses access" in asked, "This is your only team" in asked) == (True, True)
     assert (wrong.status_code, team.removed_at) == (422, None)
 
     gone = as_alice.post(page("team_delete"), {"confirm": "Acme"}, follow=True)
 
     assert gone.redirect_chain[-1][0] == "/teams/new/"
-    assert "You are in no team right now." in gone.text
+    assert "You’re not in a team." in gone.text
     assert as_alice.get(page("team_settings")).status_code == 404
 
 

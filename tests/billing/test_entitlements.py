@@ -260,11 +260,11 @@ def test_forms_warn_before_and_offer_a_larger_plan_at_the_refusal(page: Client, 
     start = page.get("/t/acme/runs/new/").content.decode()
     refused = page.post("/t/acme/agents/new/?role=", _agent_form())
 
-    assert "See the plans" not in quiet
-    assert "Nearly all of your plan is in use.</strong> Runs this month: 160 of 200." in start
+    assert "View plans" not in quiet
+    assert "You’re close to your plan’s limit.</strong> Runs this month: 160 of 200." in start
     assert refused.status_code == 422
     html = refused.content.decode()
-    assert "Your plan is full." in html
+    assert "You’ve reached your plan’s limit." in html
     assert 'href="/t/acme/settings/plan/"' in html
     assert Agent.objects.count() == 1
 
@@ -275,8 +275,8 @@ def test_who_invites_is_told_that_the_seats_are_taken(page: Client, free: Team) 
 
     full = page.get("/t/acme/settings/members/").content.decode()
 
-    assert "See the plans" not in quiet
-    assert "Your plan is full.</strong> People: 3 of 3." in full
+    assert "View plans" not in quiet
+    assert "You’ve reached your plan’s limit.</strong> People: 3 of 3." in full
 
 
 def test_nobody_is_invited_to_a_seat_that_is_not_there(api: Api, page: Client, free: Team, bob: User) -> None:
@@ -291,7 +291,7 @@ def test_nobody_is_invited_to_a_seat_that_is_not_there(api: Api, page: Client, f
     assert (said["entitlement"], said["used"], said["limit"], said["plan"]) == ("seats", 3, 3, "free")
     assert "Open invitations count. Revoke one" in said["detail"]
     html = form.content.decode()
-    assert "Your plan is full.</strong> People: 3 of 3." in html
+    assert "You’ve reached your plan’s limit.</strong> People: 3 of 3." in html
     assert 'href="/t/acme/settings/plan/"' in html
     assert "Open invitations count. Revoke one" in html
     assert OutgoingMail.objects.count() == 1

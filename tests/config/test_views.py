@@ -108,7 +108,7 @@ def test_home_without_a_team_leads_to_making_one(client, db):
     answer = client.get("/home/", follow=True)
 
     assert answer.redirect_chain == [("/teams/new/", 302)]
-    assert "You are in no team right now." in answer.content.decode()
+    assert "You’re not in a team." in answer.content.decode()
 
 
 def test_the_styleguide_is_for_operators(client, alice):
@@ -163,7 +163,7 @@ class TestAccounts:
 
         link = re.search(r"https?://[^/\s]+(/accounts/confirm-email/\S+)", mail.outbox[0].body)[1]
         assert mail.outbox[0].subject == "Confirm your email address"
-        assert "Is this you?" in client.get(link).content.decode()
+        assert "Confirm your email" in client.get(link).content.decode()
         client.post(link)
 
         client.logout()
@@ -181,7 +181,7 @@ class TestAccounts:
         client.post(form.request["PATH_INFO"], {"password1": "another good one", "password2": "another good one"})
         alice.refresh_from_db()
         assert alice.check_password("another good one")
-        assert "That link no longer works" in client.get(link, follow=True).content.decode()
+        assert "This link no longer works" in client.get(link, follow=True).content.decode()
 
     def test_an_unknown_address_looks_the_same(self, client, alice):
         known = client.post("/accounts/password/reset/", {"email": "alice@example.com"}, follow=True)

@@ -69,7 +69,7 @@ def test_a_run_is_forked_from_its_middle_and_compared(
         expect(page.get_by_label("Continue after")).to_be_visible()
         page.get_by_label("Result of the tool").fill("The disk is full.")
         look(page, shot, "fork-2-form")
-        page.get_by_role("button", name="Start the fork").click()
+        page.get_by_role("button", name="Start fork").click()
 
         expect(page.get_by_text("The steps before it were taken over")).to_be_visible()
         expect(page.locator("#run-status")).to_contain_text("Done")
@@ -96,7 +96,7 @@ def test_many_runs_are_chosen_and_cancelled(open_page: Open, shot, alice: User, 
     page.get_by_role("checkbox", name="Choose Count the tickets of store 0").check()
     expect(bar).to_contain_text("1 chosen")
     expect(bar.get_by_role("button", name="Compare")).to_be_disabled()
-    page.get_by_role("checkbox", name="Choose all on this page").check()
+    page.get_by_role("checkbox", name="Select all on this page").check()
     expect(bar).to_contain_text("5 chosen")
     look(page, shot, "bulk-1-chosen")
     bar.get_by_role("button", name="Cancel…").click()

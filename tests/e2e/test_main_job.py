@@ -112,7 +112,7 @@ def test_a_run_that_waits_survives_the_death_of_everything(
 
     page.goto(where)
     dock.get_by_role("button", name="refunded", exact=True).click()
-    expect(dock.get_by_role("button", name=re.compile("^Do not allow"))).to_be_visible(timeout=PATIENT)
-    dock.get_by_role("button", name=re.compile("^Do not allow")).click()
+    expect(dock.get_by_role("button", name=re.compile("^Don’t allow"))).to_be_visible(timeout=PATIENT)
+    dock.get_by_role("button", name=re.compile("^Don’t allow")).click()
     expect(page.get_by_text("Done", exact=True).first).to_be_visible(timeout=PATIENT)
     shoot(page, "6-after-the-crash")

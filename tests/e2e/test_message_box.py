@@ -44,7 +44,7 @@ def live(open_page: Open, alice, run):
 
 def test_ctrl_enter_sends_once_and_the_message_is_in_the_activity(live, run):
     page = live()
-    area = page.get_by_label("Tell the agent something")
+    area = page.get_by_label("Message the agent")
 
     area.fill("Only May.")
     area.press("Enter")
@@ -105,14 +105,14 @@ def test_a_toast_covers_nothing_that_can_be_pressed(live, shot, run, look, reque
     page = live(**look)
     toast = page.locator(".toast")
 
-    expect(page.get_by_label("Tell the agent something")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_label("Message the agent")).to_be_in_viewport(ratio=1)
     page.locator("#run-details .copy-id").dispatch_event("click")
     expect(toast).to_be_visible()
     shot(page, f"toast-run-{request.node.callspec.id}", whole=False)
     assert page.evaluate(COVERED) == []
 
     page.goto("/t/acme/settings/team/")
-    lowest = page.get_by_role("link", name="Delete the team…")
+    lowest = page.get_by_role("link", name="Delete team…")
     lowest.scroll_into_view_if_needed()
     place = lowest.bounding_box()
     page.set_viewport_size({"width": page.viewport_size["width"], "height": round(place["y"] + place["height"]) + 80})
@@ -126,7 +126,7 @@ def test_a_toast_covers_nothing_that_can_be_pressed(live, shot, run, look, reque
 @LOOKS
 def test_words_being_written_stay_when_the_run_asks_or_ends(live, shot, run, look, request):
     page = live(**look)
-    area = page.get_by_label("Tell the agent something")
+    area = page.get_by_label("Message the agent")
     area.fill("Leave out the")
 
     ask(run, "Which column?")
@@ -143,7 +143,7 @@ def test_words_being_written_stay_when_the_run_asks_or_ends(live, shot, run, loo
 
 def test_too_long_is_said_before_it_is_sent_and_a_draft_outlives_a_reload(live, run):
     page = live()
-    area = page.get_by_label("Tell the agent something")
+    area = page.get_by_label("Message the agent")
 
     area.fill("x" * 20_001)
     area.press("Control+Enter")
@@ -164,7 +164,7 @@ def test_without_javascript_it_is_sent_too(open_page: Open, alice, run):
     page = open_page(alice, scripts=False)
     page.goto(path(run))
 
-    page.get_by_label("Tell the agent something").fill("Only May.")
+    page.get_by_label("Message the agent").fill("Only May.")
     page.get_by_role("button", name="Send", exact=True).click()
 
     expect(page.locator("#run-activity")).to_contain_text("Only May.")

@@ -170,7 +170,7 @@ def test_a_key_is_shown_once_even_after_a_reload(open_page: Open, alice, desk):
     page = open_page(alice)
     page.goto("/t/acme/settings/api-keys/")
     page.get_by_label("Name").fill("Warehouse scripts")
-    page.get_by_role("button", name="Create the key").click()
+    page.get_by_role("button", name="Create key").click()
 
     expect(page.locator("[data-token]")).to_have_text(re.compile(r"^dh_[0-9a-f]{10}_[\w-]{43}$"))
     page.reload()
@@ -195,7 +195,7 @@ def test_from_signing_in_to_a_first_run(open_page: Open, shot, alice, team):
 
     expect(page.get_by_role("heading", name="Hand Ada some work")).to_be_visible()
     expect(page.get_by_label("Use the example file")).to_be_checked()
-    page.get_by_role("button", name="Start the work").click()
+    page.get_by_role("button", name="Start first run").click()
     page.wait_for_url("**/t/acme/runs/*/")
 
 
@@ -224,7 +224,7 @@ def test_everything_works_without_scripts(open_page: Open, alice, desk):
     page.goto("/t/acme/agents/")
     page.get_by_role("searchbox").fill("nobody")
     page.get_by_role("button", name="Apply").click()
-    expect(page.get_by_text("No agent fits.")).to_be_visible()
+    expect(page.get_by_text("No agents match these filters.")).to_be_visible()
     page.get_by_role("link", name="Clear filters").click()
 
     page.get_by_role("link", name="Ana", exact=True).click()

@@ -264,7 +264,7 @@ def test_the_page_follows_to_the_newest_line_and_the_message_box(open_page: Open
 
     say(run, 60, 61)
 
-    newest, box = page.locator("#run-activity > li").last, page.get_by_label("Tell the agent something")
+    newest, box = page.locator("#run-activity > li").last, page.get_by_label("Message the agent")
     expect(newest).to_contain_text("Word 61.")
     page.wait_for_function(AT_END)
     expect(newest).to_be_in_viewport(ratio=1)

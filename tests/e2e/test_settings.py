@@ -53,9 +53,9 @@ def security(one: Somebody) -> None:
     expect(one.page.get_by_text("This one")).to_be_visible()
     one.page.get_by_role("link", name="Change…").click()
     one.page.get_by_label("Current password").fill(PASSWORD)
-    for field in ("New password", "The same again"):
+    for field in ("New password", "Repeat the password"):
         one.page.get_by_label(field).fill(f"{one.word} tall ships sail")
-    one.page.get_by_role("button", name="Save the password").click()
+    one.page.get_by_role("button", name="Save password").click()
     expect(one.page).to_have_title("Security · Deskhand")
     expect(one.page.get_by_text("This one")).to_be_visible()
 
@@ -81,16 +81,16 @@ def members(one: Somebody) -> None:
     one.open("Members")
     friend = f"friend@{one.word.lower()}.example"
     one.page.get_by_label("Email address").fill(friend)
-    one.page.get_by_role("button", name="Send the invitation").click()
+    one.page.get_by_role("button", name="Send invitation").click()
     expect(one.page.get_by_text(friend, exact=True)).to_be_visible()
     one.page.get_by_role("button", name="Revoke the invitation").click()
-    expect(one.page.get_by_text("Nobody is invited right now")).to_be_visible()
+    expect(one.page.get_by_text("No open invitations")).to_be_visible()
 
 
 def api_keys(one: Somebody) -> None:
     one.open("API keys")
     one.page.get_by_label("Name").fill(f"{one.word} scripts")
-    one.page.get_by_role("button", name="Create the key").click()
+    one.page.get_by_role("button", name="Create key").click()
     expect(one.page.locator("[data-token]")).to_have_text(re.compile("^dh_"))
     one.page.reload()
     expect(one.page.locator("[data-token]")).to_have_count(0)

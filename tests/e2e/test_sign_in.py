@@ -33,7 +33,7 @@ def open_security(page: Page) -> None:
 
 
 def confirm(page: Page) -> None:
-    expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
+    expect(page.get_by_role("heading", name="Confirm it’s you")).to_be_visible()
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Continue").click()
 
@@ -79,7 +79,7 @@ def test_a_code_of_the_app_is_the_second_step(open_page: Open, shot: Any) -> Non
     secret = page.locator("[data-secret]").inner_text()
     shot(page, "totp-light")
     page.get_by_label("Code").fill(totp(secret))
-    page.get_by_role("button", name="Switch it on").click()
+    page.get_by_role("button", name="Turn on").click()
     codes = page.locator("pre").inner_text().split()
     shot(page, "recovery-codes-light")
     with page.expect_download() as download:
@@ -112,9 +112,9 @@ def test_a_passkey_is_a_second_step_and_signs_in_alone(open_page: Open, server: 
     page.get_by_label("Name").fill("Work laptop")
     shot(page, "passkey-light")
     page.get_by_role("button", name="Add it").click()
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I’ve saved them").click()
     expect(page.get_by_text("Work laptop", exact=False).first).to_be_visible()
-    expect(page.get_by_text("Signs in alone")).to_be_visible()
+    expect(page.get_by_text("Signs in without a password")).to_be_visible()
     shot(page, "security-light")
 
     sign_out(page)

@@ -240,7 +240,7 @@ class TestAgent:
     def test_it_goes_back_to_an_old_version(self, as_bob, team):
         agent = AgentFactory(team=team, version__instructions="As it was.")
         as_bob.post(page("agent_edit", agent_id=agent.pk), filled())
-        assert "Go back to this version" in text(as_bob.get(page("agent_detail", agent_id=agent.pk)))
+        assert "Restore this version" in text(as_bob.get(page("agent_detail", agent_id=agent.pk)))
 
         as_bob.post(page("agent_restore", agent_id=agent.pk, number=1))
 

@@ -105,7 +105,7 @@ def test_two_runs_side_by_side(api: Api, two: list[Run]) -> None:
     told = api.get(f"{RUNS}{left.pk}/compare/?with={right.pk}").json()
 
     assert (told["left"], told["right"], told["is_live"]) == (str(left.pk), str(right.pk), True)
-    assert told["settings"] == [{"name": "Most it may cost", "left": f"${left.max_cost_usd}", "right": "$0.50"}]
+    assert told["settings"] == [{"name": "Maximum cost", "left": f"${left.max_cost_usd}", "right": "$0.50"}]
     assert [(line["kind"], line["text"]) for line in told["prompt"]["lines"]] == [
         ("del", "Look at May."),
         ("add", "Look at June."),

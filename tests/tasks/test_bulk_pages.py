@@ -100,7 +100,7 @@ def test_nothing_chosen_or_nothing_to_do_is_said(as_alice: Client, five: list[Ru
     wrong = five[4:] if address == CANCEL else five[:1]
     before = statuses(five)
 
-    assert "Choose runs in the list first." in as_alice.get(address).text
+    assert "Select runs in the list first." in as_alice.get(address).text
     assert "Nothing to" in as_alice.post(address, ids(wrong)).text
     assert statuses(five) == before
     assert Run.objects.count() == 5

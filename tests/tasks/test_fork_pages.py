@@ -182,7 +182,7 @@ def test_a_replay_says_that_it_costs_nothing_and_ends_on_the_new_run(as_alice: C
     answer = as_alice.post(url("run_replay", run))
 
     replay = made_from(run)
-    assert "nothing goes over the network, and it costs nothing" in asked.text
+    assert "nothing is sent, and it’s free" in asked.text
     assert (replay.kind, replay.recordings.count()) == (RunKind.REPLAY, 3)
     assert answer["Location"] == url("run_detail", replay)
     assert "A replay of" in Page(as_alice.get(url("run_detail", replay)).text).text

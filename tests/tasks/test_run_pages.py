@@ -210,7 +210,7 @@ def test_a_live_run_is_not_run_again(as_alice, agent):
 def test_the_receipt_and_the_bundle_are_downloads_of_the_team(as_alice, agent):
     run = RunFactory(agent=agent)
 
-    assert "Each model call becomes one line" in as_alice.get(url("run_receipt", run)).text
+    assert "Each model call is one line" in as_alice.get(url("run_receipt", run)).text
     response = as_alice.get(url("run_bundle", run))
     assert response["Content-Disposition"] == f'attachment; filename="run-{run.pk}.tar.gz"'
     assert b"run.json" in gzip.decompress(b"".join(response))
@@ -321,7 +321,7 @@ def test_the_list_asks_a_constant_number_of_times(as_alice, agent, django_assert
 
 def test_an_empty_list_teaches(as_alice, team):
     assert "No runs yet" in as_alice.get(url("run_list")).text
-    assert "No run fits" in as_alice.get(url("run_list"), {"status": "failed"}).text
+    assert "No runs match" in as_alice.get(url("run_list"), {"status": "failed"}).text
 
 
 # ---- A new run
@@ -380,7 +380,7 @@ def test_a_paused_agent_is_not_offered(as_alice, team, agent):
     agent.status = "paused"
     agent.save()
 
-    assert "Nobody to hand it to yet" in as_alice.get(url("run_new")).text
+    assert "No agent available" in as_alice.get(url("run_new")).text
 
 
 def test_a_file_is_uploaded_before_the_form_is_sent(as_alice, as_viewer, team):

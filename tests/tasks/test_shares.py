@@ -74,7 +74,7 @@ def test_an_owner_sees_whose_links_are_open_and_closes_those_of_people_who_left(
     assert "2 links are closed." in answer.text
     assert list(RunShare.objects.filter(revoked_at=None)) == [made[alice]]
     as_alice.post(f"/t/acme/settings/links/{made[alice].pk}/close/")
-    assert "No link is open" in as_alice.get("/t/acme/settings/links/").text
+    assert "No open links" in as_alice.get("/t/acme/settings/links/").text
     assert AuditEntry.objects.filter(action="run.unshared").count() == 4
 
 

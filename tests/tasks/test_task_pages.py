@@ -67,7 +67,7 @@ def test_the_list_is_searched_and_filtered(as_alice, team, task):
 
     assert "Weekly digest" not in as_alice.get(url("task_list"), {"q": "refund"}).text
     assert "Refund drivers" not in as_alice.get(url("task_list"), {"agent": other.agent_id}).text
-    assert "No task fits" in as_alice.get(url("task_list"), {"q": "nothing like that"}).text
+    assert "No tasks match" in as_alice.get(url("task_list"), {"q": "nothing like that"}).text
 
 
 def test_the_list_asks_a_constant_number_of_times(as_alice, agent, django_assert_max_num_queries):
@@ -200,7 +200,7 @@ def test_the_page_asks_for_what_the_task_needs(as_alice, task):
     }
     assert inputs["value-words"]["value"] == "180"
     assert [o["value"] for o in page.all("option")] == ["May", "June"]
-    assert "no run to go by yet" in page.text
+    assert "no runs yet" in page.text
 
 
 def test_running_it_fills_the_prompt_and_attaches_the_file(as_alice, task):
