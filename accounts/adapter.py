@@ -18,7 +18,7 @@ from django.urls import reverse
 from accounts import mail
 from accounts.errors import Conflict
 from accounts.models import User
-from accounts.services import rates, teams
+from accounts.services import known_addresses, rates, teams
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +36,25 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """allauth counts wrong passwords in Valkey. While that is away each process counts every try."""
-        for who in (f"address:{rates.address_of(request)}", f"email:{credentials.get('email', '')}".lower()):
+        counted = self._get_login_attempts_cache_key(request, **credentials)
+        for who in (f"address:{rates.address_of(request)}", f"email:{counted}"):
             usage = rates.spend("sign_in", who)
             if usage.is_alone and usage.is_over:
                 raise self.validation_error("too_many_login_attempts")
         super().pre_authenticate(request, **credentials)
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Under which name wrong passwords of an account are counted (docs/security.md, Signing in).
+
+        Tries from addresses that its owner never signed in from share one count; each known address and each signed-in
+        browser of the owner has its own, which guesses from elsewhere cannot fill. The request's Host, which allauth
+        counts apart, is the caller's to choose.
+        """
+        email = str(credentials.get("email", "")).lower()
+        user = getattr(request, "user", None)
+        if isinstance(user, User) and user.email == email:
+            return f"signed-in|{email}"
+        return f"{rates.here()}|{email}" if known_addresses.is_known(email) else email
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """A new person and their personal team, in one transaction: there is never the one without the other."""

@@ -28,6 +28,7 @@ from accounts.models import (
     AuditHead,
     IdempotencyRecord,
     Invitation,
+    KnownAddress,
     MailStatus,
     Membership,
     Notification,
@@ -349,6 +350,13 @@ class TokenFamilyAdmin(ReadOnlyAdmin):
             audit.record_person(person=family.user, actor=operator, action="session.ended", count=1)
 
         each(request, queryset, revoke, "revoked")
+
+
+@admin.register(KnownAddress)
+class KnownAddressAdmin(ReadOnlyAdmin):
+    list_display = ["user", "address", "last_used_at"]
+    list_select_related = ["user"]
+    search_fields = ["user__email", "address"]
 
 
 @admin.register(AuditEntry)

@@ -25,7 +25,7 @@ from django.http import HttpRequest
 
 from accounts import audit
 from accounts.models import User
-from accounts.services import credentials
+from accounts.services import credentials, known_addresses
 from accounts.services.one_time_codes import USED_STEP
 
 
@@ -33,6 +33,7 @@ from accounts.services.one_time_codes import USED_STEP
 def record_sign_in(user: User, sociallogin: Any = None, **_: Any) -> None:
     """A failed one is not recorded: anybody could fill the log of a team whose members they know."""
     audit.record_person(person=user, actor=user, action="session.signed_in", by=_way(sociallogin))
+    known_addresses.remember(user)
 
 
 def _way(sociallogin: Any) -> str:
@@ -48,6 +49,7 @@ def record_sign_out(user: User | None, **_: Any) -> None:
 @receiver([password_changed, password_set, password_reset])
 def end_other_sessions(request: HttpRequest, user: User, **_: Any) -> None:
     credentials.end_sessions(user, keep=request.session.session_key or "")
+    known_addresses.forget_others(user)
     audit.record_person(person=user, actor=user, action="person.password_changed")
 
 

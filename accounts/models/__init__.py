@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from accounts.models.addresses import KnownAddress
 from accounts.models.audit import AuditEntry, AuditHead
 from accounts.models.base import TeamScopedModel, TeamScopedQuerySet, Viewer
 from accounts.models.invitations import Invitation
@@ -16,6 +17,7 @@ __all__ = [
     "Channel",
     "IdempotencyRecord",
     "Invitation",
+    "KnownAddress",
     "MailStatus",
     "Membership",
     "NoticeKind",

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.models import ApiKey, User
-from accounts.services import keys, tokens
+from accounts.services import keys, known_addresses, tokens
 
 
 @transaction.atomic
@@ -28,6 +28,7 @@ def claim_account(email: str) -> User | None:
     user.set_unusable_password()  # ends sessions and sockets too: they carry a mark of the password
     user.save(update_fields=["password"])
     forget_identities(user)
+    known_addresses.forget_others(user)
     end_access(user, actor=user)
     address, _ = EmailAddress.objects.update_or_create(
         user=user, email=user.email, defaults={"verified": True, "primary": True}

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from allauth.core.internal.ratelimit import get_ip
+from allauth.core.internal.ratelimit import get_ip, truncate_ip
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 
 from accounts.errors import AppError, Unavailable
+from accounts.tracing import current_address
 
 SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 
@@ -121,6 +122,11 @@ def require(kind: str, who: str) -> None:
 def address_of(request: HttpRequest) -> str:
     """Where the request comes from, behind as many proxies as the operator has (`TRUSTED_PROXY_COUNT`)."""
     return str(get_ip(request))
+
+
+def here() -> str:
+    """The address of the request that is being served, as `address_of` writes it; empty in jobs and commands."""
+    return str(truncate_ip(current_address.get()))
 
 
 def parse_rate(rate: str) -> tuple[int, int]:

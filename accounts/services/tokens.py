@@ -23,6 +23,7 @@ from django.utils.crypto import salted_hmac
 from accounts import audit
 from accounts.errors import AppError
 from accounts.models import TokenFamily, User
+from accounts.services import known_addresses
 
 log = logging.getLogger(__name__)
 ALGORITHM = "HS256"
@@ -55,6 +56,7 @@ def issue_pair(*, user: User, user_agent: str = "") -> Pair:
         expires_at=now + settings.REFRESH_TOKEN_LIFETIME,
     )
     audit.record_person(person=user, actor=user, action="session.signed_in", by="token")
+    known_addresses.remember(user)
     return _pair(family)
 
 
