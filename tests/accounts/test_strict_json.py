@@ -94,6 +94,7 @@ def test_what_is_read(text: str | bytes, value: Any) -> None:
     assert str(found) == str(value)
 
 
+@pytest.mark.promise("G23")
 @pytest.mark.parametrize(
     ("text", "why"),
     [

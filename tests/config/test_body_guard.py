@@ -101,6 +101,7 @@ def flood(connection: socket.socket, size: int, *, chunked: bool) -> int:
     return sent
 
 
+@pytest.mark.promise("G23")
 @pytest.mark.attack(54)
 @pytest.mark.parametrize("path", ["/", "/api/v1/runs/", "/nowhere/at/all/"])
 @pytest.mark.parametrize("chunked", [True, False])

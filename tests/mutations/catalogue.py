@@ -21,6 +21,7 @@ HINTS, LIMITS, PEOPLE = (f"tests/tasks/test_engine_{name}.py::" for name in ("hi
 LOST, STOPPING = (f"tests/tasks/test_engine_{name}.py::" for name in ("recovery", "stopping"))
 ADMISSION, CAPS, OWNERS, TOGETHER = (f"tests/races/test_{n}.py::" for n in ("admission", "caps", "owners", "people"))
 CLAUDE, CLOCK, LIVE = (f"tests/tasks/test_{name}.py::" for name in ("anthropic_run", "periodic", "hub"))
+BOUNDS = "tests/agents/test_runtime_anthropic_bounds.py::"
 INTAKE, LEDGER = (f"tests/tasks/test_engine_{name}.py::" for name in ("intake", "ledger"))
 OUTAGES = "tests/tasks/test_outages.py::"
 OUTAGES_OF_MODELS = "tasks/engine/outages.py"
@@ -295,6 +296,22 @@ MUTATIONS = (
     _m("G22", "a count that cannot be is none", "agents/runtimes/anthropic/answer.py",
        "if 0 < value <= MOST_TOKENS else 0", "if 0 < value else 0",
        f"{LEDGER}test_an_answer_without_a_count_costs_an_estimate"),
+
+    _m("G23", "the characters of an answer are counted", "agents/runtimes/anthropic/answer.py",
+       "if self._chars_left < 0:", "if False:",
+       f"{BOUNDS}test_an_answer_without_an_end_is_cut_at_what_it_can_be"),
+    _m("G23", "the events of an answer are counted", "agents/runtimes/anthropic/runtime.py",
+       "if count > bounds.events:", "if False:",
+       f"{BOUNDS}test_an_answer_without_an_end_is_cut_at_what_it_can_be"),
+    _m("G23", "the bytes of an answer are counted", "agents/runtimes/anthropic/runtime.py",
+       "response.stream = Bounded(response.stream, bounds.total_bytes)", "pass",
+       f"{BOUNDS}test_an_answer_without_an_end_is_cut_at_what_it_can_be"),
+    _m("G23", "an error is read no further than its start", "agents/runtimes/anthropic/runtime.py",
+       'event_hooks={"response": [bound_error]}', "event_hooks={}",
+       f"{BOUNDS}test_an_error_is_read_no_further_than_its_start"),
+    _m("G23", "JSON has a depth", "accounts/strict_json.py",
+       "    if left == 0:\n        raise NotStorable(_too_deep(most))\n", "",
+       "tests/accounts/test_strict_json.py::test_what_is_refused_and_why"),
 
     _m("admission", "teams take turns", SQL,
        "ORDER BY turn, priority DESC, queued_at LIMIT", "ORDER BY priority DESC, queued_at LIMIT",

@@ -18,6 +18,7 @@ from tests.standins.anthropic import (
     AnthropicStandIn,
     Broken,
     Refused,
+    endless,
     message,
     text,
     thinking,
@@ -94,6 +95,21 @@ def test_faults_are_tried_again_and_only_answers_are_paid(claude: AnthropicStand
     assert (claude.count, types(run).count("model.started"), types(run).count("error")) == (5, 5, 4)
     assert [record.provider_id for record in ledger(run, "charged")] == claude.finished
     assert len(ledger(run, "unknown")) == 2
+    assert run.cost_usd == ledger(run, "charged")[0].cost_usd
+
+
+@pytest.mark.promise("G23")
+def test_an_answer_without_an_end_is_told_to_the_run_and_the_books(claude: AnthropicStandIn, begin: Start) -> None:
+    claude.answer(endless("text"), message(text("Twelve refunds.")))
+
+    run = settled(begin(), "succeeded", "failed", seconds=60)
+
+    assert (run.status, run.output, claude.count) == ("succeeded", "Twelve refunds.", 2)
+    told = last(run, "error")
+    assert (told["code"], told["will_retry"]) == ("model_too_long", True)
+    assert "more than its answer may hold" in told["detail"]
+    assert [record.step_key for record in ledger(run, "unknown")] == [f"{run.pk}:1:1"]
+    assert [record.step_key for record in ledger(run, "charged")] == [f"{run.pk}:1:2"]
     assert run.cost_usd == ledger(run, "charged")[0].cost_usd
 
 

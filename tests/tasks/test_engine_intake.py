@@ -309,6 +309,7 @@ def test_an_id_that_is_used_again_in_a_later_turn_is_replaced(driver: Any, scrip
     assert list(calls) == [("toolu_1", "a.txt"), ("call_3_1", "b.txt"), ("call_5_1", "c.txt")]
 
 
+@pytest.mark.promise("G23")
 @pytest.mark.parametrize("name", ["t" * 500, "write file", "write.file", "", None, "a\0b", "write_file\n"])
 def test_a_tool_name_is_bounded_in_what_goes_back(claude: AnthropicStandIn, begin: Begin, name: Any) -> None:
     arguments = {"path": "a.txt", "content": "x"}

@@ -135,6 +135,7 @@ def test_a_cancelled_run_stops_its_call() -> None:
         call("spin", cancelled=lambda: next(calls, True))
 
 
+@pytest.mark.promise("G23")
 def test_output_and_files_are_limited() -> None:
     with pytest.raises(ToolFailed, match="too large"):
         call("flood")

@@ -53,6 +53,7 @@ def test_arguments_that_do_not_fit_run_nothing(ctx: ToolContext) -> None:
     assert result.content == "The arguments of list_files do not fit: 'pattern' must be text."
 
 
+@pytest.mark.promise("G23")
 def test_long_content_is_cut_with_a_sentence(ctx: ToolContext) -> None:
     result = runner.run_tool(
         spec(lambda *_: ToolResult(content="x" * 1100, summary="s" * 500), max_output_chars=100), ctx, {}
@@ -72,6 +73,7 @@ def test_nothing_invisible_comes_out(ctx: ToolContext) -> None:
     assert (result.content, result.summary, result.data) == ("abc", "abc", {"rows": [["abc"]]})
 
 
+@pytest.mark.promise("G23")
 def test_large_data_is_left_out(ctx: ToolContext) -> None:
     result = runner.run_tool(spec(lambda *_: ToolResult(content="c", summary="s", data={"x": "y" * 70_000})), ctx, {})
 

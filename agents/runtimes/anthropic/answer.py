@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from accounts import strict_json
+from agents.runtimes.anthropic.bounds import TooLong
 from agents.runtimes.base import Block, Stop
 from billing.pricing import Tokens
 
@@ -21,6 +22,14 @@ STOPS = {
 CUT = (Stop.MAX_TOKENS, Stop.CONTEXT_OVERFLOW)
 MAX_DETAIL = 2000
 MAX_ID, MAX_MODEL = 120, 80
+MOST_CHARS = 4_000_000
+COUNTED = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "cache_creation",
+)
 MOST_TOKENS = 100_000_000
 """More than any model reads or writes in one call. A count above it is none."""
 
@@ -32,9 +41,11 @@ class Malformed(Exception):
 class Answer:
     """One message, as far as its events have come."""
 
-    def __init__(self, on_text: Callable[[str], None]) -> None:
+    def __init__(self, on_text: Callable[[str], None], *, most_chars: int = MOST_CHARS) -> None:
         self._on_text = on_text
+        self._most_chars = self._chars_left = most_chars
         self._half = ""
+        self._size = 0
         self._blocks: list[dict[str, Any]] = []
         self._pieces: list[dict[str, list[Any]]] = []
         self._usage: dict[str, Any] = {}
@@ -45,8 +56,9 @@ class Answer:
         self.detail = ""
         self.is_complete = False
 
-    def take(self, event: Mapping[str, Any]) -> None:
-        """One more event, or Malformed."""
+    def take(self, event: Mapping[str, Any], *, size: int = 0) -> None:
+        """One more event, of so many characters; or Malformed, or TooLong."""
+        self._size = size
         try:
             self._take(event)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -110,12 +122,16 @@ class Answer:
         self._has_begun = True
         self.message_id = _named(message.get("id"), MAX_ID)
         self.model = _named(message.get("model"), MAX_MODEL)
-        self._usage.update(message.get("usage") or {})
+        self._note_usage(message.get("usage") or {})
+
+    def _note_usage(self, usage: Mapping[str, Any]) -> None:
+        self._usage.update({name: usage[name] for name in COUNTED if usage.get(name) is not None})
 
     def _open(self, index: int, block: Mapping[str, Any]) -> None:
         if index != len(self._blocks):
             raise Malformed(f"Block {index} came after {len(self._blocks)} blocks.")
         _text(block["type"])
+        self._keep(self._size)
         self._blocks.append(dict(block))
         pieces: dict[str, list[Any]] = {}
         for name in ("text", "thinking"):
@@ -129,16 +145,28 @@ class Answer:
         block, pieces = self._blocks[index], self._pieces[index]
         match delta["type"]:
             case "text_delta":
-                pieces.setdefault("text", []).append(_text(delta["text"]))
+                pieces.setdefault("text", []).append(self._piece(delta["text"]))
                 self._say(delta["text"])
             case "input_json_delta":
-                pieces.setdefault("input", []).append(_text(delta["partial_json"]))
+                pieces.setdefault("input", []).append(self._piece(delta["partial_json"]))
             case "thinking_delta":
-                pieces.setdefault("thinking", []).append(_text(delta["thinking"]))
+                pieces.setdefault("thinking", []).append(self._piece(delta["thinking"]))
             case "signature_delta":
-                block["signature"] = _text(delta["signature"])
+                block["signature"] = self._piece(delta["signature"])
             case "citations_delta":
+                self._keep(self._size)
                 pieces.setdefault("citations", list(block.get("citations") or ())).append(delta["citation"])
+
+    def _piece(self, value: object) -> str:
+        text = _text(value)
+        self._keep(len(text))
+        return text
+
+    def _keep(self, chars: int) -> None:
+        """Make room for so much more of the answer."""
+        self._chars_left -= chars
+        if self._chars_left < 0:
+            raise TooLong(f"It has more than {self._most_chars:,} characters.")
 
     def _say(self, text: str) -> None:
         """Pass text on in whole characters: the halves of one may come in two pieces."""
@@ -149,7 +177,7 @@ class Answer:
             self._on_text(strict_json.clean_text(text))
 
     def _finish(self, delta: Mapping[str, Any], usage: Mapping[str, Any]) -> None:
-        self._usage.update({name: count for name, count in usage.items() if count is not None})
+        self._note_usage(usage)
         self._is_output_counted = (
             usage.get("output_tokens") is not None
         )  # what a message starts with is no count of the whole

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 import httpx2
 from anthropic import APIConnectionError, APIStatusError
 
+from agents.runtimes.anthropic.bounds import TooLong
 from agents.runtimes.base import ModelError
 
 LONGEST_WAIT_S = 24 * 3600.0
@@ -31,6 +32,7 @@ TIMEOUT = Kind("timeout", True, True, "The model did not answer in time.")
 CONNECTION = Kind("connection", True, True, "The connection to the model provider broke.")
 UNREACHABLE = Kind("connection", True, False, "The model provider cannot be reached.")
 MALFORMED = Kind("malformed", True, True, "The model provider sent an answer that cannot be read.")
+TOO_LONG = Kind("too_long", True, True, "The model provider sent more than its answer may hold, so it was cut off.")
 BAD_REQUEST = Kind("bad_request", False, False, "The model provider refused the request.")
 AUTH = Kind("auth", False, False, "The model provider refused our key.")
 BILLING = Kind("billing", False, False, "The account with the model provider cannot pay.")
@@ -60,8 +62,10 @@ def of(error: Exception, *, partial: str) -> ModelError:
     """Whatever came out of a call."""
     if isinstance(error, APIStatusError):
         return _of_status(error, partial)
-    if isinstance(error, APIConnectionError | httpx2.HTTPError):
+    if isinstance(error, APIConnectionError | httpx2.HTTPError) and not isinstance(error, httpx2.SSEError):
         return _of_connection(error, partial)
+    if isinstance(error, TooLong | httpx2.SSEError):
+        return made(TOO_LONG, partial=partial, detail=str(error)[:300])
     if isinstance(error, TimeoutError):
         return made(TIMEOUT, partial=partial)
     return made(MALFORMED, partial=partial, detail=str(error)[:300])

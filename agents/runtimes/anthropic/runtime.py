@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import httpx2
-from anthropic import AnthropicError, APIStatusError, AsyncAnthropic, AsyncStream
+from anthropic import AnthropicError, APIStatusError, AsyncAnthropic, DefaultAsyncHttpxClient
 
 from accounts import strict_json
 from agents import pricing
 from agents.runtimes.anthropic import failures, wire
 from agents.runtimes.anthropic.answer import Answer, Malformed
+from agents.runtimes.anthropic.bounds import Bounded, Bounds, TooLong, bound_error
 from agents.runtimes.base import Block, OnDelta, Turn, TurnRequest, Usage
 from billing.pricing import Tokens, cost_usd
 
@@ -55,7 +56,7 @@ class AnthropicRuntime:
             raise failures.made(failures.NOT_FOUND, detail=f"There is no price for “{request.model}”.")
         if not self._api_key:
             raise failures.made(failures.AUTH, detail="Set ANTHROPIC_API_KEY, or give the agent the demo runtime.")
-        answer = Answer(on_delta)
+        answer = Answer(on_delta, most_chars=Bounds.of(request.max_tokens).chars)
         await self._call(request, answer)
         try:
             content = answer.content()
@@ -92,7 +93,7 @@ class AnthropicRuntime:
         """Fill the answer to its end, or ModelError. What breaks after the end does not matter."""
         try:
             await self._stream(wire.body(request), answer)
-        except (AnthropicError, httpx2.HTTPError, TimeoutError, Malformed, ValueError) as error:
+        except (AnthropicError, httpx2.HTTPError, TimeoutError, Malformed, TooLong, ValueError) as error:
             if not answer.is_complete:
                 raise failures.of(error, partial=answer.text) from error
         if not answer.is_complete:
@@ -105,11 +106,11 @@ class AnthropicRuntime:
             asyncio.timeout(min(self._answer_s, self._silence_s)) as patience,
             self._client().messages.with_streaming_response.create(**body) as response,
         ):
-            async for event in AsyncStream.raw_events(response.http_response):
+            async for event in _events(response.http_response, Bounds.of(body["max_tokens"])):
                 if event.event == "error":
                     raise _told(event.data, response.http_response)
-                if event.event and event.data:
-                    answer.take(strict_json.parse(event.data))
+                if event.data:
+                    answer.take(strict_json.parse(event.data), size=len(event.data))
                 # A connection that was read to its end can be used again, but nobody waits long for that.
                 wait = TAIL_S if answer.is_complete else self._silence_s
                 patience.reschedule(min(end, loop.time() + wait))
@@ -121,7 +122,9 @@ class AnthropicRuntime:
                 api_key=self._api_key,
                 base_url=self._base_url,
                 max_retries=0,
-                timeout=httpx2.Timeout(self._silence_s, connect=self._connect_s),
+                timeout=(timeout := httpx2.Timeout(self._silence_s, connect=self._connect_s)),
+                default_headers={"Accept-Encoding": "identity"},
+                http_client=DefaultAsyncHttpxClient(timeout=timeout, event_hooks={"response": [bound_error]}),
             )
         return self._clients[loop]
 
@@ -134,6 +137,23 @@ def _estimated(counted: Tokens, request: TurnRequest, content: Sequence[Block]) 
     if content and not counted.output:
         counted = replace(counted, output=min(request.max_tokens, pricing.most_tokens(content)))
     return counted
+
+
+async def _events(response: httpx2.Response, bounds: Bounds) -> AsyncIterator[httpx2.ServerSentEvent]:
+    """The events of an answer, no further than it can reach."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json" or response.headers.get("content-encoding", "identity") != "identity":
+        packed = response.headers.get("content-encoding", "plain")
+        raise Malformed(f"It is not a stream of events but {kind or 'of no type'} ({packed}).")
+    response.headers["content-type"] = "text/event-stream"  # some gateways call it something else
+    if isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = Bounded(response.stream, bounds.total_bytes)
+    count = 0
+    async for event in httpx2.EventSource(response, max_event_size=bounds.event_bytes):
+        count += 1
+        if count > bounds.events:
+            raise TooLong(f"It has more than {bounds.events:,} events.")
+        yield event
 
 
 def _told(data: str, response: httpx2.Response) -> APIStatusError:

@@ -17,6 +17,7 @@ from tests.standins.anthropic.answers import (
     Message,
     Raw,
     Refused,
+    endless,
     event,
     message,
     signature,
@@ -28,5 +29,5 @@ from tests.standins.anthropic.server import FAULTS, AnthropicStandIn, Request, s
 
 __all__ = [
     "BROKEN", "FAULTS", "OVERLOADED", "RATE_LIMITED", "Answer", "AnthropicStandIn", "Broken", "Message", "Raw",
-    "Refused", "Request", "event", "message", "serve_for_ever", "signature", "text", "thinking", "tool_use",
+    "Refused", "Request", "endless", "event", "message", "serve_for_ever", "signature", "text", "thinking", "tool_use",
 ]  # fmt: skip

@@ -110,6 +110,43 @@ class Raw:
 Answer = Message | Refused | Broken | Raw
 
 
+def endless(what: str, *, gap_s: float = 0.0, size: int = 1000) -> Raw:
+    """An answer without an end, for as long as somebody reads it."""
+    begin = event("message_start", message={"id": "msg_endless", "model": "m", "usage": {"input_tokens": 5}})
+    block, delta, words = {"type": "text", "text": ""}, {"type": "text_delta", "text": "x" * size}, "x" * size
+    head = b""
+    match what:
+        case "arguments":
+            block = {"type": "tool_use", "id": "toolu_1", "name": "list_files", "input": {}}
+            delta = {"type": "input_json_delta", "partial_json": words}
+        case "thinking":
+            block, delta = {"type": "thinking", "thinking": ""}, {"type": "thinking_delta", "thinking": words}
+        case "nothing":
+            delta = {"type": "text_delta", "text": ""}
+        case "header":
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+        case "error":
+            head = b"HTTP/1.1 503 Busy\r\ncontent-type: text/plain\r\n\r\n"
+    began = [begin, event("content_block_start", index=0, content_block=block)]
+    rest: Iterator[bytes] = itertools.repeat(event("content_block_delta", index=0, delta=delta))
+    match what:
+        case "blocks":
+            numbers = itertools.count(1)
+            opened = {"type": "text", "text": words}
+            rest = (event("content_block_start", index=n, content_block=opened) for n in numbers)
+        case "pings":
+            rest = itertools.repeat(event("ping"))
+        case "comments":
+            rest = itertools.repeat(b": nothing\n" * size)
+        case "line":
+            rest = itertools.chain([b"event: ping\ndata: "], itertools.repeat(b"x" * size))
+        case "header":
+            began, rest = [], (f"x-{n}: {words}\r\n".encode() for n in itertools.count())
+        case "error":
+            began, rest = [], itertools.repeat(b"Busy. " * size)
+    return Raw(pieces=itertools.chain(began, rest), head=head, gap_s=gap_s)
+
+
 def events(answer: Message, model: str, input_tokens: int) -> Iterator[bytes]:
     """The stream of a message, one event at a time."""
     output = sum(len(json.dumps(block)) for block in answer.content) // 4 + 1

@@ -24,6 +24,7 @@ from tests.standins.anthropic.answers import (
     Message,
     Raw,
     Refused,
+    endless,
     error_body,
     event,
     events,
@@ -47,6 +48,16 @@ FAULTS: Mapping[str, Callable[[], Answer]] = {
     "error_event": lambda: Broken(message=message(text("Then an error.")), how="error", after=4),
     "malformed": lambda: Broken(message=message(text("Then rubbish.")), how="garbage", after=4),
     "drip": lambda: Broken(message=message(text("Very slowly.")), how="drip", after=2),
+    "endless_text": lambda: endless("text"),
+    "endless_arguments": lambda: endless("arguments"),
+    "endless_thinking": lambda: endless("thinking"),
+    "endless_blocks": lambda: endless("blocks"),
+    "endless_pings": lambda: endless("pings"),
+    "endless_nothing": lambda: endless("nothing"),
+    "endless_comments": lambda: endless("comments"),
+    "endless_line": lambda: endless("line"),
+    "endless_header": lambda: endless("header"),
+    "endless_error": lambda: endless("error"),
 }
 """By the names in which `POST /__plan` takes them."""
 

@@ -65,6 +65,7 @@ def test_headers_that_would_change_the_request_are_refused(site: Site, headers: 
     assert site.requests == []
 
 
+@pytest.mark.promise("G23")
 def test_a_large_body_is_cut(site: Site) -> None:
     def flood(peer: socket.socket, _: bytes) -> None:
         peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
@@ -80,6 +81,7 @@ def test_a_large_body_is_cut(site: Site) -> None:
     assert time.monotonic() - started < 60
 
 
+@pytest.mark.promise("G23")
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_a_bomb_is_unpacked_no_further_than_the_limit(site: Site, encoding: str) -> None:
     pack = gzip.compress if encoding == "gzip" else zlib.compress
