@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from allauth.core import context as allauth_context
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -78,6 +79,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
         return _absolute(reverse("account_confirm_email", args=[emailconfirmation.key]))
+
+    def is_reauthentication_required(self, *, app: str, **more: Any) -> bool:
+        """Ask nobody who has nothing to confirm with: who signs in with Google or GitHub only may set a password."""
+        user = allauth_context.request.user
+        return bool(get_reauthentication_flows(user)) and bool(super().is_reauthentication_required(app=app, **more))
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send at once, as somebody waits for it; what the mail server does not take now goes through the outbox.

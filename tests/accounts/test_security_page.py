@@ -321,6 +321,20 @@ def test_who_has_no_password_can_set_one(provider: OAuthStandIn) -> None:
     assert [message.to for message in mail.outbox] == [[user.email]]
 
 
+def test_a_code_by_mail_does_not_confirm_who_it_is(grace: User) -> None:
+    """Whoever reads the mail would get round a second factor."""
+    client = browser(grace)
+    asked = client.get("/accounts/2fa/totp/activate/", follow=True)
+    mail.outbox.clear()
+
+    answers = [client.get("/accounts/reauthenticate/code/"), client.get("/accounts/reauthenticate/code/confirm/")]
+    answers.append(client.post("/accounts/reauthenticate/code/", {"recipient": grace.email}))
+
+    assert "reauthenticate/code" not in asked.content.decode()
+    assert [answer.status_code for answer in answers] == [403] * 3
+    assert mail.outbox == []
+
+
 def test_a_reset_takes_an_account_from_who_registered_it_before_its_owner(provider: OAuthStandIn) -> None:
     """An unverified identity made the account; the owner of the mailbox resets its password."""
     squatted = person("grace@example.com", verified=False)
