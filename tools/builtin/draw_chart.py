@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from tools import limited_process, workspace
 from tools.charts import Kind
@@ -26,9 +28,14 @@ def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
     notes = "".join(f"\nNote: {note}" for note in drawn["notes"])
     return ToolResult(
         content=f"Drew {drawn['points']:,} points as {name}.svg and {name}.png. "
-        f"Show it in a report with ![What it shows]({name}.svg).{notes}",
+        f"Show it in a report with ![What it shows]({_link(name)}.svg).{notes}",
         summary=f"Drew {name}.svg ({drawn['points']:,} points)",
-        data={"files": [f"{name}.svg", f"{name}.png"], "columns": drawn["columns"], "rows": drawn["rows"][:50]},
+        data={
+            "files": [f"{name}.svg", f"{name}.png"],
+            "columns": drawn["columns"],
+            "rows": drawn["rows"][:50],
+            "notes": drawn["notes"],
+        },
     )
 
 
@@ -74,6 +81,11 @@ def _base_name(path: str) -> str:
     for ending in (".svg", ".png"):
         name = name.removesuffix(ending)
     return workspace.normalise(name)
+
+
+def _link(name: str) -> str:
+    """The name as Markdown takes it for an address: no space and no bracket."""
+    return re.sub(r"[^\w./-]", lambda found: quote(found[0]), name)
 
 
 _COLUMN = {"type": "string", "minLength": 1, "maxLength": 200}

@@ -10,14 +10,14 @@ import datetime as dt
 import io
 import math
 import re
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 import matplotlib as mpl
 from cycler import cycler
-from matplotlib import dates, font_manager, ticker
+from matplotlib import dates, ticker
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -25,18 +25,18 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tools import workspace
-from tools.charts.spec import BARS, MAX_ROWS, Chart, Kind, Plot, arrange
-from tools.errors import ToolFailed
-from tools.tables.asking import ask
+from tools.charts import fonts
+from tools.charts.spec import BARS, MAX_ROWS, Chart, Kind, Plot, arrange, is_place
+from tools.tables.asking import TableAnswer, ask
 from tools.text import clean
 
 # Each at least 3:1 on white, and told apart with the common kinds of colour blindness in this order; lines differ in
 # marker too.
 COLOURS = ("#4457c9", "#b4690e", "#0e8577", "#b83a7e", "#5b6577", "#4f8a10", "#c8432b", "#2b7fb8")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_MORE_FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Noto Sans Arabic", "Noto Sans Devanagari")
 _PNG_DPI = 160
 _MARGIN = 0.15  # inches
+_MAX_SHOWN = 20
 INK, FAINT, GRID = "#1d2433", "#5b6577", "#e3e6ec"
 _STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -66,27 +66,49 @@ def in_child(
     notes: Sequence[str] = []
     if sql is not None:
         answer = ask(Path(root), sql, MAX_ROWS + 1, Path(scratch))
-        columns, rows, notes = (
-            [column.name for column in answer.columns],
-            [list(row) for row in answer.rows],
-            answer.notes,
-        )
+        columns, rows, notes = [column.name for column in answer.columns], _numbers(answer), answer.notes
     spec = Chart(**{**chart, "kind": Kind(chart["kind"])})
     plot = arrange(spec, columns or [], rows or [])
     svg, png = render(spec, plot)
+    if missing := fonts.choose(_all_text(spec, plot))[1]:
+        shown = (
+            missing if len(missing) <= _MAX_SHOWN else f"{missing[:_MAX_SHOWN]} and {len(missing) - _MAX_SHOWN} more"
+        )
+        notes = [
+            *notes,
+            f"No font of this server has {shown}: the PNG shows boxes instead, the SVG the reader's fonts.",
+        ]
     workspace.write(Path(root), f"{name}.svg", svg)
     workspace.write(Path(root), f"{name}.png", png)
     return {
         "columns": columns,
         "rows": rows,
-        "points": len(plot.xs) or len(plot.series[0].values),
-        "notes": list(notes),
+        "points": plot.points,
+        "notes": [*notes, *plot.notes],
     }
+
+
+def _numbers(answer: TableAnswer) -> list[list[Any]]:
+    """The rows, with numbers that JSON cannot hold exactly rounded as a chart may."""
+    numeric = [column.is_number for column in answer.columns]
+    return [
+        [_rounded(value) if is_number else value for value, is_number in zip(row, numeric, strict=True)]
+        for row in answer.rows
+    ]
+
+
+def _rounded(value: Any) -> Any:
+    return float(value) if isinstance(value, str) else value
+
+
+def _all_text(chart: Chart, plot: Plot) -> str:
+    words = [chart.title, chart.x_label, chart.y_label, chart.x, *chart.y, *(series.name for series in plot.series)]
+    return clean(" ".join([*words, *(str(x) for x in plot.xs)]))
 
 
 def render(chart: Chart, plot: Plot) -> tuple[bytes, bytes]:
     """The chart as SVG and as PNG; the same input gives the same bytes."""
-    with mpl.rc_context({**_STYLE, "font.family": _fonts()}):
+    with mpl.rc_context({**_STYLE, "font.family": fonts.choose(_all_text(chart, plot))[0]}):
         layout = ConstrainedLayoutEngine(w_pad=_MARGIN, h_pad=_MARGIN)
         figure = Figure(figsize=_size(chart, plot), layout=layout)
         axes = figure.add_subplot()
@@ -98,18 +120,12 @@ def render(chart: Chart, plot: Plot) -> tuple[bytes, bytes]:
             Kind.SCATTER: _scatter,
             Kind.HISTOGRAM: _histogram,
         }[chart.kind](axes, chart, plot)
-        _dress(axes, chart, plot)
+        _dress(figure, axes, chart, plot)
         svg, png = io.BytesIO(), io.BytesIO()
         FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         figure.dpi = _PNG_DPI
         FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
     return _tidy(svg.getvalue().decode(), chart), png.getvalue()
-
-
-def _fonts() -> list[str]:
-    """DejaVu comes with matplotlib; for scripts that it lacks, what this machine has."""
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return ["DejaVu Sans", *(name for name in _MORE_FONTS if name in installed)]
 
 
 def _size(chart: Chart, plot: Plot) -> tuple[float, float]:
@@ -127,25 +143,25 @@ def _bars(axes: Axes, chart: Chart, plot: Plot) -> None:
     slots = 1 if stacked else len(plot.series)
     above, below = [0.0] * len(plot.xs), [0.0] * len(plot.xs)
     for index, series in enumerate(plot.series):
-        values = [value or 0.0 for value in series.values]
-        base = (
-            [above[i] if value >= 0 else below[i] for i, value in enumerate(values)] if stacked else [0.0] * len(values)
-        )
-        places = [i + (0 if stacked else (index - (slots - 1) / 2) * 0.8 / slots) for i in range(len(values))]
+        shown = [(i, value) for i, value in enumerate(series.values) if value is not None]  # NULL is a gap, not 0
+        values = [value for _, value in shown]
+        base = [(above[i] if value >= 0 else below[i]) if stacked else 0.0 for i, value in shown]
+        places = [i + (0 if stacked else (index - (slots - 1) / 2) * 0.8 / slots) for i, _ in shown]
         axes.bar(
             places,
             values,
             0.8 / slots,
             base,
-            label=_short(series.name),
+            label=_wrap(series.name, 22, lines=2),
             color=COLOURS[index],
             edgecolor="white",
             zorder=2,
         )
-        for i, value in enumerate(values):
+        for i, value in shown:
             (above if value >= 0 else below)[i] += value
     crowded = len(labels) > 8 or max(len(line) for label in labels for line in label.split("\n")) * len(labels) > 90
     axes.set_xticks(range(len(labels)), labels, rotation=40 if crowded else 0, ha="right" if crowded else "center")
+    axes.set_xlim(-0.6, len(labels) - 0.4)  # a gap at the edge keeps its place
     if len(plot.series) == 1 and len(labels) <= 12:
         _value_labels(axes)
 
@@ -153,11 +169,12 @@ def _bars(axes: Axes, chart: Chart, plot: Plot) -> None:
 def _bars_across(axes: Axes, chart: Chart, plot: Plot) -> None:
     slots = len(plot.series)
     for index, series in enumerate(plot.series):
-        places = [i + (index - (slots - 1) / 2) * 0.8 / slots for i in range(len(plot.xs))]
-        values = [value or 0.0 for value in series.values]
-        axes.barh(places, values, 0.8 / slots, label=_short(series.name), color=COLOURS[index], zorder=2)
+        shown = [(i, value) for i, value in enumerate(series.values) if value is not None]
+        places = [i + (index - (slots - 1) / 2) * 0.8 / slots for i, _ in shown]
+        values = [value for _, value in shown]
+        axes.barh(places, values, 0.8 / slots, label=_wrap(series.name, 22, lines=2), color=COLOURS[index], zorder=2)
     axes.set_yticks(range(len(plot.xs)), [_wrap(x, 32) for x in plot.xs])
-    axes.invert_yaxis()
+    axes.set_ylim(len(plot.xs) - 0.4, -0.6)
     if slots == 1 and len(plot.xs) <= 25:
         _value_labels(axes)
 
@@ -166,11 +183,11 @@ def _lines(axes: Axes, chart: Chart, plot: Plot) -> None:
     xs, is_time = _positions(plot.xs)
     order = sorted(range(len(xs)), key=xs.__getitem__)
     for index, series in enumerate(plot.series):
-        marker = MARKERS[index] if len(xs) <= 60 else None
         points = [value if (value := series.values[i]) is not None else math.nan for i in order]
-        axes.plot(
-            [xs[i] for i in order], points, label=_short(series.name), color=COLOURS[index], marker=marker, ms=4, lw=2
-        )
+        # Among gaps on both sides a point is no line, so it needs its marker.
+        marked = range(len(points)) if len(points) <= 60 else _alone(points)
+        look: dict[str, Any] = {"color": COLOURS[index], "marker": MARKERS[index], "ms": 4, "lw": 2}
+        axes.plot([xs[i] for i in order], points, label=_wrap(series.name, 22, lines=2), markevery=list(marked), **look)
     if is_time:
         locator = dates.AutoDateLocator()
         axes.xaxis.set_major_locator(locator)
@@ -182,6 +199,16 @@ def _lines(axes: Axes, chart: Chart, plot: Plot) -> None:
         )
 
 
+def _alone(points: Sequence[float]) -> list[int]:
+    """Where a value stands between two gaps."""
+    padded = [math.nan, *points, math.nan]
+    return [
+        i
+        for i, value in enumerate(points)
+        if not math.isnan(value) and math.isnan(padded[i]) and math.isnan(padded[i + 2])
+    ]
+
+
 def _scatter(axes: Axes, chart: Chart, plot: Plot) -> None:
     for index, series in enumerate(plot.series):
         pairs = [(x, y) for x, y in zip(plot.xs, series.values, strict=True) if x is not None and y is not None]
@@ -189,17 +216,15 @@ def _scatter(axes: Axes, chart: Chart, plot: Plot) -> None:
             continue
         across, up = zip(*pairs, strict=True)
         look: dict[str, Any] = {"color": COLOURS[index], "marker": MARKERS[index], "s": 22, "alpha": 0.75}
-        axes.scatter(across, up, label=_short(series.name), **look)
+        axes.scatter(across, up, label=_wrap(series.name, 22, lines=2), **look)
 
 
 def _histogram(axes: Axes, chart: Chart, plot: Plot) -> None:
     values = [value for value in plot.series[0].values if value is not None]
-    if not values:
-        raise ToolFailed(f"Column '{chart.x}' holds no numbers.")
     axes.hist(values, bins=min(30, max(5, round(len(values) ** 0.5))), color=COLOURS[0], edgecolor="white", zorder=2)
 
 
-def _dress(axes: Axes, chart: Chart, plot: Plot) -> None:
+def _dress(figure: Figure, axes: Axes, chart: Chart, plot: Plot) -> None:
     """Title, labels, grid and legend."""
     across = chart.kind is Kind.BARH
     value_label = "Number of rows" if chart.kind is Kind.HISTOGRAM else _words(chart.y[0]) if len(chart.y) == 1 else ""
@@ -207,7 +232,8 @@ def _dress(axes: Axes, chart: Chart, plot: Plot) -> None:
     axes.set_xlabel(y_label if across else x_label)
     axes.set_ylabel(x_label if across else y_label)
     if chart.title:
-        axes.set_title(textwrap.fill(_short(chart.title, 160), 70), loc="left", fontweight="bold", fontsize=12, pad=12)
+        # Above the figure, not the axes: beside long labels there is little room above the axes.
+        figure.suptitle(_wrap(chart.title, 68, lines=4), x=0.02, ha="left", fontweight="bold", fontsize=12)
     axes.grid(visible=True, axis="x" if across else "y", color=GRID, linewidth=0.8, zorder=0)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -236,15 +262,33 @@ def _positions(xs: Sequence[Any]) -> tuple[list[float], bool]:
     """Numbers for the x axis, and whether they are times. Anything else keeps the order of the rows."""
     if all(isinstance(x, int | float) for x in xs):
         return [float(x) for x in xs], False
-    try:
-        times = [dt.datetime.fromisoformat(str(x)).replace(tzinfo=None) for x in xs]
-    except ValueError:
+    if not all(isinstance(x, str) and is_place(x) for x in xs):
         return [float(i) for i in range(len(xs))], False
+    times = [dt.datetime.fromisoformat(x).replace(tzinfo=None) for x in xs]
     return [float(value) for value in dates.date2num(times)], True
 
 
-def _wrap(value: Any, width: int) -> str:
-    return "\n".join(textwrap.wrap(_short(value, width * 3), width)) or "(empty)"
+def _wrap(value: Any, width: int, lines: int = 3) -> str:
+    return "\n".join(_fill(_short(value, width * lines), width)[:lines]) or "(empty)"
+
+
+def _fill(text: str, width: int) -> list[str]:
+    """Lines of at most `width` average letters. Capitals and the signs of East Asia take more room."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and _room(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+            continue
+        lines.append("")
+        for letter in word:
+            if _room(lines[-1] + letter) > width:
+                lines.append("")
+            lines[-1] += letter
+    return [line for line in lines if line]
+
+
+def _room(text: str) -> float:
+    return sum(2.0 if one in "WM" or east_asian_width(one) in "WF" else 1.4 if one.isupper() else 1.0 for one in text)
 
 
 def _words(column: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tools.errors import ToolFailed
@@ -12,6 +14,10 @@ from tools.errors import ToolFailed
 MAX_ROWS = 5000
 MAX_SERIES = 8
 MAX_BARS = 40
+_NOT_FINITE = ("NaN", "Infinity", "-Infinity")
+_NO_PLACE = (None, *_NOT_FINITE, "infinity", "-infinity")
+
+Record = Mapping[str, Any]
 
 
 class Kind(enum.StrEnum):
@@ -53,6 +59,16 @@ class Plot:
 
     xs: Sequence[Any]
     series: Sequence[Series]
+    notes: Sequence[str] = ()
+    """What is not drawn."""
+
+    @property
+    def points(self) -> int:
+        """Places of the x axis, or rows, that have a value."""
+        return sum(any(value is not None for value in values) for values in zip(*self._values(), strict=True))
+
+    def _values(self) -> list[Sequence[float | None]]:
+        return [one.values for one in self.series]
 
 
 def arrange(chart: Chart, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Plot:
@@ -66,12 +82,14 @@ def arrange(chart: Chart, columns: Sequence[str], rows: Sequence[Sequence[Any]])
             raise ToolFailed(f"There is no column '{name}'. Columns: {', '.join(columns)}.")
     records = [dict(zip(columns, row, strict=True)) for row in rows]
     if chart.kind is Kind.HISTOGRAM:
-        return Plot([], [Series(chart.x, [_number(record, chart.x) for record in records])])
+        plot = Plot([], [Series(chart.x, [_number(record, chart.x) for record in records])])
+        return _with_gaps_noted(chart, plot, records)
     if not chart.y:
         raise ToolFailed("Name the column to draw in 'y'.")
     if chart.series and len(chart.y) > 1:
         raise ToolFailed("Give either several columns in 'y' or one in 'series', not both.")
-    plot = _points(chart, records) if chart.kind is Kind.SCATTER else _by_x(chart, records)
+    kept = _with_x(chart, records)
+    plot = _points(chart, kept) if chart.kind is Kind.SCATTER else _by_x(chart, kept)
     if len(plot.series) > MAX_SERIES:
         raise ToolFailed(
             f"{len(plot.series)} series cannot be told apart. Draw at most {MAX_SERIES}, or sum the rest as 'Other'."
@@ -81,10 +99,61 @@ def arrange(chart: Chart, columns: Sequence[str], rows: Sequence[Sequence[Any]])
             f"{len(plot.xs)} bars cannot be read. Draw at most {MAX_BARS}: ORDER BY … LIMIT, or sum the rest as "
             "'Other'."
         )
-    return plot
+    return _with_gaps_noted(chart, plot, records)
 
 
-def _by_x(chart: Chart, records: Sequence[Mapping[str, Any]]) -> Plot:
+def _with_x(chart: Chart, records: Sequence[Record]) -> Sequence[Record]:
+    """The rows that have a place on the x axis. Among the bars, and beside words, a missing one is a category."""
+    if chart.kind is Kind.SCATTER:
+        return [record for record in records if _number(record, chart.x) is not None]
+    if chart.kind is not Kind.LINE:
+        return records
+    placed = [record for record in records if record[chart.x] not in _NO_PLACE]
+    return placed if all(is_place(record[chart.x]) for record in placed) else records
+
+
+def is_place(x: Any) -> bool:
+    """Whether x is a number or a time."""
+    if isinstance(x, int | float):
+        return True
+    try:
+        dt.datetime.fromisoformat(str(x))
+    except ValueError:
+        return False
+    return True
+
+
+def _with_gaps_noted(chart: Chart, plot: Plot, records: Sequence[Record]) -> Plot:
+    """The plot with notes on what it leaves out; ToolFailed if nothing is left."""
+    columns = [chart.x] if chart.kind is Kind.HISTOGRAM else list(chart.y)
+    named = ", ".join(f"'{name}'" for name in columns)
+    if not plot.series or not plot.points:
+        raise ToolFailed(f"There is nothing to draw: {named} has no numbers{_beside(chart)}.")
+    cells = [record[name] for record in records for name in columns]
+    missing, endless = sum(cell is None for cell in cells), sum(_is_not_finite(cell) for cell in cells)
+    left_out = "left out" if chart.kind in (Kind.SCATTER, Kind.HISTOGRAM) else "a gap"
+    notes = []
+    if missing:
+        notes.append(f"{missing:,} of {len(cells):,} values of {named} are NULL: {left_out}, not zero.")
+    if endless:
+        notes.append(f"{endless:,} of {len(cells):,} values of {named} are not finite: {left_out}.")
+    if unplaced := len(records) - len(_with_x(chart, records)):
+        notes.append(f"{unplaced:,} of {len(records):,} rows have no '{chart.x}' and are left out.")
+    empty = [series.name for series in plot.series if all(value is None for value in series.values)]
+    if empty:
+        notes.append(f"Nothing is drawn for: {', '.join(empty)}.")
+    return replace(plot, notes=tuple(notes))
+
+
+def _beside(chart: Chart) -> str:
+    return f" beside '{chart.x}'" if chart.kind is Kind.SCATTER else ""
+
+
+def _is_not_finite(value: Any) -> bool:
+    return value in _NOT_FINITE if isinstance(value, str) else isinstance(value, float) and not math.isfinite(value)
+
+
+def _by_x(chart: Chart, records: Sequence[Record]) -> Plot:
     xs = list(dict.fromkeys(_key(record[chart.x]) for record in records))
     places = {x: index for index, x in enumerate(xs)}
     found: dict[str, list[float | None]] = {}
@@ -102,7 +171,7 @@ def _by_x(chart: Chart, records: Sequence[Mapping[str, Any]]) -> Plot:
     return Plot(xs, [Series(name, values) for name, values in found.items()])
 
 
-def _points(chart: Chart, records: Sequence[Mapping[str, Any]]) -> Plot:
+def _points(chart: Chart, records: Sequence[Record]) -> Plot:
     xs = [_number(record, chart.x) for record in records]
     found: dict[str, list[float | None]] = {}
     for index, record in enumerate(records):
@@ -120,9 +189,10 @@ def _label(value: Any) -> str:
     return "(none)" if value is None else str(value)
 
 
-def _number(record: Mapping[str, Any], column: str) -> float | None:
+def _number(record: Record, column: str) -> float | None:
+    """None for NULL and for what is not finite: neither has a place on an axis."""
     value = record[column]
-    if value is None:
+    if value is None or _is_not_finite(value):
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ToolFailed(f"Column '{column}' holds '{str(value)[:40]}', which is not a number.")
