@@ -141,6 +141,19 @@ def settle(*, subject_type: str, subject_ids: Collection[str]) -> None:
         changed(team_id, who)
 
 
+@transaction.atomic
+def retract(*, subject_type: str, subject_id: str) -> None:
+    """What was told of the subject's end does not hold any more: it may be told again, and unsent mails are dropped."""
+    ends = (NoticeKind.FAILED, NoticeKind.FINISHED)
+    rows = Notification.objects.filter(subject_type=subject_type, subject_id=subject_id, kind__in=ends)
+    people: dict[UUID, list[UUID]] = {}
+    for team_id, person_id in rows.values_list("team_id", "person_id"):
+        people.setdefault(team_id, []).append(person_id)
+    rows.delete()
+    for team_id, who in people.items():
+        changed(team_id, who)
+
+
 def forget_old() -> None:
     Notification.objects.filter(created_at__lt=timezone.now() - KEEP).delete()
 

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 
 from accounts.admin import ReadOnlyAdmin, each
 from tasks.models import Artifact, HumanRequest, ModelCircuit, Recording, Run, RunEvent, RunInput, RunShare, Step, Task
-from tasks.services import outages, repairs, runs, shares
+from tasks.services import continuing, outages, repairs, runs, shares
 
 
 @admin.register(Task)
@@ -33,7 +33,7 @@ class RunAdmin(ReadOnlyAdmin):
     list_select_related = ["team", "agent"]
     search_fields = ["id", "title", "team__name", "team__slug", "agent__name", "worker"]
     readonly_fields = ["details"]
-    actions = ["repair", "cancel"]
+    actions = ["repair", "continue_failed", "cancel"]
 
     @admin.display(description="What happened")
     def details(self, run: Run) -> str:
@@ -45,6 +45,11 @@ class RunAdmin(ReadOnlyAdmin):
     def repair(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
         operator: Any = request.user
         each(request, queryset, lambda run: repairs.repair_run(run=run, actor=operator), "repaired")
+
+    @admin.action(description="Continue: take failed runs up again after their last settled step")
+    def continue_failed(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        operator: Any = request.user
+        each(request, queryset, lambda run: continuing.continue_run(run=run, actor=operator), "continued")
 
     @admin.action(description="Cancel")
     def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:

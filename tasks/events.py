@@ -6,40 +6,14 @@ Money is a decimal string in USD, durations are seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from typing import Any
 
-E = TypeVar("E", bound="Event")
-EVENT_TYPES: dict[str, type[Event]] = {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """The root of all event types."""
-
-    type: ClassVar[str] = ""
-
-    def data(self) -> dict[str, Any]:
-        """The JSON that is stored. The fields hold JSON already, so nothing is copied."""
-        return {name: getattr(self, name) for name in cast("tuple[str, ...]", self.__slots__)}
-
-
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
-def _event(name: str) -> Callable[[type[E]], type[E]]:
-    def register(cls: type[E]) -> type[E]:
-        made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
-        made.type, EVENT_TYPES[name] = name, made
-        return made
-
-    return register
-
-
-def parse(type_: str, data: Mapping[str, Any]) -> Event:
-    """The event that a stored row tells of. Fields that this version does not know are left out."""
-    known = {f.name for f in fields(EVENT_TYPES[type_])}
-    return EVENT_TYPES[type_](**{key: value for key, value in data.items() if key in known})
-
+from tasks.event_base import EVENT_TYPES as EVENT_TYPES
+from tasks.event_base import Event as Event
+from tasks.event_base import event as _event
+from tasks.event_base import parse as parse
 
 # ---- The run
 
@@ -59,10 +33,18 @@ class RunCreated(Event):
 class RunQueued(Event):
     """The run waits for a worker.
 
-    `reason`: created, scheduled, early, answered, budget, revise, handover, timer, model or requeued.
+    `reason`: created, scheduled, early, answered, budget, revise, handover, timer, model, continued or requeued.
     """
 
     reason: str
+
+
+@_event("run.continued")
+class RunContinued(Event):
+    """A person takes a failed run up again after its last settled step. It comes after a `run.finished`."""
+
+    by: str
+    step: int
 
 
 @_event("run.started")
@@ -112,7 +94,7 @@ class RunReviewed(Event):
 
 @_event("run.finished")
 class RunFinished(Event):
-    """The end. Nothing follows it."""
+    """The end. After one that failed `run.continued` may follow."""
 
     status: str
     summary: str = ""

@@ -36,6 +36,7 @@ run_patterns = [
     path("cancel/", run_actions.run_cancel, name="run_cancel"),
     path("message/", run_actions.run_message, name="run_message"),
     path("retry/", run_actions.run_retry, name="run_retry"),
+    path("continue/", run_actions.run_continue, name="run_continue"),
     path("fork/", forks.run_fork, name="run_fork"),
     path("replay/", forks.run_replay, name="run_replay"),
     path("receipt/", run_actions.run_receipt, name="run_receipt"),
@@ -80,5 +81,6 @@ urlpatterns = [
     path("runs/compare/", compare.run_compare, name="run_compare"),
     path("runs/cancel/", bulk.runs_cancel, name="runs_cancel"),
     path("runs/retry/", bulk.runs_retry, name="runs_retry"),
+    path("runs/continue/", bulk.runs_continue, name="runs_continue"),
     path("runs/<uuid:run_id>/", include(run_patterns)),
 ]

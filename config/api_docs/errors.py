@@ -73,6 +73,12 @@ ERRORS = (
         "The person has not confirmed their address yet; we have sent the link again.",
         "Open the link in the mail, then sign in.",
     ),
+    ErrorDoc(
+        "would_repeat_effects",
+        409,
+        "The run has already done something outside, and a new one may do it again; `effects` names it.",
+        "Continue the run instead if it failed, or send `repeat_effects` true.",
+    ),
     ErrorDoc("account_inactive", 403, "The account is switched off.", "Ask the operator of this installation."),
     ErrorDoc(
         "wrong_person",

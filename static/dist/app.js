@@ -695,6 +695,15 @@ function endRun(status) {
   loadState();
 }
 
+/** A run that had ended was continued: the page takes it up from the last event that it shows. */
+function reviveRun() {
+  runHasEnded = false;
+  runPage.dataset.runLive = "";
+  setConnection("away", "Reconnecting");
+  connectRun();
+  loadState();
+}
+
 // ---- The connection
 
 let runSocket = null;
@@ -758,6 +767,10 @@ async function pollRun() {
 if (runPage) {
   runNumbersSeq = runSeq;
   if ("runLive" in runPage.dataset) connectRun();
+  document.addEventListener("feed:run", ({ detail }) => {
+    const isOver = runHasEnded || !("runLive" in runPage.dataset);
+    if (isOver && detail.run === runPage.dataset.run && detail.status === "queued") reviveRun();
+  });
   addEventListener("online", () => { if (runTries) { clearTimeout(runRetry); connectRun(); } });
   document.addEventListener("htmx:after:swap", (event) => { if (event.target.closest?.("#run-dock")) loadState(); });
 }

@@ -139,6 +139,19 @@ class ManyRunsInput(StrictSerializer):
     runs = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=200)
 
 
+class RetryInput(StrictSerializer):
+    needs_body = False
+    repeat_effects = serializers.BooleanField(
+        required=False, help_text="Start it although it may do again what the old run did outside."
+    )
+
+
+class ManyRetriesInput(ManyRunsInput, RetryInput):
+    """Many runs that are to be repeated."""
+
+    needs_body = True
+
+
 class ManyRunsReasonInput(ManyRunsInput):
     reason = serializers.CharField(max_length=300, required=False, allow_blank=True)
 

@@ -25,18 +25,20 @@ from accounts.tenancy import Access
 from tasks.api.comparisons import ComparisonSerializer, read_with
 from tasks.api.inputs import (
     ForkInput,
+    ManyRetriesInput,
     ManyRunsInput,
     ManyRunsReasonInput,
     MessageInput,
     NewRun,
     ReasonInput,
+    RetryInput,
     ReviewInput,
 )
 from tasks.api.receipts import ReceiptSerializer, receipt_of
 from tasks.api.shapes import BulkResultsSerializer, RunSerializer, new_run
 from tasks.models import HumanRequest, Run, RunInput, RunKind, RunStatus
 from tasks.reports.bundle import bundle_download
-from tasks.services import answers, forks, runs, steering
+from tasks.services import answers, continuing, forks, runs, steering
 from tasks.services.comparisons import compare_runs
 from tasks.services.outages import with_retry_at
 
@@ -132,12 +134,31 @@ class RunViewSet(ListAndShow):
         self.read(EmptyInput)
         return self.shown(runs.start_now(run=self.get_object(), actor=self.actor))
 
-    @extend_schema(summary="Repeat a run that has ended", request=EmptyInput, responses={201: RunSerializer})
+    @extend_schema(
+        summary="Repeat a run that has ended",
+        description="A new run with the same input. 409 `would_repeat_effects` names in `effects` what the old run did "
+        "outside; send `repeat_effects` to start it all the same, or continue the old run if it failed.",
+        request=RetryInput,
+        responses={201: RunSerializer},
+    )
     @action(detail=True, methods=["post"])
     @idempotent()
     def retry(self, request: Request, pk: str) -> Response:
+        given = self.read(RetryInput)
+        return self.shown(runs.retry_run(run=self.get_object(), actor=self.actor, **given), status=201)
+
+    @extend_schema(
+        summary="Continue a run that failed",
+        description="The same run goes on after its last settled step: nothing that it did is done again. Time and "
+        "turns count anew, money does not. 409 unless it failed, and where it cannot go on.",
+        request=EmptyInput,
+        responses={202: RunSerializer},
+    )
+    @action(detail=True, methods=["post"], url_path="continue", url_name="continue")
+    @idempotent()
+    def go_on(self, request: Request, pk: str) -> Response:
         self.read(EmptyInput)
-        return self.shown(runs.retry_run(run=self.get_object(), actor=self.actor), status=201)
+        return self.shown(continuing.continue_run(run=self.get_object(), actor=self.actor), status=202)
 
     @extend_schema(summary="Approve, reject or revise a result", request=ReviewInput, responses=RunSerializer)
     @action(detail=True, methods=["post"])
@@ -228,17 +249,34 @@ class RunViewSet(ListAndShow):
 
     @extend_schema(
         summary="Repeat many runs that have ended",
-        description="Up to 200. If one of them is not in this team, none is touched: 404.",
-        request=ManyRunsInput,
+        description="Up to 200. If one of them is not in this team, none is touched: 404. Those that did something "
+        "outside are left alone and name it in `effects`, unless `repeat_effects` is sent.",
+        request=ManyRetriesInput,
         responses=BulkResultsSerializer,
     )
     @action(detail=False, methods=["post"], url_path="bulk-retry")
     @idempotent()
     def bulk_retry(self, request: Request) -> Response:
+        given = self.read(ManyRetriesInput)
+        wanted = given.pop("runs")
+        done = runs.retry_runs(runs=self._many(wanted), actor=self.actor, **given)
+        found: dict[Any, dict[str, Any]] = {run.pk: {"outcome": "refused"} for run in done.refused}
+        found |= {run.retry_of_id: {"outcome": "started", "new_run": run.pk} for run in done.new}
+        found |= {pk: {"outcome": "would_repeat_effects", "effects": made} for pk, made in done.with_effects.items()}
+        return _per_id(wanted, found)
+
+    @extend_schema(
+        summary="Continue many runs that failed",
+        description="Up to 200. If one of them is not in this team, none is touched: 404.",
+        request=ManyRunsInput,
+        responses=BulkResultsSerializer,
+    )
+    @action(detail=False, methods=["post"], url_path="bulk-continue")
+    @idempotent()
+    def bulk_continue(self, request: Request) -> Response:
         wanted = self.read(ManyRunsInput)["runs"]
-        new, refused = runs.retry_runs(runs=self._many(wanted), actor=self.actor)
-        found: dict[Any, dict[str, Any]] = {run.pk: {"outcome": "refused"} for run in refused}
-        found |= {run.retry_of_id: {"outcome": "started", "new_run": run.pk} for run in new}
+        done, refused = continuing.continue_runs(runs=self._many(wanted), actor=self.actor)
+        found = {run.pk: {"outcome": "continued"} for run in done} | {run.pk: {"outcome": "refused"} for run in refused}
         return _per_id(wanted, found)
 
     def _many(self, wanted: Collection[UUID]) -> list[Run]:
@@ -256,7 +294,7 @@ class RunViewSet(ListAndShow):
 
 def _per_id(wanted: Collection[UUID], found: dict[Any, dict[str, Any]]) -> Response:
     """What became of each, in the order of the question."""
-    results = [{"run": pk, "new_run": None} | found[pk] for pk in dict.fromkeys(wanted)]
+    results = [{"run": pk, "new_run": None, "effects": []} | found[pk] for pk in dict.fromkeys(wanted)]
     return Response(BulkResultsSerializer({"results": results}).data)
 
 

@@ -204,14 +204,27 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         return None
 
 
+@extend_schema_serializer(component_name="RunEffect")
+class EffectSerializer(serializers.Serializer[Any]):
+    """A call of a run that changed something outside."""
+
+    step = serializers.IntegerField()
+    tool = serializers.CharField()
+    title = serializers.CharField()
+    headline = serializers.CharField()
+    at = serializers.DateTimeField()
+    is_certain = serializers.BooleanField(help_text="false: nobody knows whether it happened.")
+
+
 @extend_schema_serializer(component_name="BulkResult")
 class BulkResultSerializer(serializers.Serializer[Any]):
     run = serializers.UUIDField()
     outcome = serializers.ChoiceField(
-        choices=["cancelled", "already_ended", "started", "refused"],
-        help_text="refused: not ended yet, or its agent takes no work now.",
+        choices=["cancelled", "already_ended", "started", "continued", "would_repeat_effects", "refused"],
+        help_text="refused: not ended yet, did not fail or cannot go on, or its agent takes no work now.",
     )
     new_run = serializers.UUIDField(allow_null=True, default=None)
+    effects = EffectSerializer(many=True, help_text="What a new run may do again, with `would_repeat_effects`.")
 
 
 @extend_schema_serializer(component_name="BulkResults")

@@ -19,6 +19,7 @@ async def check(run: ClaimedRun) -> None:
         return
     last = max(run.steps, default=0)
     since = max((q["step_index"] or 0 for q in run.requests if q["kind"] == "no_progress"), default=0)
+    since = max(since, run.row["continued_at_step"])
     tools = [s for s in run.settled() if s.kind == StepKind.TOOL and s.index > since]
     evidence = _same_calls(tools) or _nothing_works(run, since)
     if evidence:

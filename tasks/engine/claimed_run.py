@@ -32,7 +32,7 @@ from tasks.engine.commits import (
 )
 from tasks.engine.lease import Lease
 from tasks.engine.recordings import Recordings
-from tasks.models import ErrorCode, StepKind, StepStatus
+from tasks.models import ErrorCode, RequestKind, RequestStatus, StepKind, StepStatus
 from tools.registry import Policy
 
 NEWS_S = 1.0
@@ -139,7 +139,9 @@ class ClaimedRun:
 
     @cached_property
     def policies(self) -> dict[str, str]:
-        """The policy for each tool. A fork takes the agent's present one where that is stricter than its version's."""
+        """The policy for each tool. A fork, and a run that was continued, takes the agent's present one where that is
+        stricter than its version's.
+        """
         pinned = {t["tool"]: t["policy"] for t in self.row["tools"]}
         if self.row["tools_now"] is None:
             return pinned
@@ -151,7 +153,9 @@ class ClaimedRun:
 
     @property
     def allowed_hosts(self) -> Sequence[str]:
-        """Where tools may reach; empty: any public host. A fork reaches nothing that is closed to the agent today."""
+        """Where tools may reach; empty: any public host. A fork, or a run that was continued, reaches nothing that is
+        closed to the agent today.
+        """
         pinned, present = self.row["options"] or {}, self.row["options_now"] or {}
         return present.get("allowed_hosts") or pinned.get("allowed_hosts") or ()
 
@@ -161,12 +165,25 @@ class ClaimedRun:
         return [q for q in about if q["kind"] == kind]
 
     def request_for(self, call_id: str, kind: str, *, after: int) -> DictRow | None:
-        """The newest request of that kind about the tool call."""
-        return next(reversed(self.requests_for(call_id, kind, after=after)), None)
+        """The newest request of that kind about the tool call; None where it has to be asked (again)."""
+        asked = next(reversed(self.requests_for(call_id, kind, after=after)), None)
+        return None if asked is not None and self._is_stale(asked) else asked
+
+    def _is_stale(self, asked: DictRow) -> bool:
+        """An answer that was given before the run failed, and that would be followed after its time."""
+        if asked["status"] == RequestStatus.VOID:
+            return True
+        is_old = asked["expires_at"] is not None and asked["expires_at"] < self.now()
+        return is_old and asked["kind"] == RequestKind.APPROVAL and self.is_before_continued(asked)
+
+    def is_before_continued(self, asked: DictRow) -> bool:
+        """Whether the request was answered before a person took the failed run up again."""
+        continued, answered = self.row["continued_at"], asked["answered_at"]
+        return continued is not None and answered is not None and bool(answered < continued)
 
     def remaining_s(self) -> float:
         """Active time that is left."""
-        used = float(self.row["active_s"]) + self._clock() - self._counted_until
+        used = float(self.row["active_s"] - self.row["active_s_before"]) + self._clock() - self._counted_until
         return max(0.0, float(self.row["timeout_s"]) - used)
 
     async def read_messages(self) -> None:
@@ -339,6 +356,12 @@ class ClaimedRun:
     def _end(self, status: str, **also: str) -> events.RunFinished:
         active = float(self.row["active_s"]) + self._clock() - self._counted_until
         return events.RunFinished(status=status, cost_usd=f"{self.cost_usd:.6f}", active_s=round(active, 3), **also)
+
+    def inputs_since_continued(self, text: str) -> int:
+        """How often the model was told something that begins like this since the run was last continued."""
+        since: int = self.row["continued_at_step"]
+        told = (s for s in self.steps.values() if s.kind == StepKind.INPUT and s.index > since)
+        return sum(1 for step in told if step.request["text"].startswith(text))
 
     def settled(self) -> Sequence[StepWrite]:
         """The steps that are over, in order."""

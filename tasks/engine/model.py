@@ -46,7 +46,7 @@ def _place(run: ClaimedRun) -> tuple[int, int]:
 
 async def next_turn(run: ClaimedRun, ports: WorkerResources) -> None:
     """Get and settle one more answer of the model. Ends the loop where the run cannot go on."""
-    if run.turns >= run.row["max_turns"]:
+    if run.turns - run.row["turns_before"] >= run.row["max_turns"]:
         await run.fail(ErrorCode.TURN_LIMIT, f"The run reached its limit of {run.row['max_turns']} turns.")
     index, attempt = _place(run)
     request = _request(run, index)
@@ -178,10 +178,14 @@ async def _after(run: ClaimedRun, turn: Turn) -> None:
         detail = "The conversation has become longer than the model can read. Split the work into smaller tasks."
         await run.fail(ErrorCode.MODEL_ERROR, detail)
     if turn.stop == Stop.MAX_TOKENS and not conversation.open_calls(run):
-        cut_offs = sum(1 for s in run.steps.values() if s.kind == StepKind.INPUT and s.request["text"] == CUT_OFF)
-        if cut_offs >= MAX_CUT_OFFS:
+        if run.inputs_since_continued(CUT_OFF) >= MAX_CUT_OFFS:
             detail = f"The answer passed the length limit {MAX_CUT_OFFS + 1} times. Raise max_tokens or ask for less."
             await run.fail(ErrorCode.MODEL_ERROR, detail)
-        run.write_step(
-            StepWrite(index=run.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": CUT_OFF})
-        )
+        ask_for_the_rest(run)
+
+
+def ask_for_the_rest(run: ClaimedRun) -> None:
+    """Have the model continue an answer that was cut off."""
+    run.write_step(
+        StepWrite(index=run.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": CUT_OFF})
+    )

@@ -30,10 +30,7 @@ async def finish(run: ClaimedRun) -> None:
         else:
             await run.succeed(output, summary=text[:300])
         return
-    corrections = sum(
-        1 for s in run.steps.values() if s.kind == StepKind.INPUT and s.request["text"].startswith(CORRECTION)
-    )
-    if corrections >= MAX_CORRECTIONS:
+    if run.inputs_since_continued(CORRECTION) >= MAX_CORRECTIONS:
         await run.fail(ErrorCode.BAD_OUTPUT, problem)
     ask = f"{CORRECTION}{problem} Complete it now."
     run.write_step(StepWrite(index=run.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": ask}))

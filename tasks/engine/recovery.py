@@ -7,7 +7,7 @@ from decimal import Decimal
 from psycopg.rows import DictRow
 
 from tasks import events
-from tasks.engine import human_requests
+from tasks.engine import conversation, human_requests, model
 from tasks.engine.claimed_run import ClaimedRun
 from tasks.engine.commits import StepWrite, UsageWrite
 from tasks.engine.resources import WorkerResources
@@ -40,6 +40,15 @@ async def take_up(run: ClaimedRun, ports: WorkerResources) -> None:
         elif step.kind == StepKind.TOOL:
             await _tool_unknown(run, step)
     await _settle_answered_budget(run)
+    if row["continued_at"] is not None and _was_cut_off(run):
+        model.ask_for_the_rest(run)
+
+
+def _was_cut_off(run: ClaimedRun) -> bool:
+    """Whether the last thing in the run is an answer that met the length limit: it failed for having many of those."""
+    settled = run.settled()
+    last = settled[-1].result if settled and settled[-1].kind == StepKind.MODEL else None
+    return (last or {}).get("stop") == "max_tokens" and not conversation.open_calls(run)
 
 
 def _is_poison(row: DictRow, limit: int) -> bool:
@@ -120,7 +129,9 @@ async def _conclude(run: ClaimedRun, step: StepWrite, asked: DictRow) -> None:
 async def _settle_answered_budget(run: ClaimedRun) -> None:
     """A person who answered the last question about money with `stop` ends the run."""
     asked = [q for q in run.requests if q["kind"] in ("budget", "no_progress") and q["status"] == "answered"]
-    if asked and (asked[-1]["answer"] or {}).get("decision") == "stop" and run.requests[-1] is asked[-1]:
+    if not asked or run.requests[-1] is not asked[-1] or run.is_before_continued(asked[-1]):
+        return
+    if (asked[-1]["answer"] or {}).get("decision") == "stop":
         is_budget = asked[-1]["kind"] == "budget"
         code = ErrorCode.BUDGET_EXHAUSTED if is_budget else ErrorCode.NO_PROGRESS
         await run.fail(code, f"{asked[-1]['answered_by'] or 'A person'} stopped the run.")

@@ -244,14 +244,14 @@ RETURNING r.id, mine.status AS old_status, mine.worker AS old_worker, mine.was_l
 """
 
 OWNED = """
-SELECT clock_timestamp() AS loaded_at, r.id, r.team_id, r.agent_id, r.kind, r.title, r.prompt, r.epoch, r.recoveries, r.turns, r.active_s, r.cost_usd, r.last_seq, r.said_seq,
+SELECT clock_timestamp() AS loaded_at, r.id, r.team_id, r.agent_id, r.kind, r.title, r.prompt, r.epoch, r.recoveries, r.turns, r.active_s, r.continued_at, r.continued_at_step, r.turns_before, r.active_s_before, r.cost_usd, r.last_seq, r.said_seq,
     r.max_cost_usd, r.max_turns, r.timeout_s, r.review, r.output_schema, r.required_artifacts, r.metadata, r.started_at,
     a.name AS agent_name, a.role AS agent_role, a.status AS agent_status, t.name AS team_name, t.slug AS team_slug, u.email AS person,
     v.instructions, v.runtime, COALESCE(NULLIF(r.model_override, ''), v.model) AS model, r.model_override NOT IN ('', v.model) AS is_other_model, r.forked_at_step, v.tools, p.tools AS tools_now, p.options AS options_now, v.memory_enabled, v.options, v.number AS version,
     CASE WHEN r.recoveries > 0 THEN (SELECT max(epoch) FROM tasks_step s WHERE s.run_id = r.id AND s.status <> 'intent') END AS settled_epoch
 FROM tasks_run r JOIN agents_agent a ON a.id = r.agent_id JOIN agents_agentversion v ON v.id = r.version_id
 JOIN accounts_team t ON t.id = r.team_id LEFT JOIN accounts_user u ON u.id = r.created_by_id
-LEFT JOIN agents_agentversion p ON p.id = a.version_id AND r.forked_at_step IS NOT NULL AND r.kind <> 'replay'
+LEFT JOIN agents_agentversion p ON p.id = a.version_id AND (r.forked_at_step IS NOT NULL OR r.continued_at IS NOT NULL) AND r.kind <> 'replay'
 WHERE r.id = ANY(%(ids)s)
 """
 PARTS_OF_NEW = ("inputs",)
@@ -261,7 +261,7 @@ OWNED_PARTS = {
 SELECT run_id, index, kind, status, attempt, call_id, tool, request, result FROM tasks_step WHERE run_id = ANY(%(ids)s) ORDER BY run_id, index
 """,
     "requests": """
-SELECT q.run_id, q.id, q.kind, q.status, q.step_index, q.call_id, q.digest, q.arguments, q.answer, u.email AS answered_by
+SELECT q.run_id, q.id, q.kind, q.status, q.step_index, q.call_id, q.digest, q.arguments, q.answer, q.answered_at, q.expires_at, u.email AS answered_by
 FROM tasks_humanrequest q LEFT JOIN accounts_user u ON u.id = q.answered_by_id
 WHERE q.run_id = ANY(%(ids)s) ORDER BY q.run_id, q.asked_at
 """,

@@ -124,7 +124,9 @@ class ToolCalls:
     async def _not_allowed(self, step: StepWrite, why_not: str) -> None:
         refused = digest(step.tool, step.request)
         self._write(step, {"content": why_not, "is_error": True, "summary": "Not allowed", "refused": refused})
-        again = [s for s in self._run.steps.values() if (s.result or {}).get("refused") == refused]
+        since = self._run.row["continued_at_step"]
+        later = [s for s in self._run.steps.values() if s.index > since]
+        again = [s for s in later if (s.result or {}).get("refused") == refused]
         if len(again) >= MAX_REFUSALS:
             detail = f"The agent asked {len(again)} times for the same call that was not allowed: {step.tool}."
             await self._run.fail(ErrorCode.NO_PROGRESS, detail)

@@ -57,8 +57,9 @@ def now_of(event: events.Event) -> SafeString | None:
     return render_to_string("tasks/_now.html", {"lead": lead, "detail": detail})
 
 
-@blocks_of.register
-def _queued(event: events.RunQueued) -> list[SafeString]:
+@blocks_of.register(events.RunQueued)
+@blocks_of.register(events.RunContinued)
+def _queued(event: events.Event) -> list[SafeString]:
     return [_badge("queued"), LOAD, QUIET]
 
 

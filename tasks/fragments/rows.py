@@ -61,6 +61,11 @@ def _queued(event: events.RunQueued) -> Row | None:
 
 
 @row_of.register
+def _continued(event: events.RunContinued) -> Row:
+    return Row(icon="play", lead=f"{event.by} continued the run", text="It goes on after its last finished step.")
+
+
+@row_of.register
 def _started(event: events.RunStarted) -> Row:
     return Row(icon="play", lead="Started", text=f"with {event.badge or event.model}")
 

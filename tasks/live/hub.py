@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 
 from tasks import async_db, async_tasks, event_log, fragments
 from tasks.live.access import AccessChecks
-from tasks.models import TERMINAL
+from tasks.models import TERMINAL, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +55,14 @@ class Frame:
     seq: int = 0
 
     @property
-    def final_status(self) -> str:
-        """What the run has ended as, if this frame says so. It may be read before the row that it came with."""
-        return str(self.body["data"]["status"]) if self.body.get("type") == "run.finished" else ""
+    def new_status(self) -> str:
+        """What the run is from here on, if this frame ends it or takes it up again. It may be read before its row."""
+        match self.body.get("type"):
+            case "run.finished":
+                return str(self.body["data"]["status"])
+            case "run.continued":
+                return RunStatus.QUEUED
+        return ""
 
     @cached_property
     def json(self) -> str:
@@ -145,7 +150,7 @@ class Hub:
             status = await self._look(feed)
             sent = after = min(after, feed.last_seq or 0)  # a place that no event has reached yet hides nothing
             async for frame in self._history(feed, after):
-                sent, status = frame.seq, frame.final_status or status
+                sent, status = frame.seq, frame.new_status or status
                 yield frame
             yield Frame({"kind": "caught_up", "seq": sent}, run_id)
             while status not in TERMINAL:
@@ -156,7 +161,7 @@ class Hub:
                     raise Gone
                 if got.seq and got.seq <= sent:
                     continue
-                sent, status = got.seq or sent, got.final_status or status
+                sent, status = got.seq or sent, got.new_status or status
                 yield got
             yield Frame({"kind": "end", "status": status}, run_id)
         finally:

@@ -48,6 +48,7 @@ TRANSITIONS: dict[RunStatus, tuple[RunStatus, ...]] = {
     S.RUNNING: (S.QUEUED, S.WAITING, S.NEEDS_REVIEW, S.SUCCEEDED, S.FAILED, S.CANCELLED, S.EXPIRED),
     S.WAITING: (S.QUEUED, S.CANCELLED, S.FAILED, S.EXPIRED),
     S.NEEDS_REVIEW: (S.SUCCEEDED, S.REJECTED, S.QUEUED, S.CANCELLED, S.FAILED, S.EXPIRED),
+    S.FAILED: (S.QUEUED,),  # a person continues it
 }
 
 
@@ -169,6 +170,13 @@ class Run(TeamScopedModel):
     """The event of the newest message that a person sent to the live run; 0: nobody did."""
     attempt = models.PositiveIntegerField(default=1)
     turns = models.PositiveIntegerField(default=0)
+    continued_at = models.DateTimeField(null=True, blank=True)
+    """When a person last took it up again after it had failed."""
+    continued_at_step = models.PositiveIntegerField(default=0, db_default=0)
+    """Its last step by then. Corrections, refusals and circles before it do not count against the run any more."""
+    active_s_before = models.FloatField(default=0, db_default=0)
+    turns_before = models.PositiveIntegerField(default=0, db_default=0)
+    """What it had used by then: the limits of time and turns count from there, that of money from its beginning."""
     retry_of = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries", db_index=False
     )
@@ -244,8 +252,7 @@ class Run(TeamScopedModel):
         """
         changes: dict[str, Any] = {"status": status, "status_changed_at": Now(), "lease_expires_at": None}
         changes |= {"waiting_kind": "", "epoch": F("epoch") + 1}
-        if status in TERMINAL:
-            changes["finished_at"] = Now()
+        changes["finished_at"] = Now() if status in TERMINAL else None
         if status == RunStatus.QUEUED:
             changes["queued_at"] = Now()
         changes |= also

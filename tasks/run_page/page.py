@@ -18,21 +18,23 @@ from tasks import events, fragments
 from tasks.frames import frame_of
 from tasks.models import TERMINAL, HumanRequest, Run, RunEvent, RunKind, RunStatus
 from tasks.run_page.related_runs import beside
+from tasks.services.continuing import why_not
+from tasks.services.effects import Effect, effects_of
 from tasks.services.outages import Outage, outage_of
 
 DOING = ("activity", "model.started", "tool.started", "progress")
 MAX_STEPS = 40
 HINTS = {
-    "timeout": "What it delivered so far is kept. Run it again with more time, or with a smaller question.",
-    "turn_limit": "What it delivered so far is kept. Run it again with more turns, or split the work.",
-    "budget_exhausted": "What it delivered so far is kept. Run it again with a higher limit.",
-    "model_error": "Nothing is wrong with the task. Running it again later often helps.",
+    "timeout": "What it delivered so far is kept. Continued, it has the same time once more.",
+    "turn_limit": "What it delivered so far is kept. Continued, it has as many turns once more.",
+    "budget_exhausted": "What it delivered so far is kept. Continued, it asks for money again before its next call.",
+    "model_error": "Nothing is wrong with the task, and what is done stays done.",
     "model_refused": "Say what you need in other words, then run it again.",
     "bad_output": "The agent did not deliver what the task declares. Check the schema and the required files.",
-    "worker_lost": "The work up to the last finished step is in the log.",
+    "worker_lost": "What is done stays done. Continued, it stops for good when its worker is lost once more.",
     "agent_removed": "Start again with another agent.",
     "no_progress": "Look at the last steps in the log before you run it again.",
-    "internal": "It is logged. Running it again may help.",
+    "internal": "It is logged, and what is done stays done. Continuing may help.",
 }
 
 
@@ -107,6 +109,20 @@ class RunPage:
     @property
     def hint(self) -> str:
         return HINTS.get(self.run.error_code, "")
+
+    @cached_property
+    def effects(self) -> list[Effect]:
+        """What it did outside, when it has ended: running it again may do that once more."""
+        return effects_of([self.run])[self.run.pk] if not self.is_live else []
+
+    @cached_property
+    def may_continue(self) -> bool:
+        """Whether this viewer can take it up again after it failed."""
+        return self.may_act and self.run.status == RunStatus.FAILED and not self.why_not_continue
+
+    @cached_property
+    def why_not_continue(self) -> str:
+        return why_not(self.run)
 
     @property
     def outage(self) -> Outage | None:

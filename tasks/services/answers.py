@@ -106,10 +106,11 @@ def why_barred(asked: HumanRequest, run: Run, actor: User) -> str:
 
 
 def rules_of(run: Run) -> list[Mapping[str, Any]]:
-    """Options that may name who approves (`approvers`, email addresses) and ask for a second pair of eyes. A fork keeps
-    to those of its version and to those of today, so that an old version is no way around the new ones.
+    """Options that may name who approves (`approvers`, email addresses) and ask for a second pair of eyes. A fork, and
+    a run that was continued, keeps to those of its version and to those of today: an old version is no way around.
     """
-    versions = [run.version] if run.forked_at_step is None else [run.version, run.agent.version]
+    is_old = run.forked_at_step is not None or run.continued_at is not None
+    versions = [run.version, run.agent.version] if is_old else [run.version]
     return [version.options or {} for version in versions if version]
 
 

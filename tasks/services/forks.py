@@ -82,7 +82,7 @@ def fork_run(
             "Choose another model.", fields=[FieldError("model", "invalid_choice", "There is no such model.")]
         )
     require_present(run.agent, run.version, model or run.model_override)
-    _check_approvers(run, actor)
+    check_approvers(run, actor)
     fork = _copy(run, actor, prompt=prompt if not kept else "", kind=run.kind, model=model)
     for step in kept:
         result = dict(step.result or {})
@@ -137,7 +137,7 @@ def _check(kept: list[Step], *, from_seq: int, prompt: str, tool_result: str | N
         raise InvalidInput(problem.message, fields=[problem])
 
 
-def _check_approvers(run: Run, actor: User) -> None:
+def check_approvers(run: Run, actor: User) -> None:
     """A fork asks those whom its version and the agent of today both name (`answers.rules_of`). What none of them could
     answer would wait until it expires: the fork is refused instead.
     """
@@ -150,7 +150,7 @@ def _check_approvers(run: Run, actor: User) -> None:
         return
     name, nor = run.agent.name, ", and never to who starts the run" if is_four_eyes else ""
     raise Conflict(
-        f"Nobody could approve the calls of this fork: version {run.version.number} of {name} leaves that to "
+        f"Nobody could approve its calls: version {run.version.number} of {name} leaves that to "
         f"{', '.join(pinned)}, the version of today to {', '.join(present)}{nor}. Let {name} have an "
         "approver whom both name, or start a new run."
     )

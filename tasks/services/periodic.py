@@ -112,31 +112,39 @@ def settle_abandoned_calls() -> None:
         kind=StepKind.MODEL, status=StepStatus.INTENT, run__status__in=TERMINAL, run__finished_at__lt=quiet
     )
     for step in left.select_related("run__agent")[:BATCH]:
-        run, call = step.run, f"{step.run_id}:{step.index}:{step.attempt}"
-        with transaction.atomic():
-            if Step.objects.filter(pk=step.pk, status=StepStatus.INTENT).update(status=StepStatus.UNKNOWN):
-                budgets.release(run_id=run.pk)
-                if UsageRecord.objects.filter(run_id=run.pk, step_key=call).exists():
-                    continue  # its worker came too late for the step, but not for the books
-                UsageRecord.objects.bulk_create(
-                    [
-                        UsageRecord(
-                            team_id=run.team_id,
-                            key=f"unknown:{call}",
-                            kind=UsageKind.MODEL,
-                            outcome=UsageOutcome.UNKNOWN,
-                            at=Now(),
-                            run_id=run.pk,
-                            step_key=call,
-                            agent_id=run.agent_id,
-                            agent_label=run.agent.name,
-                            task_id=run.task_id,
-                            model=step.request.get("model", ""),
-                            cost_usd=Decimal(step.request.get("worst_usd", "0")),
-                        )
-                    ],
-                    ignore_conflicts=True,
-                )
+        settle_abandoned_call(step)
+
+
+@transaction.atomic
+def settle_abandoned_call(step: Step) -> None:
+    """Nothing is done about a run that was continued meanwhile: its next owner settles what the last one left."""
+    run, call = step.run, f"{step.run_id}:{step.index}:{step.attempt}"
+    if not Run.objects.select_for_update().filter(pk=run.pk, status__in=TERMINAL).exists():
+        return
+    if not Step.objects.filter(pk=step.pk, status=StepStatus.INTENT).update(status=StepStatus.UNKNOWN):
+        return
+    budgets.release(run_id=run.pk)
+    if UsageRecord.objects.filter(run_id=run.pk, step_key=call).exists():
+        return  # its worker came too late for the step, but not for the books
+    UsageRecord.objects.bulk_create(
+        [
+            UsageRecord(
+                team_id=run.team_id,
+                key=f"unknown:{call}",
+                kind=UsageKind.MODEL,
+                outcome=UsageOutcome.UNKNOWN,
+                at=Now(),
+                run_id=run.pk,
+                step_key=call,
+                agent_id=run.agent_id,
+                agent_label=run.agent.name,
+                task_id=run.task_id,
+                model=step.request.get("model", ""),
+                cost_usd=Decimal(step.request.get("worst_usd", "0")),
+            )
+        ],
+        ignore_conflicts=True,
+    )
 
 
 def wake_workers() -> None:

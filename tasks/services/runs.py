@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -35,6 +37,7 @@ from tasks.models import (
     RunStatus,
     Task,
 )
+from tasks.services import effects
 
 MAX_PROMPT = 100_000
 MAX_ATTACHMENTS = 20
@@ -264,10 +267,15 @@ def cancel_run(*, run: Run, actor: User | None, reason: str = "") -> Run:
 
 
 @transaction.atomic
-def retry_run(*, run: Run, actor: User | None) -> Run:
-    """Start a new run with the same input on the agent's present version."""
+def retry_run(*, run: Run, actor: User | None, repeat_effects: bool = False) -> Run:
+    """Start a new run with the same input on the agent's present version.
+
+    Conflict says that it has not ended, WouldRepeatEffects names what it did outside: that would be done once more.
+    """
     if run.status in LIVE:
         raise Conflict("The run has not ended yet. Cancel it first, or wait.")
+    if not repeat_effects and (made := effects.effects_of([run])[run.pk]):
+        raise effects.WouldRepeatEffects.of(made, may_continue=run.status == RunStatus.FAILED)
     again = start_run(
         team=run.team,
         actor=actor,
@@ -301,15 +309,27 @@ def cancel_runs(*, runs: Iterable[Run], actor: User | None, reason: str = "") ->
     return done, over
 
 
-def retry_runs(*, runs: Iterable[Run], actor: User | None) -> tuple[list[Run], list[Run]]:
-    """Retry many runs. Answers with the new runs, and with the old ones that cannot be retried now."""
-    new, refused = [], []
+@dataclass(slots=True)
+class Retried:
+    """What became of many runs that were to be retried."""
+
+    new: list[Run] = field(default_factory=list)
+    refused: list[Run] = field(default_factory=list)
+    with_effects: dict[UUID, list[effects.Effect]] = field(default_factory=dict)
+    """Not retried: what they did outside would be done once more."""
+
+
+def retry_runs(*, runs: Iterable[Run], actor: User | None, repeat_effects: bool = False) -> Retried:
+    """Retry many runs, each in its own transaction."""
+    done = Retried()
     for run in runs:
         try:
-            new.append(retry_run(run=run, actor=actor))
+            done.new.append(retry_run(run=run, actor=actor, repeat_effects=repeat_effects))
+        except effects.WouldRepeatEffects as error:
+            done.with_effects[run.pk] = error.effects
         except AppError:
-            refused.append(run)
-    return new, refused
+            done.refused.append(run)
+    return done
 
 
 @transaction.atomic

@@ -19,7 +19,9 @@ from accounts.errors import NotFound
 from accounts.rest.idempotency import run_once_per_form
 from accounts.tenancy import TeamRequest, require, team_required
 from tasks.models import LIVE, Run, RunStatus
-from tasks.services import runs
+from tasks.services import continuing, runs
+from tasks.services.continuing import why_not
+from tasks.services.effects import Effect, effects_of
 
 MOST = 200
 BACK = ("status", "agent", "task", "before", "after")
@@ -76,15 +78,42 @@ def runs_retry(request: TeamRequest) -> HttpResponse:
     require(request, "runs:write")
     chosen = _chosen(request)
     if request.method != "POST" or not chosen.over:
-        return _ask(request, "tasks/runs_retry.html", chosen)
-    new, left = run_once_per_form(request, lambda: _retried(request, chosen))
-    return _told(request, f"{new} started again", left, "not finished, or their agent takes no work now")
+        return _ask(request, "tasks/runs_retry.html", chosen, repeated=_repeated(chosen))
+    new, kept, left = run_once_per_form(request, lambda: _retried(request, chosen))
+    done = f"{new} started again"
+    if kept:
+        done += f", {kept} left alone because of what {'it' if kept == 1 else 'they'} did outside"
+    return _told(request, done, left, "not finished, or their agent takes no work now")
 
 
-def _retried(request: TeamRequest, chosen: Chosen) -> tuple[int, int]:
-    """How many new runs there are, and how many of the chosen ones have none."""
-    new, refused = runs.retry_runs(runs=chosen.over, actor=request.user)
-    return len(new), len(refused) + len(chosen.live)
+def _retried(request: TeamRequest, chosen: Chosen) -> tuple[int, int, int]:
+    """How many new runs there are, how many would repeat what was done, and how many others have none."""
+    repeat = request.POST.get("repeat_effects") == "1"
+    done = runs.retry_runs(runs=chosen.over, actor=request.user, repeat_effects=repeat)
+    return len(done.new), len(done.with_effects), len(done.refused) + len(chosen.live)
+
+
+def _repeated(chosen: Chosen) -> list[tuple[Run, list[Effect]]]:
+    """The runs that did something outside, with what they did."""
+    made = effects_of(chosen.over)
+    return [(run, made[run.pk]) for run in chosen.over if made[run.pk]]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@team_required
+def runs_continue(request: TeamRequest) -> HttpResponse:
+    require(request, "runs:write")
+    chosen = _chosen(request)
+    can = [run for run in chosen.over if not why_not(run)]
+    if request.method != "POST" or not can:
+        return _ask(request, "tasks/runs_continue.html", chosen, can=can)
+    done, left = run_once_per_form(request, lambda: _continued(request, chosen))
+    return _told(request, f"{done} continued", left, "not failed, or cannot go on")
+
+
+def _continued(request: TeamRequest, chosen: Chosen) -> tuple[int, int]:
+    done, refused = continuing.continue_runs(runs=chosen.over, actor=request.user)
+    return len(done), len(refused) + len(chosen.live)
 
 
 def _chosen(request: TeamRequest) -> Chosen:
@@ -101,9 +130,9 @@ def _chosen(request: TeamRequest) -> Chosen:
     return Chosen([run for run in found if run.status in LIVE], [run for run in found if run.status not in LIVE])
 
 
-def _ask(request: TeamRequest, template: str, chosen: Chosen) -> HttpResponse:
+def _ask(request: TeamRequest, template: str, chosen: Chosen, **more: Any) -> HttpResponse:
     context: dict[str, Any] = {"chosen": chosen, "every": [*chosen.live, *chosen.over], "back": _back(request).dict()}
-    return render(request, template, context)
+    return render(request, template, context | more)
 
 
 def _told(request: TeamRequest, done: str, left: int, why: str) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from accounts.rest.idempotency import run_once_per_form
 from accounts.tenancy import TeamRequest, require, team_required
 from tasks.reports.bundle import bundle_download
 from tasks.reports.receipt import receipt
-from tasks.services import runs, steering
+from tasks.services import continuing, runs, steering
 from tasks.views.common import page_of, run_or_404
 
 
@@ -76,12 +77,31 @@ def run_message(request: TeamRequest, run_id: UUID) -> HttpResponse:
     return render(request, template, context, status=refused.status if refused else 200)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @team_required
 def run_retry(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    """Start it again. What it did outside, and may do once more, is said before."""
     run = run_or_404(request, run_id)
     require(request, "runs:write")
-    return to_run(request, run_once_per_form(request, lambda: str(runs.retry_run(run=run, actor=request.user).pk)))
+    page = page_of(request, run)
+    repeat = request.POST.get("repeat_effects") == "1"
+    if request.method != "POST" or (page.effects and not repeat):
+        return render(request, "tasks/run_retry.html", {"run": run, "page": page})
+    act = partial(runs.retry_run, run=run, actor=request.user, repeat_effects=repeat)
+    return to_run(request, run_once_per_form(request, lambda: str(act().pk)))
+
+
+@require_POST
+@team_required
+def run_continue(request: TeamRequest, run_id: UUID) -> HttpResponse:
+    """Take a failed run up again. Whoever comes too late sees the run and is told."""
+    run = run_or_404(request, run_id)
+    require(request, "runs:write")
+    try:
+        run_once_per_form(request, lambda: str(continuing.continue_run(run=run, actor=request.user).pk))
+    except Conflict as error:
+        messages.warning(request, error.detail)
+    return to_run(request, run.pk)
 
 
 @require_safe

@@ -102,6 +102,8 @@ PREPARED: dict[str, tuple[Callable[[Rows], None] | None, Callable[[Rows], Any] |
     "PUT /api/v1/budgets/agents/{agent_pk}/": (None, lambda rows: {"limit_usd": "5.00"}),
     "POST /api/v1/runs/{id}/start/": (_schedule, None),
     "POST /api/v1/runs/{id}/retry/": (_end, None),
+    "POST /api/v1/runs/{id}/continue/": (_end, None),
+    "POST /api/v1/runs/bulk-continue/": (_end, None),
     "POST /api/v1/runs/{id}/replay/": (_end, None),
     "POST /api/v1/runs/bulk-retry/": (_end, None),
     "POST /api/v1/runs/{id}/review/": (_ask_for_review, lambda rows: {"decision": "approve"}),

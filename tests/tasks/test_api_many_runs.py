@@ -42,8 +42,8 @@ def test_many_are_cancelled_and_each_is_answered_for_in_the_order_of_the_questio
     assert (answer.status_code, answer.json()["results"]) == (
         200,
         [
-            {"run": str(second.pk), "outcome": "cancelled", "new_run": None},
-            {"run": str(first.pk), "outcome": "already_ended", "new_run": None},
+            {"run": str(second.pk), "outcome": "cancelled", "new_run": None, "effects": []},
+            {"run": str(first.pk), "outcome": "already_ended", "new_run": None, "effects": []},
         ],
     )
     second.refresh_from_db()
@@ -62,8 +62,8 @@ def test_many_are_repeated_once_for_each_key(api: Api, two: list[Run]) -> None:
     assert (again.retry_of, again.attempt) == (ended, 2)
     for answer in answers:
         assert answer.json()["results"] == [
-            {"run": str(ended.pk), "outcome": "started", "new_run": str(again.pk)},
-            {"run": str(live.pk), "outcome": "refused", "new_run": None},
+            {"run": str(ended.pk), "outcome": "started", "new_run": str(again.pk), "effects": []},
+            {"run": str(live.pk), "outcome": "refused", "new_run": None, "effects": []},
         ]
 
 

@@ -22,6 +22,6 @@ def test_bulk_cancel_and_retry_say_what_they_did(start: Callable[..., Run], alic
     assert (done, ended) == ([first, second], [over])
     assert sorted(Run.objects.values_list("status", flat=True)) == ["cancelled", "cancelled", "failed"]
     live = start()
-    new, refused = runs.retry_runs(runs=[first, live], actor=alice)
-    assert ([run.retry_of for run in new], refused) == ([first], [live])
-    assert (new[0].status, new[0].attempt) == ("queued", 2)
+    done = runs.retry_runs(runs=[first, live], actor=alice)
+    assert ([run.retry_of for run in done.new], done.refused, done.with_effects) == ([first], [live], {})
+    assert (done.new[0].status, done.new[0].attempt) == ("queued", 2)

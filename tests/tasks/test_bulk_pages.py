@@ -17,7 +17,9 @@ from tests.factories import AgentFactory, HumanRequestFactory, MembershipFactory
 from tests.html import HOSTILE, Page
 
 pytestmark = pytest.mark.django_db
-CANCEL, RETRY, LIST = (reverse(f"tasks:{name}", args=["acme"]) for name in ("runs_cancel", "runs_retry", "run_list"))
+CANCEL, RETRY, CONTINUE, LIST = (
+    reverse(f"tasks:{name}", args=["acme"]) for name in ("runs_cancel", "runs_retry", "runs_continue", "run_list")
+)
 
 
 @pytest.fixture
@@ -50,7 +52,11 @@ def test_the_list_has_a_box_for_each_run(as_alice: Client, five: list[Run]) -> N
     boxes = [box["value"] for box in page.all("input") if box.get("name") == "run"]
     assert boxes == [str(run.pk) for run in reversed(five) if run.status in ("queued", "running")]
     assert {"name": "status", "value": "live", "type": "hidden"} in page.all("input")
-    assert [button["formaction"] for button in page.all("button") if "formaction" in button] == [RETRY, CANCEL]
+    assert [button["formaction"] for button in page.all("button") if "formaction" in button] == [
+        CONTINUE,
+        RETRY,
+        CANCEL,
+    ]
 
 
 def test_before_cancelling_the_page_says_what_stops(as_alice: Client, five: list[Run]) -> None:

@@ -229,3 +229,29 @@ async def test_the_servers_stop_closes_the_live_view(run: Run) -> None:
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert made._pool.closed
     assert hub.get_hub() is not made
+
+
+async def test_a_run_that_was_continued_is_live_again_for_who_comes_and_for_who_comes_back(
+    watching: hub.Hub, run: Run
+) -> None:
+    def go_on() -> None:
+        with transaction.atomic():
+            run.move_to(RunStatus.FAILED, error_code="model_error")
+            event_log.append(run, events.RunFinished(status="failed"))
+            run.move_to(RunStatus.QUEUED)
+            event_log.append(run, events.RunContinued(by="Alice", step=1), events.RunQueued(reason="continued"))
+
+    await in_thread(go_on)
+    newcomer, returning = (watching.watch(run.pk, after) for after in (0, 1))
+    early = [[await anext(frames) for _ in range(count)] for frames, count in ((newcomer, 4), (returning, 3))]
+    assert [[frame.body.get("type") or frame.body["kind"] for frame in some] for some in early] == [
+        ["run.finished", "run.continued", "run.queued", "caught_up"],
+        ["run.continued", "run.queued", "caught_up"],
+    ]
+
+    await in_thread(_finish, run)
+
+    for frames in (newcomer, returning):
+        rest = [frame.body async for frame in frames]
+        assert [body.get("type") or body["kind"] for body in rest] == ["run.finished", "end"]
+        assert rest[-1] == {"kind": "end", "status": "cancelled"}

@@ -90,7 +90,7 @@ def test_a_failed_run_says_why_and_what_to_do(as_alice, agent):
     text = Page(as_alice.get(url("run_detail", run)).text).text
 
     assert "Stopped: The run used up its 60 s." in text
-    assert "Run it again with more time" in text
+    assert "Continued, it has the same time once more." in text
 
 
 def test_the_demo_model_is_named_on_the_page(as_alice, team, agent):

@@ -1,0 +1,83 @@
+"""What runs did outside: effects that doing the same work again would repeat."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from accounts.errors import Conflict
+from tasks.models import Run, Step, StepKind, StepStatus
+from tools import registry
+from tools.registry import Effect as Kind
+
+NAMED = 20
+"""So many effects an answer names; one more line says how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One call that changed something outside. `is_certain` is false where nobody knows whether it did."""
+
+    step: int
+    tool: str
+    title: str
+    headline: str
+    at: datetime
+    is_certain: bool
+
+
+class WouldRepeatEffects(Conflict):
+    """The run has already done something outside, and a new one would do it again."""
+
+    code = "would_repeat_effects"
+    title = "It would be done again"
+    effects: list[Effect]
+
+    @classmethod
+    def of(cls, effects: Sequence[Effect], *, may_continue: bool) -> Self:
+        named = "; ".join(effect.headline for effect in effects[:3])
+        more = f"; and {len(effects) - 3} more" if len(effects) > 3 else ""
+        error = cls(
+            f"This run has already done something outside: {named}{more}. A new run may do it again. "
+            + ("Continue this run instead, or " if may_continue else "To start one all the same, ")
+            + "say that it may be repeated.",
+            extra={"effects": [_shown(effect) for effect in effects[:NAMED]]},
+        )
+        error.effects = list(effects)
+        return error
+
+
+def effects_of(runs: Collection[Run]) -> dict[UUID, list[Effect]]:
+    """By run, oldest first; those that a fork took over from its origin are among them."""
+    happened = (StepStatus.DONE, StepStatus.INTENT, StepStatus.UNKNOWN)
+    steps = Step.objects.filter(run__in=[run.pk for run in runs], kind=StepKind.TOOL, status__in=happened)
+    steps = steps.exclude(tool__in=_harmless())
+    found: dict[UUID, list[Effect]] = defaultdict(list)
+    for step in steps.order_by("run_id", "index"):
+        found[step.run_id].append(_effect(step))
+    return {run.pk: found[run.pk] for run in runs}
+
+
+def _harmless() -> list[str]:
+    """The tools whose calls may be repeated. One that this installation does not have any more is none of them."""
+    return [spec.name for spec in registry.all_tools() if spec.effect != Kind.EFFECTFUL]
+
+
+def _effect(step: Step) -> Effect:
+    try:
+        spec = registry.get(step.tool)
+    except KeyError:
+        title = headline = step.tool
+    else:
+        title = spec.title
+        headline = spec.headline(step.request) or title
+    at = step.finished_at or step.created_at
+    return Effect(step.index, step.tool, title, headline, at, is_certain=step.status == StepStatus.DONE)
+
+
+def _shown(effect: Effect) -> dict[str, object]:
+    return asdict(effect) | {"at": effect.at.isoformat().replace("+00:00", "Z")}
