@@ -251,8 +251,10 @@ def _value_labels(axes: Axes) -> None:
 
 
 def plain_number(value: float) -> str:
-    """12,345 and 0.25 and 1.2 M, never 1e6."""
-    for size, unit in ((1e9, " B"), (1e6, " M")):
+    """12,345 and 0.25 and 1.2 M; powers of ten only from 1e15 on."""
+    if abs(value) >= 1e15:
+        return f"{value:.3g}"
+    for size, unit in ((1e12, " T"), (1e9, " B"), (1e6, " M")):
         if abs(value) >= size:
             return f"{value / size:,.1f}".removesuffix(".0") + unit
     return f"{value:,.0f}" if abs(value) >= 1000 or float(value).is_integer() else f"{value:.3g}"

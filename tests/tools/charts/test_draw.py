@@ -286,7 +286,17 @@ def test_colours_are_seen_on_white() -> None:
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [(0, "0"), (0.25, "0.25"), (1234.5, "1,234"), (-2.0, "-2"), (1_200_000, "1.2 M"), (3e9, "3 B"), (0.12345, "0.123")],
+    [
+        (0, "0"),
+        (0.25, "0.25"),
+        (1234.5, "1,234"),
+        (-2.0, "-2"),
+        (1_200_000, "1.2 M"),
+        (3e9, "3 B"),
+        (2.5e12, "2.5 T"),
+        (1e300, "1e+300"),
+        (0.12345, "0.123"),
+    ],
 )
 def test_numbers_are_plain(value: float, written: str) -> None:
     assert draw.plain_number(value) == written
