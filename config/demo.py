@@ -16,6 +16,8 @@ from accounts.models import Membership, Team, User
 from accounts.models.roles import SCOPES
 from accounts.services import keys, teams
 from agents.models import Agent
+from billing.models import TeamPlan
+from billing.plans import ENTERPRISE
 from config.embedded.keys import write_private
 from storage.models import StoredFile
 from storage.services import save_file
@@ -55,7 +57,7 @@ def seed() -> SignIn:
         operator, operator_password = _person(*OPERATOR, known.operator_password, is_operator=True)
         if teams.default_team(operator) is None:
             teams.create_personal_team(owner=operator)
-        team = teams.default_team(person) or teams.create_team(owner=person, name=TEAM)
+        team = teams.default_team(person) or _team(person)
         if not Agent.objects.for_team(team).exists():  # those that people deleted count too
             _staff(team, person)
         made = replace(
@@ -90,6 +92,13 @@ def _person(email: str, name: str, password: str, *, is_operator: bool = False) 
         user.save(update_fields=["password"])
     EmailAddress.objects.update_or_create(user=user, email=email, defaults={"verified": True, "primary": True})
     return user, password
+
+
+def _team(person: User) -> Team:
+    """With room for all of the demo, whatever plan new teams get."""
+    team = teams.create_team(owner=person, name=TEAM)
+    TeamPlan.objects.filter(team=team).update(plan=ENTERPRISE.key)
+    return team
 
 
 def _api_key(team: Team, person: User, token: str) -> str:

@@ -6,20 +6,23 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-import environ
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config as BotoConfig
+from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config import sign_in
+from config import addresses, sign_in
+from config.environment import Environment
 from config.server import browser_security
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Environment()
 # A terminal beside a running `make up` finds the same parts; what the environment says wins.
 if (_running := Path(os.environ.get("DESKHAND_VAR") or BASE_DIR / "var") / "env").exists():
     env.read_env(_running)
+if _fault := addresses.fault_in(os.environ):
+    raise ImproperlyConfigured(_fault)
 
 # ---- This machine
 DEBUG = env.bool("DEBUG", default=False)
@@ -111,6 +114,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- PostgreSQL: the truth
 DATABASES = {"default": env.db_url("DATABASE_URL")}
+if env.str("DATABASE_PASSWORD", default=""):
+    DATABASES["default"]["PASSWORD"] = env.str("DATABASE_PASSWORD")
 DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": 1,
     "max_size": env.int("DATABASE_POOL_SIZE", default=16),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import signal
 import sys
 import time
@@ -14,13 +15,14 @@ from types import FrameType
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from config import fingerprint
 from config.embedded import PartError, Services
 from config.embedded.child import Child, end_orphans
 from config.embedded.ports import is_free
 from config.embedded.services import UNFINISHED_RESTORE, InUse, Part
-from config.launch.options import ELSEWHERE, ROOT, Options
+from config.launch.options import ELSEWHERE, ROOT, SHARED, Options
 from config.launch.room import Room
 from config.launch.screen import last_words, listed, say, short, welcome
 from config.launch.status import SharedFile, State, Status, state_of
@@ -112,7 +114,7 @@ class Launcher:
         if self.services.parts:
             self._progress(f"{listed([part.title for part in self.services.parts])} ready")
         shared = self._for_terminals()
-        self.addresses.write("".join(f'{name}="{value}"\n' for name, value in shared.items()))
+        self.addresses.write("".join(f"{name}={_quoted(value)}\n" for name, value in shared.items()))
 
     def _prepare(self) -> None:
         """Migrate, collect the static files, make the demo team, unless this very code has done it on this database."""
@@ -138,10 +140,14 @@ class Launcher:
             return False
         mark = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
         try:
-            with psycopg.connect(self.environment["DATABASE_URL"], connect_timeout=5) as connection:
+            with psycopg.connect(self._database(), connect_timeout=5) as connection:
                 return connection.execute(mark).fetchone() == (f"prepared from {made_from}",)
         except psycopg.Error:
             return False  # preparing will say what is wrong
+
+    def _database(self) -> str:
+        password = self.environment.get("DATABASE_PASSWORD")
+        return make_conninfo(self.environment["DATABASE_URL"], **({"password": password} if password else {}))
 
     def _start_application(self) -> None:
         web = self._child("web", *WEB, "--port", str(self.options.port))
@@ -181,7 +187,7 @@ class Launcher:
     def _for_terminals(self) -> dict[str, str]:
         """What `manage.py` in another terminal needs, to reach the same parts."""
         elsewhere = [name for names in ELSEWHERE.values() for name in names]
-        names = [*self.services.env, *elsewhere, "SECRET_KEY", "BASE_URL", "DESKHAND_ENCRYPTION_KEYS", "REDIS_PREFIX"]
+        names = [*self.services.env, *elsewhere, *SHARED]
         return {name: self.environment[name] for name in names if name in self.environment}
 
     def _look(self) -> None:
@@ -224,6 +230,11 @@ def _claim(options: Options) -> Services:
             if state_of(options.home) != "stopping" or time.monotonic() > end:
                 raise
             say("The Deskhand before this one is still stopping; waiting for it …")
+
+
+def _quoted(value: str) -> str:
+    """As a shell reads it back, and django-environ."""
+    return '"' + re.sub(r'(["\\$`])', r"\\\1", value) + '"'
 
 
 def _say_when(line: str) -> None:

@@ -4,11 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from config import addresses
 from config.embedded import PartError
 
 ROOT = Path(__file__).resolve().parents[2]
 # Which variable says that a part is somewhere else, so that it is not started here.
 ELSEWHERE = {"postgres": ("DATABASE_URL",), "valkey": ("REDIS_URL",), "s3": ("S3_ENDPOINT_URL", "S3_BUCKET")}
+# What else `manage.py` in another terminal needs to work on the same installation.
+SHARED = (
+    *("SECRET_KEY", "DESKHAND_ENCRYPTION_KEYS", "BASE_URL", "DATABASE_PASSWORD", "REDIS_PREFIX"),
+    *("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "S3_REGION"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +28,8 @@ class Options:
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> Options:
+        if fault := addresses.fault_in(given):
+            raise PartError(fault)
         return cls(
             home=(ROOT / (given.get("DESKHAND_VAR") or "var")).resolve(),
             port=_number(given, "PORT", default=8000, highest=65_535),

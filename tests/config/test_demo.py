@@ -14,6 +14,7 @@ from django.test import Client
 from accounts.models import ApiKey, AuditEntry, Team, User
 from agents.models import Agent
 from agents.services import agents
+from billing.plans import PLANS
 from config import demo
 from storage.models import StoredFile
 from tasks.models import Run, Task
@@ -48,6 +49,17 @@ def test_the_file_says_how_to_sign_in_and_only_its_owner_reads_it(home: Path) ->
         assert browser.get("/api/v1/me/").status_code == 200
     person, operator = User.objects.get(email=found["email"]), User.objects.get(email=found["operator_email"])
     assert (person.is_staff, operator.is_staff, operator.is_superuser) == (False, True, True)
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_the_demo_is_whole_whatever_plan_new_teams_get(home: Path, settings: Any, plan: str) -> None:
+    settings.DEFAULT_PLAN = plan
+
+    seeded(home)
+
+    assert Agent.objects.filter(team__slug="fernhill-supply").count() == 3
+    assert Team.objects.get(slug="fernhill-supply").plan.plan == "enterprise"
+    assert Team.objects.exclude(slug="fernhill-supply").get().plan.plan == plan
 
 
 def test_the_key_of_the_file_starts_the_demo_task(home: Path) -> None:

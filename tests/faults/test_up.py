@@ -198,6 +198,11 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path):
     [
         ({"PORT": "eighty"}, "PORT must be a number from 1 to 65535, not 'eighty'."),
         ({"WORKERS": "0"}, "WORKERS must be a number from 1 to 64, not '0'."),
+        (
+            {"BASE_URL": "https://tools.example.com/desk"},
+            "BASE_URL is https://tools.example.com/desk, but Deskhand cannot live",
+        ),
+        ({"DATABASE_URL": "postgres://a:b/c@host/d"}, "DATABASE_URL cannot be read: in its password, write / as %2F"),
         ({"DESKHAND_VAR": "/proc/deskhand"}, "The data folder /proc/deskhand cannot be used"),
     ],
 )
