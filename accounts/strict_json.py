@@ -8,7 +8,6 @@ was written, so a digest taken before the write holds after it.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Mapping
 from decimal import Decimal
@@ -19,7 +18,6 @@ LARGEST = int(sys.float_info.max)
 """What a double can hold. Other readers of JSON, the model's provider among them, know no larger number."""
 _EXACT = 1e16
 """From here on Python writes a float with an exponent, and PostgreSQL gives it back as a whole number."""
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _ROOM = 20
 """Levels that `storable` allows around a value of MAX_DEPTH: blocks, lists and steps that hold it."""
 
@@ -73,9 +71,15 @@ def clean_text(text: str) -> str:
 
 def is_unstorable(text: str) -> bool:
     """Whether PostgreSQL would refuse the text."""
+    if "\0" in text:
+        return True
     if text.isascii():
-        return "\0" in text
-    return _UNSTORABLE.search(text) is not None
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -106,10 +106,7 @@ class RunFinished(Event):
 
 @_event("attempt.lost")
 class AttemptLost(Event):
-    """The worker that drove the run is gone; another one continues.
-
-    `reason`: lease expired, or let go by a worker that was told to stop and could not wait for the end of the step.
-    """
+    """The worker of the run is gone. `reason`: lease expired, or let go by one that stopped before the step ended."""
 
     worker: str
     recoveries: int

@@ -44,7 +44,10 @@ def pack(out: IO[bytes], header: Mapping[str, Any], files: Iterable[tuple[str, i
 
 def unpack(source: IO[bytes]) -> Iterator[Any]:
     """The header, then (name, size, content) for each file; the content must be read before the next is asked for."""
-    yield json.loads(_get(source))
+    try:
+        yield json.loads(_get(source))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     while name := _get(source):
         size = int.from_bytes(_exactly(source, 8), "big")
         if size > _MOST_SIZE:

@@ -141,7 +141,14 @@ def test_packing_and_unpacking_are_each_others_reverse() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\x00", b"\xff" * 100, b"\x00\x00\x00\x02{}", b"\x00\x00\x00\x02{}\x00\x00\x00\x01a" + b"\xff" * 8 + b"x"],
+    [
+        b"",
+        b"\x00",
+        b"\x00\x01\x00\x00" + b"[" * 65_536,
+        b"\xff" * 100,
+        b"\x00\x00\x00\x02{}",
+        b"\x00\x00\x00\x02{}\x00\x00\x00\x01a" + b"\xff" * 8 + b"x",
+    ],
 )
 def test_a_broken_stream_is_an_error_and_not_a_hang(content: bytes) -> None:
     def read_all() -> None:
