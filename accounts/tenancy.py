@@ -72,6 +72,16 @@ def membership_of(user: Any, slug: str) -> Membership | None:
     return Membership.objects.select_related("team").filter(user=user, team__slug=slug, user__is_active=True).first()
 
 
+def enter_team(request: HttpRequest, slug: str) -> bool:
+    """Set `request.team`, `request.role` and `request.access`. Return False for somebody who is no member."""
+    membership = membership_of(request.user, slug)
+    if membership is None:
+        return False
+    request.team, request.role = membership.team, membership.role  # type: ignore[attr-defined]
+    request.access = access_of_member(membership)  # type: ignore[attr-defined]
+    return True
+
+
 View = Callable[Concatenate[TeamRequest, P], HttpResponseBase]
 Wrapped = Callable[Concatenate[HttpRequest, str, P], HttpResponseBase]
 
@@ -82,11 +92,8 @@ def membership_required(view: View[P]) -> Wrapped[P]:
     @login_required
     @functools.wraps(view)
     def wrapped(request: HttpRequest, team: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        membership = membership_of(request.user, team)
-        if membership is None:
+        if not enter_team(request, team):
             raise NotFound("This doesn’t exist, or you don’t have access to it.")
-        request.team, request.role = membership.team, membership.role  # type: ignore[attr-defined]
-        request.access = access_of_member(membership)  # type: ignore[attr-defined]
         return view(request, *args, **kwargs)  # type: ignore[arg-type]
 
     return cast(Wrapped[P], wrapped)

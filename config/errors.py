@@ -24,6 +24,7 @@ from rest_framework import exceptions as drf
 from accounts.errors import DISK_FULL, AppError, FieldError, Forbidden, NotFound, Unavailable, is_disk_full
 from accounts.rest.authentication import BEARER
 from accounts.rest.errors import TooLarge
+from accounts.tenancy import enter_team
 from accounts.tracing import current_request_id
 from config.redirects import SAFE_METHODS
 
@@ -248,6 +249,10 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Keep the team's sidebar where a member opens an address of the team that leads nowhere."""
+    _, prefix, slug, *_ = [*request.path.split("/"), "", ""]
+    if prefix == "t" and slug and hasattr(request, "user"):
+        enter_team(request, slug)
     return error_response(request, NotFound("This doesn’t exist, or you don’t have access to it."))
 
 

@@ -99,7 +99,7 @@ def find_invitation(token: str) -> Invitation | None:
 
 @transaction.atomic
 def accept(*, invitation: Invitation, user: User) -> Membership:
-    """Join team. Of two people who open one link at once, only one joins."""
+    """Join the team. Of two people who open one link at once, only one joins."""
     held = _held(invitation)
     if held.is_expired:
         raise _over(held)

@@ -169,6 +169,14 @@ def meter(value: float | str | None, maximum: float | str | None, label: str, cs
 
 
 @register.simple_tag
+def progress(done: float, total: float) -> SafeString:
+    """How far a run has come. Never amber or red: those mean that a person is needed, or a limit."""
+    return format_html(
+        '<progress class="meter" value="{}" max="{}" aria-label="Progress"></progress>', done, total or 1
+    )
+
+
+@register.simple_tag
 def segs(states: str | Sequence[str], label: str) -> SafeString:
     """A strip of phases: done, now, wait, fail or todo, one word for each."""
     parts = states.split() if isinstance(states, str) else states

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -170,9 +170,17 @@ def starting_later(access: Viewer, limit: int = 3) -> list[Run]:
 
 
 def needs_you(access: Viewer, limit: int = 6) -> list[HumanRequest]:
-    """What waits for a person, the longest wait first."""
+    """Open requests, the one that expires first at the top."""
     asked = HumanRequest.objects.visible_to(access).open().select_related("run", "run__agent")
-    return list(asked.order_by("id")[:limit])
+    return list(asked.order_by(F("expires_at").asc(nulls_last=True), "id")[:limit])
+
+
+def open_counts(access: Viewer) -> dict[str, int]:
+    """Count the runs in progress and the queued ones."""
+    runs = Run.objects.visible_to(access).filter(status__in=(S.RUNNING, S.QUEUED))
+    return runs.aggregate(
+        running=Count("pk", filter=Q(status=S.RUNNING)), queued=Count("pk", filter=Q(status=S.QUEUED))
+    )
 
 
 def recent(access: Viewer, limit: int = 8) -> list[Run]:

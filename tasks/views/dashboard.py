@@ -19,6 +19,10 @@ SERIES = [
 ]
 
 
+FEW_RUNS, MAX_PERCENT = 10, 300
+"""Below so many runs, and above so many percent more, two numbers say more than a percentage."""
+
+
 @require_safe
 @membership_required
 def dashboard(request: TeamRequest) -> HttpResponse:
@@ -57,6 +61,7 @@ def _live(request: TeamRequest) -> dict[str, Any]:
         "working": activity.working_now(request.access),
         "scheduled": activity.starting_later(request.access),
         "asked": activity.needs_you(request.access),
+        "counts": activity.open_counts(request.access),
         "may_work": may(request.role, "runs:write"),
     }
 
@@ -66,9 +71,8 @@ def _charts(found: activity.Activity) -> dict[str, Any]:
         {"label": f"{day.day} {day:%b}", "values": [tally.done, tally.asking, tally.bad]}
         for day, tally in found.days.items()
     ]
-    change = None
-    if found.week_before.runs:
-        change = round(100 * (found.week.runs - found.week_before.runs) / found.week_before.runs)
+    before = found.week_before.runs
+    change = round(100 * (found.week.runs - before) / before) if before else None
     return {
         "days": days,
         "days_short": days[-7:],
@@ -76,7 +80,8 @@ def _charts(found: activity.Activity) -> dict[str, Any]:
         "runs_trend": [tally.runs for tally in found.days.values()],
         "week_change": change,
         "week_fewer": -(change or 0),
+        "shows_percent": change is not None and before >= FEW_RUNS and change <= MAX_PERCENT,
         "done_trend": [tally.done_percent for tally in found.days.values() if tally.done_percent is not None],
         "average_trend": [tally.active_s / tally.runs for tally in found.days.values() if tally.runs],
-        "average_s": found.week.active_s / found.week.runs if found.week.runs else None,
+        "average_s": found.week.active_s / ended if (ended := found.week.done + found.week.bad) else None,
     }

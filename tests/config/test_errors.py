@@ -167,3 +167,15 @@ def test_the_health_page_names_parts_and_nothing_about_them(anyone: Client, monk
     answer = anyone.get("/health/ready/")
 
     assert (answer.status_code, answer.json()) == (503, {"status": "failing", "failing": ["database"]})
+
+
+def test_a_dead_address_inside_a_team_keeps_the_sidebar_for_members(as_alice, team, charlie):
+    inside = as_alice.get("/t/acme/no-such-page/")
+    stranger = Client()
+    stranger.force_login(charlie)
+    outside = stranger.get("/t/acme/no-such-page/")
+
+    assert (inside.status_code, outside.status_code) == (404, 404)
+    assert 'href="/t/acme/inbox/"' in inside.text
+    assert "Acme" not in outside.text
+    assert Client().get("/t/acme/no-such-page/").status_code == 404

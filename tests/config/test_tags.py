@@ -13,7 +13,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from accounts.formats import DASH
-from config.templatetags.deskhand import STATUS
+from config.templatetags.deskhand import STATUS, progress
 from config.ui import icons
 from tasks.models import RunStatus
 
@@ -143,3 +143,7 @@ def test_no_template_needs_a_hole_in_the_content_policy():
         text = page.read_text()
         assert re.search(r"\sstyle=|<style|\son[a-z]+=|<script(?![^>]* src=)|hx-on|javascript:", text) is None, page
         assert re.search(r"""(?:src|href)=["']https?://""", text) is None, page
+
+
+def test_progress_has_no_tone_at_any_share():
+    assert progress(5, 6) == '<progress class="meter" value="5" max="6" aria-label="Progress"></progress>'

@@ -233,7 +233,7 @@ def test_everything_works_without_scripts(open_page: Open, alice, desk):
     page.get_by_role("button", name="Save changes").first.click()
     expect(page.get_by_text("Counts things")).to_be_visible()
 
-    page.get_by_role("link", name="Let Ana go…").click()
+    page.get_by_role("link", name="Remove agent…").click()
     expect(page.get_by_text("This happens at once")).to_be_visible()
-    page.get_by_role("button", name="Let Ana go").click()
+    page.get_by_role("button", name="Remove Ana").click()
     expect(page.get_by_text("Ana is gone.")).to_be_visible()

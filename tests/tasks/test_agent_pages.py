@@ -271,7 +271,7 @@ class TestAgent:
         TaskFactory(agent=agent)
 
         asked = text(as_bob.get(page("agent_remove", agent_id=agent.pk)))
-        assert "Let Ana go?" in asked
+        assert "Remove Ana?" in asked
         assert "Half way through" in asked
         assert "This happens at once" in asked
         agent.refresh_from_db()

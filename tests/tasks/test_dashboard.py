@@ -14,7 +14,7 @@ from accounts.models import Role, Team
 from accounts.tenancy import Access
 from tasks.models import HumanRequest, RunStatus
 from tasks.reports import activity
-from tests.factories import AgentFactory, MembershipFactory, RunFactory, TaskFactory
+from tests.factories import AgentFactory, HumanRequestFactory, MembershipFactory, RunFactory, TaskFactory
 from tests.html import Page
 
 NOW = datetime(2026, 11, 19, 14, 0, tzinfo=UTC)
@@ -135,7 +135,7 @@ def test_it_shows_what_goes_on(as_alice, team):
 
     shown = as_alice.get(page()).content.decode()
 
-    for words in ("Counting", "3 of 8", "Which month?", "1 thing needs you.", "1 run in progress.", "Hello, Alice"):
+    for words in ("Counting", "3 of 8", "Which month?", "1 request needs you.", "1 run in progress.", "Hello, Alice"):
         assert words in shown
     part = as_alice.get(page("dashboard_live")).content.decode()
     assert "<html" not in part
@@ -160,7 +160,7 @@ def test_it_takes_the_same_number_of_queries_for_many(as_alice, team, django_ass
 
     as_alice.get(page())
 
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         as_alice.get(page())
 
 
@@ -175,3 +175,15 @@ def test_the_palette_finds_the_teams_own(as_alice, team, other_team):
     for words in ("Ana", "Monthly report", "What drives refunds?"):
         assert words in shown
     assert "Their" not in shown
+
+
+def test_counts_are_of_everything_and_not_of_the_rows_shown(as_alice, team):
+    agent = AgentFactory(team=team)
+    for _ in range(8):
+        HumanRequestFactory(run=RunFactory(team=team, agent=agent, status=RunStatus.QUEUED))
+
+    page = " ".join(as_alice.get("/t/acme/").text.split())
+
+    assert "8 requests need you." in page
+    assert "8 queued." in page
+    assert "2 more in the inbox" in page
