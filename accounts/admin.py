@@ -71,10 +71,6 @@ def each(request: HttpRequest, rows: Iterable[M], act: Callable[[M], object], do
         messages.success(request, f"{count} {done}.")
 
 
-SECRET_FIELDS = frozenset({"password", "data", "token", "secret"})
-"""Form fields whose values are in no log."""
-
-
 class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """What an operator adds, changes or deletes by a form is in the audit log of each team that it touches, in the same
     transaction. Actions are recorded by the services that they call.
@@ -87,10 +83,8 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         """Beside the message of Django's own log, the old and new values for ours."""
-        names = [name for name in form.changed_data if name not in SECRET_FIELDS]
-        request.changed_values = (  # type: ignore[attr-defined]
-            {} if add else audit.diff({n: form.initial.get(n) for n in names}, {n: form.cleaned_data[n] for n in names})
-        )
+        before, after = form.initial, {name: form.cleaned_data[name] for name in form.changed_data}
+        request.changed_values = {} if add else audit.diff(before, after)  # type: ignore[attr-defined]
         return super().construct_change_message(request, form, formsets, add)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:

@@ -22,11 +22,14 @@ from accounts.tracing import current_address, current_key_label, current_request
 
 MAX_VALUE = 300
 """Characters of a value that an entry keeps; of a longer one it keeps its start, length and hash."""
+SECRET = frozenset({"password", "secret", "token", "data"})
+"""Fields whose values are in no log."""
 
 
 def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """`before` and `after` of an entry: the old and new values of the fields that differ."""
-    differing = [name for name in after if name not in before or before[name] != after[name]]
+    shown = [name for name in after if name not in SECRET]
+    differing = [name for name in shown if name not in before or before[name] != after[name]]
     return {
         "before": {name: _value(before.get(name)) for name in differing},
         "after": {name: _value(after[name]) for name in differing},

@@ -6,10 +6,13 @@ import threading
 import time
 
 from celery import shared_task
+from django.core.cache import cache
 
 from accounts import mail, queue
+from accounts.services import audit_checkpoints
 
 LONGEST_S = 60.0
+CHECKPOINTS_FOR_S = 300
 _slots = threading.BoundedSemaphore(2)
 """A mail server that does not answer may hold two threads of a worker; the others go on with the runs."""
 
@@ -25,3 +28,13 @@ def send_mails() -> None:
             pass
     finally:
         _slots.release()
+
+
+@shared_task(name=queue.SAVE_CHECKPOINTS, acks_late=False)
+def save_checkpoints() -> None:
+    """Keep the ends of the audit log in the file store. One worker at a time, which a store that hangs may hold."""
+    if cache.add("accounts:save_checkpoints", 1, timeout=CHECKPOINTS_FOR_S):
+        try:
+            audit_checkpoints.save_due()
+        finally:
+            cache.delete("accounts:save_checkpoints")

@@ -9,6 +9,7 @@ from celery import current_app
 log = logging.getLogger(__name__)
 
 SEND_MAILS = "accounts.send_mails"
+SAVE_CHECKPOINTS = "accounts.save_checkpoints"
 
 
 def wake_mailer() -> None:

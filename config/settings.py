@@ -162,6 +162,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"default": {}, "runs": {}}
 CELERY_BEAT_SCHEDULE = {
     "tasks.sweep": {"task": "tasks.sweep", "schedule": 5.0},
+    "accounts.save_checkpoints": {"task": "accounts.save_checkpoints", "schedule": 60.0},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import django
@@ -24,6 +24,7 @@ del os.environ["DJANGO_SETTINGS_MODULE"]
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import Client
 
 from accounts.models import Role, Team, User
@@ -34,6 +35,22 @@ from tests.factories import MembershipFactory, TeamFactory
 @pytest.fixture(scope="session")
 def django_db_setup() -> None:
     """Nothing to make: DATABASE_URL already names this process's own copy of the migrated template."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_of_the_audit_log() -> Iterator[None]:
+    """Let Django empty the tables after a transactional test: the audit log refuses TRUNCATE."""
+    guarded = ("accounts_auditentry", "accounts_audithead")
+    with pytest.MonkeyPatch.context() as patch:
+        flush = DatabaseOperations.sql_flush
+
+        def sql_flush(self: Any, style: Any, tables: Any, **more: Any) -> list[str]:
+            switch = "ALTER TABLE {} {} TRIGGER accounts_audit_refuse_truncate;"
+            off, on = ([switch.format(table, word) for table in guarded] for word in ("DISABLE", "ENABLE"))
+            return [*off, *flush(self, style, tables, **more), *on]
+
+        patch.setattr(DatabaseOperations, "sql_flush", sql_flush)
+        yield
 
 
 @pytest.fixture(autouse=True)

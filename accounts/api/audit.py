@@ -49,6 +49,11 @@ class VerdictSerializer(serializers.Serializer[audit_chain.Verdict]):
     is_unbroken = serializers.BooleanField()
     entries = serializers.IntegerField(help_text="How many are in order, from the first.")
     head = serializers.CharField(help_text="The hash of the last of these. Keep it elsewhere.")
+    checkpoint_entries = serializers.IntegerField(
+        source="checkpoint",
+        allow_null=True,
+        help_text="How many the checkpoint in the file store confirms; null: there is none yet, or it cannot be read.",
+    )
     broken_at = serializers.IntegerField(
         allow_null=True, help_text="The first entry that is altered, missing or moved."
     )

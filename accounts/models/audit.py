@@ -80,13 +80,19 @@ class AuditEntry(TeamScopedModel):
 
 
 class AuditHead(models.Model):
-    """Where the chain of a team ends. Its row lock lets one process at a time seal."""
+    """Where the chain of a team ends. Its row lock lets one process at a time seal.
+
+    A trigger in the database lets `seq` only grow. The checkpoint fields say when the next one is due; what a
+    checkpoint proves is in the file store alone (`accounts/services/audit_checkpoints.py`).
+    """
 
     team = models.OneToOneField(
         Team, on_delete=models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="+"
     )
     seq = models.BigIntegerField(default=0)
     hash = models.CharField(max_length=64, blank=True, default="")
+    checkpoint_seq = models.BigIntegerField(default=0)
+    checkpointed_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.seq} {self.hash[:12]}"

@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
-from accounts.errors import Conflict
+from accounts import audit
+from accounts.errors import Conflict, Unavailable
 from accounts.models import AuditEntry, AuditHead, Team
+from accounts.services import audit_checkpoints
 
 GENESIS = "0" * 64
 BATCH = 500
@@ -37,6 +39,10 @@ class Verdict:
     head: str
     broken_at: int | None = None
     problem: str = ""
+    checkpoint: int | None = None
+    """How many entries the checkpoint in the file store confirms; None without one."""
+    note: str = ""
+    """What could not be looked at."""
 
     @property
     def is_unbroken(self) -> bool:
@@ -44,7 +50,9 @@ class Verdict:
 
     def __str__(self) -> str:
         if self.is_unbroken:
-            return f"{self.entries} entries, unbroken, head {self.head}"
+            confirmed = "" if self.checkpoint is None else f", {self.checkpoint} confirmed by the checkpoint"
+            note = f" ({self.note})" if self.note else ""
+            return f"{self.entries} entries, unbroken, head {self.head}{confirmed}{note}"
         return f"entry {self.broken_at} {self.problem}; {self.entries} entries before it are in order"
 
 
@@ -113,15 +121,39 @@ def _seal_batch(team_id: UUID, *, wait: bool = True) -> int:
 
 
 def verify(team_id: UUID) -> Verdict:
-    """Read the whole chain of a team and compare it with where it should end."""
+    """Read the whole chain of a team and compare it with where it should end, and with its checkpoint."""
     seal(team_id)
     head = AuditHead.objects.filter(team_id=team_id).first()
     entries = AuditEntry.objects.filter(team_id=team_id).sealed().order_by("seq").iterator(chunk_size=2000)
     found = verify_lines(line(entry) for entry in entries)
     end = (head.seq, head.hash or GENESIS) if head else (0, GENESIS)
-    if not found.is_unbroken or (found.entries, found.head) == end:
+    if found.is_unbroken and (found.entries, found.head) != end:
+        return _cut_off(found, f"the chain goes on to {end[0]}")
+    found = _with_checkpoint(found, team_id) if found.is_unbroken else found
+    if found.checkpoint is None and not found.note and head and head.checkpoint_seq:
+        found = replace(found, note="its checkpoint is gone from the file store; a new one follows with new entries")
+    if found.is_unbroken and not found.entries and Team.objects.filter(pk=team_id, removed_at=None).exists():
+        return _cut_off(found, "making the team was recorded")
+    return found
+
+
+def _with_checkpoint(found: Verdict, team_id: UUID) -> Verdict:
+    try:
+        kept = audit_checkpoints.read(team_id)
+    except audit_checkpoints.Unreadable:
+        return replace(found, note="the checkpoint in the file store cannot be read now")
+    if kept is None:
         return found
-    return Verdict(found.entries, found.head, found.entries + 1, f"is missing: the chain goes on to {end[0]}")
+    if kept.seq > found.entries:
+        return _cut_off(found, f"the checkpoint of {kept.at} has {kept.seq} entries")
+    if not audit_checkpoints.fits(team_id, kept):
+        problem = f"is another one than in the checkpoint of {kept.at}, or follows one"
+        return replace(found, entries=kept.seq - 1, broken_at=kept.seq, problem=problem)
+    return replace(found, checkpoint=kept.seq)
+
+
+def _cut_off(found: Verdict, why: str) -> Verdict:
+    return replace(found, broken_at=found.entries + 1, problem=f"is missing: {why}")
 
 
 def verify_lines(lines: Iterable[Mapping[str, Any]]) -> Verdict:
@@ -153,11 +185,36 @@ def export(team_id: UUID) -> Iterator[str]:
 
 
 @transaction.atomic
+def accept_checkpoint(team: Team) -> bool:
+    """Take the chain as it is for the right one, after a restore from a backup; whether its checkpoint differed.
+
+    The log itself then says that the checkpoint was replaced, and by which end of the chain.
+    """
+    try:
+        kept = audit_checkpoints.read(team.pk)
+        if kept is None or audit_checkpoints.fits(team.pk, kept):
+            return False
+        seal(team.pk)
+        head = AuditHead.objects.get(pk=team.pk)
+        values = audit.diff({"seq": kept.seq, "hash": kept.hash}, {"seq": head.seq, "hash": head.hash})
+        audit.record(team=team, actor=None, action="audit.checkpoint_accepted", target=team, **values)
+        seal(team.pk)
+        audit_checkpoints.write(AuditHead.objects.get(pk=team.pk))
+    except audit_checkpoints.Unreadable as error:
+        raise Unavailable("The file store, which has the checkpoints of the log, does not answer.") from error
+    return True
+
+
+@transaction.atomic
 def remove_chain(team_id: UUID) -> int:
     """Delete the log of a team that is gone, when it need not be kept any longer. The only way there is."""
     if Team.objects.filter(pk=team_id, removed_at=None).exists():
         raise Conflict("The team still exists; its log stays.")
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('deskhand.audit_removal', %s, true)", [str(team_id)])
+    try:
+        audit_checkpoints.remove(team_id)
+    except audit_checkpoints.Unreadable as error:
+        raise Unavailable("The file store, which has the checkpoint of this log, does not answer.") from error
     AuditHead.objects.filter(team_id=team_id).delete()
     return AuditEntry.objects.filter(team_id=team_id).delete()[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,6 +17,7 @@ from django.core.management import call_command
 from django.db.migrations.loader import MigrationLoader
 from psycopg.rows import DictRow
 
+from accounts.services import audit_checkpoints
 from config.backup import database, keys, manifest, objects
 from config.backup.errors import BackupError
 from config.backup.manifest import Manifest
@@ -42,6 +44,7 @@ def restore(
     with database.connected() as db:
         database.analyse(db)
     say("Database: restored.")
+    _set_checkpoints_aside(found, say)
     _forget_valkey(say)
     _put_files_back(folder)
     if secret:
@@ -107,6 +110,16 @@ def _forget_valkey(say: Callable[[str], None]) -> None:
                 valkey.delete(name)
     except (redis.RedisError, OSError) as error:
         say(f"Valkey could not be emptied ({error}). Delete its keys that begin with {settings.REDIS_PREFIX}.")
+
+
+def _set_checkpoints_aside(found: Manifest, say: Callable[[str], None]) -> None:
+    """Those in the file store are of a later log than the one in the backup."""
+    name = f"before-restore-of-{re.sub('[^0-9T]', '', found.made_at)}"
+    try:
+        if moved := audit_checkpoints.set_aside(name):
+            say(f"Checkpoints of the audit log: {moved} set aside under audit/*.{name}.json.")
+    except audit_checkpoints.Unreadable as error:
+        say(f"The checkpoints of the audit log could not be set aside ({error}): run manage.py audit accept.")
 
 
 def _put_files_back(folder: Path) -> None:

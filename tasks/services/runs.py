@@ -69,22 +69,17 @@ def start_run(
     kind: RunKind | None = None,
     calls_model: bool = True,
 ) -> Run:
-    """Queue one run of a task, or of an agent with a prompt of its own.
-
-    Raises InvalidInput that names the wrong fields, ModelEnded when the agent needs another model (not with
-    `calls_model=False`), LimitReached when the plan has no more runs this month (a run counts when it is asked for).
+    """Queue one run of a task, or of an agent with a prompt. Raises InvalidInput, ModelEnded (not with
+    `calls_model=False`), LimitReached when the plan has no more runs this month; a run counts when it is asked for.
     """
-    files = list(attachments)
+    filled: dict[str, Any] = {}
+    more: list[StoredFile] = []
     if task is not None:
         agent = task.agent
         prompt, filled = variables.fill(task.prompt, task.variables, values or {})
         prompt, more = _file_names(team, actor, task, prompt, filled)
-        files += more
-    else:
-        filled = {}
-    agent, version = _usable(agent)
-    if calls_model:
-        require_present(agent, version)
+    files = [*attachments, *more]
+    agent, version = _usable(agent, calls_model=calls_model)
     _check(prompt, files, output_schema)
     run = Run(
         team=team,
@@ -132,11 +127,13 @@ def _first(*options: Any) -> Any:
     return next((option for option in options if option is not None), None)
 
 
-def _usable(agent: Agent | None) -> tuple[Agent, AgentVersion]:
+def _usable(agent: Agent | None, *, calls_model: bool) -> tuple[Agent, AgentVersion]:
     if agent is None or agent.version is None or agent.status == AgentStatus.REMOVED:
         raise InvalidInput("Choose an agent.", fields=[FieldError("agent", "required", "Choose an agent.")])
     if agent.status == AgentStatus.PAUSED:
         raise Conflict(f"{agent.name} is paused. Resume the agent first.")
+    if calls_model:
+        require_present(agent, agent.version)
     return agent, agent.version
 
 

@@ -94,6 +94,7 @@ def test_verifying_names_the_first_entry_that_was_altered(api: Api, team: Team, 
     after = api.get(f"{AUDIT}verify/").json()
     head = AuditEntry.objects.get(seq=3).hash
     assert before == {
+        "checkpoint_entries": None,
         **{"is_unbroken": True, "entries": 3, "head": head, "broken_at": None},
         "summary": f"3 entries, unbroken, head {head}",
     }

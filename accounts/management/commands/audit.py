@@ -1,4 +1,4 @@
-"""The audit log from the terminal: verify, export, remove."""
+"""The audit log from the terminal: verify, export, accept after a restore, remove."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.errors import AppError
-from accounts.models import AuditHead, Team
-from accounts.services import audit_chain
+from accounts.models import Team
+from accounts.services import audit_chain, audit_checkpoints
 
 
 class Command(BaseCommand):
-    help = "Verify the audit log or an export of it, write an export, or remove the log of a team that is gone."
+    help = (
+        "Verify the audit log or an export of it, write an export, accept the log after a restore from a backup, "
+        "or remove the log of a team that is gone."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("what", choices=["verify", "export", "remove"])
+        parser.add_argument("what", choices=["verify", "export", "accept", "remove"])
         parser.add_argument("--team", help="the team's slug, or its id, which is all that is left of a deleted team")
         parser.add_argument("--file", help="verify this export instead of the database")
 
@@ -34,7 +37,7 @@ class Command(BaseCommand):
             with Path(file).open(encoding="utf-8") as lines:
                 found = {Path(file).name: audit_chain.verify_lines(json.loads(text) for text in lines if text.strip())}
         else:
-            of = [team_id] if team_id else list(AuditHead.objects.order_by("pk").values_list("pk", flat=True))
+            of = [team_id] if team_id else audit_checkpoints.known_teams()
             found = {str(one): audit_chain.verify(one) for one in of}
         for name, verdict in found.items():
             self.stdout.write(f"{name}: {verdict}")
@@ -44,6 +47,12 @@ class Command(BaseCommand):
     def _export(self, team_id: UUID | None, file: str | None) -> None:
         for text in audit_chain.export(_named(team_id)):
             self.stdout.write(text, ending="")
+
+    def _accept(self, team_id: UUID | None, file: str | None) -> None:
+        """The end of each chain becomes its checkpoint, whatever the file store says; the log tells of it."""
+        teams = Team.objects.filter(removed_at=None, **({"pk": team_id} if team_id else {})).order_by("pk")
+        accepted = [team.slug for team in teams if audit_chain.accept_checkpoint(team)]
+        self.stdout.write(f"Accepted: {', '.join(accepted)}." if accepted else "Every log fits its checkpoint.")
 
     def _remove(self, team_id: UUID | None, file: str | None) -> None:
         self.stdout.write(f"{audit_chain.remove_chain(_named(team_id))} entries are removed.")
