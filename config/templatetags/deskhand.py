@@ -86,9 +86,15 @@ def avatar(person: Any, size: str = "") -> dict[str, Any]:
 
 
 @register.filter(name="markdown", is_safe=True)
-def as_html(text: object, images: Mapping[str, str] | None = None) -> SafeString:
-    """Markdown as safe HTML. `images`: the pictures that it may show, its names for them → our addresses."""
-    return markdown.render(str(text or ""), images=images)
+def as_html(text: object, files: markdown.Files | None = None) -> SafeString:
+    """An answer or a message in Markdown as safe HTML. `files`: what it may show and link to, by the names it uses."""
+    return markdown.render(str(text or ""), files=files)
+
+
+@register.filter(name="markdown_file", is_safe=True)
+def file_as_html(text: object, files: markdown.Files | None = None) -> SafeString:
+    """A Markdown file as safe HTML: its lines may be wrapped."""
+    return markdown.render(str(text or ""), files=files, is_document=True)
 
 
 @register.filter

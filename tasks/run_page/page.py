@@ -152,9 +152,12 @@ class RunPage:
         """The answer when it is a text, in Markdown."""
         return self.run.output if isinstance(self.run.output, str) else ""
 
-    def images(self, base: str = "") -> dict[str, str]:
-        """What a text may show: the delivered pictures by path, on a page from which the run's own page is `base`."""
-        return {one.path: f"{base}artifacts/{one.pk}/raw/" for one in self.files if one.is_image}
+    def linked_files(self, base: str = "") -> dict[str, dict[str, str]]:
+        """The delivered files that a text may show or link to, on a page from which the run's own page is `base`."""
+        return {
+            "images": {one.path: f"{base}artifacts/{one.pk}/raw/" for one in self.files if one.is_image},
+            "pages": {one.path: f"{base}artifacts/{one.pk}/" for one in self.files},
+        }
 
     @property
     def answer_json(self) -> str:

@@ -37,8 +37,8 @@ def show(request: HttpRequest, page: RunPage, artifact: Artifact) -> HttpRespons
     }
     is_part = bool(request.headers.get("HX-Request"))
     base = "artifacts/" if is_part else "../"
-    images = page.images("" if is_part else "../../")
-    context |= {"base": base, "images": images, "preview": preview(artifact.file, path=artifact.path)}
+    linked = page.linked_files("" if is_part else "../../")
+    context |= {"base": base, "linked_files": linked, "preview": preview(artifact.file, path=artifact.path)}
     return render(request, "tasks/_artifact.html" if is_part else "tasks/artifact_detail.html", context)
 
 

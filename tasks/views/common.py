@@ -33,7 +33,7 @@ def state_context(page: RunPage) -> dict[str, Any]:
         "may_act": page.may_act,
         "files": page.files,
         "output_text": page.answer_text,
-        "images": page.images(),
+        "linked_files": page.linked_files(),
         "output_json": page.answer_json,
         "now": page.now() if page.is_working else None,
         **(request_context(asked, viewer=page.viewer) if asked else {"asked": None}),

@@ -94,7 +94,7 @@ def shown(request: TeamRequest, asked: HumanRequest) -> dict[str, Any]:
         "run": asked.run,
         "files": page.files,
         "output_text": page.answer_text,
-        "images": page.images(reverse("tasks:run_detail", args=[request.team.slug, asked.run_id])),
+        "linked_files": page.linked_files(reverse("tasks:run_detail", args=[request.team.slug, asked.run_id])),
         "output_json": page.answer_json,
     }
 

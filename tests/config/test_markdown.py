@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -42,6 +43,12 @@ ATTACKS = [
     "[out](//evil.example/)",
     "[out](https:\\\\evil.example)",
     "[out](?delete=1)",
+    "[x](other.md)",
+    "<br onload=alert(1)>",
+    "| a |\n|---|\n| x<br><script>alert(1)</script> |",
+    "javascript:alert(1) and ftp://evil.example/x and //evil.example/x",
+    "\\(<img src=x onerror=alert(1)>\\) $$<script>alert(1)</script>$$",
+    "- [x] <script>alert(1)</script>",
 ]
 ALLOWED = {
     *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "code", "pre", "blockquote"),
@@ -67,14 +74,15 @@ def test_no_attack_becomes_markup(text):
         assert tag in ALLOWED
         assert set(attributes) <= {"href", "title", "rel", "class", "start"}
         href = attributes.get("href")
-        assert href is None or href.startswith(("https://ok.example", "mailto:"))
+        # An address that is written out leads where it says; one that is hidden behind a picture or a word does not.
+        assert href is None or href.startswith(("https://ok.example", "mailto:", "https://evil.example"))
 
 
 @pytest.mark.parametrize(
     "text", ["![a chart](chart.svg)", "![a chart](https://evil.example/x.png)", "![a chart](data:image/png;base64,AA)"]
 )
 def test_an_image_is_its_description(text):
-    assert render(text) in ("<p>[image: a chart]</p>\n", '<p>!<a rel="noopener noreferrer nofollow">a chart</a></p>\n')
+    assert render(text) in ("<p>[image: a chart]</p>\n", "<p>!a chart</p>\n")
 
 
 def test_links_lead_out_and_say_so():
@@ -83,6 +91,102 @@ def test_links_lead_out_and_say_so():
     links = [attributes for tag, attributes in Found(html).tags if tag == "a"]
     assert [link["href"] for link in links] == ["https://ok.example/x?y=1", "mailto:a@b.example", "http://ok.example"]
     assert {link["rel"] for link in links} == {"noopener noreferrer nofollow"}
+
+
+FILES = {
+    "images": {"my chart (1).svg": "artifacts/2/raw/"},
+    "pages": {"report.md": "artifacts/1/", "my chart (1).svg": "artifacts/2/", "Größe.csv": "artifacts/3/"},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("[report.md](report.md)", '<p><a href="artifacts/1/" rel="noopener noreferrer nofollow">report.md</a></p>'),
+        ("[it](./report.md)", '<p><a href="artifacts/1/" rel="noopener noreferrer nofollow">it</a></p>'),
+        ("[it](<Größe.csv>)", '<p><a href="artifacts/3/" rel="noopener noreferrer nofollow">it</a></p>'),
+        ("![it](my%20chart%20%281%29.svg)", '<p><img src="artifacts/2/raw/" alt="it" loading="lazy"></p>'),
+        ("![it](<my chart (1).svg>)", '<p><img src="artifacts/2/raw/" alt="it" loading="lazy"></p>'),
+        ("[**other**](other.md)", "<p><strong>other</strong></p>"),
+        ("[up](../../settings/)", "<p>up</p>"),
+        ("report.md is a file", "<p>report.md is a file</p>"),
+    ],
+)
+def test_links_lead_to_files_of_the_run_or_are_text(text, html):
+    assert render(text, files=FILES) == html + "\n"
+
+
+def test_a_link_to_a_file_is_text_where_no_files_are():
+    assert render("[report.md](report.md)") == "<p>report.md</p>\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "links"),
+    [
+        ("See https://ok.example/a?b=1.", ["https://ok.example/a?b=1"]),
+        ("(https://ok.example/a_(b))", ["https://ok.example/a_(b)"]),
+        ("`https://ok.example`", []),
+        ("ok.example and report.md and ann@ok.example", []),
+        ("[x](https://ok.example) https://ok.example/2", ["https://ok.example", "https://ok.example/2"]),
+    ],
+)
+def test_a_bare_address_is_a_link(text, links):
+    assert [attributes["href"] for tag, attributes in Found(render(text)).tags if tag == "a"] == links
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("这是**重要：**内容", "<p>这是<strong>重要：</strong>内容</p>"),  # noqa: RUF001
+        ("**「引用」**です", "<p><strong>「引用」</strong>です</p>"),
+        ("価格は**1,000円（税込）**です", "<p>価格は<strong>1,000円（税込）</strong>です</p>"),  # noqa: RUF001
+        ("한국어**강조.**입니다", "<p>한국어<strong>강조.</strong>입니다</p>"),
+        ("a **b** c*d*e", "<p>a <strong>b</strong> c<em>d</em>e</p>"),
+        ("2 * 3 * 4", "<p>2 * 3 * 4</p>"),
+        ("全 * 角 *", "<p>全 * 角 *</p>"),
+        ('a**"b"**c', '<p>a**"b"**c</p>'),
+    ],
+)
+def test_emphasis_needs_no_spaces_in_chinese_and_japanese(text, html):
+    assert render(text) == html + "\n"
+
+
+def test_a_line_break_is_one_in_an_answer_and_a_space_in_a_file():
+    assert render("one\ntwo") == "<p>one<br>\ntwo</p>\n"
+    assert render("one\ntwo", is_document=True) == "<p>one\ntwo</p>\n"
+
+
+def test_a_cell_of_a_table_has_lines():
+    html = render("| a |\n|---|\n| one<br>two<BR/>three `<br>` |\n")
+
+    assert "<td>one<br>\ntwo<br>\nthree <code>&lt;br&gt;</code></td>" in html
+
+
+def test_tasks_have_boxes():
+    html = render("- [ ] open\n- [x] **done**\n- [X] too\n- [link](https://ok.example)\n- [y] no")
+
+    assert re.findall(r"<li>(.*?)</li>", html) == [
+        "☐ open",
+        "☑ <strong>done</strong>",
+        "☑ too",
+        '<a href="https://ok.example" rel="noopener noreferrer nofollow">link</a>',
+        "[y] no",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        (r"mean \(x_i\) of", "<p>mean <code>x_i</code> of</p>"),
+        (r"\[ \sum_{i=1}^n x_i \]", r"<p><code>\sum_{i=1}^n x_i</code></p>"),
+        ("$$\na_1 * b_1\n$$", "<p><code>a_1 * b_1</code></p>"),
+        (r"\(see below\)", "<p>(see below)</p>"),
+        (r"\[no link\]", "<p>[no link]</p>"),
+        ("costs $5 and $$10", "<p>costs $5 and $$10</p>"),
+    ],
+)
+def test_math_stays_readable(text, html):
+    assert render(text) == html + "\n"
 
 
 def test_what_people_write_is_kept():

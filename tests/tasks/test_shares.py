@@ -252,6 +252,18 @@ def test_a_report_shows_its_own_charts_and_no_others(as_alice, run):
     assert "[image: Theirs]" in part
 
 
+def test_an_answer_links_to_the_files_of_its_run(as_alice, run):
+    report = deliver(run, "my report.md", b"# Hello")
+    Run.objects.filter(pk=run.pk).update(output="See [the report](my%20report.md), [another](other.md)\nand more.")
+
+    page = as_alice.get(address("run_detail", run))
+
+    (link,) = [link for link in Page(page.text).all("a") if "nofollow" in link.get("rel", "")]
+    assert link["href"] == f"artifacts/{report.pk}/"
+    assert "another<br>" in page.text
+    assert as_alice.get(address("run_detail", run) + link["href"]).status_code == 200
+
+
 def test_the_answer_shows_delivered_charts(as_alice, run):
     chart = deliver(run, "chart.svg", SVG)
     done = {"status": RunStatus.SUCCEEDED, "finished_at": timezone.now(), "output": "![Refunds](./chart.svg)"}

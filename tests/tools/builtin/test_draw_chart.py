@@ -95,7 +95,7 @@ def test_the_hint_shows_the_chart_whatever_its_name(ctx: ToolContext, path: str,
 
     assert f"![What it shows]({link})" in drawn.content
     assert (ctx.workspace / written).exists()
-    assert '<img src="/ours.svg"' in render(f"![x]({link})", images={written: "/ours.svg"})
+    assert '<img src="/ours.svg"' in render(f"![x]({link})", files={"images": {written: "/ours.svg"}})
 
 
 def test_the_same_call_writes_the_same_files(ctx: ToolContext) -> None:
