@@ -20,6 +20,8 @@ ANALYST = (
     "list_files", "read_file", "query_table", "draw_chart", "write_file", "ask_human", "report_progress", "remember",
     "recall", "email_report",
 )  # fmt: skip
+NO_CHART = tuple(tool for tool in ANALYST if tool != "draw_chart")
+"""Drawing takes a second, and most tests are about something else."""
 WRITER = ("list_files", "read_file", "write_file", "ask_human", "report_progress")
 SYSTEM = "You are careful.\n\n# This run\nThe person who started this run: ada@example.com."
 REJECTED = ("A person did not allow this call. They said: not yet", True)

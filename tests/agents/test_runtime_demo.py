@@ -15,12 +15,10 @@ import pytest
 
 from agents.runtimes.base import Stop
 from agents.runtimes.demo import DemoRuntime
-from tests.agents.demo_workspace import ANALYST, REJECTED, DemoWorkspace
+from tests.agents.demo_workspace import ANALYST, NO_CHART, REJECTED, DemoWorkspace
 from tests.agents.playing import Play, request, text_of
 
 TICKETS = Path(__file__).resolve().parent.parent.parent / "docs" / "examples" / "support-tickets.csv"
-NO_CHART = tuple(tool for tool in ANALYST if tool != "draw_chart")
-"""Drawing takes a second, and most of these tests are about something else."""
 Row = Mapping[str, str]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agents.runtimes.base import Stop
-from tests.agents.demo_workspace import ANALYST, WRITER, DemoWorkspace
+from tests.agents.demo_workspace import ANALYST, NO_CHART, WRITER, DemoWorkspace
 from tests.agents.playing import Play
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "docs" / "examples"
@@ -142,14 +142,19 @@ def test_several_tables_one_named(workspace: DemoWorkspace) -> None:
     assert "2 tables came with the run" in report
 
 
-def test_a_wide_table_is_cut_and_said_so(workspace: DemoWorkspace) -> None:
-    names = [f"column_{n}" for n in range(150)]
-    rows = "".join(",".join(str((n + row) % 7) for n in range(150)) + "\n" for row in range(60))
-    workspace.write("wide.csv", ",".join(names) + "\n" + rows)
+def test_every_column_of_a_wide_table_counts(workspace: DemoWorkspace) -> None:
+    dice = random.Random(13)  # noqa: S311
+    names = [*(f"feature_{n}" for n in range(192)), "target"]
+    lines = []
+    for _ in range(120):
+        values = [dice.gauss(0, 1) for _ in range(192)]
+        lines.append(",".join(f"{value:.3f}" for value in [*values, 3 * values[171]]))
+    workspace.write("wide.csv", "\n".join([",".join(names), *lines]) + "\n")
 
-    workspace.work("What drives column_3?")
+    done = workspace.work("What drives target?", tools=NO_CHART)
 
-    assert "Only the first 80 of the columns were looked at." in workspace.read("report.md")
+    assert "`feature_171` makes the largest difference" in done.last_text
+    assert "The strongest 8 of 192 columns; all of them were compared." in workspace.read("report.md")
 
 
 def test_a_tool_that_fails_once_is_tried_again(workspace: DemoWorkspace) -> None:

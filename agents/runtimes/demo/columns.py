@@ -1,24 +1,32 @@
-"""What the columns of a table are good for: to be measured, to group by, or neither."""
+"""What the columns of a table are good for: to be measured, to group by, to order in time, or neither."""
 
 from __future__ import annotations
 
 import enum
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-MOST_GROUPS = 30
-MOST_GROUPERS = 24
+from agents.runtimes.demo.language.concepts import MONTHS, UNITS, compound, concepts
+from agents.runtimes.demo.language.tokens import forms, name_tokens
+from agents.runtimes.demo.language.word_lists import set_of
+
+MOST_GROUPS = 100
+"""A column with more different values than this is a text, unless its values repeat often."""
+ROWS_PER_GROUP = 5
+FEW_GROUPS, ROWS_OF_MANY = 30, 10
+"""Groups explain something if they are few, or if each has so many rows on average."""
 MOST_NUMBERS = 12
 """A column with more numbers than this is grouped by quartiles."""
-NUMBER_TYPES = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL)")
-COMMA_NUMBER = re.compile(r"-?\d+(,\d+)?")
-KEY_NAME = re.compile(r"(^|[\W_])(id|nr|no|number|key|uuid)$")
-LITTLE_WORDS = frozenset(
-    {"a", "an", "as", "at", "be", "by", "do", "i", "if", "in", "is", "it", "my", "of", "on", "or", "to"}
-)
+NUMBER_TYPES = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL|REAL)")
+WHOLE_TYPES = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
+CODES = set_of("id nr no number key uuid guid code identifier obs zip zipcode plz postcode")
+"""Last words of names whose numbers only tell rows apart."""
+POSITIONS = set_of("lat latitude lon lng longitude breitengrad langengrad")
 YES = ("true", "yes", "y", "1", "ja", "oui", "si", "sí")
 NO = ("false", "no", "n", "0", "nein", "non")
+FIRST_YEAR, LAST_YEAR = 1000, 2200
+MONTHLY = ("year", "quarter", "month")
 
 
 class Kind(enum.StrEnum):
@@ -30,9 +38,16 @@ class Kind(enum.StrEnum):
     TEXT = "text"
 
 
+class Style(enum.StrEnum):
+    """How a text is written that stands for a number."""
+
+    POINT = "1,234.50"
+    COMMA = "1.234,50"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column, as SUMMARIZE saw it; `distinct` becomes exact later."""
+    """One column, as SUMMARIZE saw it; what only a count can tell comes later by `exactly`."""
 
     name: str
     type: str
@@ -41,35 +56,89 @@ class Column:
     low: str
     high: str
     quartiles: tuple[str, ...] = ()
-    numeric: int = 0
-    """Of a text column: how many values are numbers once a comma counts as the decimal point."""
+    style: Style | None = None
+    """Of a text column whose values are numbers: how they are written."""
+    unit: str = ""
+    """The currency or the percent sign that stands beside its numbers."""
+    odd: int = 0
+    """Filled values that are no number or no date, though the column is one."""
+    dates: tuple[str, ...] = ()
+    """Of a text column whose values are dates: the formats that they are written in."""
+    marked_missing: int = 0
+    """Values such as "N/A" that say that there is none."""
+    values: tuple[str, ...] = ()
+    """The different values of a column that has few, the frequent ones first."""
+    tokens: tuple[str, ...] = field(default=())
+    days: int = 0
+    months: int = 0
+    years: int = 0
+    """Of dates: the different days, months and years."""
+    has_times: bool = False
+    """Of dates: whether they have a time of day."""
+    expression: str = ""
+    """SQL in place of the name, for a column that the file does not have."""
 
     @property
     def kind(self) -> Kind:
         if self.type == "BOOLEAN" or self._is_yes_or_no():
             return Kind.FLAG
-        if self.type.startswith(("DATE", "TIMESTAMP")):
+        if self.is_date:
             return Kind.DATE
         if self.filled > 20 and self.distinct >= 0.9 * self.filled and self._names_rows():
             return Kind.KEY
         if self.is_number:
-            return Kind.NUMBER
-        return Kind.CATEGORY if 2 <= self.distinct <= MOST_GROUPS else Kind.TEXT
+            return Kind.KEY if POSITIONS & set(name_tokens(self.name)) else Kind.NUMBER
+        few = 2 <= self.distinct <= max(MOST_GROUPS, self.filled // ROWS_PER_GROUP)
+        return Kind.CATEGORY if few else Kind.TEXT
+
+    @property
+    def is_date(self) -> bool:
+        return self.type.startswith(("DATE", "TIMESTAMP")) or bool(self.dates)
 
     @property
     def is_number(self) -> bool:
-        return bool(NUMBER_TYPES.match(self.type)) or self.is_number_as_text
+        return bool(NUMBER_TYPES.match(self.type)) or self.style is not None
 
     @property
-    def is_number_as_text(self) -> bool:
-        return self.type == "VARCHAR" and self.filled > 0 and self.numeric >= 0.95 * self.filled
+    def is_text(self) -> bool:
+        return self.type == "VARCHAR"
 
     @property
-    def may_be_number_as_text(self) -> bool:
-        return self.type == "VARCHAR" and all(COMMA_NUMBER.fullmatch(bound) for bound in (self.low, self.high))
+    def is_whole(self) -> bool:
+        """Whether all its numbers are integers."""
+        return bool(WHOLE_TYPES.fullmatch(self.type))
+
+    @property
+    def is_year(self) -> bool:
+        """Numbers that are years by their name and range."""
+        if not self.is_number or not any("year" in concepts(token) for token in self.tokens or name_tokens(self.name)):
+            return False
+        return all(_in_years(bound) for bound in (self.low, self.high))
+
+    @property
+    def is_part_of_year(self) -> str:
+        """`quarter` or `month`, if the column counts these."""
+        for part, most in (("quarter", 4), ("month", 12)):
+            named = any(part in concepts(token) for token in name_tokens(self.name))
+            if self.is_number and named and 1 <= _float(self.low) <= _float(self.high) <= most:
+                return part
+        return ""
+
+    @property
+    def is_time(self) -> bool:
+        return self.kind is Kind.DATE or self.is_year
+
+    @property
+    def rhythm(self) -> str:
+        """Of dates: the span from one to the next, year or month, or day if they lie closer."""
+        if self.days and self.days == self.years:
+            return "year"
+        return "month" if self.days and self.days == self.months else "day"
 
     @property
     def can_be_measured(self) -> bool:
+        if self.is_year or self.is_part_of_year:
+            return False
         return self.kind in (Kind.NUMBER, Kind.FLAG) and self.distinct > 1
 
     @property
@@ -77,64 +146,74 @@ class Column:
         """Numbers group by their quartiles, dates by month."""
         if self.kind is Kind.NUMBER:
             return self.distinct > 1 and (bool(self.quartiles) or self.distinct <= MOST_NUMBERS)
-        return self.kind in (Kind.FLAG, Kind.CATEGORY, Kind.DATE) and self.distinct > 1
+        if self.kind is Kind.CATEGORY:
+            return self.distinct <= FEW_GROUPS or self.filled >= ROWS_OF_MANY * self.distinct
+        return self.kind in (Kind.FLAG, Kind.DATE) and self.distinct > 1
+
+    @property
+    def names_groups(self) -> bool:
+        """Whether its values stand for groups or things rather than for amounts."""
+        return self.kind in (Kind.CATEGORY, Kind.KEY, Kind.TEXT, Kind.FLAG) or (
+            self.kind is Kind.NUMBER and (self.is_year or self.distinct <= MOST_NUMBERS)
+        )
 
     @property
     def yes(self) -> str:
         """The value of a flag that counts as yes."""
         return self.low if self.low.lower() in YES else self.high
 
+    @property
+    def names_a_code(self) -> bool:
+        """Whether the name says that its numbers only tell rows apart."""
+        tokens = name_tokens(self.name)
+        return bool(tokens) and (tokens[-1] in CODES or tokens in (["index"], ["row"], ["no"]))
+
     def _names_rows(self) -> bool:
         """Whether values that hardly ever repeat are names or numbers of rows rather than amounts."""
-        if not self.is_number or KEY_NAME.search(self.name.lower()):
+        if not self.is_number or self.names_a_code:
             return True
-        is_whole = "INT" in self.type
-        return is_whole and float(self.high or 0) - float(self.low or 0) < 1.5 * self.filled
+        span = _float(self.high) - _float(self.low)
+        return self.is_whole and not self.is_year and span == self.filled - 1 == self.distinct - 1
 
     def _is_yes_or_no(self) -> bool:
         pair = {self.low.lower(), self.high.lower()}
         return self.distinct == 2 and len(pair & set(YES)) == 1 and len(pair & set(NO)) == 1
 
-    def exactly(self, *, distinct: int, numeric: int) -> Column:
-        return replace(self, distinct=distinct, numeric=numeric)
+    def exactly(self, **known: object) -> Column:
+        return replace(self, **known)  # type: ignore[arg-type]
 
 
-def stems(text: str) -> set[str]:
-    """The words of a text without their endings, so that "refunds" meets `refunded` and `refund_usd`."""
-    return {_stem(word) for word in re.findall(r"[^\W_]+", text.lower()) if len(word) > 2}
+def named_tokens(column: Column) -> Column:
+    """The column with the words of its name, compounds parted."""
+    found: list[str] = []
+    for token in name_tokens(column.name):
+        pieces = compound(token)
+        found.extend(pieces or (token,))
+    return replace(column, tokens=tuple(found))
 
 
-def _stem(word: str) -> str:
-    for ending in ("ing", "ed", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            word = word[: -len(ending)]
-            break
-    return word.removesuffix("e")
-
-
-def without_file_names(text: str) -> str:
-    """The text without words such as `refunds.csv`, which name no column."""
-    return re.sub(r"\S+\.(csv|tsv|parquet|xlsx?)\b", " ", text, flags=re.IGNORECASE)
-
-
-def named(columns: Iterable[Column], text: str) -> list[Column]:
-    """The columns that the text calls by their full name, `refund_usd` or "refund usd", in its order."""
-    plain = " " + re.sub(r"[\W_]+", " ", without_file_names(text).lower()) + " "
-    places = {
-        column.name: plain.find(" " + re.sub(r"[\W_]+", " ", column.name.lower()).strip() + " ") for column in columns
-    }
-    found = [each for each in columns if places[each.name] >= 0 and each.name.lower() not in LITTLE_WORDS]
-    return sorted(found, key=lambda column: places[column.name])
-
-
-def fitting(columns: Sequence[Column], text: str) -> list[Column]:
-    """The columns that the text could mean: those that it names, else those that share a word with it."""
-    words = stems(without_file_names(text))
-    return named(columns, text) or [column for column in columns if stems(column.name) & words]
+def telling_tokens(column: Column) -> list[str]:
+    """The words of the name without units and fillers; all of them if there are no others."""
+    tokens = column.tokens or tuple(name_tokens(column.name))
+    return [token for token in tokens if token not in UNITS] or list(tokens)
 
 
 def measures(columns: Iterable[Column]) -> list[Column]:
     return [column for column in columns if column.can_be_measured]
+
+
+def time_columns(columns: Iterable[Column]) -> list[Column]:
+    """Columns that put rows in an order of time: dates first, then years."""
+    found = [column for column in columns if column.is_time and column.distinct > 1]
+    return sorted(found, key=lambda column: column.kind is not Kind.DATE)
+
+
+def month_of(name: str) -> int:
+    """1 to 12 for a column that is called like a month, otherwise 0."""
+    tokens = name_tokens(name)
+    if len(tokens) != 1:
+        return 0
+    return next((MONTHS.index(each) + 1 for each in concepts(tokens[0]) if each in MONTHS), 0)
 
 
 def groupers(
@@ -144,8 +223,25 @@ def groupers(
 
     What a person wants comes first and is never left out.
     """
-    own = stems(measure.name) if measure else set()
     usable = [column for column in columns if column.can_group and column != measure]
     usable.sort(key=lambda column: column not in wanted)
-    same = [column for column in usable if stems(column.name) & own and column not in wanted]
-    return [column for column in usable if column not in same][:MOST_GROUPERS], same
+    same = [column for column in usable if measure and column not in wanted and _says_the_same(column, measure)]
+    return [column for column in usable if column not in same], same
+
+
+def _says_the_same(column: Column, measure: Column) -> bool:
+    """Whether all telling words of the one name are in the other: `refunded` and `refund_usd`."""
+    one, other = ([forms(token) for token in telling_tokens(each)] for each in (column, measure))
+    few, many = sorted((one, other), key=len)
+    return bool(few) and all(any(token & each for each in many) for token in few)
+
+
+def _in_years(bound: str) -> bool:
+    return FIRST_YEAR <= _float(bound) <= LAST_YEAR and _float(bound).is_integer()
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text or 0)
+    except ValueError:
+        return 0.0

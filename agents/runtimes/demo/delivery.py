@@ -1,14 +1,13 @@
-"""What the analyst hands over: a chart, the report, an email that a person approves, one memory, a closing word."""
+"""What the analyst hands over: charts, the report, an email that a person approves, one memory, a closing word."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from agents.runtimes.demo import report
-from agents.runtimes.demo.analysis_state import AnalysisState, Group, code
+from agents.runtimes.demo.analysis_state import AnalysisState
 from agents.runtimes.demo.replay import Call, ScriptedTurn
+from agents.runtimes.demo.request import Ask
 from agents.runtimes.demo.steps import CannotContinue, Step, sentence, with_progress
+from agents.runtimes.demo.wording import code
 
 REPORT = "report.md"
 CHART = "chart"
@@ -23,15 +22,15 @@ def deliver(state: AnalysisState) -> Step:
 
 
 def write_up(state: AnalysisState) -> Step:
-    """Draw the chart, then write the report that shows it."""
-    yield from _chart(state)
-    call = Call("write_file", {"path": REPORT, "content": report.markdown(state)})
+    """Draw the charts, then write the report that shows them."""
+    yield from _charts(state)
     if not state.context.has("write_file"):
         return
-    reply = yield with_progress(state, 5, "Writing the report", f"I write {REPORT}.", call)
+    call = Call("write_file", {"path": REPORT, "content": report.markdown(state)})
+    reply = yield with_progress(state, 5, "Writing the report", f"Writing {REPORT}.", call)
     state.hear(reply.said)
     if reply.last.is_error:
-        reply = yield ScriptedTurn(f"{REPORT} could not be written. I try it once more.", [call])
+        reply = yield ScriptedTurn(f"{REPORT} could not be written. Trying once more.", [call])
     if reply.last.is_error:
         raise CannotContinue(f"The numbers are done, but {REPORT} could not be written. {sentence(reply.last.text)}")
     state.written = True
@@ -39,7 +38,7 @@ def write_up(state: AnalysisState) -> Step:
 
 def closing(state: AnalysisState) -> str:
     """The last words: the answer, then where to find the rest."""
-    files = ([REPORT] if state.written else []) + state.charts
+    files = ([REPORT] if state.written else []) + _chart_files(state)
     lines = [report.answer(state)]
     if files:
         lines.append("Files: " + ", ".join(files) + ".")
@@ -49,35 +48,25 @@ def closing(state: AnalysisState) -> str:
     return "\n\n".join(lines)
 
 
-def _chart(state: AnalysisState) -> Step:
-    bars = state.combined or (state.groups[state.drivers[0].column.name] if state.drivers else [])
-    if not bars or not state.context.has("draw_chart"):
+def _chart_files(state: AnalysisState) -> list[str]:
+    return [f"{name}.{ending}" for name in state.charts for ending in ("svg", "png")]
+
+
+def _charts(state: AnalysisState) -> Step:
+    """One chart for each answer that has one."""
+    state.charts = []
+    if not state.context.has("draw_chart"):
         return
-    call = Call("draw_chart", _chart_arguments(state, bars))
-    reply = yield with_progress(state, 5, "Drawing the chart", "I draw the strongest groups.", call)
-    state.hear(reply.said)
-    state.charts = [] if reply.last.is_error else [f"{CHART}.svg", f"{CHART}.png"]
-    if reply.last.is_error:
-        state.problems.append(f"The chart could not be drawn: {sentence(reply.last.text)}")
-
-
-def _chart_arguments(state: AnalysisState, bars: Sequence[Group]) -> Mapping[str, Any]:
-    measured = state.what().replace("`", "")
-    unit = f"{measured[:1].upper()}{measured[1:]}{' (%)' if state.is_flag else ''}"[:60]
-    return {
-        "kind": "barh",
-        "title": report.chart_title(state)[:160],
-        "labels": [f"{report.plain(group.value)} ({group.rows:,})" for group in bars],
-        "series": [{"name": unit, "values": [_height(state, group) for group in bars]}],
-        "y_label": unit,
-        "path": CHART,
-    }
-
-
-def _height(state: AnalysisState, group: Group) -> float:
-    if state.measure is None:
-        return group.rows
-    return round(group.mean * 100, 1) if state.is_flag else round(group.mean, 4)
+    drawn = [finding for finding in state.findings if finding.chart]
+    for finding in drawn:
+        name = CHART if not state.charts else f"{CHART}-{len(state.charts) + 1}"
+        call = Call("draw_chart", {**(finding.chart or {}), "path": name})
+        reply = yield with_progress(state, 5, "Drawing the chart", "Drawing the chart that shows it.", call)
+        state.hear(reply.said)
+        if reply.last.is_error:
+            state.problems.append(f"The chart could not be drawn: {sentence(reply.last.text)}")
+        else:
+            state.charts.append(name)
 
 
 def _email(state: AnalysisState) -> Step:
@@ -88,7 +77,7 @@ def _email(state: AnalysisState) -> Step:
         "to": person,
         "subject": report.headline(state)[:200],
         "body": f"{report.plain_answer(state)}\n\n{ATTACHED}",
-        "attachments": [REPORT, *state.charts],
+        "attachments": [REPORT, *_chart_files(state)],
     }
     text = f"The report is ready. I would like to email it to {person}; that needs your approval."
     reply = yield ScriptedTurn(text, [Call("email_report", arguments)])
@@ -100,8 +89,12 @@ def _email(state: AnalysisState) -> Step:
 
 
 def _remember(state: AnalysisState) -> Step:
-    if not state.context.has("remember") or state.measure is None:
+    """One fact for later runs: which column was measured and what came out."""
+    request = state.findings[0].request
+    if not state.context.has("remember") or request.ask is Ask.OVERVIEW:
         return
-    fact = f"In {state.file}, the column to measure was {code(state.measure.name)}. {report.headline(state)}."[:500]
+    column = request.measure.column
+    which = f"the column to measure was {code(column.name)}. " if column is not None else ""
+    fact = f"In {state.table.file}, {which}{report.headline(state)}."[:500]
     reply = yield with_progress(state, 6, "Done", "", Call("remember", {"text": fact}))
     state.hear(reply.said)

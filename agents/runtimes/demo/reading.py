@@ -6,10 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agents.runtimes.demo.columns import Column
-from agents.runtimes.demo.queries import DIFFERENT, NUMBERS
+from agents.runtimes.demo.columns import Column, Style, named_tokens
+from agents.runtimes.demo.expressions import DAYS_FIRST, GERMAN, MONTHS_FIRST, QUARTER, WORDS, YEARS_FIRST
+from agents.runtimes.demo.profile_queries import BLANK, DIFFERENT
 
 TEXT_TYPES = (".md", ".txt", ".csv", ".tsv", ".json", ".html", ".htm", ".yaml", ".yml", ".xml", ".log", ".eml", ".py")
+MOSTLY = 0.8
+"""A text column is one of numbers or dates if so large a share of its values is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,17 @@ def rows(text: str) -> list[dict[str, str]]:
     return [dict(zip(head, _cells(line), strict=False)) for line in lines[2:]]
 
 
+def row_count(text: str) -> int:
+    """How many rows the answer has in all, those that it does not show included."""
+    found = re.search(r"^([\d,]+) rows?(?: in all;|\.)", text, re.MULTILINE)
+    return int(number(found.group(1))) if found else len(rows(text))
+
+
+def notes(text: str) -> list[str]:
+    """What the answer says about how a file was read."""
+    return [line.removeprefix("Note: ") for line in text.split("\n") if line.startswith("Note: ")]
+
+
 def tables(text: str) -> list[TableFile]:
     """The tables that `list_files` names."""
     return [TableFile(row["table"], row["file"]) for row in rows(text) if row.get("table")]
@@ -40,28 +54,112 @@ def text_files(text: str) -> list[str]:
 
 def number(text: str) -> float:
     """0 where there is none."""
+    return maybe_number(text) or 0.0
+
+
+def maybe_number(text: str) -> float | None:
     try:
         return float(text.replace(",", ""))
     except ValueError:
-        return 0.0
+        return None
 
 
 def columns(text: str) -> list[Column]:
-    """The columns that `queries.profile` found."""
-    return [_column(row) for row in rows(text)]
+    """The columns that `profile_queries.profile` found."""
+    return [named_tokens(_column(row)) for row in rows(text)]
 
 
 def exact(known: Sequence[Column], text: str) -> tuple[int, list[Column]]:
-    """The number of rows, and the columns with what `queries.exact_counts` counted of them."""
-    (row,) = rows(text)
-    counts = {name: int(number(cell)) for name, cell in row.items()}
-    return counts["rows"], [
-        column.exactly(
-            distinct=counts.get(column.name + DIFFERENT, column.distinct),
-            numeric=counts.get(column.name + NUMBERS, 0),
+    """The number of rows, and the columns with what `exact_counts` counted."""
+    found = list(known)
+    total = 0
+    for row in rows(text):
+        at = int(row["nr"])
+        total = int(number(row["rows"]))
+        blank = int(number(row[BLANK]))
+        found[at] = found[at].exactly(
+            distinct=int(number(row[DIFFERENT])), filled=int(number(row["filled"])) - blank, marked_missing=blank
         )
-        for column in known
+    return total, found
+
+
+def with_formats(known: Sequence[Column], text: str) -> list[Column]:
+    """The text columns with the formats of numbers or dates that most of their values have."""
+    found = list(known)
+    for row in rows(text):
+        at = int(row["nr"])
+        found[at] = _as_date(found[at], row) or _as_number(found[at], row) or found[at]
+    return found
+
+
+def with_values(known: Sequence[Column], text: str) -> list[Column]:
+    """The columns with their different values."""
+    by_name: dict[str, list[str]] = {}
+    for row in rows(text):
+        by_name.setdefault(row["factor"], []).append(row["value"])
+    return [
+        column.exactly(values=tuple(by_name[column.name])) if column.name in by_name else column for column in known
     ]
+
+
+def may_be_whole_date(column: Column) -> bool:
+    """Whether its whole numbers may be days as 19580329."""
+    bounds = (column.low, column.high)
+    return column.is_whole and all(len(bound) == 8 and bound[:2] in ("17", "18", "19", "20") for bound in bounds)
+
+
+def with_spans(known: Sequence[Column], text: str) -> list[Column]:
+    """The columns of dates with their first and last day."""
+    found = list(known)
+    for row in rows(text):
+        at = int(row["nr"])
+        column, filled = found[at], int(number(row["filled"]))
+        if not column.is_date and filled < column.filled:
+            continue
+        dates = column.dates if column.is_date else ("%Y%m%d",)
+        found[at] = column.exactly(
+            low=row["low"],
+            high=row["high"],
+            dates=dates,
+            odd=max(0, column.filled - filled),
+            days=int(number(row["days"])),
+            months=int(number(row["months"])),
+            years=int(number(row["years"])),
+            has_times=row["timed"] == "true",
+        )
+    return found
+
+
+def _as_number(column: Column, row: Mapping[str, str]) -> Column | None:
+    filled, point, comma = (int(number(row[key])) for key in ("filled", "point", "comma"))
+    style, count = (Style.COMMA, comma) if comma > point else (Style.POINT, point)
+    if not count or count < MOSTLY * filled:
+        return None
+    bounds = row[f"{style.name.lower()}_quartiles"].split()
+    if len(bounds) != 5:
+        return None
+    low, *quartiles, high = bounds
+    return column.exactly(
+        style=style, unit=row["unit"], odd=filled - count, low=low, high=high, quartiles=tuple(quartiles)
+    )
+
+
+def _as_date(column: Column, row: Mapping[str, str]) -> Column | None:
+    """Dates, in the order in which the formats are tried: the sure ones, then day or month first as most rows say."""
+    count = {key: int(number(row[key])) for key in ("filled", "years", "days", "months", "words", "german", "quarters")}
+    day_month = [DAYS_FIRST, MONTHS_FIRST] if count["days"] >= count["months"] else [MONTHS_FIRST, DAYS_FIRST]
+    formats: list[str] = [*YEARS_FIRST] if count["years"] else []
+    if count["days"] or count["months"]:
+        formats += [*day_month[0], *day_month[1]]
+    if count["words"] or count["german"]:
+        formats += WORDS
+        formats += [GERMAN] if count["german"] > count["words"] else []
+    formats += [QUARTER] if count["quarters"] else []
+    words = max(count["words"], count["german"])
+    covered = count["years"] + max(count["days"], count["months"]) + words + count["quarters"]
+    if not formats or covered < MOSTLY * count["filled"]:
+        return None
+    return column.exactly(dates=tuple(formats), odd=max(0, count["filled"] - covered))
 
 
 def _column(row: Mapping[str, str]) -> Column:

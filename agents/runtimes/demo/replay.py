@@ -35,6 +35,8 @@ class ScriptedTurn:
 
     text: str
     calls: Sequence[Call] = ()
+    has_failed: bool = False
+    """The work ends here without a result; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)

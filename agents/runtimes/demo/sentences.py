@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from agents.runtimes.demo.columns import stems
+from agents.runtimes.demo.language.tokens import stems
 
 MOST = 6
 SENTENCE = re.compile(r"[^.!?\n]{20,400}[.!?](?=\s|$)|[^.!?\n]{40,400}(?=\n|$)")

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-from agents.runtimes.demo.analysis_state import AnalysisState
+from agents.runtimes.demo.analysis_state import AnalysisState, Finding
 from agents.runtimes.demo.replay import Call, Reply, Result, ScriptedTurn
 
 STEPS = 6
 
 Step = Generator[ScriptedTurn, Reply, None]
 Asked = Generator[ScriptedTurn, Reply, Sequence[Result]]
+Answer = Generator[ScriptedTurn, Reply, Finding]
 
 
 class CannotContinue(Exception):
     """The work cannot go on; the text says why, for the person."""
+
+
+class NoAnswer(CannotContinue):
+    """The table has no answer to this question; it may have one to another."""
 
 
 def with_progress(state: AnalysisState, done: int, label: str, text: str, *calls: Call) -> ScriptedTurn:
@@ -24,15 +29,20 @@ def with_progress(state: AnalysisState, done: int, label: str, text: str, *calls
     return ScriptedTurn(" ".join(filter(None, (state.take_heard(), text))), calls)
 
 
-def ask_table(state: AnalysisState, done: int, label: str, text: str, *queries: str) -> Asked:
-    """The answers to queries; refused ones are asked once more, as what stood in their way may have passed."""
+def try_table(state: AnalysisState, done: int, label: str, text: str, *queries: str) -> Asked:
+    """The answers to queries, errors among them; refused ones are asked once more: what stood in the way may pass."""
     calls = [Call("query_table", {"sql": sql}) for sql in queries]
     reply = yield with_progress(state, done, label, text, *calls)
     state.hear(reply.said)
     if any(result.is_error for result in reply.results[-len(calls) :]):
         reply = yield ScriptedTurn("That did not work. I try it once more.", calls)
         state.hear(reply.said)
-    results = reply.results[-len(calls) :]
+    return reply.results[-len(calls) :]
+
+
+def ask_table(state: AnalysisState, done: int, label: str, text: str, *queries: str) -> Asked:
+    """The answers to queries, all of which are needed."""
+    results = yield from try_table(state, done, label, text, *queries)
     for result in results:
         if result.is_error:
             raise CannotContinue(f"I stopped: {sentence(result.text)}")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from agents.runtimes.demo import reading, sentences
-from agents.runtimes.demo.analysis_state import quoted
 from agents.runtimes.demo.replay import Call, Reply, Script, ScriptContext, ScriptedTurn
 from agents.runtimes.demo.revision import OPENING, prompt_after
 from agents.runtimes.demo.steps import CannotContinue, Step, sentence
+from agents.runtimes.demo.wording import quoted
 
 DRAFT = "draft.md"
 MOST_FILES = 3

@@ -1,0 +1,1 @@
+"""Words: tokens and stems, English and German, and which words mean the same."""

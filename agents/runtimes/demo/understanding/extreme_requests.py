@@ -1,0 +1,159 @@
+"""Questions for the highest, the first few, what grew most, and for a course over time."""
+
+from __future__ import annotations
+
+from agents.runtimes.demo.columns import Kind
+from agents.runtimes.demo.language import cues
+from agents.runtimes.demo.request import Aggregate, Ask, Grouping, Measure, Request, Unclear, Understood
+from agents.runtimes.demo.understanding import figure_requests, measures
+from agents.runtimes.demo.understanding.kinds import count_wanted
+from agents.runtimes.demo.understanding.measures import Decided
+from agents.runtimes.demo.understanding.reader import Reader, measurable
+from agents.runtimes.demo.understanding.refusals import cannot, nothing
+from agents.runtimes.demo.understanding.restrictions import take_numbers, take_times, take_values
+from agents.runtimes.demo.understanding.targets import (
+    follow_up,
+    group_after,
+    month_of_year,
+    rest_target,
+    target,
+)
+
+FALLS = (
+    "decreas", "declin", "fell", "fall", "drop", "lost", "abnahm", "abgenommen", "ruckgang", "gesunken", "gefallen",
+    "verloren",
+)  # fmt: skip
+
+
+def extreme(reader: Reader, decided: Decided) -> Understood:
+    """Which group or row is highest: the group first, then what is measured, then the restrictions."""
+    count = count_wanted(reader)
+    sought = reader.superlative
+    is_often = reader.sentence.has(cues.OFTEN)
+    by, is_row = target(reader, decided)
+    filters = [*take_times(reader), *take_numbers(reader)]
+    measure = _measure_of_extreme(reader, decided, by, is_often=is_often)
+    if isinstance(measure, Unclear):
+        return measure
+    filters += take_values(reader, besides=measure.column if measure.value else None)
+    by = month_of_year(reader, by or rest_target(reader, measure), measure)
+    is_low = sought is not None and not sought.is_high
+    if is_often:
+        is_low = any(word.startswith(("rar", "least", "selten", "less")) for word in reader.sentence.words)
+    request = Request(
+        ask=Ask.TOP if count > 1 else Ask.EXTREME,
+        text="",
+        measure=measure,
+        by=by,
+        also_by=follow_up(reader, by),
+        filters=filters,
+        is_low=is_low != measure.is_inverse,
+        count=count,
+        of_rows=is_row or by is None,
+    )
+    if by is None and measure.is_count:
+        return cannot(reader.table, "I cannot tell which groups to count.")
+    return request
+
+
+def _measure_of_extreme(reader: Reader, decided: Decided, by: Grouping | None, *, is_often: bool) -> Measure | Unclear:
+    if is_often and not decided.get("measure"):
+        return Measure(Aggregate.ROWS)
+    wants_count = reader.sentence.has(cues.COUNT)
+    if wants_count and (counted := measures.take_value(reader, Aggregate.ROWS) or measures.take_counted(reader)):
+        return counted
+    found = measures.take_measure(reader, decided)
+    if found is not None:
+        return found
+    aggregate = Aggregate.SHARE if reader.sentence.has(cues.SHARE) else Aggregate.ROWS
+    if value := measures.take_value(reader, aggregate):
+        return value
+    if wants_count or _counts_rows(reader):
+        return measures.take_counted(reader) or Measure(Aggregate.ROWS)
+    if only := measures.only_measure(reader):
+        return only
+    if by is not None and (counted := measures.take_counted(reader)):
+        return counted
+    return measures.unclear_of(reader) if measurable(reader.columns) else Measure(Aggregate.ROWS)
+
+
+def _counts_rows(reader: Reader) -> bool:
+    """Whether "the most" is followed by a word for rows or by something to count."""
+    for pattern in (cues.HIGH, cues.LOW):
+        for _, end in reader.sentence.spans(pattern):
+            if end < len(reader.sentence.words) and reader.is_row_word(end):
+                return True
+            if any(mention.start == end and mention.columns for mention in reader.free()):
+                return True
+    return False
+
+
+def rows_that_fit(reader: Reader, decided: Decided) -> Understood:
+    """The rows that a restriction on a number leaves."""
+    by, _ = target(reader, decided)
+    numbers = take_numbers(reader)
+    filters = [*take_times(reader), *numbers, *take_values(reader)]
+    if not numbers:
+        return figure_requests.figure(Reader(reader.sentence, reader.table), decided)
+    measure = Measure(Aggregate.MEAN, numbers[0].column)
+    return Request(
+        ask=Ask.LIST, text="", measure=measure, by=by, filters=filters, is_low="<" in numbers[0].operator,
+        of_rows=True,
+    )  # fmt: skip
+
+
+def growth(reader: Reader, decided: Decided) -> Understood:
+    """Which group grew or fell most between its first and its last period."""
+    by, _ = target(reader, decided)
+    if reader.table.time() is None:
+        return cannot(reader.table, f"{reader.table.file} has no column of dates or years to see growth by.")
+    filters = take_times(reader)
+    measure = measures.take_measure(reader, decided) or measures.only_measure(reader)
+    if measure is None:
+        return measures.unclear_of(reader) if measurable(reader.columns) else nothing(reader)
+    if isinstance(measure, Unclear):
+        return measure
+    sought = reader.superlative
+    falls = any(word.startswith(FALLS) for word in reader.sentence.words)
+    return Request(
+        ask=Ask.GROWTH,
+        text="",
+        measure=measure,
+        by=by or rest_target(reader, measure),
+        filters=filters + take_values(reader),
+        is_low=falls == (sought is None or sought.is_high),
+    )
+
+
+def trend(reader: Reader, decided: Decided) -> Understood:
+    """How a number goes over time, perhaps one line for each group."""
+    by = next((each for _, end in reader.sentence.spans(cues.BY) if (each := group_after(reader, end))), None)
+    grain = by.grain if by and by.is_time else ""
+    by = None if by and (by.is_time or by.grain) else by
+    filters = [*take_times(reader), *take_numbers(reader)]
+    measure = measures.take_measure(reader, decided)
+    if isinstance(measure, Unclear):
+        return measure
+    if measure is None and reader.sentence.has(cues.COUNT):
+        measure = measures.take_value(reader, Aggregate.ROWS) or Measure(Aggregate.ROWS)
+    measure = measure or measures.only_measure(reader)
+    if measure is None:
+        able = measurable(reader.columns)
+        if able:
+            return measures.unclear_of(reader)
+        measure = Measure(Aggregate.ROWS)
+    filters += take_values(reader)
+    by = by or _trend_group(reader, measure)
+    reader.used |= {word.at for word in reader.grains}
+    return Request(ask=Ask.TREND, text="", measure=measure, by=by, filters=filters, grain=grain)
+
+
+def _trend_group(reader: Reader, measure: Measure) -> Grouping | None:
+    for mention in reader.free():
+        for column in mention.columns:
+            if column.is_time or column.is_part_of_year:
+                reader.use(mention)
+            elif column != measure.column and column.kind is Kind.CATEGORY and not column.is_number:
+                reader.use(mention)
+                return Grouping(column)
+    return None

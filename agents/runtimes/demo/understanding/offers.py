@@ -1,0 +1,34 @@
+"""Questions that the demo analyst can answer of a table, for a person who asked something else."""
+
+from __future__ import annotations
+
+from agents.runtimes.demo.columns import Column, Kind, measures
+from agents.runtimes.demo.table import Table
+
+MOST = 6
+
+
+def offers(table: Table) -> list[str]:
+    """Whole questions, each of another kind, that this table has an answer to."""
+    groups = [c for c in table.asked if c.kind is Kind.CATEGORY and not c.is_number]
+    numbers = measures(table.asked)
+    group, number = _first(groups), _first(numbers)
+    found = []
+    if group and number:
+        found.append(f"Which {group} has the highest average {number}?")
+    if number and table.time() is not None:
+        found.append(f"How did {number} change over time?")
+    if number and len(table.asked) > 2:
+        found.append(f"What drives {number}?")
+    if len(numbers) > 1:
+        found.append(f"Is there a relation between {numbers[0].name} and {numbers[1].name}?")
+    if group:
+        found.append(f"How many rows are there by {group}?")
+    if number:
+        found.append(f"How is {number} distributed?")
+    found += ["Which columns have missing values?", "What is in this table?"]
+    return [offer for offer in dict.fromkeys(found) if len(offer) <= 200][:MOST]
+
+
+def _first(columns: list[Column]) -> str:
+    return columns[0].name if columns else ""
