@@ -27,6 +27,8 @@ class Stop(enum.StrEnum):
     PAUSE_TURN = "pause_turn"
     REFUSAL = "refusal"
     CONTEXT_OVERFLOW = "context_overflow"
+    NO_RESULT = "no_result"
+    """The work ended without a result, and the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

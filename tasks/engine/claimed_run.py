@@ -341,6 +341,12 @@ class ClaimedRun:
         told = events.RunNeedsReview(request=str(request.id))
         await self._conclude(told, request, status="needs_review", output=output)
 
+    async def give_up(self, detail: str) -> None:
+        """Fail because the model says that the work cannot be done."""
+        code = ErrorCode.NO_RESULT
+        told = self._end("failed", error_code=code, error_detail=detail)
+        await self._conclude(told, status="failed", error_code=code, error_detail=detail)
+
     async def _conclude(self, told: events.Event, request: RequestWrite | None = None, **changes: Any) -> None:
         """The last write, unless a person has said something that the model has not read. Then the run goes on."""
         before = self.pending

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from accounts import strict_json
+from agents.runtimes.base import Stop
 from tasks import schemas
 from tasks.engine import conversation, human_requests
 from tasks.engine.claimed_run import ClaimedRun
@@ -20,8 +21,11 @@ _FENCE = re.compile(r"\s*(`{3,}|~{3,})\s*([^\s`]*)[^`]*")
 
 
 async def finish(run: ClaimedRun) -> None:
-    """End the run, or ask the model to complete its result, at most twice."""
+    """End the run, or ask the model to complete its result, at most twice. Without a result the run has failed."""
     text = _final_text(run)
+    if (conversation.model_steps(run)[-1].result or {}).get("stop") == Stop.NO_RESULT:
+        await run.give_up(text)
+        return
     output, problem = _output(run, text)
     problem = problem or _missing_artifacts(run)
     if problem is None:

@@ -77,4 +77,4 @@ def _has_final_answer(run: ClaimedRun) -> bool:
     answers = conversation.model_steps(run)
     if not answers or settled[-1] is not answers[-1]:
         return False
-    return (answers[-1].result or {}).get("stop") in ("end_turn", "stop_sequence", "max_tokens")
+    return (answers[-1].result or {}).get("stop") in ("end_turn", "stop_sequence", "max_tokens", "no_result")

@@ -75,6 +75,7 @@ class ErrorCode(models.TextChoices):
     BUDGET_EXHAUSTED = "budget_exhausted"
     NO_PROGRESS = "no_progress"
     BAD_OUTPUT = "bad_output"
+    NO_RESULT = "no_result"
     WORKER_LOST = "worker_lost"
     AGENT_REMOVED = "agent_removed"
     INTERNAL = "internal"

@@ -31,6 +31,7 @@ HINTS = {
     "model_error": "Nothing is wrong with the task, and what is done stays done.",
     "model_refused": "Say what you need in other words, then run it again.",
     "bad_output": "The agent did not deliver what the task declares. Check the schema and the required files.",
+    "no_result": "The reason says what is missing. Run it again with another file or in other words.",
     "worker_lost": "What is done stays done. Continued, it stops for good when its worker is lost once more.",
     "agent_removed": "Start again with another agent.",
     "no_progress": "Look at the last steps in the log before you run it again.",

@@ -20,6 +20,7 @@ from tasks.services.runs import QUEUE_EXPIRES_AFTER
 
 ENDS_FOR_GOOD = {
     "refusal": "The model declined to go on and would do so again. Start a new run in other words, or fork this one.",
+    "no_result": "It would come to the same end. Start a new run with another file or other words, or fork this one.",
     "context_overflow": "Its conversation is longer than the model can read. Fork it from an earlier step.",
 }
 """By the reason for which the last answer of the model stopped."""

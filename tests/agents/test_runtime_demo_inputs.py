@@ -17,7 +17,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent.parent / "docs" / "examples"
 
 
 def ended_without_a_report(done: Play, workspace: DemoWorkspace) -> str:
-    assert done.turns[-1].stop is Stop.END_TURN
+    assert done.turns[-1].stop is Stop.NO_RESULT
     assert not (workspace.folder / "report.md").exists()
     assert not any(done.used(tool) for tool in ("write_file", "draw_chart", "email_report", "remember"))
     return done.last_text
@@ -188,7 +188,7 @@ def test_a_chart_that_fails_is_a_caveat(workspace: DemoWorkspace) -> None:
 def test_after_a_stop_a_person_can_say_more(workspace: DemoWorkspace) -> None:
     done = workspace.work("What drives refunds?", "Please try again")
 
-    assert [turn.stop for turn in done.turns].count(Stop.END_TURN) == 2
+    assert [turn.stop for turn in done.turns].count(Stop.NO_RESULT) == 2
 
 
 def test_text_goes_to_the_other_script(workspace: DemoWorkspace) -> None:
@@ -216,12 +216,46 @@ def test_a_draft_is_made_of_the_input_and_says_so(workspace: DemoWorkspace) -> N
 
 
 def test_a_short_request_is_asked_about(workspace: DemoWorkspace) -> None:
+    workspace.attach(EXAMPLES / "launch-notes.md")
     workspace.person_says = "A welcome letter for new members"
 
     done = workspace.work("Write something", tools=WRITER)
 
     assert len(done.used("ask_human")) == 1
     assert "A welcome letter for new members" in workspace.read("draft.md")
+
+
+def test_without_any_text_it_asks_for_one_and_works_on_what_is_pasted(workspace: DemoWorkspace) -> None:
+    workspace.person_says = "We open at eight in the morning on weekdays. On Sundays the shop stays closed."
+
+    done = workspace.work("Write down the opening hours we agreed on", tools=WRITER)
+
+    assert [asked["question"] for asked in done.used("ask_human")] == ["Which text should I work on? Paste it here."]
+    assert "- On Sundays the shop stays closed." in workspace.read("draft.md")
+    assert done.turns[-1].stop is Stop.END_TURN
+
+
+@pytest.mark.parametrize("tools", [WRITER, [tool for tool in WRITER if tool != "ask_human"]], ids=["asked", "alone"])
+def test_without_any_text_nothing_is_drafted(workspace: DemoWorkspace, tools: list[str]) -> None:
+    workspace.person_says = "No"
+
+    done = workspace.work("Write a welcome letter for new members", tools=tools)
+
+    assert done.turns[-1].stop is Stop.NO_RESULT
+    assert done.last_text.startswith("I stopped: The demo model only sets out sentences of a text that it is given")
+    assert list(workspace.folder.iterdir()) == []
+
+
+def test_a_text_inside_the_prompt_is_worked_on(workspace: DemoWorkspace) -> None:
+    prompt = (
+        "Summarise this for the team. The new warehouse in Kiel opens in March with forty people. Orders from the "
+        "north will be sent from there. Returns still go to Hamburg until the end of the year."
+    )
+
+    done = workspace.work(prompt, tools=WRITER)
+
+    assert "## From the request" in workspace.read("draft.md")
+    assert done.used("ask_human") == []
 
 
 def test_a_draft_is_revised(workspace: DemoWorkspace) -> None:

@@ -76,9 +76,11 @@ def test_the_next_words_after_another_answer_are_a_new_job() -> None:
     chat = [
         user("Hello there"),
         {"role": "assistant", "content": "Hi."},
-        user("Write down the opening hours we agreed on"),
+        user(
+            "Write it down. We open at eight on weekdays. On Sundays the shop stays closed. In May we are on holiday."
+        ),
     ]
 
     turn = next_turn(messages=chat, tools=["write_file"])
 
-    assert "opening hours" in turn.content[1]["input"]["content"]
+    assert "On Sundays the shop stays closed." in turn.content[1]["input"]["content"]

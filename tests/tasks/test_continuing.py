@@ -163,7 +163,7 @@ def test_a_result_that_does_not_fit_is_corrected_again(scripted: Play, start: St
     assert len(runtime.calls) == 5
 
 
-@pytest.mark.parametrize("stop", [Stop.REFUSAL, Stop.CONTEXT_OVERFLOW])
+@pytest.mark.parametrize("stop", [Stop.REFUSAL, Stop.CONTEXT_OVERFLOW, Stop.NO_RESULT])
 @pytest.mark.usefixtures("driver")
 def test_what_would_end_the_same_way_is_refused(scripted: Play, start: Start, alice: User, stop: Stop) -> None:
     scripted((stop, [say("No.")]))

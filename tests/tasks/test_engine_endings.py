@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agents.runtimes.base import Stop
 from billing.models import UsageRecord
 from tasks.engine.journal import Journal
 from tasks.models import Run
@@ -71,3 +72,17 @@ def test_a_runtime_that_this_worker_does_not_have_ends_the_run(start: Start) -> 
     settled(run, "failed")
 
     assert (run.error_code, run.recoveries) == ("internal", 0)
+
+
+@pytest.mark.parametrize("review", [False, True])
+def test_work_that_ends_without_a_result_has_failed(scripted: Play, start: Start, review: bool) -> None:
+    runtime = scripted((Stop.NO_RESULT, [say("I stopped: the file has no rows.")]))
+
+    run = settled(start(review=review, required_artifacts=["report.md"]))
+
+    assert (run.status, run.error_code, run.output) == ("failed", "no_result", None)
+    assert run.error_detail == "I stopped: the file has no rows."
+    assert len(runtime.calls) == 1
+    assert types(run).count("run.finished") == 1
+    assert last(run, "run.finished")["error_code"] == "no_result"
+    assert not run.requests.exists()

@@ -210,6 +210,7 @@ def test_a_replay_makes_no_call_whose_answer_was_never_recorded(
         (Stop.CONTEXT_OVERFLOW, "And then", "model_error"),
         (Stop.PAUSE_TURN, "Just a moment.", "turn_limit"),
         (Stop.END_TURN, "", "bad_output"),
+        (Stop.NO_RESULT, "I stopped.", "no_result"),
     ],
 )
 def test_a_run_that_stopped_without_an_answer_is_no_success_and_neither_is_its_replay(

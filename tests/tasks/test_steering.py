@@ -11,6 +11,7 @@ import pytest
 
 from accounts.errors import Conflict, InvalidInput
 from accounts.models import AuditEntry, Team, User
+from agents.runtimes.base import Stop
 from tasks.models import Run, RunStatus, Step
 from tasks.services.forks import fork_run, replay_run
 from tasks.services.steering import steer_run
@@ -73,6 +74,24 @@ def test_a_message_during_the_last_answer_keeps_the_run_from_ending(
     told = types(run)
     assert (told.count("run.finished"), told.count("run.needs_review")) == ((0, 1) if review else (1, 0))
     assert run.requests.count() == int(review)
+
+
+def test_a_message_during_the_last_words_keeps_the_run_from_failing(
+    driver: Any, scripted: Play, start: Start, alice: User, gate: threading.Event
+) -> None:
+    runtime = scripted((Stop.NO_RESULT, [say("I stopped: no such column.")]), [say("43 rows.")])
+    wait = gate.wait
+    runtime.before_turn = lambda request: None if len(runtime.calls) > 1 else _in_thread(wait)
+    run = start()
+    until(lambda: len(runtime.calls) == 1)
+
+    steer_run(run=run, actor=alice, text="Count the rows instead.")
+    gate.set()
+    settled(run, "succeeded")
+
+    assert (run.output, run.error_code) == ("43 rows.", "")
+    assert heard(runtime, 1) == ["A message from Alice: Count the rows instead."]
+    assert types(run).count("run.finished") == 1
 
 
 def test_a_message_to_a_queued_run_survives_a_lost_worker_and_is_said_once(

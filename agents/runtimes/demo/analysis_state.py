@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.runtimes.demo.columns import Column
 from agents.runtimes.demo.replay import ScriptContext
 from agents.runtimes.demo.request import Request
 from agents.runtimes.demo.table import Table
+from agents.runtimes.demo.table_columns import Column
 from agents.runtimes.demo.understanding.mentions import columns_named
 from agents.runtimes.demo.wording import quoted
 

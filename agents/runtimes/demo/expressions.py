@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.runtimes.demo.columns import MOST_NUMBERS, Column, Kind, Style
+from agents.runtimes.demo.table_columns import MOST_NUMBERS, Column, Kind, Style
 
 EMPTY = "(empty)"
 MISSING = ("", "na", "n/a", "n.a.", "null", "nan", "<na>", "-", "--", "?", "k.a.", "k. a.", "#n/a")

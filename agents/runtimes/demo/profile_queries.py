@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agents.runtimes.demo import expressions as sql
-from agents.runtimes.demo.columns import Column, Style
 from agents.runtimes.demo.expressions import literal, name
+from agents.runtimes.demo.table_columns import Column, Style
 
 PAGE = 150
 """Columns of one page of the profile; an answer shows 200 rows."""

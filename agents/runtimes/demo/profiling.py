@@ -9,7 +9,6 @@ from typing import TypeVar
 from agents.runtimes.demo import profile_queries as queries
 from agents.runtimes.demo import reading
 from agents.runtimes.demo.analysis_state import AnalysisState
-from agents.runtimes.demo.columns import Column, Kind
 from agents.runtimes.demo.expressions import name
 from agents.runtimes.demo.language.concepts import concepts
 from agents.runtimes.demo.language.sentence import Sentence
@@ -17,6 +16,7 @@ from agents.runtimes.demo.reading import TableFile
 from agents.runtimes.demo.replay import Call, Reply, ScriptedTurn
 from agents.runtimes.demo.steps import CannotContinue, Step, ask_table, sentence, try_table, with_progress
 from agents.runtimes.demo.table import Table, long_form, with_long_form
+from agents.runtimes.demo.table_columns import Column, Kind
 from agents.runtimes.demo.understanding.mentions import mentions
 from agents.runtimes.demo.wording import count_of, quoted
 

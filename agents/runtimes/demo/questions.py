@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 
 from agents.runtimes.demo import profiling, reading
 from agents.runtimes.demo.analysis_state import AnalysisState
-from agents.runtimes.demo.columns import Column, Kind
 from agents.runtimes.demo.language.sentence import Sentence, sentences
 from agents.runtimes.demo.language.tokens import fold
 from agents.runtimes.demo.replay import Call, Reply, ScriptedTurn
 from agents.runtimes.demo.request import Ask, Request, Unclear
 from agents.runtimes.demo.steps import CannotContinue, Step
+from agents.runtimes.demo.table_columns import Column, Kind
 from agents.runtimes.demo.understanding.mentions import mentions
 from agents.runtimes.demo.understanding.offers import offers
+from agents.runtimes.demo.understanding.question_kinds import kind_of
+from agents.runtimes.demo.understanding.reader import Reader
 from agents.runtimes.demo.understanding.understand import LEFT_OUT, understand
 from agents.runtimes.demo.wording import amount, code, count_of, listed, quoted
 
@@ -29,6 +31,9 @@ LEFT_TO_ME = re.compile(
     r"no idea|egal|(?:ist )?mir egal|entscheide du|du entscheidest|weiss (?:ich )?nicht|keine ahnung|beliebig)"
 )
 STOPS = re.compile(r"(?:stop(?: here| it)?|nothing|none|cancel|abort|no|nein|nichts|abbrechen|halt)")
+BEGINS = re.compile(
+    r"^(?:which|what|how|who|when|where|compare|show|is there|welche[rsnm]?|was|wie|wer|wann|wo|vergleich\w*|zeig\w*)\b"
+)
 Asked = Generator[ScriptedTurn, Reply, None]
 
 
@@ -49,8 +54,6 @@ def settle(state: AnalysisState) -> Step:
         request = yield from _understood(state, draft)
         if not any(request.text == other.text for other in state.requests):
             state.requests.append(request)
-    if any(request.ask is Ask.PERIODS for request in state.requests):
-        state.requests = [request for request in state.requests if request.ask is Ask.PERIODS][:1]
     for text in [draft.text for draft in drafts[MOST_REQUESTS:]]:
         state.problems.append(f"One report answers {MOST_REQUESTS} questions; {quoted(text)} is left for another run.")
 
@@ -72,7 +75,13 @@ def _worth_asking(state: AnalysisState) -> list[Draft]:
     """The sentences of the prompt that ask something of the table; the first one if none does."""
     drafts = [Draft(text=text, decided=dict(state.decided)) for text in sentences(state.question)]
     clear = [draft for draft in drafts if not _is_open(understand(draft.text, state.table, draft.decided))]
-    return clear or drafts[:1]
+    periods = [draft for draft in clear if _asks(state, draft) is Ask.PERIODS]
+    return periods[:1] or clear or drafts[:1]
+
+
+def _asks(state: AnalysisState, draft: Draft) -> Ask | None:
+    found = understand(draft.text, state.table, draft.decided)
+    return found.ask if isinstance(found, Request) else None
 
 
 def _is_open(found: Request | Unclear) -> bool:
@@ -149,7 +158,7 @@ def _take(state: AnalysisState, draft: Draft, unclear: Unclear, answer: str) -> 
         return None
     if STOPS.fullmatch(plain) or answer == STOP:
         raise CannotContinue(f"{_ended(unclear)} The answer was to stop.")
-    if not unclear.columns:
+    if not unclear.columns or _is_question(state, answer):
         return _take_question(state, draft, unclear, answer)
     able = [column for column in unclear.columns if fold(column.name) == fold(answer)]
     able = (
@@ -163,9 +172,14 @@ def _take(state: AnalysisState, draft: Draft, unclear: Unclear, answer: str) -> 
         return Unclear(
             question=unclear.question, why=unclear.why, role=unclear.role, columns=tuple(able[:6]), default=able[0]
         )
-    if isinstance(understand(answer, state.table, {}), Request) and len(answer.split()) > 2:
-        return _take_question(state, draft, unclear, answer)
     return f"is no column of {state.table.file} that I could measure."
+
+
+def _is_question(state: AnalysisState, answer: str) -> bool:
+    """Whether a person answers with another question rather than with a column."""
+    sentence = Sentence(answer)
+    begins = answer.rstrip().endswith("?") or BEGINS.match(sentence.plain) is not None
+    return begins and kind_of(Reader(sentence, state.table)) is not None
 
 
 def _able(state: AnalysisState, unclear: Unclear) -> list[Column]:

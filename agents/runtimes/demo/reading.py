@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agents.runtimes.demo.columns import Column, Style, named_tokens
 from agents.runtimes.demo.expressions import DAYS_FIRST, GERMAN, MONTHS_FIRST, QUARTER, WORDS, YEARS_FIRST
 from agents.runtimes.demo.profile_queries import BLANK, DIFFERENT
+from agents.runtimes.demo.table_columns import Column, Style, named_tokens
 
 TEXT_TYPES = (".md", ".txt", ".csv", ".tsv", ".json", ".html", ".htm", ".yaml", ".yml", ".xml", ".log", ".eml", ".py")
 MOSTLY = 0.8

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agents.runtimes.demo import expressions as sql
-from agents.runtimes.demo.columns import Column, Kind, Style
 from agents.runtimes.demo.expressions import literal
 from agents.runtimes.demo.language.concepts import MONTHS
 from agents.runtimes.demo.table import Table
+from agents.runtimes.demo.table_columns import Column, Kind, Style
 
 
 class Ask(enum.StrEnum):

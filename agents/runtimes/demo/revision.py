@@ -9,15 +9,15 @@ from dataclasses import replace
 from agents.runtimes.demo import delivery
 from agents.runtimes.demo.analysis_state import AnalysisState
 from agents.runtimes.demo.answers import ANSWERS
-from agents.runtimes.demo.columns import Column, measures
 from agents.runtimes.demo.language import cues
 from agents.runtimes.demo.language.sentence import Sentence
 from agents.runtimes.demo.request import Aggregate, Ask, Grouping, Measure, Request
 from agents.runtimes.demo.sentences import escaped
 from agents.runtimes.demo.steps import NoAnswer, Step
-from agents.runtimes.demo.understanding.kinds import kind_of
+from agents.runtimes.demo.table_columns import Column, measures
 from agents.runtimes.demo.understanding.measures import default_aggregate
 from agents.runtimes.demo.understanding.mentions import columns_named
+from agents.runtimes.demo.understanding.question_kinds import kind_of
 from agents.runtimes.demo.understanding.reader import Reader
 from agents.runtimes.demo.understanding.understand import understand
 from agents.runtimes.demo.wording import code, quoted

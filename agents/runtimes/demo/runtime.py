@@ -66,7 +66,7 @@ def _turn(request: TurnRequest, turn: ScriptedTurn) -> Turn:
         )
     return Turn(
         content=content,
-        stop=Stop.TOOL_USE if turn.calls else Stop.END_TURN,
+        stop=_stop(turn),
         usage=Usage(
             input_tokens=_tokens([request.system, *request.messages]),
             output_tokens=_tokens(content),
@@ -75,6 +75,12 @@ def _turn(request: TurnRequest, turn: ScriptedTurn) -> Turn:
         provider_message_id=f"demo_{stamp}",
         model=MODEL,
     )
+
+
+def _stop(turn: ScriptedTurn) -> Stop:
+    if turn.calls:
+        return Stop.TOOL_USE
+    return Stop.NO_RESULT if turn.has_failed else Stop.END_TURN
 
 
 def _tokens(value: object) -> int:

@@ -16,10 +16,14 @@ COMMON = stems(
 )
 
 
+def found(text: str) -> list[str]:
+    """The sentences of the text, each on one line."""
+    return [" ".join(match.group().split()) for match in SENTENCE.finditer(text)]
+
+
 def best(text: str, about: str) -> list[str]:
     """The sentences that share most with `about` and with the rest of the text, in the order of the text."""
-    found = [" ".join(match.group().split()) for match in SENTENCE.finditer(text)]
-    unique = list(dict.fromkeys(found))
+    unique = list(dict.fromkeys(found(text)))
     common = Counter(stem for each in unique for stem in stems(each) - COMMON)
     wanted = stems(about) - COMMON
 

@@ -35,7 +35,7 @@ def try_table(state: AnalysisState, done: int, label: str, text: str, *queries: 
     reply = yield with_progress(state, done, label, text, *calls)
     state.hear(reply.said)
     if any(result.is_error for result in reply.results[-len(calls) :]):
-        reply = yield ScriptedTurn("That did not work. I try it once more.", calls)
+        reply = yield ScriptedTurn("That did not work. Trying once more.", calls)
         state.hear(reply.said)
     return reply.results[-len(calls) :]
 

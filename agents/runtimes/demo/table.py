@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from agents.runtimes.demo.columns import FIRST_YEAR, LAST_YEAR, Column, Kind, month_of, time_columns
 from agents.runtimes.demo.expressions import literal, name, number
 from agents.runtimes.demo.language.concepts import concepts
 from agents.runtimes.demo.language.tokens import name_tokens
+from agents.runtimes.demo.table_columns import FIRST_YEAR, LAST_YEAR, Column, Kind, month_of, time_columns
 
 FEWEST_YEARS = 5
 FEWEST_MONTHS = 6

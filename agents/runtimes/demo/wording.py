@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from agents.runtimes.demo.columns import Column, Kind
 from agents.runtimes.demo.request import Aggregate, Measure, Request
 from agents.runtimes.demo.sentences import escaped
+from agents.runtimes.demo.table_columns import Column, Kind
 
 CURRENCIES = {"usd": "$", "eur": "€", "gbp": "£", "dollar": "$", "dollars": "$", "euro": "€", "euros": "€"}
 

@@ -14,6 +14,12 @@ from agents.runtimes.demo.steps import CannotContinue, Step, sentence
 from agents.runtimes.demo.wording import quoted
 
 DRAFT = "draft.md"
+FEWEST_SENTENCES = 3
+"""A prompt with so many sentences is a text to work on, too."""
+NOTHING = (
+    "The demo model only sets out sentences of a text that it is given, and no file, page or text came with the "
+    "request. Attach one or paste it, or set an Anthropic API key so that a language model does the work."
+)
 MOST_FILES = 3
 SHORT = 4
 """A prompt of fewer words than this does not say what is wanted."""
@@ -38,6 +44,7 @@ def script(context: ScriptContext) -> Script:
     draft = Draft(context=context, brief=[context.prompt])
     try:
         yield from _gather(draft)
+        yield from _need_text(draft)
         yield from _ask_if_short(draft)
         yield from _write(draft)
         reply = yield ScriptedTurn(_closing(draft))
@@ -47,15 +54,15 @@ def script(context: ScriptContext) -> Script:
             yield from _write(draft)
             reply = yield ScriptedTurn(f"I read the comment: {quoted(comment)}\n\n{_closing(draft)}")
     except CannotContinue as problem:
-        reply = yield ScriptedTurn(str(problem))
+        reply = yield ScriptedTurn(str(problem), has_failed=True)
         yield from script(replace(context, prompt=prompt_after(context.prompt, reply.said)))
 
 
 def _gather(draft: Draft) -> Step:
     """Read the files and the pages that came with the prompt."""
     plan = (
-        f"I was asked: {quoted(draft.context.prompt)} I look at what came with it, pick the sentences that say most, "
-        f"and set them out in {DRAFT}."
+        f"You asked: {quoted(draft.context.prompt)} First I look at what came with it; then I pick the sentences that "
+        f"say most and set them out in {DRAFT}."
     )
     calls: list[Call] = []
     if draft.context.has("list_files", "read_file"):
@@ -63,7 +70,7 @@ def _gather(draft: Draft) -> Step:
         names = reading.text_files(reply.last.text)
         calls = [Call("read_file", {"path": name}) for name in names[:MOST_FILES]]
         draft.unread += [f"{name}: only the first {MOST_FILES} files are read" for name in names[MOST_FILES:]]
-        plan = f"I read {', '.join(names[:MOST_FILES])}."
+        plan = f"Reading {', '.join(names[:MOST_FILES])}."
     if draft.context.has("fetch_url"):
         calls += [Call("fetch_url", {"url": url}) for url in sentences.urls(draft.context.prompt)[:MOST_FILES]]
     if not calls:
@@ -79,6 +86,26 @@ def _take(draft: Draft, calls: list[Call], reply: Reply) -> None:
             draft.unread.append(f"{name}: {sentence(result.text)}")
         else:
             draft.sources[name] = result.text
+
+
+def _need_text(draft: Draft) -> Step:
+    """Without a file or page the text may be in the prompt; otherwise it is asked for. The demo invents none."""
+    if not draft.sources and len(sentences.found(draft.context.prompt)) >= FEWEST_SENTENCES:
+        draft.sources["the request"] = draft.context.prompt
+    if draft.sources or not draft.context.has("ask_human"):
+        _check_sources(draft)
+        return
+    arguments = {"question": "Which text should I work on? Paste it here.", "why": NOTHING}
+    reply = yield ScriptedTurn("No text came with the request, so I ask for it first.", [Call("ask_human", arguments)])
+    if not reply.first.is_error and sentences.found(reply.first.answer):
+        draft.sources["the answer"] = reply.first.answer
+    _check_sources(draft)
+
+
+def _check_sources(draft: Draft) -> None:
+    if not draft.sources:
+        unread = f" {'; '.join(draft.unread)}." if draft.unread else ""
+        raise CannotContinue(f"I stopped: {NOTHING}{unread}")
 
 
 def _ask_if_short(draft: Draft) -> Step:
@@ -97,9 +124,9 @@ def _write(draft: Draft) -> Step:
     if not draft.context.has("write_file"):
         return
     call = Call("write_file", {"path": DRAFT, "content": markdown(draft)})
-    reply = yield _with_progress(draft, 2, "Writing the draft", f"I write {DRAFT}.", call)
+    reply = yield _with_progress(draft, 2, "Writing the draft", f"Writing {DRAFT}.", call)
     if reply.last.is_error:
-        reply = yield ScriptedTurn(f"{DRAFT} could not be written. I try it once more.", [call])
+        reply = yield ScriptedTurn(f"{DRAFT} could not be written. Trying once more.", [call])
     if reply.last.is_error:
         raise CannotContinue(f"I stopped, because {DRAFT} could not be written. {sentence(reply.last.text)}")
 
@@ -118,10 +145,6 @@ def markdown(draft: Draft) -> str:
         ]
         parts.append("## Changes\n\n" + "\n".join(lines))
     parts += [_source(name, text, " ".join([brief, *draft.changes])) for name, text in draft.sources.items()]
-    if not draft.sources:
-        parts.append(
-            "## Input\n\nNo text file or page came with the request, so there is nothing to draw on but its words."
-        )
     parts.append("## Still to decide\n\n" + "\n".join(f"- {line}" for line in _open_points(draft)))
     return "\n\n".join(parts) + "\n"
 
@@ -146,11 +169,7 @@ def _open_points(draft: Draft) -> list[str]:
 
 
 def _closing(draft: Draft) -> str:
-    read = (
-        f"I read {', '.join(draft.sources)} and set out the main sentences."
-        if draft.sources
-        else "I had only the prompt."
-    )
+    read = f"I read {', '.join(draft.sources)} and set out the main sentences."
     made = f"Files: {DRAFT}." if draft.context.has("write_file") else "I have no tool to write files with."
     return f"{read} {made}\n\nThis is the demo model's template work; no language model judged it."
 

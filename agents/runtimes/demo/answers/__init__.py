@@ -13,6 +13,7 @@ from agents.runtimes.demo.answers import (
     figures,
     growth,
     overviews,
+    periods,
     relations,
     trends,
 )
@@ -31,6 +32,6 @@ ANSWERS: dict[Ask, Callable[[AnalysisState, Request], Answer]] = {
     Ask.DISTRIBUTION: distributions.answer,
     Ask.MISSING: overviews.missing,
     Ask.DRIVERS: drivers.answer,
-    Ask.PERIODS: comparisons.periods,
+    Ask.PERIODS: periods.answer,
     Ask.OVERVIEW: overviews.overview,
 }

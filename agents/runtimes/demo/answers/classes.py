@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from agents.runtimes.demo import reading
 from agents.runtimes.demo.analysis_state import AnalysisState, Finding
 from agents.runtimes.demo.answers import driver_queries as queries
-from agents.runtimes.demo.answers.parts import GroupRow, bars
-from agents.runtimes.demo.columns import Column, Kind
+from agents.runtimes.demo.answers.answer_parts import GroupRow, bars
 from agents.runtimes.demo.request import Aggregate, Measure, Request
 from agents.runtimes.demo.steps import Answer, NoAnswer, ask_table
+from agents.runtimes.demo.table_columns import Column, Kind
 from agents.runtimes.demo.wording import amount, code, count_of, one_line, percent, plain, shown, table
 
 

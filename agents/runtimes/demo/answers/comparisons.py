@@ -1,17 +1,16 @@
-"""Two or more groups, two columns, or a period and the one before."""
+"""Two or more groups, or two columns, side by side."""
 
 # ruff: noqa: S608
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 
 from agents.runtimes.demo import expressions as sql
 from agents.runtimes.demo import reading
 from agents.runtimes.demo.analysis_state import AnalysisState, Finding
-from agents.runtimes.demo.answers.parts import (
+from agents.runtimes.demo.answers.answer_parts import (
     GroupRow,
     bars,
     behind,
@@ -22,7 +21,6 @@ from agents.runtimes.demo.answers.parts import (
     value_of,
 )
 from agents.runtimes.demo.answers.trends import figure_of
-from agents.runtimes.demo.columns import Column, Kind, measures
 from agents.runtimes.demo.request import Aggregate, Grouping, Measure, Request
 from agents.runtimes.demo.steps import Answer, NoAnswer, ask_table
 from agents.runtimes.demo.wording import (
@@ -38,9 +36,6 @@ from agents.runtimes.demo.wording import (
     what,
     without_markdown,
 )
-
-MOST_FACTORS = 12
-DAY = re.compile(r"\b(\d{4}-\d{2}-\d{2})\b")
 
 
 def answer(state: AnalysisState, request: Request) -> Answer:
@@ -192,142 +187,3 @@ def _of_columns(state: AnalysisState, request: Request) -> Answer:
         method=f"compared {code(columns[0].name)} and {code(columns[1].name)}",
         caveats=caveats(state.table, request),
     )
-
-
-# ---- A period and the one before
-
-
-def periods(state: AnalysisState, request: Request) -> Answer:
-    """The last period against the one before: rows, numbers, and which groups made the change."""
-    time = next((column for column in state.table.asked if column.kind is Kind.DATE), None)
-    if time is None:
-        raise NoAnswer(f"I stopped: {state.table.file} has no column of dates to cut periods from.")
-    end = DAY.search(state.question)
-    until = (
-        f"DATE {sql.literal(end.group(1))}"
-        if end
-        else f"(SELECT CAST(max({sql.date(time)}) AS DATE) FROM {state.table.source})"
-    )
-    step = {"day": "1 DAY", "week": "7 DAY", "month": "1 MONTH", "quarter": "3 MONTH", "year": "1 YEAR"}[request.grain]
-    day = f"CAST({sql.date(time)} AS DATE)"
-    period = (
-        f"CASE WHEN {day} > {until} - INTERVAL {step} AND {day} <= {until} THEN 'after' "
-        f"WHEN {day} > {until} - INTERVAL {step} - INTERVAL {step} AND {day} <= {until} - INTERVAL {step} "
-        "THEN 'before' END"
-    )
-    chosen = request.measure.column
-    numbers = [chosen] if chosen is not None else measures(state.table.asked)[:8]
-    factors = [c for c in state.table.asked if c.kind in (Kind.CATEGORY, Kind.FLAG) and c.can_group][:MOST_FACTORS]
-    said = f"Comparing the last {request.grain} with the one before."
-    queries = [_period_totals(state, period, numbers, day)]
-    if factors:
-        queries.append(_period_groups(state, period, factors, chosen))
-    results = yield from ask_table(state, 3, "Comparing periods", said, *queries)
-    rows = {row["period"]: row for row in reading.rows(results[0].text)}
-    if set(rows) != {"after", "before"}:
-        raise NoAnswer(
-            f"I stopped: the last {request.grain} or the one before it has no rows in {state.table.file}; "
-            f"its dates go from {time.low} to {time.high}."
-        )
-    groups = reading.rows(results[1].text) if factors else []
-    return _period_finding(state, request, rows, numbers, groups)
-
-
-def _period_totals(state: AnalysisState, period: str, numbers: Sequence[Column], day: str) -> str:
-    parts = [f"avg({sql.measured(column)}) AS {sql.name(column.name + ': mean')}" for column in numbers]
-    listed_parts = "".join(f", {part}" for part in parts)
-    return (
-        f"SELECT {period} AS period, count(*) AS n, min({day}) AS first, max({day}) AS last{listed_parts}\n"
-        f"FROM {state.table.source} GROUP BY 1 HAVING period IS NOT NULL"
-    )
-
-
-def _period_groups(state: AnalysisState, period: str, factors: Sequence[Column], chosen: Column | None) -> str:
-    """The groups whose rows, or whose total, changed most."""
-    size = f"coalesce(sum({sql.measured(chosen)}), 0)" if chosen is not None else "count(*)"
-    parts = [
-        f"SELECT {sql.literal(column.name)} AS factor, {sql.group(column)} AS value, {period} AS period, {size} AS n "
-        f"FROM {state.table.source} GROUP BY ALL"
-        for column in factors
-    ]
-    union = "\nUNION ALL ".join(parts)
-    return (
-        f"WITH _all AS ({union}),\n"
-        "_both AS (SELECT factor, value, coalesce(sum(n) FILTER (period = 'before'), 0) AS before, "
-        "coalesce(sum(n) FILTER (period = 'after'), 0) AS after FROM _all WHERE period IS NOT NULL GROUP BY ALL)\n"
-        "SELECT *, after - before AS change FROM _both ORDER BY abs(after - before) DESC, factor, value LIMIT 15"
-    )
-
-
-def _period_finding(
-    state: AnalysisState,
-    request: Request,
-    rows: Mapping[str, Mapping[str, str]],
-    numbers: Sequence[Column],
-    groups: Sequence[Mapping[str, str]],
-) -> Finding:
-    after, before = rows["after"], rows["before"]
-    counts = [reading.number(before["n"]), reading.number(after["n"])]
-    spans = f"{after['first']} to {after['last']} against {before['first']} to {before['last']}"
-    sentence = (
-        f"The last {request.grain} has {count_of(counts[1], 'row')} and the one before {counts[0]:,.0f}, "
-        f"{(counts[1] - counts[0]) / counts[0]:+.1%} ({spans})."
-    )
-    cells = [["Rows", f"{counts[0]:,.0f}", f"{counts[1]:,.0f}", f"{(counts[1] - counts[0]) / counts[0]:+.1%}"]]
-    moved: list[tuple[float, str]] = []
-    for column in numbers:
-        old, new = (reading.maybe_number(row[column.name + ": mean"]) for row in (before, after))
-        if old is None or new is None:
-            continue
-        measure = Measure(Aggregate.SHARE if column.kind is Kind.FLAG else Aggregate.MEAN, column)
-        change = f"{(new - old) / abs(old):+.1%}" if old else ""
-        cells.append([what(measure), figure(old, measure), figure(new, measure), change])
-        moved.append(
-            (
-                abs((new - old) / old) if old else 0.0,
-                f"the {what(measure)} went from {figure(old, measure)} to {figure(new, measure)}",
-            )
-        )
-    sentences = [sentence]
-    if moved and max(moved)[0] > 0:
-        sentences.append(f"What changed most: {max(moved)[1]}.")
-    if groups:
-        top = groups[0]
-        of = f" in total {code(request.measure.column.name)}" if request.measure.column is not None else " rows"
-        sentences.append(
-            f"The group that changed most is {code(top['factor'])} {shown(top['value'])}: "
-            f"{reading.number(top['before']):,.0f} to "
-            f"{reading.number(top['after']):,.0f}{of}."
-        )
-    sections = [
-        "## Before and after\n\n"
-        + table(("Figure", f"The {request.grain} before", f"The last {request.grain}", "Change"), cells)
-    ]
-    if groups:
-        lines = [
-            (
-                code(row["factor"]),
-                shown(row["value"]),
-                f"{reading.number(row['before']):,.0f}",
-                f"{reading.number(row['after']):,.0f}",
-                f"{reading.number(row['change']):+,.0f}",
-            )
-            for row in groups
-        ]
-        sections.append(
-            "## Groups that changed most\n\n" + table(("Column", "Group", "Before", "After", "Change"), lines)
-        )
-    bars_of = [GroupRow(f"{row['factor']}: {row['value']}", 1, 2, reading.number(row["change"])) for row in groups[:12]]
-    title = without_markdown(sentence)[:150]
-    return Finding(
-        request=request,
-        sentences=sentences,
-        headline=title,
-        chart=bars(f"Change of groups in the last {request.grain}", Measure(Aggregate.ROWS), bars_of),
-        sections=sections,
-        method=f"cut the rows into the last {request.grain} and the one before by their dates",
-        caveats=caveats(state.table, request),
-    )
-
-
-__all__ = ["answer", "periods"]

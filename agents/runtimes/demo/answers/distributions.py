@@ -10,11 +10,11 @@ from typing import Any
 from agents.runtimes.demo import expressions as sql
 from agents.runtimes.demo import reading
 from agents.runtimes.demo.analysis_state import AnalysisState, Finding
-from agents.runtimes.demo.answers.parts import bars, caveats, group_rows, group_table, grouped, total_row
-from agents.runtimes.demo.columns import Column
+from agents.runtimes.demo.answers.answer_parts import bars, caveats, group_rows, group_table, grouped, total_row
 from agents.runtimes.demo.replay import Reply, ScriptedTurn
 from agents.runtimes.demo.request import Aggregate, Grouping, Measure, Request
 from agents.runtimes.demo.steps import Answer, NoAnswer, ask_table
+from agents.runtimes.demo.table_columns import Column
 from agents.runtimes.demo.wording import amount, code, count_of, listed, percent, plain, shown, table, what
 
 BINS = 12

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from agents.runtimes.demo import expressions as sql
-from agents.runtimes.demo.columns import Column
 from agents.runtimes.demo.expressions import name
 from agents.runtimes.demo.request import Request
+from agents.runtimes.demo.table_columns import Column
 
 LONGEST = 15_000
 """Characters of one statement; a table of many columns is asked in several."""

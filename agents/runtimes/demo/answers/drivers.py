@@ -9,11 +9,11 @@ from typing import Any
 from agents.runtimes.demo import reading
 from agents.runtimes.demo.analysis_state import AnalysisState, Finding
 from agents.runtimes.demo.answers import driver_queries as queries
+from agents.runtimes.demo.answers.answer_parts import column_of
 from agents.runtimes.demo.answers.classes import classes
-from agents.runtimes.demo.answers.parts import column_of
-from agents.runtimes.demo.columns import Column, Kind, groupers
 from agents.runtimes.demo.request import Aggregate, Measure, Request
 from agents.runtimes.demo.steps import Answer, NoAnswer, Step, ask_table
+from agents.runtimes.demo.table_columns import Column, Kind, groupers
 from agents.runtimes.demo.wording import (
     code,
     count_of,

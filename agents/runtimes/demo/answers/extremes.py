@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping, Sequence
 from agents.runtimes.demo import expressions as sql
 from agents.runtimes.demo import reading
 from agents.runtimes.demo.analysis_state import AnalysisState, Finding
-from agents.runtimes.demo.answers.parts import (
+from agents.runtimes.demo.answers.answer_parts import (
     FEW_ROWS,
     GroupRow,
     bars,
@@ -22,10 +22,10 @@ from agents.runtimes.demo.answers.parts import (
     lead,
     value_of,
 )
-from agents.runtimes.demo.columns import Column
 from agents.runtimes.demo.replay import Reply, ScriptedTurn
 from agents.runtimes.demo.request import Aggregate, Grouping, Measure, Request
 from agents.runtimes.demo.steps import Answer, NoAnswer, ask_table
+from agents.runtimes.demo.table_columns import Column
 from agents.runtimes.demo.wording import (
     amount,
     code,

@@ -8,9 +8,7 @@ from typing import Any
 
 from agents.runtimes.demo import reading
 from agents.runtimes.demo.analysis_state import AnalysisState, Finding
-from agents.runtimes.demo.answers.distributions import histogram
-from agents.runtimes.demo.answers.extremes import other_months
-from agents.runtimes.demo.answers.parts import (
+from agents.runtimes.demo.answers.answer_parts import (
     GroupRow,
     bars,
     behind,
@@ -22,6 +20,8 @@ from agents.runtimes.demo.answers.parts import (
     total_row,
     value_of,
 )
+from agents.runtimes.demo.answers.distributions import histogram
+from agents.runtimes.demo.answers.extremes import other_months
 from agents.runtimes.demo.request import Aggregate, Grouping, Measure, Request
 from agents.runtimes.demo.steps import Answer, NoAnswer, ask_table
 from agents.runtimes.demo.wording import (

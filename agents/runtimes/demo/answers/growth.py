@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from agents.runtimes.demo import reading
 from agents.runtimes.demo.analysis_state import AnalysisState, Finding
-from agents.runtimes.demo.answers.parts import (
+from agents.runtimes.demo.answers.answer_parts import (
     GroupRow,
     bars,
     caveats,

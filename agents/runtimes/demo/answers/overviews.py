@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from agents.runtimes.demo import expressions as sql
 from agents.runtimes.demo import reading
 from agents.runtimes.demo.analysis_state import AnalysisState, Finding
-from agents.runtimes.demo.answers.parts import GroupRow, bars
-from agents.runtimes.demo.columns import Column, Kind
+from agents.runtimes.demo.answers.answer_parts import GroupRow, bars
 from agents.runtimes.demo.request import Aggregate, Grouping, Measure, Request
 from agents.runtimes.demo.steps import Answer, ask_table
+from agents.runtimes.demo.table_columns import Column, Kind
 from agents.runtimes.demo.wording import code, count_of, listed, one_line, percent, plain, shown, table
 
 COLUMNS_AT_ONCE = 60

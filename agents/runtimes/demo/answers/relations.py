@@ -11,10 +11,10 @@ from typing import Any
 from agents.runtimes.demo import expressions as sql
 from agents.runtimes.demo import reading
 from agents.runtimes.demo.analysis_state import AnalysisState, Finding
-from agents.runtimes.demo.answers.parts import GroupRow, bars, caveats, group_table
-from agents.runtimes.demo.columns import MOST_NUMBERS, Column, Kind
+from agents.runtimes.demo.answers.answer_parts import GroupRow, bars, caveats, group_table
 from agents.runtimes.demo.request import Aggregate, Grouping, Measure, Request
 from agents.runtimes.demo.steps import Answer, NoAnswer, ask_table
+from agents.runtimes.demo.table_columns import MOST_NUMBERS, Column, Kind
 from agents.runtimes.demo.wording import code, count_of, figure, percent, plain, shown, table, what, without_markdown
 
 POINTS = 800

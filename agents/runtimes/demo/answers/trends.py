@@ -12,7 +12,7 @@ from typing import Any
 
 from agents.runtimes.demo import reading
 from agents.runtimes.demo.analysis_state import AnalysisState, Finding
-from agents.runtimes.demo.answers.parts import (
+from agents.runtimes.demo.answers.answer_parts import (
     GroupRow,
     bars,
     caveats,
@@ -22,10 +22,10 @@ from agents.runtimes.demo.answers.parts import (
     name_of,
     value_of,
 )
-from agents.runtimes.demo.columns import Column, Kind
 from agents.runtimes.demo.expressions import literal, number
 from agents.runtimes.demo.request import Aggregate, Grouping, Measure, Request
 from agents.runtimes.demo.steps import Answer, NoAnswer, ask_table
+from agents.runtimes.demo.table_columns import Column, Kind
 from agents.runtimes.demo.wording import (
     code,
     count_of,

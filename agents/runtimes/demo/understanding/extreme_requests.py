@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from agents.runtimes.demo.columns import Kind
+from dataclasses import replace
+
 from agents.runtimes.demo.language import cues
 from agents.runtimes.demo.request import Aggregate, Ask, Grouping, Measure, Request, Unclear, Understood
+from agents.runtimes.demo.table_columns import Kind
 from agents.runtimes.demo.understanding import figure_requests, measures
-from agents.runtimes.demo.understanding.kinds import count_wanted
-from agents.runtimes.demo.understanding.measures import Decided
-from agents.runtimes.demo.understanding.reader import Reader, measurable
-from agents.runtimes.demo.understanding.refusals import cannot, nothing
-from agents.runtimes.demo.understanding.restrictions import take_numbers, take_times, take_values
-from agents.runtimes.demo.understanding.targets import (
+from agents.runtimes.demo.understanding.groupings import (
     follow_up,
     group_after,
     month_of_year,
     rest_target,
     target,
 )
+from agents.runtimes.demo.understanding.measures import Decided
+from agents.runtimes.demo.understanding.question_kinds import count_wanted
+from agents.runtimes.demo.understanding.reader import Reader, measurable
+from agents.runtimes.demo.understanding.refusals import cannot, nothing
+from agents.runtimes.demo.understanding.restrictions import take_numbers, take_times, take_values
 
+MOST = frozenset({"most", "fewest", "meiste", "meisten", "wenigsten"})
 FALLS = (
     "decreas", "declin", "fell", "fall", "drop", "lost", "abnahm", "abgenommen", "ruckgang", "gesunken", "gefallen",
     "verloren",
@@ -64,7 +67,7 @@ def _measure_of_extreme(reader: Reader, decided: Decided, by: Grouping | None, *
         return counted
     found = measures.take_measure(reader, decided)
     if found is not None:
-        return found
+        return _as_count(reader, found)
     aggregate = Aggregate.SHARE if reader.sentence.has(cues.SHARE) else Aggregate.ROWS
     if value := measures.take_value(reader, aggregate):
         return value
@@ -75,6 +78,14 @@ def _measure_of_extreme(reader: Reader, decided: Decided, by: Grouping | None, *
     if by is not None and (counted := measures.take_counted(reader)):
         return counted
     return measures.unclear_of(reader) if measurable(reader.columns) else Measure(Aggregate.ROWS)
+
+
+def _as_count(reader: Reader, found: Measure | Unclear) -> Measure | Unclear:
+    """Of yes and no the most is a number of rows; the highest is a share."""
+    if isinstance(found, Unclear) or found.column is None or found.column.kind is not Kind.FLAG or found.is_given:
+        return found
+    is_most = any(word in MOST for word in reader.sentence.words) and not reader.sentence.has(cues.SHARE)
+    return replace(found, aggregate=Aggregate.ROWS) if is_most else found
 
 
 def _counts_rows(reader: Reader) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from agents.runtimes.demo.language import cues
 from agents.runtimes.demo.request import Aggregate, Ask, Measure, Request, Unclear, Understood
 from agents.runtimes.demo.understanding import measures
+from agents.runtimes.demo.understanding.groupings import (
+    by_group,
+    rest_target,
+)
 from agents.runtimes.demo.understanding.measures import Decided
 from agents.runtimes.demo.understanding.reader import Reader, measurable
 from agents.runtimes.demo.understanding.refusals import cannot, nothing
 from agents.runtimes.demo.understanding.restrictions import take_flags, take_numbers, take_times, take_values
-from agents.runtimes.demo.understanding.targets import (
-    by_group,
-    rest_target,
-)
 
 
 def figure(reader: Reader, decided: Decided) -> Understood:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from agents.runtimes.demo.columns import Column, Kind
 from agents.runtimes.demo.language import cues
 from agents.runtimes.demo.language.concepts import concepts
 from agents.runtimes.demo.language.word_lists import set_of
 from agents.runtimes.demo.request import Aggregate, Measure, Unclear
+from agents.runtimes.demo.table_columns import Column, Kind
 from agents.runtimes.demo.understanding.mentions import Mention
 from agents.runtimes.demo.understanding.reader import Reader, measurable
 

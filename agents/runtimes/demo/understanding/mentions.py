@@ -7,10 +7,10 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from agents.runtimes.demo.columns import Column, Kind
 from agents.runtimes.demo.language.concepts import HEADS, UNITS, compound, concepts
 from agents.runtimes.demo.language.tokens import Token, likeness, name_tokens, tokens
 from agents.runtimes.demo.language.word_lists import COMMON, set_of
+from agents.runtimes.demo.table_columns import Column, Kind
 
 SURE = 0.5
 """A weaker likeness names nothing."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agents.runtimes.demo.columns import Column, Kind, measures
 from agents.runtimes.demo.table import Table
+from agents.runtimes.demo.table_columns import Column, Kind, measures
 
 MOST = 6
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from agents.runtimes.demo.columns import Column, Kind
 from agents.runtimes.demo.language import cues, word_lists
 from agents.runtimes.demo.language.concepts import MONTHS, concepts
 from agents.runtimes.demo.language.sentence import Adjective, Sentence
 from agents.runtimes.demo.language.tokens import likeness
 from agents.runtimes.demo.request import CYCLES, Grouping
 from agents.runtimes.demo.table import Table
+from agents.runtimes.demo.table_columns import Column, Kind
 from agents.runtimes.demo.understanding.mentions import FILLERS, Mention, mentions
 
 NEAR = 4

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from agents.runtimes.demo.columns import Kind
 from agents.runtimes.demo.language import cues
 from agents.runtimes.demo.request import Aggregate, Ask, Filter, Grouping, Measure, Request, Unclear, Understood
+from agents.runtimes.demo.table_columns import Kind
 from agents.runtimes.demo.understanding import measures
-from agents.runtimes.demo.understanding.kinds import compares_years, same_column_values
-from agents.runtimes.demo.understanding.measures import Decided
-from agents.runtimes.demo.understanding.reader import Reader, measurable
-from agents.runtimes.demo.understanding.refusals import cannot
-from agents.runtimes.demo.understanding.restrictions import take_numbers, take_times, take_values, years_named
-from agents.runtimes.demo.understanding.targets import (
+from agents.runtimes.demo.understanding.groupings import (
     by_group,
     rest_target,
 )
+from agents.runtimes.demo.understanding.measures import Decided
+from agents.runtimes.demo.understanding.question_kinds import compares_years, same_column_values
+from agents.runtimes.demo.understanding.reader import Reader, measurable
+from agents.runtimes.demo.understanding.refusals import cannot
+from agents.runtimes.demo.understanding.restrictions import take_numbers, take_times, take_values, years_named
 
 
 def compare(reader: Reader, decided: Decided) -> Understood:

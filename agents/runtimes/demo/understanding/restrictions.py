@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from agents.runtimes.demo.columns import Column, Kind
 from agents.runtimes.demo.language import cues, word_lists
 from agents.runtimes.demo.language.concepts import concepts
 from agents.runtimes.demo.request import Filter
+from agents.runtimes.demo.table_columns import Column, Kind
 from agents.runtimes.demo.understanding.measures import is_event
 from agents.runtimes.demo.understanding.mentions import Mention
 from agents.runtimes.demo.understanding.reader import YEARS, Reader, month_number

@@ -8,11 +8,12 @@ from agents.runtimes.demo.language import cues
 from agents.runtimes.demo.language.sentence import Sentence
 from agents.runtimes.demo.request import Aggregate, Ask, Measure, Request, Table, Unclear, Understood
 from agents.runtimes.demo.understanding import extreme_requests, figure_requests, relation_requests
-from agents.runtimes.demo.understanding.kinds import kind_of
 from agents.runtimes.demo.understanding.measures import Decided
 from agents.runtimes.demo.understanding.offers import offers
+from agents.runtimes.demo.understanding.question_kinds import kind_of
 from agents.runtimes.demo.understanding.reader import Reader
 from agents.runtimes.demo.understanding.refusals import cannot
+from agents.runtimes.demo.wording import code
 
 LEFT_OUT = "words"
 """The role of an answer that allows to pass over words that nothing was found for."""
@@ -45,7 +46,13 @@ def _checked(reader: Reader, request: Request, decided: Decided, *, may_pass_ove
             reader.use(mention)
     left = reader.unused()
     words = reader.sentence.tokens
-    request.unused = [words[at].text for at in left]
+    named = {at for mention in reader.free() for at in range(mention.start, mention.end)}
+    request.unused = [words[at].text for at in left if at not in named]
+    request.taken += [
+        f"{code(mention.columns[0].name)} is named in the question, but is no part of the answer."
+        for mention in reader.free()
+        if mention.columns and mention.fit >= 0.95 and not mention.columns[0].is_time
+    ]
     binding = [at for at in left if reader.restricts(at) or (_is_asked_for(reader, at) and not decided)]
     if not binding or may_pass_over:
         return request

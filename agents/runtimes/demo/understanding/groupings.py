@@ -72,7 +72,9 @@ def rest_target(reader: Reader, measure: Measure, *, has_spans: bool = True) -> 
     """The group that is named without a cue: "the warmest month", "state with the highest rate"."""
     for mention in reader.free():
         grouping = reader.grouping_of(mention)
-        if grouping is not None and grouping.column != measure.column and not is_measure_only(mention):
+        if grouping is None or (grouping.column.is_time and not has_spans):
+            continue
+        if grouping.column != measure.column and not is_measure_only(mention):
             reader.use(mention)
             return grouping
     for word in reader.grains if has_spans else ():

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.runtimes.demo import reading
-from agents.runtimes.demo.columns import Column
 from agents.runtimes.demo.request import Aggregate, Grouping, Measure, Request
 from agents.runtimes.demo.steps import NoAnswer
 from agents.runtimes.demo.table import Table
+from agents.runtimes.demo.table_columns import Column
 from agents.runtimes.demo.wording import code, count_of, figure, label, listed, plain, shown, table, what
 
 MOST_BARS = 20
