@@ -71,6 +71,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.server.middleware.RequestIdMiddleware",
+    "config.server.middleware.UploadMiddleware",
     "config.redirects.KeepBodyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -5,18 +5,20 @@ from __future__ import annotations
 import unicodedata
 from urllib.parse import quote
 
+from accounts.hidden_characters import remove_hidden
+
 MAX_BYTES = 200
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def display_name(name: str) -> str:
     """The last part of any name, without what cannot be seen, cut in the middle rather than in its ending."""
     last = unicodedata.normalize("NFC", name).replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    plain = "".join(char for char in last if unicodedata.category(char) not in _UNSEEN).strip(" .")
+    plain = remove_hidden(last).strip(" .")
     stem, dot, suffix = plain.rpartition(".")
     ending = dot + suffix if stem and len(suffix) <= 10 else ""
     room = MAX_BYTES - len(ending.encode())
-    return (plain.removesuffix(ending).encode()[:room].decode(errors="ignore") + ending) or "file"
+    cut = plain.removesuffix(ending).encode()[:room].decode(errors="ignore")
+    return (remove_hidden(cut) + ending) or "file"  # a joiner at the cut joins nothing any more
 
 
 def content_disposition(name: str) -> str:

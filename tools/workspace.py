@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from accounts.hidden_characters import has_hidden
 from tools.errors import ToolFailed
 
 MAX_NAME_BYTES = 255
 MAX_DEPTH = 10
 MAX_FILES = 500
 MAX_BYTES = 500 * 1024 * 1024
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 HIDDEN = "."
 """Names that start so are half-written or private; nobody lists them and they are not delivered."""
 
@@ -39,7 +39,7 @@ def normalise(name: str) -> str:
     text = unicodedata.normalize("NFC", name.strip())
     if not text:
         raise ToolFailed("The file name is empty.")
-    if "\\" in text or any(unicodedata.category(char) in _UNSEEN for char in text):
+    if "\\" in text or has_hidden(text):
         raise ToolFailed("A file name may not hold backslashes, control characters or invisible characters.")
     if text.startswith("/"):
         raise ToolFailed("Name a file of this run without a leading slash, such as 'report.md'.")

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
+from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 
 Shape = type[serializers.BaseSerializer[Any]]
@@ -51,6 +52,11 @@ class StrictSerializer(serializers.Serializer[Any]):
     """Whether a request without a body is refused."""
 
     def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, MultiValueDict):
+            repeated = [name for name, values in data.lists() if len(values) > 1]
+            if repeated:
+                message = serializers.ErrorDetail("Send it once: of several one would be lost.", code="repeated")
+                raise serializers.ValidationError({name[:80]: [message] for name in repeated[:20]})
         if isinstance(data, dict):
             unknown = [str(name) for name in data if name not in self.fields]
             if unknown:

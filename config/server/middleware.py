@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -40,6 +41,23 @@ class RequestIdMiddleware:
                 variable.reset(token)
         response["X-Request-Id"] = request_id
         return response
+
+
+class UploadMiddleware:
+    """Reads forms with files so that the names of the files stay what they are."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.parse_file_upload = partial(_read_form, request)  # type: ignore[method-assign]
+        return self.get_response(request)
+
+
+def _read_form(request: HttpRequest, meta: Any, stream: Any) -> Any:
+    from storage.multipart import read_form  # logging needs this module before the apps are loaded
+
+    return read_form(request, meta, stream)
 
 
 def _address(request: HttpRequest) -> str:

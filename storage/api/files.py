@@ -9,7 +9,6 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db.models import ProtectedError
 from drf_spectacular.utils import extend_schema, extend_schema_serializer, extend_schema_view
 from rest_framework import mixins, serializers
-from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,6 +19,7 @@ from accounts.rest.idempotency import allow_a_slow_store, idempotent
 from accounts.rest.serializers import StrictSerializer
 from storage import services
 from storage.models import StoredFile
+from storage.multipart import UploadParser
 
 
 @extend_schema_serializer(component_name="File")
@@ -47,7 +47,7 @@ class FileInput(StrictSerializer):
 class FileViewSet(mixins.RetrieveModelMixin, TeamViewSet):
     queryset = StoredFile.objects.all()
     serializer_class = FileSerializer
-    parser_classes = [MultiPartParser]
+    parser_classes = [UploadParser]
     lookup_value_converter = "uuid"
     read_scope, write_scope = "runs:read", "runs:write"
 

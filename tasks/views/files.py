@@ -15,9 +15,10 @@ from tasks.forms.files import check_size, keep
 @team_required
 def file_upload(request: TeamRequest) -> HttpResponse:
     require(request, "runs:write")
-    upload = request.FILES.get("file")
-    if upload is None or isinstance(upload, list):
+    files = request.FILES.getlist("file")
+    if len(files) != 1:
         raise InvalidInput("Send one file.", fields=[FieldError("file", "required", "Send one file.")])
+    (upload,) = files
     try:
         check_size(upload)
     except ValidationError as error:

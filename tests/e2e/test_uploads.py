@@ -62,6 +62,20 @@ def test_a_start_waits_for_the_files_on_their_way(held: tuple[Page, list[Route]]
     assert names() == ["costs.csv", "stock.csv"]
 
 
+def test_files_keep_their_names(held: tuple[Page, list[Route]]) -> None:
+    """As a browser sends them: quotation marks as %22, and joiners of emoji and Persian words as they are."""
+    page, routes = held
+    given = ['he said "hi".csv', "👩‍👩‍👧.csv", "می‌خواهم.csv"]
+    attach(page, routes, *(COSTS | {"name": name} for name in given))
+    for route in routes:
+        route.continue_()
+
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_url("**/runs/0*/")
+
+    assert names() == sorted(given)
+
+
 def test_a_file_that_did_not_arrive_is_tried_again_or_removed(held: tuple[Page, list[Route]], shot) -> None:
     page, routes = held
     attach(page, routes, COSTS, STOCK)

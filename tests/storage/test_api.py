@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
 from accounts.models import Team, User
 from storage.models import StoredFile
@@ -123,4 +124,71 @@ def test_an_outsider_meets_nothing(api: Api, other_team: Team, charlie: User) ->
 
 def test_a_reading_key_uploads_nothing(team: Team, alice: User) -> None:
     assert upload(api_of(alice, team, "runs:read")).status_code == 403
+    assert StoredFile.objects.count() == 0
+
+
+def multipart(*parts: tuple[str, str, bytes]) -> tuple[bytes, str]:
+    """A form as a browser writes it, byte for byte: (name of the field, what stands in `filename=""`, content)."""
+    body = b"".join(
+        f'--X\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'.encode() + content + b"\r\n"
+        for field, name, content in parts
+    )
+    return body + b"--X--\r\n", "multipart/form-data; boundary=X"
+
+
+def behind(door: str, team: Team, alice: User) -> Client:
+    """Who uploads: a script with a key, or a browser whose form is read for its token before the API reads it."""
+    if door == "key":
+        return api_of(alice, team)
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    client.get("/t/acme/settings/profile/")
+    client.defaults["HTTP_X_CSRFTOKEN"] = client.cookies["csrftoken"].value
+    return client
+
+
+NAMES = [
+    ("he said %22hi%22.csv", 'he said "hi".csv'),
+    ('he said \\"hi\\".csv', 'he said "hi".csv'),  # curl
+    ("two%0D%0Alines.csv", "twolines.csv"),
+    ("100%25.csv", "100%25.csv"),
+    ("R&D&copy.csv", "R&D&copy.csv"),
+    ("👩‍👩‍👧.csv", "👩‍👩‍👧.csv"),
+    ("می‌خواهم.csv", "می‌خواهم.csv"),
+    ("inv\u202excod.exe", "invxcod.exe"),
+    ("C:\\\\fakepath\\\\a.csv", "a.csv"),
+]
+
+
+@pytest.mark.parametrize(("sent", "kept"), NAMES)
+@pytest.mark.parametrize("door", ["key", "session", "page"])
+def test_a_file_keeps_its_name(team: Team, alice: User, door: str, sent: str, kept: str) -> None:
+    client = behind(door, team, alice)
+    body, kind = multipart(("file", sent, CSV))
+
+    answer = client.post("/t/acme/files/" if door == "page" else FILES, body, content_type=kind)
+
+    assert (answer.status_code, answer.json()["name"]) == (201, kept)
+    assert StoredFile.objects.get().name == kept
+
+
+@pytest.mark.parametrize("door", ["key", "session", "page"])
+def test_two_files_in_one_request_are_refused_and_none_is_kept(team: Team, alice: User, door: str) -> None:
+    client = behind(door, team, alice)
+    body, kind = multipart(("file", "one.csv", CSV), ("file", "two.csv", CSV + CSV))
+
+    answer = client.post("/t/acme/files/" if door == "page" else FILES, body, content_type=kind)
+
+    assert answer.status_code == 422
+    if door != "page":
+        (wrong,) = answer.json()["errors"]
+        assert (wrong["field"], wrong["code"]) == ("file", "repeated")
+    assert StoredFile.objects.count() == 0
+
+
+def test_a_file_and_a_text_of_one_name_are_refused(api: Api) -> None:
+    body, kind = multipart(("file", "one.csv", CSV))
+    text = b'--X\r\nContent-Disposition: form-data; name="file"\r\n\r\n/etc/passwd\r\n'
+
+    assert api.post(FILES, text + body, content_type=kind).status_code == 422
     assert StoredFile.objects.count() == 0

@@ -21,6 +21,18 @@ from tools import workspace
         ("é" * 300 + ".csv", "é" * 98 + ".csv"),
         ("x" * 300, "x" * 200),
         ("Cafe\u0301.csv", "Café.csv"),
+        ("👩‍👩‍👧 family.csv", "👩‍👩‍👧 family.csv"),
+        ("🏴󠁧󠁢󠁥󠁮󠁧󠁿 goals.csv", "🏴󠁧󠁢󠁥󠁮󠁧󠁿 goals.csv"),
+        ("می‌خواهم.csv", "می‌خواهم.csv"),
+        ("ക്‍.csv", "ക്‍.csv"),
+        ("in\u200dvoice\u200c.csv", "invoice.csv"),
+        ("ab\u200b\ufeff\u2060\u00ad.csv", "ab.csv"),
+        ("invoice\u202excod.exe", "invoicexcod.exe"),
+        ("\u2066a\u2069\u200e\u200f\u061c.csv", "a.csv"),
+        ("👩\U000e0041\U000e0042.csv", "👩.csv"),
+        ("👩" * 48 + "👩‍👩.csv", "👩" * 49 + ".csv"),
+        ('he said "hi".csv', 'he said "hi".csv'),
+        ("50%22.csv", "50%22.csv"),
     ],
 )
 def test_any_name_becomes_one_that_can_be_shown_and_used(name: str, shown: str) -> None:
