@@ -10,6 +10,17 @@ class ToolFailed(Exception):
     """
 
 
+class TryAgain(Exception):
+    """A part of our own was away before anything outside was touched: the same call may work in a moment.
+
+    `runner.run_tool` raises it; the engine makes the call again, and nobody is asked anything.
+    """
+
+
+class CallAbandoned(Exception):
+    """Nobody waits for this call any more, or its run may have another owner. Tools let it pass."""
+
+
 class OutcomeUnknown(Exception):
     """The call was sent and nobody can say whether it happened: a lost connection, a time-out after the request.
 

@@ -66,6 +66,11 @@ class ToolContext:
     """True once the run was cancelled or lost its lease: a long call should stop."""
     allowed_hosts: Sequence[str] = ()
     """Hosts the agent may reach; empty means any public host."""
+    begin_effect: Callable[[], None] = lambda: None
+    """Called by a tool that `announces_effect` right before it changes something outside. It returns when this is
+    committed, or raises CallAbandoned: then nothing outside may be touched. A tool that failed before is simply called
+    again; one that was lost after it is never repeated without a person's word.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +110,8 @@ class ToolSpec:
     """Longer content is cut with a sentence that says so."""
     run: Callable[[ToolContext, Mapping[str, Any]], ToolResult] | None
     """None for the tools that the engine itself carries out (`ask_human`)."""
+    announces_effect: bool = False
+    """The tool calls `ctx.begin_effect()`. Of an effectful one that does not, each call may have had its effect."""
     uses_workspace: bool = True
     """False spares the run from having its files fetched for a tool that does not read them."""
     needs_thread: bool = True

@@ -9,14 +9,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
+
 from accounts import strict_json
+from accounts.errors import Unavailable
 from tools import arguments as checks
-from tools.errors import OutcomeUnknown, ToolFailed
+from tools.errors import CallAbandoned, OutcomeUnknown, ToolFailed, TryAgain
 from tools.registry import Effect, ToolContext, ToolRefused, ToolResult, ToolSpec
 from tools.text import clean, clean_json, shorten
 
 logger = logging.getLogger(__name__)
 
+AWAY = (Unavailable, OperationalError, InterfaceError)
+"""The object store or Postgres does not answer. What failed like this may simply be done again."""
 _MAX_DATA_CHARS = 64_000
 _MAX_SUMMARY = 200
 
@@ -24,7 +29,8 @@ _MAX_SUMMARY = 200
 def run_tool(spec: ToolSpec, ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
     """The result of the call; what the model can act on is a result with `is_error`.
 
-    OutcomeUnknown is all that it raises, for effectful tools: they say so themselves, or broke where nobody knows.
+    Raises OutcomeUnknown for effectful tools that say so themselves, or that broke where nobody knows; TryAgain when a
+    part of ours was away before anything outside was touched; CallAbandoned when nobody waits for the result.
     """
     if spec.run is None:
         raise ValueError(f"{spec.name} is carried out by the engine, not here")
@@ -32,16 +38,29 @@ def run_tool(spec: ToolSpec, ctx: ToolContext, arguments: Mapping[str, Any]) -> 
     if problem is not None:
         return _error(problem, f"{spec.title}: the arguments do not fit")
     started = time.monotonic()
-    limited = replace(ctx, cancelled=lambda: ctx.cancelled() or time.monotonic() - started > spec.timeout_s)
+    has_begun = spec.effect == Effect.EFFECTFUL and not spec.announces_effect
+
+    def begin_effect() -> None:
+        nonlocal has_begun
+        ctx.begin_effect()
+        has_begun = True
+
+    limited = replace(
+        ctx,
+        cancelled=lambda: ctx.cancelled() or time.monotonic() - started > spec.timeout_s,
+        begin_effect=begin_effect,
+    )
     try:
         result = spec.run(limited, arguments)
     except (ToolFailed, ToolRefused) as refused:
         result = _error(str(refused), f"{spec.title}: {refused}")
-    except OutcomeUnknown:
+    except (OutcomeUnknown, CallAbandoned):
         raise
     except Exception as error:
+        if isinstance(error, AWAY) and not has_begun:
+            raise TryAgain(f"{spec.title} waits: {_why(error)}") from error
         logger.exception("Tool %s failed in run %s", spec.name, ctx.run_id)
-        if spec.effect == Effect.EFFECTFUL:
+        if has_begun:
             raise OutcomeUnknown(f"{spec.title} broke off because of a fault on this server.") from error
         result = _error(
             f"{spec.name} could not be carried out because of a fault on this server. Try another way, or say so in "
@@ -54,6 +73,10 @@ def run_tool(spec: ToolSpec, ctx: ToolContext, arguments: Mapping[str, Any]) -> 
             f"{spec.title}: stopped after {spec.timeout_s:.0f} seconds",
         )
     return _presentable(spec, result)
+
+
+def _why(error: Exception) -> str:
+    return error.detail if isinstance(error, Unavailable) else "the database does not answer."
 
 
 def _error(content: str, summary: str) -> ToolResult:

@@ -43,6 +43,10 @@ class StepWrite:
     tool: str = ""
     request: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] | None = None
+    effect_began: bool = False
+    """Tool: from this commit on the attempt may change something outside."""
+    effect_at: datetime | None = None
+    """Read only: when it was committed that an effect begins."""
 
 
 @dataclass(slots=True, kw_only=True)

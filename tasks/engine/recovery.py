@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from psycopg.rows import DictRow
@@ -38,7 +39,7 @@ async def take_up(run: ClaimedRun, ports: WorkerResources) -> None:
         if step.kind == StepKind.MODEL:
             _model_unknown(run, step)
         elif step.kind == StepKind.TOOL:
-            await _tool_unknown(run, step)
+            await _tool_unknown(run, step, was_lost=was_lost)
     await _settle_answered_budget(run)
     if row["continued_at"] is not None and _was_cut_off(run):
         model.ask_for_the_rest(run)
@@ -83,16 +84,20 @@ def _model_unknown(run: ClaimedRun, step: StepWrite) -> None:
     run.pending.turns -= 1
 
 
-async def _tool_unknown(run: ClaimedRun, step: StepWrite) -> None:
-    """Safe to repeat: the loop repeats it with the same key. Otherwise a person says whether it happened."""
+async def _tool_unknown(run: ClaimedRun, step: StepWrite, *, was_lost: bool) -> None:
+    """Safe to repeat, or nothing was touched: the loop repeats it with the same key. Otherwise a person says whether it
+    happened; each attempt that may have had an effect needs a word of its own.
+    """
     spec = registry.get(step.tool)
-    can_repeat = spec.effect != Effect.EFFECTFUL
-    asked = run.requests_for(step.call_id, "unknown_effect", after=step.index - 1)
-    if len(asked) < step.attempt:  # each attempt that was lost needs a word of its own
-        run.tell(events.ToolUnknown(step=step.index, call_id=step.call_id, tool=step.tool, will_repeat=can_repeat))
-        if not can_repeat:
-            await run.wait(kind=WaitKind.UNKNOWN_EFFECT, request=human_requests.unknown_effect(step, spec))
+    told = events.ToolUnknown(step=step.index, call_id=step.call_id, tool=step.tool, will_repeat=True)
+    if spec.effect != Effect.EFFECTFUL or step.effect_at is None:
+        if was_lost:
+            run.tell(told)
         return
+    asked = run.requests_for(step.call_id, "unknown_effect", after=step.index - 1)
+    if not asked or asked[-1]["asked_at"] < step.effect_at:
+        run.tell(replace(told, will_repeat=False))
+        await run.wait(kind=WaitKind.UNKNOWN_EFFECT, request=human_requests.unknown_effect(step, spec))
     await _conclude(run, step, asked[-1])
 
 

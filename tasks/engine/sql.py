@@ -43,14 +43,14 @@ WITH ops AS MATERIALIZED (
     SELECT f.id, f.base + e.ord, e.v ->> 'type', now(), e.v -> 'data'
     FROM fenced f JOIN ops o ON o.run = f.id AND o.events IS NOT NULL, LATERAL jsonb_array_elements(o.events) WITH ORDINALITY AS e(v, ord)
 ), steps AS (
-    INSERT INTO tasks_step (run_id, index, kind, status, attempt, epoch, call_id, tool, request, result, created_at, finished_at)
+    INSERT INTO tasks_step (run_id, index, kind, status, attempt, epoch, call_id, tool, request, result, created_at, effect_at, finished_at)
     SELECT f.id, s.index, s.kind, s.status, s.attempt, f.epoch, s.call_id, s.tool, s.request, s.result, now(),
-           CASE WHEN s.status <> 'intent' THEN now() END
+           CASE WHEN s.effect_began THEN now() END, CASE WHEN s.status <> 'intent' THEN now() END
     FROM fenced f JOIN ops o ON o.run = f.id AND o.steps IS NOT NULL, LATERAL jsonb_to_recordset(o.steps) AS s(
-        index int, kind text, status text, attempt int, call_id text, tool text, request jsonb, result jsonb)
+        index int, kind text, status text, attempt int, call_id text, tool text, request jsonb, result jsonb, effect_began bool)
     ON CONFLICT (run_id, index) DO UPDATE SET
         status = excluded.status, attempt = excluded.attempt, epoch = excluded.epoch, request = excluded.request,
-        result = excluded.result, finished_at = excluded.finished_at
+        result = excluded.result, effect_at = excluded.effect_at, finished_at = excluded.finished_at
 ), usage AS (
     INSERT INTO billing_usagerecord (team_id, key, kind, outcome, at, run_id, step_key, agent_id, agent_label, task_id, model,
         input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, cost_usd, provider_id, is_estimate)
@@ -258,10 +258,10 @@ PARTS_OF_NEW = ("inputs",)
 """What a run can have that nobody drove before and that is no fork."""
 OWNED_PARTS = {
     "steps": """
-SELECT run_id, index, kind, status, attempt, call_id, tool, request, result FROM tasks_step WHERE run_id = ANY(%(ids)s) ORDER BY run_id, index
+SELECT run_id, index, kind, status, attempt, call_id, tool, request, result, effect_at, effect_at IS NOT NULL AS effect_began FROM tasks_step WHERE run_id = ANY(%(ids)s) ORDER BY run_id, index
 """,
     "requests": """
-SELECT q.run_id, q.id, q.kind, q.status, q.step_index, q.call_id, q.digest, q.arguments, q.answer, q.answered_at, q.expires_at, u.email AS answered_by
+SELECT q.run_id, q.id, q.kind, q.status, q.step_index, q.call_id, q.digest, q.arguments, q.answer, q.asked_at, q.answered_at, q.expires_at, u.email AS answered_by
 FROM tasks_humanrequest q LEFT JOIN accounts_user u ON u.id = q.answered_by_id
 WHERE q.run_id = ANY(%(ids)s) ORDER BY q.run_id, q.asked_at
 """,

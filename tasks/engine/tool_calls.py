@@ -22,8 +22,8 @@ from tasks.engine.workspace import Saved
 from tasks.models import ErrorCode, Recording, RequestStatus, StepKind, StepStatus, WaitKind
 from tools import arguments as tool_arguments
 from tools import registry
-from tools.errors import OutcomeUnknown
-from tools.registry import Policy, ToolResult, ToolSpec
+from tools.errors import OutcomeUnknown, TryAgain
+from tools.registry import Effect, Policy, ToolResult, ToolSpec
 
 MAX_REFUSALS = 3
 MAX_NAME = 80
@@ -143,6 +143,8 @@ class ToolCalls:
             except OutcomeUnknown as lost:
                 await self._ask_what_happened(spec, step, str(lost))
                 return
+            except TryAgain as error:
+                result = await self._executor.wait_until_it_can_begin(spec, error)
         if note:
             result = replace(result, content=f"{note}\n\n{result.content}")
         saved, problem = await self._executor.save()
@@ -158,6 +160,7 @@ class ToolCalls:
     async def _intend(self, step: StepWrite, spec: ToolSpec) -> None:
         step.attempt += 1
         step.status = StepStatus.INTENT
+        step.effect_began = spec.effect == Effect.EFFECTFUL and not spec.announces_effect
         self._run.write_step(step)
         self._run.tell(
             events.ToolStarted(

@@ -6,16 +6,16 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import connections
 
-from accounts.errors import NotFound, Unavailable
+from accounts.errors import NotFound
 from agents.services.memories import AgentMemory
 from tasks import events
 from tasks.engine.claimed_run import ClaimedRun
@@ -24,9 +24,9 @@ from tasks.engine.lease import Lease
 from tasks.engine.resources import WorkerResources
 from tasks.engine.workspace import Saved, Workspace, WorkspaceFull
 from tasks.models import ErrorCode, WaitKind
-from tools.errors import OutcomeUnknown
+from tools.errors import CallAbandoned, OutcomeUnknown, TryAgain
 from tools.registry import Effect, ToolContext, ToolResult, ToolSpec
-from tools.runner import run_tool
+from tools.runner import AWAY, run_tool
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +37,13 @@ BACKOFF_S, MAX_BACKOFF_S = 15.0, 60.0
 """How long a run whose files cannot be laid waits without a worker: twice as long each time."""
 LONGEST_GAP_S = 30.0
 """Between two tries to do what may be done again."""
-AWAY = (Unavailable, OperationalError, InterfaceError)
-"""The object store or Postgres does not answer. What failed like this may simply be done again."""
+MOST_WAITS = 10
+"""A tool that a part of ours keeps from beginning waits so many times in a row, then the model is told."""
 
 
 def backoff(rests: int) -> timedelta:
     """A store may be away for days: no power of so many rests is a number that the machine knows."""
     return timedelta(seconds=min(BACKOFF_S * 2 ** min(rests, 9), MAX_BACKOFF_S))
-
-
-class NotBegun(Exception):
-    """The tool was not touched: nobody waits for it any more, or the run may have another owner by now."""
 
 
 @dataclass(slots=True)
@@ -58,12 +54,35 @@ class InFlight:
     lease: Lease
     is_cancelled: bool = False
     began_at: float | None = None
+    is_over: bool = False
+    """Nobody waits for it any more."""
+    asked: Future[None] | None = None
+    """The tool wants to begin its effect, on its thread, and waits until that is committed."""
+    was_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin(self) -> None:
         """Where the tool runs, as the last thing before it."""
-        if self.is_cancelled or self.lease.is_over():
-            raise NotBegun
+        self.check()
         self.began_at = time.monotonic()
+
+    def check(self) -> None:
+        """CallAbandoned unless this worker may still touch the outside."""
+        if self.is_cancelled or self.is_over or self.lease.is_over():
+            raise CallAbandoned
+
+    def ask(self, done: Future[None]) -> None:
+        """On the engine's loop: have the beginning of the effect committed."""
+        if self.is_cancelled or self.is_over:
+            done.set_exception(CallAbandoned())
+            return
+        self.asked = done
+        self.was_asked.set()
+
+    def end(self) -> None:
+        """Let no effect begin from now on."""
+        self.is_over = True
+        if self.asked and not self.asked.done():
+            self.asked.set_exception(CallAbandoned())
 
     def left_s(self) -> float:
         """Until it is given up."""
@@ -141,35 +160,81 @@ class ToolExecutor:
     # ---- The call
 
     async def call(self, spec: ToolSpec, step: StepWrite) -> ToolResult:
-        """The result, or OutcomeUnknown for an effectful call that may or may not have happened."""
+        """The result; OutcomeUnknown for a call that may have had its effect, TryAgain for one that cannot begin."""
+        delay, end = 0.2, time.monotonic() + PATIENCE_S
         while True:
             self._in_flight = InFlight(spec, self._run.lease)
             try:
                 if spec.needs_thread:
                     return await self._watch(self._in_flight, step)
                 return self._carry_out(self._in_flight, step, self._note)
-            except NotBegun:
+            except CallAbandoned:
                 # Ours again with the next heartbeat, or somebody else's: then the heartbeat ends this task.
                 await asyncio.sleep(TELL_EVERY_S)
+            except TryAgain as error:
+                if time.monotonic() + delay > end or self._ports.draining.is_set():
+                    raise
+                log.warning("tool %s of run %s, again in %.1f s: %s", spec.name, self._run.id, delay, error)
+                await asyncio.sleep(delay)
+                delay *= 2
+
+    async def wait_until_it_can_begin(self, spec: ToolSpec, error: TryAgain) -> ToolResult:
+        """Wait without a worker: nothing was touched. Ends the loop, or answers with what the model is told."""
+        waits = await self._run.timer_waits()
+        if waits >= MOST_WAITS:
+            return ToolResult(content=f"{error} Go on without it, or say so.", summary=str(error), is_error=True)
+        if not waits:
+            self._run.tell(events.Error(code="tool_away", detail=str(error), will_retry=True))
+        await self._run.wait(kind=WaitKind.TIMER, start_at=self._run.now() + backoff(waits))
+        raise AssertionError("wait() ends the loop")
 
     async def _watch(self, call: InFlight, step: StepWrite) -> ToolResult:
         blocking = partial(self._carry_out, call, step, self._report)
         work = self._thread = asyncio.ensure_future(self._on(self._ports.tools, blocking))
-        while not work.done():
-            left = call.left_s()
-            if left <= 0:
-                return self._given_up(call)
-            await asyncio.wait({work}, timeout=min(TELL_EVERY_S, left))
-            if self._run.pending.events and not work.done():
-                await self._run.flush()
-        return work.result()
+        asked = asyncio.ensure_future(call.was_asked.wait())
+        try:
+            while not work.done():
+                left = call.left_s()
+                if left <= 0:
+                    return self._given_up(call, step)
+                await asyncio.wait({work, asked}, timeout=min(TELL_EVERY_S, left), return_when=asyncio.FIRST_COMPLETED)
+                if call.asked and not call.asked.done():
+                    await self._commit_effect(call, step)
+                elif self._run.pending.events and not work.done():
+                    await self._run.flush()
+            return work.result()
+        finally:
+            asked.cancel()
+            call.end()
 
-    def _given_up(self, call: InFlight) -> ToolResult:
+    async def _commit_effect(self, call: InFlight, step: StepWrite) -> None:
+        """Commit that the outside may be touched from now on, then let the tool do it. It takes none of its time."""
+        started = time.monotonic()
+        step.effect_began = True
+        self._run.write_step(step)
+        await self._run.flush()
+        call.began_at = (call.began_at or started) + time.monotonic() - started
+        call.was_asked.clear()
+        if call.asked and not call.asked.done():
+            call.asked.set_result(None)
+
+    def _given_up(self, call: InFlight, step: StepWrite) -> ToolResult:
         call.is_cancelled = True
         text = f"{call.spec.title} did not finish within {call.spec.timeout_s:g} s and was given up."
-        if call.spec.effect == Effect.EFFECTFUL:
+        if call.spec.effect == Effect.EFFECTFUL and step.effect_began:
             raise OutcomeUnknown(text)
+        if call.spec.effect == Effect.EFFECTFUL:
+            text += " Nothing outside was changed."
         return ToolResult(content=text, summary=text, is_error=True)
+
+    def _begin_effect(self, call: InFlight) -> None:
+        """On the tool's thread: returns when the beginning of the effect is committed and the run is still ours."""
+        if not call.spec.needs_thread:
+            raise RuntimeError(f"{call.spec.name} begins an effect, so it needs a thread")
+        done: Future[None] = Future()
+        self._loop.call_soon_threadsafe(call.ask, done)
+        done.result()
+        call.check()
 
     def _carry_out(self, call: InFlight, step: StepWrite, report: Callable[[events.Event], None]) -> ToolResult:
         run = self._run
@@ -185,6 +250,7 @@ class ToolExecutor:
             reporter=_Reporter(report),
             cancelled=lambda: call.is_cancelled,
             allowed_hosts=run.allowed_hosts,
+            begin_effect=partial(self._begin_effect, call),
         )
         call.begin()
         return run_tool(call.spec, context, step.request)

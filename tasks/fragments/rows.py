@@ -340,6 +340,8 @@ def _no_money(event: events.BudgetExhausted) -> Row:
 def _error(event: events.Error) -> Row:
     if event.code == "files_away":
         return Row(icon="rotate-cw", lead="Waits for its files", say=event.detail)
+    if event.will_retry and not event.code.startswith("model_"):
+        return Row(icon="rotate-cw", lead="Tries again", text=event.detail)
     if event.will_retry:
         return Row(icon="rotate-cw", lead="No answer from the model, trying again", text=event.detail)
     return Row(icon="triangle-alert", lead="Something went wrong", text=event.detail, tone="bad")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from tasks.models.run import Run
@@ -56,6 +57,8 @@ class Step(models.Model):
     result = models.JSONField(null=True)
     """Tool: {"content", "is_error", "summary"}. Model: {"content": [blocks], "stop", "message_id", …}."""
     created_at = models.DateTimeField(default=timezone.now)
+    effect_at = models.DateTimeField(null=True, db_default=Now())
+    """Tool: since when this attempt may have changed something outside. None: it has not, so it may be repeated."""
     finished_at = models.DateTimeField(null=True)
 
     class Meta:

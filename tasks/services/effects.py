@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
+from django.db.models import Q
+
 from accounts.errors import Conflict
 from tasks.models import Run, Step, StepKind, StepStatus
 from tools import registry
@@ -53,9 +55,9 @@ class WouldRepeatEffects(Conflict):
 
 def effects_of(runs: Collection[Run]) -> dict[UUID, list[Effect]]:
     """By run, oldest first; those that a fork took over from its origin are among them."""
-    happened = (StepStatus.DONE, StepStatus.INTENT, StepStatus.UNKNOWN)
-    steps = Step.objects.filter(run__in=[run.pk for run in runs], kind=StepKind.TOOL, status__in=happened)
-    steps = steps.exclude(tool__in=_harmless())
+    may_have = Q(status__in=(StepStatus.INTENT, StepStatus.UNKNOWN), effect_at__isnull=False)
+    steps = Step.objects.filter(Q(status=StepStatus.DONE) | may_have, run__in=[run.pk for run in runs])
+    steps = steps.filter(kind=StepKind.TOOL).exclude(tool__in=_harmless())
     found: dict[UUID, list[Effect]] = defaultdict(list)
     for step in steps.order_by("run_id", "index"):
         found[step.run_id].append(_effect(step))

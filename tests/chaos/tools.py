@@ -23,6 +23,7 @@ def deliver(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
     body = json.dumps({"order": arguments["order"], "run": ctx.run_id}).encode()
     headers = {"Content-Type": "application/json", "Idempotency-Key": ctx.idempotency_key, "X-Pid": str(os.getpid())}
     request = urllib.request.Request(os.environ["CHAOS_RECEIVER"], body, headers)  # noqa: S310 - our own receiver
+    ctx.begin_effect()
     try:
         with urllib.request.urlopen(request, timeout=WAIT_S) as answer:  # noqa: S310
             answer.read()
@@ -54,6 +55,7 @@ def _spec(name: str, effect: Effect, run: Any, **properties: Any) -> ToolSpec:
     return ToolSpec(
         name=name, title=name.capitalize(), description=name, icon="send", input_schema=schema, effect=effect,
         default_policy=Policy.ALLOW, timeout_s=WAIT_S + 2, max_output_chars=1000, run=run, uses_workspace=False,
+        announces_effect=effect == Effect.EFFECTFUL,
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ CLAUDE, CLOCK, LIVE = (f"tests/tasks/test_{name}.py::" for name in ("anthropic_r
 BOUNDS = "tests/agents/test_runtime_anthropic_bounds.py::"
 INTAKE, LEDGER = (f"tests/tasks/test_engine_{name}.py::" for name in ("intake", "ledger"))
 OUTAGES = "tests/tasks/test_outages.py::"
+BEGINS = "tests/tasks/test_engine_begin_effect.py::"
 OUTAGES_OF_MODELS = "tasks/engine/outages.py"
 KEYS, OBJECTS = "tests/accounts/test_api_idempotency.py::", "tests/storage/test_services.py::"
 
@@ -95,13 +96,24 @@ MUTATIONS = (
     _m("G5", "an intent is committed before its tool is called", TOOL_CALLS,
        "        await self._run.flush()\n\n    # ---- Settling", "\n    # ---- Settling",
        f"{EFFECTS}test_every_call_is_written_down_before_it_is_made"),
+    _m("G5", "the beginning of an effect is committed before it", TOOL_EXECUTOR,
+       "        self._run.write_step(step)\n        await self._run.flush()\n", "",
+       f"{BEGINS}test_the_beginning_of_an_effect_is_committed_before_it"),
+    _m("G5", "an effect begins only while the run is ours", TOOL_EXECUTOR,
+       "        done.result()\n        call.check()\n", "        done.result()\n",
+       f"{BEGINS}test_no_effect_begins_while_the_lease_is_over_by_our_own_clock"),
+    _m("G5", "what failed before the effect is not asked about", "tools/runner.py",
+       "has_begun = spec.effect == Effect.EFFECTFUL and not spec.announces_effect",
+       "has_begun = spec.effect == Effect.EFFECTFUL",
+       f"{BEGINS}test_what_was_away_before_the_effect_is_tried_again_and_nobody_is_asked"),
     _m("G5", "a lost call that may have had an effect is not repeated", RECOVERY,
-       "can_repeat = spec.effect != Effect.EFFECTFUL", "can_repeat = True",
+       "if spec.effect != Effect.EFFECTFUL or step.effect_at is None:", "if True:",
        f"{LOST}test_a_lost_effect_asks_a_person"),
-    _m("G5", "each lost attempt needs a word of its own", RECOVERY, "if len(asked) < step.attempt:", "if not asked:",
+    _m("G5", "each lost attempt needs a word of its own", RECOVERY,
+       'if not asked or asked[-1]["asked_at"] < step.effect_at:', "if not asked:",
        f"{LOST}test_a_lost_effect_that_is_lost_again_asks_again"),
     _m("G5", "an effect without an answer in time asks a person", TOOL_EXECUTOR,
-       "if call.spec.effect == Effect.EFFECTFUL:", "if False:",
+       "if call.spec.effect == Effect.EFFECTFUL and step.effect_began:", "if False:",
        f"{CALLS}test_an_effect_without_an_answer_asks_a_person"),
 
     _m("G6", "a call that was lost with its worker is in the books", RECOVERY,

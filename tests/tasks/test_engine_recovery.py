@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Team, User
@@ -176,7 +177,7 @@ def test_a_lost_effect_that_is_lost_again_asks_again(
         first = HumanRequest.objects.get(run=run)
 
     answers.answer_request(asked=first, actor=alice, answer={"decision": "retry"})
-    Step.objects.filter(run=run, index=2).update(status="intent", attempt=2)
+    Step.objects.filter(run=run, index=2).update(status="intent", attempt=2, effect_at=Now())
     lose_worker(run)
     with engine():
         settled(run, "waiting")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import smtplib
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from email.utils import parseaddr
@@ -22,6 +23,8 @@ from tools.text import clean, shorten
 
 MAX_ATTACHED = 10 * 1024 * 1024
 _MOST_NAMED = 20
+_IDLE_S = 5.0
+"""A connection that was idle for longer is opened anew before anything is sent."""
 
 
 def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
@@ -37,7 +40,7 @@ def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
     files = [workspace.normalise(path) for path in dict.fromkeys(arguments.get("attachments", []))]
     for name, content in _contents(ctx, files):
         message.attach(name.rsplit("/", 1)[-1], content, mimetypes.guess_type(name)[0] or "application/octet-stream")
-    _send(message)
+    _send(ctx, message)
     sent_to = ", ".join(message.to)
     attached = f" with {', '.join(files)}" if files else ""
     return ToolResult(
@@ -47,22 +50,35 @@ def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
     )
 
 
-def _send(message: EmailMessage) -> None:
-    """Send it, or say for certain that it was not sent; where that cannot be said, a person is asked."""
+def _send(ctx: ToolContext, message: EmailMessage) -> None:
+    """Send it, or say for certain that it was not sent; where that cannot be said, a person is asked.
+
+    Nothing of the message leaves before the connection is open and the beginning is committed.
+    """
     connection = get_connection()
     try:
-        connection.open()
+        _open(connection)
+        since = time.monotonic()
+        ctx.begin_effect()
+        if time.monotonic() - since > _IDLE_S:  # the server may have hung up meanwhile
+            connection.close()
+            _open(connection)
         message.connection = connection
         message.send()
     except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as problem:
         raise ToolFailed(f"The mail server refused the message, so it was not sent: {problem}") from problem
-    except ConnectionRefusedError as problem:
-        raise ToolFailed("The mail server cannot be reached, so nothing was sent. Say so in the result.") from problem
     except (smtplib.SMTPException, OSError) as problem:
         raise OutcomeUnknown(f"The mail server did not confirm the message ({type(problem).__name__}).") from problem
     finally:
         with suppress(smtplib.SMTPException, OSError):
             connection.close()
+
+
+def _open(connection: Any) -> None:
+    try:
+        connection.open()
+    except (smtplib.SMTPException, OSError) as problem:
+        raise ToolFailed("The mail server cannot be reached, so nothing was sent. Say so in the result.") from problem
 
 
 def message_id(key: str) -> str:
@@ -139,6 +155,7 @@ SPEC = ToolSpec(
         "additionalProperties": False,
     },
     effect=Effect.EFFECTFUL,
+    announces_effect=True,
     default_policy=Policy.ASK,
     timeout_s=60,
     max_output_chars=2000,

@@ -122,6 +122,25 @@ def test_a_mail_server_that_cannot_be_reached_or_refuses_sent_nothing(
     assert (result.is_error, result.content.startswith("The mail server refused the message")) == (True, True)
 
 
+def test_the_effect_begins_when_all_is_ready_and_before_anything_is_sent(
+    desk: ToolContext, by_smtp: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    by_smtp(1)
+    with_mark = replace(desk, begin_effect=lambda: begun.append(len(server.messages)))
+    for arguments in ({"to": "nobody@example.com"}, {"to": "alice@example.com", "attachments": ["missing.md"]}, {}):
+        send(with_mark, **{"to": "alice@example.com", **arguments})
+    assert begun == []
+
+    with MailStandIn("take") as server:
+        by_smtp(server.port)
+        send(with_mark, to="alice@example.com")
+        monkeypatch.setattr(email_report, "_IDLE_S", 0.0)  # and when committing took long, over a new connection
+        send(with_mark, to="alice@example.com")
+
+    assert (begun, len(server.messages)) == ([0, 1], 2)
+
+
 def test_a_mail_server_that_falls_silent_leaves_the_outcome_unknown(
     desk: ToolContext, by_smtp: Callable[[int], None]
 ) -> None:
