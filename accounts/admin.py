@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any
 
 from allauth.account.admin import EmailAddressAdmin
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.text import get_text_list
 
 from accounts import audit, mail
-from accounts.errors import AppError
+from accounts.admin_base import AuditedAdmin, ReadOnlyAdmin, each
 from accounts.models import (
     ApiKey,
     AuditEntry,
@@ -38,80 +37,6 @@ from accounts.models import (
     User,
 )
 from accounts.services import credentials, deletion, keys, members, teams, tokens
-
-M = TypeVar("M", bound=Model)
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that services write and history keeps. Actions, which call services, are the only way to change them."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-def each(request: HttpRequest, rows: Iterable[M], act: Callable[[M], object], done: str) -> None:
-    """Do something to each row; say what came of it, also where a service refused."""
-    count = 0
-    for row in rows:
-        try:
-            act(row)
-            count += 1
-        except AppError as error:
-            messages.error(request, f"{row}: {error.detail}")
-    if count:
-        messages.success(request, f"{count} {done}.")
-
-
-class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """What an operator adds, changes or deletes by a form is in the audit log of each team that it touches, in the same
-    transaction. Actions are recorded by the services that they call.
-    """
-
-    @transaction.atomic
-    def response_action(self, *args: Any, **kwargs: Any) -> Any:
-        """Of several that are deleted together all are, with their entries, or none."""
-        return super().response_action(*args, **kwargs)
-
-    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
-        """Beside the message of Django's own log, the old and new values for ours."""
-        before, after = form.initial, {name: form.cleaned_data[name] for name in form.changed_data}
-        request.changed_values = {} if add else audit.diff(before, after)  # type: ignore[attr-defined]
-        return super().construct_change_message(request, form, formsets, add)
-
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        record_operator_change(request, obj, "added", message)
-        return super().log_addition(request, obj, message)
-
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        record_operator_change(request, obj, "changed", message)
-        return super().log_change(request, obj, message)
-
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        for obj in queryset:
-            record_operator_change(request, obj, "deleted", [])
-        return super().log_deletions(request, queryset)
-
-
-def record_operator_change(request: HttpRequest, obj: Model, what: str, message: Any) -> None:
-    """One entry in each team that the row belongs to; what belongs to no team is only in Django's own admin log."""
-    operator: Any = request.user
-    name = f"operator.{what}_{obj._meta.model_name}"
-    data = {"changes": message, **(getattr(request, "changed_values", {}) if what == "changed" else {})}
-    if isinstance(obj, User):
-        audit.record_person(person=obj, actor=operator, action=name, **data)
-    elif team := obj if isinstance(obj, Team) else getattr(obj, "team", None):
-        audit.record(team=team, actor=operator, action=name, target=obj, **data)
-    elif isinstance(person := getattr(obj, "user", None), User):
-        audit.record_person(person=person, actor=operator, action=name, row=str(obj), **data)
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.admin import ReadOnlyAdmin, each
+from accounts.admin_base import ReadOnlyAdmin, each
 from agents.models import Agent, AgentVersion, Memory
 from agents.services import agents
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from accounts.admin import AuditedAdmin, ReadOnlyAdmin
+from accounts.admin_base import AuditedAdmin, ReadOnlyAdmin
 from billing import entitlements, services
 from billing.models import Budget, Price, Reservation, TeamPlan, UsageRecord
 

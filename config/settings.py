@@ -12,8 +12,9 @@ from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config import addresses, sign_in
+from config import sign_in, url_settings
 from config.environment import Environment
+from config.schema_settings import SPECTACULAR_SETTINGS  # noqa: F401 - read by Django
 from config.server import browser_security
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -21,7 +22,7 @@ env = Environment()
 # A terminal beside a running `make up` finds the same parts; what the environment says wins.
 if (_running := Path(os.environ.get("DESKHAND_VAR") or BASE_DIR / "var") / "env").exists():
     env.read_env(_running)
-if _fault := addresses.fault_in(os.environ):
+if _fault := url_settings.fault_in(os.environ):
     raise ImproperlyConfigured(_fault)
 
 # ---- This machine
@@ -332,32 +333,6 @@ REST_FRAMEWORK = {
     "DATETIME_FORMAT": "iso-8601",
     "COERCE_DECIMAL_TO_STRING": True,
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Deskhand API",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {
-        "AgentStatus": ["active", "paused"],
-        "Policy": ["allow", "ask", "deny"],
-        "RequestKind": "tasks.models.RequestKind",
-        "RequestStatus": "tasks.models.RequestStatus",
-        "RunKind": "tasks.models.RunKind",
-        "RunStatus": "tasks.models.RunStatus",
-        "Runtime": "agents.models.Runtime",
-        "UsageKind": "billing.models.UsageKind",
-    },
-    "COMPONENT_SPLIT_REQUEST": True,
-    "SORT_OPERATIONS": False,
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "tasks.api.event_schema.add_events",
-        "config.api_docs.examples.add_examples",
-    ],
-}
-
 # ---- Browser security
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS

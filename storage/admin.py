@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from accounts.admin import ReadOnlyAdmin
+from accounts.admin_base import ReadOnlyAdmin
 from storage.models import StoredFile, Upload
 
 

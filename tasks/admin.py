@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from accounts.admin import ReadOnlyAdmin, each
+from accounts.admin_base import ReadOnlyAdmin, each
 from tasks.models import Artifact, HumanRequest, ModelCircuit, Recording, Run, RunEvent, RunInput, RunShare, Step, Task
 from tasks.services import continuing, outages, repairs, runs, shares
 

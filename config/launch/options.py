@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from config import addresses
+from config import url_settings
 from config.embedded import PartError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +28,7 @@ class Options:
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> Options:
-        if fault := addresses.fault_in(given):
+        if fault := url_settings.fault_in(given):
             raise PartError(fault)
         return cls(
             home=(ROOT / (given.get("DESKHAND_VAR") or "var")).resolve(),

@@ -14,7 +14,7 @@ from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
-from accounts.admin import AuditedAdmin, ReadOnlyAdmin
+from accounts.admin_base import AuditedAdmin, ReadOnlyAdmin
 from accounts.models import ApiKey, AuditEntry, Membership, Team, TokenFamily, User
 from accounts.services import keys
 from accounts.services.tokens import issue_pair

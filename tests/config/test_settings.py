@@ -13,7 +13,7 @@ from typing import Any
 import environ
 import pytest
 
-from config import addresses
+from config import url_settings
 from config.launch.launcher import _quoted
 from tests.faults.installation import ROOT
 
@@ -113,7 +113,7 @@ def test_an_address_with_a_raw_password_is_refused_without_showing_it(tmp_path: 
     ],
 )
 def test_what_works_is_not_refused(given: dict[str, str]) -> None:
-    assert addresses.fault_in(given) is None
+    assert url_settings.fault_in(given) is None
 
 
 @pytest.mark.parametrize(
