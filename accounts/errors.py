@@ -67,6 +67,13 @@ class Forbidden(AppError):
     title = "Not allowed"
 
 
+class InsufficientScope(Forbidden):
+    """The key or role lacks a right; `extra` names it as `required_scope`."""
+
+    code = "insufficient_scope"
+    title = "Not allowed with this key or role"
+
+
 class Conflict(AppError):
     """The thing has changed since the caller looked at it."""
 

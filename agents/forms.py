@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from django.core.validators import MaxValueValidator
 from django.forms import BoundField
 
 from agents.models import Agent, AgentVersion, Runtime
+from agents.services import consent
 from agents.services import models as offered
 from tools import registry
 from tools.registry import Policy, ToolSpec
@@ -25,6 +26,18 @@ ICONS = [
     )
 ]
 MINUTE_S = 60
+
+
+class PolicyChoice(forms.RadioSelect):
+    """The policies of a tool, of which those looser than `loosest` cannot be chosen."""
+
+    loosest: str = Policy.ALLOW.value
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option = super().create_option(name, value, *args, **kwargs)
+        if consent.is_looser(str(value), self.loosest):
+            option["attrs"]["disabled"] = True
+        return option
 
 
 class AgentForm(forms.Form):
@@ -72,8 +85,10 @@ class AgentForm(forms.Form):
         present: AgentVersion | None = None,
         may_set_budget: bool = True,
         cap_usd: Decimal | None = None,
+        loosest: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
+        """`cap_usd` and `loosest` (a policy for each tool) are as far as somebody without `team:admin` may go."""
         super().__init__(*args, **kwargs)
         if cap_usd is not None:
             self._limit_cost(cap_usd)
@@ -85,14 +100,37 @@ class AgentForm(forms.Form):
         field.initial = default_model()
         for tool in registry.all_tools():
             self.fields[f"tool_{tool.name}"] = forms.ChoiceField(
-                label=tool.title, choices=POLICIES, widget=forms.RadioSelect, initial=tool.default_policy.value
+                label=tool.title, choices=POLICIES, widget=PolicyChoice, initial=tool.default_policy.value
             )
+            if loosest is not None:
+                self._limit_policy(f"tool_{tool.name}", loosest.get(tool.name, Policy.DENY.value))
 
     def _limit_cost(self, cap_usd: Decimal) -> None:
         more = f"More than ${cap_usd:,.2f} takes an owner or admin of the team."
         field = self.fields["max_cost_usd"]
         field.help_text = more
         field.validators = [*field.validators, MaxValueValidator(cap_usd, message=more)]
+
+    def _limit_policy(self, name: str, loosest: str) -> None:
+        field = self.fields[name]
+        cast(PolicyChoice, field.widget).loosest = loosest
+        words = dict(POLICIES)
+
+        def validate(policy: str) -> None:
+            if consent.is_looser(policy, loosest):
+                said = f"“{words[policy]}” takes an owner or admin of the team; you may choose “{words[loosest]}”."
+                raise forms.ValidationError(said, code=consent.NEEDS_ADMIN)
+
+        field.validators = [*field.validators, validate]
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether some choices are left to owners and admins."""
+        return any(
+            consent.is_looser(policy, cast(PolicyChoice, self.fields[f"tool_{tool.name}"].widget).loosest)
+            for tool in registry.all_tools()
+            for policy, _ in POLICIES
+        )
 
     def tools(self) -> Iterator[tuple[ToolSpec, BoundField]]:
         """Each tool with its three-way switch."""

@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from accounts.errors import Forbidden, NotFound
+from accounts.errors import InsufficientScope as InsufficientScope
+from accounts.errors import NotFound
 from accounts.tenancy import Access
 
 if TYPE_CHECKING:
     from accounts.rest.base import TeamAPIView
 
 NO_SUCH_TEAM = "You are in no team of that name (header X-Team)."
-
-
-class InsufficientScope(Forbidden):
-    code = "insufficient_scope"
-    title = "Not allowed with this key or role"
 
 
 class TeamPermission(BasePermission):

@@ -21,7 +21,7 @@ from agents.api.serializers import AgentChange, AgentSerializer, AgentVersionSer
 from agents.models import Agent, AgentStatus, AgentVersion
 from agents.roles import find as find_role
 from agents.roles import starting_point
-from agents.services import agents, checks
+from agents.services import agents, checks, consent
 
 STATUS_CHANGES = {AgentStatus.PAUSED: agents.pause_agent, AgentStatus.ACTIVE: agents.resume_agent}
 
@@ -29,10 +29,16 @@ STATUS_CHANGES = {AgentStatus.PAUSED: agents.pause_agent, AgentStatus.ACTIVE: ag
 @extend_schema_view(
     list=extend_schema(summary="List agents"),
     retrieve=extend_schema(summary="Show an agent"),
-    create=extend_schema(summary="Make an agent", request=NewAgent, responses={201: AgentSerializer}),
+    create=extend_schema(
+        summary="Make an agent",
+        description="A tool whose policy is looser than its default needs `team:admin`.",
+        request=NewAgent,
+        responses={201: AgentSerializer},
+    ),
     partial_update=extend_schema(
         summary="Change an agent",
-        description="Its monthly budget needs `team:admin`, and so do runs that may cost more than before and than $5.",
+        description="Its monthly budget needs `team:admin`, and so do runs that may cost more than before and than $5, "
+        "and whatever loosens consent: a looser policy of a tool, more approvers or hosts, four eyes off.",
         request=AgentChange,
         responses=AgentSerializer,
     ),
@@ -62,7 +68,7 @@ class AgentViewSet(ListAndShow):
         given = (starting_point(role) if role else {}) | given
         _require(given, "name", "instructions")
         self._check_cap(given.get("max_cost_usd"), None)
-        made = agents.create_agent(team=self.team, actor=self.actor, **given)
+        made = agents.create_agent(team=self.team, actor=self.actor, is_admin=is_admin(self), **given)
         return self._answer(made, status=201)
 
     @conditional
@@ -77,7 +83,7 @@ class AgentViewSet(ListAndShow):
         if "options" in changes and agent.version is not None:
             changes["options"] = {**agent.version.options, **changes["options"]}
         if changes:
-            agents.update_agent(agent=agent, actor=self.actor, changes=changes)
+            agents.update_agent(agent=agent, actor=self.actor, changes=changes, is_admin=is_admin(self))
         if status is not None:
             STATUS_CHANGES[AgentStatus(status)](agent=agent, actor=self.actor)
         return self._answer(agent)
@@ -134,9 +140,13 @@ class AgentVersionViewSet(ListAndShow, OfAgent):
         if agents.restores_a_higher_cap(agent=agent, number=number):
             require_scope(self.access, "team:admin")
         self.read(EmptyInput)
-        restored = agents.restore_version(agent=agent, actor=self.actor, number=number)
+        restored = agents.restore_version(agent=agent, actor=self.actor, number=number, is_admin=is_admin(self))
         shown = Agent.objects.with_budget().select_related("version").get(pk=restored.pk)
         return with_etag(Response(AgentSerializer(shown).data, status=201), shown)
+
+
+def is_admin(view: TeamViewSet) -> bool:
+    return consent.RIGHT in view.access.actions
 
 
 def _require(given: dict[str, Any], *names: str) -> None:

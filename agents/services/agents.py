@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -14,7 +14,7 @@ from accounts.models import Team, User
 from agents import hooks
 from agents.models import Agent, AgentStatus, AgentVersion
 from agents.roles import RoleTemplate, starting_point
-from agents.services import checks, models
+from agents.services import checks, consent, models
 from billing import entitlements
 from billing import services as budgets
 from billing.plans import Limit
@@ -37,9 +37,11 @@ BUDGET = "budget_monthly_usd"
 
 
 @transaction.atomic
-def create_agent(*, team: Team, actor: User | None, **given: Any) -> Agent:
+def create_agent(*, team: Team, actor: User | None, is_admin: bool = False, **given: Any) -> Agent:
     """Make an agent with its first version. Takes PROFILE, CONFIG and BUDGET; `name` and `instructions` are needed.
-    Raises LimitReached when the plan has no place for another one.
+
+    Raises LimitReached when the plan has no place for another one, InsufficientScope when a tool asks less than its
+    default and the caller has no `team:admin` (`is_admin`).
     """
     entitlements.require(team=team, what=Limit.AGENTS)
     runtime = given.setdefault("runtime", models.default_runtime())
@@ -48,6 +50,7 @@ def create_agent(*, team: Team, actor: User | None, **given: Any) -> Agent:
     agent = Agent(team=team, created_by=actor, **_only(PROFILE, given))
     version = AgentVersion(team=team, agent=agent, number=1, created_by=actor, **_only(CONFIG, given))
     checks.check_agent(agent, version, is_new_model=True)
+    consent.require(agent=None, wanted=version, is_admin=is_admin)
     agent.save(force_insert=True)
     version.save(force_insert=True)
     agent.version = version
@@ -64,8 +67,11 @@ def create_from_role(*, team: Team, actor: User | None, role: RoleTemplate, **gi
 
 
 @transaction.atomic
-def update_agent(*, agent: Agent, actor: User | None, changes: Mapping[str, Any]) -> Agent:
-    """Change an agent. Started runs keep their version; a new one is made only if the configuration differs."""
+def update_agent(*, agent: Agent, actor: User | None, changes: Mapping[str, Any], is_admin: bool = False) -> Agent:
+    """Change an agent. Started runs keep their version; a new one is made only if the configuration differs.
+
+    Raises InsufficientScope when consent would be looser and the caller has no `team:admin` (`is_admin`).
+    """
     checks.check_names(changes, known=(*PROFILE, *CONFIG, BUDGET))
     agent, current = _locked(agent)
     config = {name: getattr(current, name) for name in CONFIG}
@@ -77,6 +83,7 @@ def update_agent(*, agent: Agent, actor: User | None, changes: Mapping[str, Any]
     checks.check_agent(
         agent, version, is_new_model=(version.runtime, version.model) != (current.runtime, current.model)
     )
+    consent.require(agent=agent, wanted=version, is_admin=is_admin)
     if wanted != config:
         _put(agent, version)
     agent.save()
@@ -90,12 +97,16 @@ def update_agent(*, agent: Agent, actor: User | None, changes: Mapping[str, Any]
 
 
 @transaction.atomic
-def restore_version(*, agent: Agent, actor: User | None, number: int) -> Agent:
-    """Make an old configuration the present one again, as a new version: history only grows."""
+def restore_version(*, agent: Agent, actor: User | None, number: int, is_admin: bool = False) -> Agent:
+    """Make an old configuration the present one again, as a new version: history only grows.
+
+    Raises InsufficientScope when it is looser than the present one and the caller has no `team:admin` (`is_admin`).
+    """
     agent, current = _locked(agent)
     old = AgentVersion.objects.filter(agent=agent, number=number).first()
     if old is None:
         raise NotFound(f"{agent.name} has no version {number}.")
+    consent.require(agent=agent, wanted=old, is_admin=is_admin)
     config = {name: getattr(old, name) for name in CONFIG}
     before = {name: getattr(current, name) for name in CONFIG}
     if config != before:
@@ -104,6 +115,16 @@ def restore_version(*, agent: Agent, actor: User | None, number: int) -> Agent:
     values = audit.diff(before | {"version": current.number}, config | {"version": _number(agent)})
     audit.record(team=agent.team, actor=actor, action="agent.restored", target=agent, number=number, **values)
     return agent
+
+
+def versions_for_admins(*, agent: Agent, versions: Iterable[AgentVersion]) -> set[int]:
+    """The numbers of those versions that only an owner or admin can restore: they cost more, or ask less."""
+    cap, loosest = checks.most_of_members(agent.version), consent.loosest_policies(agent)
+    return {
+        version.number
+        for version in versions
+        if version.max_cost_usd > cap or consent.loosened(agent=agent, wanted=version, loosest=loosest)
+    }
 
 
 def restores_a_higher_cap(*, agent: Agent, number: int) -> bool:

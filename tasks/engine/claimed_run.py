@@ -17,6 +17,7 @@ from psycopg.rows import DictRow
 from accounts import strict_json
 from agents.runtimes import get_runtime
 from agents.runtimes.base import Runtime
+from agents.services.consent import stricter_policies
 from tasks import events
 from tasks.engine import lease
 from tasks.engine.commits import (
@@ -33,7 +34,6 @@ from tasks.engine.commits import (
 from tasks.engine.lease import Lease
 from tasks.engine.recordings import Recordings
 from tasks.models import ErrorCode, RequestKind, RequestStatus, StepKind, StepStatus
-from tools.registry import Policy
 
 NEWS_S = 1.0
 """Each commit answers whether somebody spoke. After so long without one the table is asked."""
@@ -142,14 +142,9 @@ class ClaimedRun:
         """The policy for each tool. A fork, and a run that was continued, takes the agent's present one where that is
         stricter than its version's.
         """
-        pinned = {t["tool"]: t["policy"] for t in self.row["tools"]}
         if self.row["tools_now"] is None:
-            return pinned
-        present = {t["tool"]: t["policy"] for t in self.row["tools_now"]}
-        strictness = [Policy.ALLOW, Policy.ASK, Policy.DENY]
-        return {
-            tool: max(policy, present.get(tool, Policy.DENY), key=strictness.index) for tool, policy in pinned.items()
-        }
+            return {t["tool"]: t["policy"] for t in self.row["tools"]}
+        return stricter_policies(self.row["tools"], self.row["tools_now"])
 
     @property
     def allowed_hosts(self) -> Sequence[str]:

@@ -16,7 +16,8 @@ from tasks.forms.call_edits import ApprovalView
 from tasks.fragments.lines import arguments_of
 from tasks.fragments.rows import ANSWERS, RAISED
 from tasks.models import HumanRequest, RequestKind, RequestStatus
-from tasks.services.answers import check_edit, why_barred
+from tasks.services.answers import check_edit
+from tasks.services.approvers import why_barred
 
 ICONS = {
     RequestKind.QUESTION: "message-circle-question-mark",

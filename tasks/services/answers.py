@@ -22,6 +22,7 @@ from tasks import event_log, events, queue, schemas
 from tasks.call_digest import digest as digest_of
 from tasks.models import HumanRequest, RequestKind, RequestStatus, Run, RunStatus, Step, StepKind, StepStatus
 from tasks.models.human import HumanRequestQuerySet
+from tasks.services.approvers import why_barred
 from tools import arguments as tool_arguments
 from tools import registry
 
@@ -90,28 +91,6 @@ def _still_open(asked: HumanRequest, now: datetime) -> None:
         who = f" by {asked.answered_by.display_name}" if asked.answered_by else ""
         words = {"answered": f"It was already answered{who}.", "expired": "It has expired.", "void": "It is void."}
         raise Conflict(words[asked.status])
-
-
-def why_barred(asked: HumanRequest, run: Run, actor: User) -> str:
-    """Why this person may not decide about this call, or ""."""
-    if asked.kind not in (K.APPROVAL, K.UNKNOWN_EFFECT):  # the latter may make the call once more
-        return ""
-    for options in rules_of(run):
-        approvers = [str(email).lower() for email in options.get("approvers", ())]
-        if approvers and actor.email.lower() not in approvers:
-            return f"Only {', '.join(approvers)} may decide about calls of {run.agent.name}."
-        if options.get("four_eyes") and actor.pk == run.created_by_id:
-            return "You started this run. Somebody else has to decide about this call."
-    return ""
-
-
-def rules_of(run: Run) -> list[Mapping[str, Any]]:
-    """Options that may name who approves (`approvers`, email addresses) and ask for a second pair of eyes. A fork, and
-    a run that was continued, keeps to those of its version and to those of today: an old version is no way around.
-    """
-    is_old = run.forked_at_step is not None or run.continued_at is not None
-    versions = [run.version, run.agent.version] if is_old else [run.version]
-    return [version.options or {} for version in versions if version]
 
 
 def _invalid(field: str, code: str, message: str) -> InvalidInput:

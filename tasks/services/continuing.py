@@ -15,7 +15,7 @@ from agents.models import AgentStatus
 from agents.services.models import require_present
 from tasks import event_log, events, queue
 from tasks.models import LIVE, Run, RunKind, RunStatus, Step, StepKind, StepStatus
-from tasks.services.forks import check_approvers
+from tasks.services.approvers import require_approver_of
 from tasks.services.runs import QUEUE_EXPIRES_AFTER
 
 ENDS_FOR_GOOD = {
@@ -51,7 +51,7 @@ def continue_run(*, run: Run, actor: User) -> Run:
     run = found.get(pk=run.pk)
     if why := why_not(run):
         raise Conflict(why)
-    check_approvers(run, run.created_by or actor)
+    require_approver_of(run, starter=run.created_by or actor, is_old=True)
     require_present(run.agent, run.version, run.model_override)
     _forgive_model(run)
     last = run.steps.aggregate(last=Max("index"))["last"] or 0

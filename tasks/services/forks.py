@@ -16,6 +16,7 @@ from storage.models import StoredFile
 from tasks import event_log, events, queue
 from tasks.call_digest import digest
 from tasks.models import LIVE, Artifact, Recording, Run, RunInput, RunKind, Step, StepKind, StepStatus
+from tasks.services.approvers import require_approver_of
 from tasks.services.comparisons import StepLine, line_of
 from tasks.services.runs import LIMITS, start_run
 
@@ -82,7 +83,7 @@ def fork_run(
             "Choose another model.", fields=[FieldError("model", "invalid_choice", "There is no such model.")]
         )
     require_present(run.agent, run.version, model or run.model_override)
-    check_approvers(run, actor)
+    require_approver_of(run, starter=actor, is_old=True)
     fork = _copy(run, actor, prompt=prompt if not kept else "", kind=run.kind, model=model)
     for step in kept:
         result = dict(step.result or {})
@@ -137,25 +138,6 @@ def _check(kept: list[Step], *, from_seq: int, prompt: str, tool_result: str | N
         raise InvalidInput(problem.message, fields=[problem])
 
 
-def check_approvers(run: Run, actor: User) -> None:
-    """A fork asks those whom its version and the agent of today both name (`answers.rules_of`). What none of them could
-    answer would wait until it expires: the fork is refused instead.
-    """
-    rules = [version.options or {} for version in (run.version, run.agent.version or run.version)]
-    pinned, present = ([str(email).lower() for email in options.get("approvers", ())] for options in rules)
-    if not (pinned and present and run.version.tools):
-        return
-    both, is_four_eyes = set(pinned) & set(present), any(options.get("four_eyes") for options in rules)
-    if both - ({actor.email.lower()} if is_four_eyes else set()):
-        return
-    name, nor = run.agent.name, ", and never to who starts the run" if is_four_eyes else ""
-    raise Conflict(
-        f"Nobody could approve its calls: version {run.version.number} of {name} leaves that to "
-        f"{', '.join(pinned)}, the version of today to {', '.join(present)}{nor}. Let {name} have an "
-        "approver whom both name, or start a new run."
-    )
-
-
 def _has_open_calls(kept: list[Step]) -> bool:
     answers = [s for s in kept if s.kind == StepKind.MODEL and s.status == StepStatus.DONE]
     blocks = (answers[-1].result or {}).get("content", []) if answers else []
@@ -174,7 +156,7 @@ def _copy(run: Run, actor: User, *, prompt: str, kind: str, model: str) -> Run:
         output_schema=run.output_schema,
         required_artifacts=run.required_artifacts,
         metadata=run.metadata,
-        calls_model=False,
+        is_checked=True,
     )
     for given in run.inputs.all():
         RunInput.objects.create(run=copy, file_id=given.file_id, name=given.name)

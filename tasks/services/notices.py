@@ -25,7 +25,7 @@ from agents.models import Agent
 from agents.services.visibility import who_sees
 from billing.models import Budget
 from tasks.models import ENDS_BADLY, UNTOLD, HumanRequest, RequestKind, Run
-from tasks.services import answers
+from tasks.services import approvers
 from tools.text import shorten
 
 BATCH = 200
@@ -160,10 +160,10 @@ def _asked_people(asked: HumanRequest) -> list[User]:
     """The starter, whom the agent names for its approvals, and who can give money. Nobody's run is the admins'."""
     run, people = asked.run, _starter_or_admins(asked.run)
     if asked.kind in (RequestKind.APPROVAL, RequestKind.UNKNOWN_EFFECT):
-        rules = answers.rules_of(run)
+        rules = approvers.rules_of(run)
         if any(options.get("approvers") for options in rules):
             people += [
-                person for person in _people(run.team, "runs:write") if not answers.why_barred(asked, run, person)
+                person for person in _people(run.team, "runs:write") if not approvers.why_barred(asked, run, person)
             ]
         elif any(options.get("four_eyes") for options in rules):
             people += _people(run.team, "team:admin")

@@ -38,6 +38,7 @@ from tasks.models import (
     Task,
 )
 from tasks.services import effects
+from tasks.services.approvers import require_approver, require_approver_of
 
 MAX_PROMPT = 100_000
 MAX_ATTACHMENTS = 20
@@ -67,19 +68,19 @@ def start_run(
     webhook_url: str = "",
     retry_of: Run | None = None,
     kind: RunKind | None = None,
-    calls_model: bool = True,
+    is_checked: bool = False,
 ) -> Run:
-    """Queue one run of a task, or of an agent with a prompt. Raises InvalidInput, ModelEnded (not with
-    `calls_model=False`), LimitReached when the plan has no more runs this month; a run counts when it is asked for.
+    """Queue one run of a task, or of an agent with a prompt.
+
+    Raises InvalidInput, LimitReached when the plan has no more runs this month (a run counts when it is asked for), and
+    ModelEnded and Conflict (nobody could approve its calls), about which a copy that `is_checked` has asked already.
     """
     filled: dict[str, Any] = {}
-    more: list[StoredFile] = []
+    files = list(attachments)
     if task is not None:
-        agent = task.agent
-        prompt, filled = variables.fill(task.prompt, task.variables, values or {})
-        prompt, more = _file_names(team, actor, task, prompt, filled)
-    files = [*attachments, *more]
-    agent, version = _usable(agent, calls_model=calls_model)
+        prompt, filled, more = _fill(team, actor, task, values or {})
+        files += more
+    agent, version = _usable(task.agent if task else agent, actor, is_checked=is_checked)
     _check(prompt, files, output_schema)
     run = Run(
         team=team,
@@ -127,13 +128,14 @@ def _first(*options: Any) -> Any:
     return next((option for option in options if option is not None), None)
 
 
-def _usable(agent: Agent | None, *, calls_model: bool) -> tuple[Agent, AgentVersion]:
+def _usable(agent: Agent | None, starter: User | None, *, is_checked: bool) -> tuple[Agent, AgentVersion]:
     if agent is None or agent.version is None or agent.status == AgentStatus.REMOVED:
         raise InvalidInput("Choose an agent.", fields=[FieldError("agent", "required", "Choose an agent.")])
     if agent.status == AgentStatus.PAUSED:
         raise Conflict(f"{agent.name} is paused. Resume the agent first.")
-    if calls_model:
+    if not is_checked:
         require_present(agent, agent.version)
+        require_approver(agent=agent, versions=[agent.version], starter=starter)
     return agent, agent.version
 
 
@@ -161,10 +163,14 @@ def _files_of(team: Team, actor: User | None) -> QuerySet[StoredFile]:
     return files.visible_to(access_of_member(membership)) if membership else files.for_team(team)
 
 
-def _file_names(
-    team: Team, actor: User | None, task: Task, prompt: str, filled: dict[str, Any]
-) -> tuple[str, list[StoredFile]]:
-    """A file variable holds a file id; the prompt names the file, and the file is attached."""
+def _fill(
+    team: Team, actor: User | None, task: Task, values: Mapping[str, Any]
+) -> tuple[str, dict[str, Any], list[StoredFile]]:
+    """The task's prompt with its variables, their values, and the files that they name.
+
+    A file variable holds a file id; the prompt names the file, and the file is attached.
+    """
+    prompt, filled = variables.fill(task.prompt, task.variables, values)
     files = []
     for variable in task.variables:
         file_id = filled.get(variable["name"])
@@ -179,7 +185,7 @@ def _file_names(
             ) from error
         files.append(stored)
         prompt = prompt.replace(str(file_id), stored.name)
-    return prompt, files
+    return prompt, filled, files
 
 
 def _title(task: Task | None, prompt: str) -> str:
@@ -234,6 +240,7 @@ def start_now(*, run: Run, actor: User | None) -> Run:
         raise Conflict(f"The run has already ended ({planned.status}).")
     if planned.status != RunStatus.SCHEDULED or planned.start_at is None:
         raise Conflict("The run has already started.")
+    require_approver_of(planned, starter=planned.created_by)
     was = planned.start_at.isoformat()
     planned.move_to(RunStatus.QUEUED, start_at=None, queue_expires_at=Now() + QUEUE_EXPIRES_AFTER)
     event_log.append(planned, events.RunQueued(reason="early"))

@@ -18,7 +18,7 @@ from accounts.tenancy import TeamRequest, may, require, team_required
 from agents import roles
 from agents.forms import AgentForm
 from agents.models import Agent, AgentVersion, Memory
-from agents.services import agents, checks, memories, models
+from agents.services import agents, checks, consent, memories, models
 from tasks.reports import activity
 from tools import registry
 from tools.registry import Policy
@@ -30,11 +30,14 @@ def agent_new(request: TeamRequest) -> HttpResponse:
     """A new agent, from a role template (`?role=…`) or from nothing."""
     require(request, "agents:write")
     role = roles.find(request.GET.get("role", ""))
-    cap = None if may(request.role, "team:admin") else checks.most_of_members(None)
-    form = AgentForm(request.POST or None, cap_usd=cap, initial=_of_role(role))
+    is_admin = may(request.role, consent.RIGHT)
+    cap = None if is_admin else checks.most_of_members(None)
+    loosest = None if is_admin else consent.loosest_policies(None)
+    form = AgentForm(request.POST or None, cap_usd=cap, loosest=loosest, initial=_of_role(role))
     if request.method == "POST" and form.is_valid():
         try:
-            made = agents.create_agent(team=request.team, actor=request.user, **form.configuration())
+            given = form.configuration()
+            made = agents.create_agent(team=request.team, actor=request.user, is_admin=is_admin, **given)
         except AppError as error:
             add_refusal(form, error)
         else:
@@ -54,12 +57,15 @@ def agent_edit(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     version = cast(AgentVersion, agent.version)
     budget = activity.agent_budgets(request.team).get(agent.pk)
     initial = AgentForm.initial_of(agent, version, budget.limit_usd if budget else None)
-    is_admin = may(request.role, "team:admin")
-    cap = None if is_admin else checks.most_of_members(version)
-    form = AgentForm(request.POST or None, present=version, may_set_budget=is_admin, cap_usd=cap, initial=initial)
+    is_admin = may(request.role, consent.RIGHT)
+    limits: dict[str, Any] = {"may_set_budget": is_admin}
+    if not is_admin:
+        limits |= {"cap_usd": checks.most_of_members(version), "loosest": consent.loosest_policies(agent)}
+    form = AgentForm(request.POST or None, present=version, initial=initial, **limits)
     if request.method == "POST" and form.is_valid():
         try:
-            agent = agents.update_agent(agent=agent, actor=request.user, changes=form.configuration())
+            changes = form.configuration()
+            agent = agents.update_agent(agent=agent, actor=request.user, changes=changes, is_admin=is_admin)
         except AppError as error:
             add_refusal(form, error)
         else:
@@ -77,7 +83,8 @@ def agent_restore(request: TeamRequest, agent_id: UUID, number: int) -> HttpResp
     agent = get_object_or_404(Agent.objects.visible_to(request.access).present().locked(), pk=agent_id)
     if agents.restores_a_higher_cap(agent=agent, number=number):
         require(request, "team:admin")
-    agent = agents.restore_version(agent=agent, actor=request.user, number=number)
+    is_admin = may(request.role, consent.RIGHT)
+    agent = agents.restore_version(agent=agent, actor=request.user, number=number, is_admin=is_admin)
     messages.success(request, f"{agent.name} works as in version {number} again, from the next run on.")
     return redirect("tasks:agent_detail", team=request.team.slug, agent_id=agent_id)
 

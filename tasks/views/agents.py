@@ -82,6 +82,8 @@ def agent_detail(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     agent = _agent(request, agent_id)
     tally, per_day = activity.agent_tally(agent)
     version = agent.version
+    is_admin = may(request.role, "team:admin")
+    versions = list(agent.versions.select_related("created_by").order_by("-number")[:10])
     policies = [
         (registry.get(t["tool"]), t["policy"]) for t in (version.tools if version else []) if _is_tool(t["tool"])
     ]
@@ -99,9 +101,10 @@ def agent_detail(request: TeamRequest, agent_id: UUID) -> HttpResponse:
         "runs": Run.objects.visible_to(request.access).with_people_words().filter(agent=agent).order_by("-id")[:10],
         "tasks": Task.objects.visible_to(request.access).present().filter(agent=agent).order_by("name")[:20],
         "memories": Memory.objects.visible_to(request.access).filter(agent=agent).order_by("-created_at")[:20],
-        "versions": agent.versions.select_related("created_by").order_by("-number")[:10],
+        "versions": versions,
+        "for_admins": set() if is_admin else agent_services.versions_for_admins(agent=agent, versions=versions),
         "may_change": may(request.role, "agents:write"),
-        "may_limit": may(request.role, "team:admin"),
+        "may_limit": is_admin,
         "may_work": may(request.role, "runs:write"),
     }
     return render(request, "tasks/agent_detail.html", context)

@@ -25,6 +25,7 @@ BOUNDS = "tests/agents/test_runtime_anthropic_bounds.py::"
 INTAKE, LEDGER = (f"tests/tasks/test_engine_{name}.py::" for name in ("intake", "ledger"))
 OUTAGES = "tests/tasks/test_outages.py::"
 BEGINS = "tests/tasks/test_engine_begin_effect.py::"
+CONSENT, CONSENTS = "agents/services/consent.py", "tests/tasks/test_consent.py::"
 OUTAGES_OF_MODELS = "tasks/engine/outages.py"
 KEYS, OBJECTS = "tests/accounts/test_api_idempotency.py::", "tests/storage/test_services.py::"
 
@@ -261,6 +262,26 @@ MUTATIONS = (
     _m("G18", "SIGTERM reaches the driver", "tasks/jobs.py", "@worker_shutting_down.connect\n", "",
        f"{STOPPING}test_sigterm_makes_a_worker_process_hand_its_runs_over"),
 
+    _m("G20", "what is looser takes an owner or admin", CONSENT,
+       "found = [] if is_admin else loosened(agent=agent, wanted=wanted)", "found: list[FieldError] = []",
+       f"{CONSENTS}test_who_may_not_raise_money_may_not_loosen_consent",
+       f"{CONSENTS}test_a_new_agent_asks_as_often_as_its_tools_do"),
+    _m("G20", "a restored version is compared, too", "agents/services/agents.py",
+       "    consent.require(agent=agent, wanted=old, is_admin=is_admin)\n", "",
+       f"{CONSENTS}test_who_may_not_raise_money_may_not_loosen_consent"),
+    _m("G20", "a tool that was taken from an agent stays away", CONSENT,
+       "return defaults | taken | {", "return defaults | {",
+       f"{CONSENTS}test_a_member_gives_an_agent_a_tool_that_it_never_had_and_not_one_that_was_taken"),
+    _m("G20", "an approver who is added could approve", CONSENT,
+       "if not named or (wanted and wanted <= named):", "if not named or wanted:",
+       f"{CONSENTS}test_who_may_not_raise_money_may_not_loosen_consent"),
+    _m("G20", "a fork takes the stricter policies", CONSENT,
+       'today if is_looser(row["policy"], today) else row["policy"]', 'row["policy"]',
+       "tests/tasks/test_forks.py::test_a_fork_asks_where_its_version_or_the_agent_of_today_does"),
+    _m("G20", "a run that nobody could approve is not started", RUNS,
+       "        require_approver(agent=agent, versions=[agent.version], starter=starter)\n", "",
+       f"{CONSENTS}test_a_run_that_nobody_could_approve_is_refused_over_the_api",
+       f"{CONSENTS}test_a_run_that_nobody_could_approve_is_refused_on_the_page"),
     _m("G21", "a number is read as PostgreSQL gives it back", "accounts/strict_json.py",
        "return int(Decimal(repr(value))) if abs(value) >= _EXACT else value", "return value",
        "tests/accounts/test_strict_json.py::test_a_value_has_the_same_digest_before_and_after_the_database"),

@@ -236,6 +236,7 @@ def test_a_fork_reuses_what_comes_after_a_call_that_was_refused(scripted: Play, 
     assert Artifact.objects.get(run=fork).path == "a.txt"
 
 
+@pytest.mark.promise("G20")
 @pytest.mark.parametrize(("pinned", "present"), [("allow", "ask"), ("ask", "allow")])
 def test_a_fork_asks_where_its_version_or_the_agent_of_today_does(
     scripted: Play, start: Start, alice: User, pinned: str, present: str
@@ -243,7 +244,7 @@ def test_a_fork_asks_where_its_version_or_the_agent_of_today_does(
     scripted([say("Done.")])
     run = settled(start("write_file", policies={"write_file": pinned}), "succeeded")
     tools = [{"tool": "write_file", "policy": present}]
-    agents.update_agent(agent=run.agent, actor=alice, changes={"tools": tools})
+    agents.update_agent(agent=run.agent, actor=alice, changes={"tools": tools}, is_admin=True)
     scripted([ONE], [say("Done.")])
 
     fork = settled(forks.fork_run(run=run, actor=alice))
@@ -252,6 +253,7 @@ def test_a_fork_asks_where_its_version_or_the_agent_of_today_does(
     assert "tool.started" not in types(fork)
 
 
+@pytest.mark.promise("G20")
 @pytest.mark.parametrize(
     ("pinned", "present", "hosts"),
     [
@@ -276,7 +278,7 @@ def test_a_fork_keeps_to_the_approvers_and_hosts_of_today_too(
     scripted([say("Done.")])
     run = settled(start("probe", policies={"probe": "ask"}), "succeeded")
     AgentVersion.objects.update(options=pinned)
-    agents.update_agent(agent=run.agent, actor=alice, changes={"options": present})
+    agents.update_agent(agent=run.agent, actor=alice, changes={"options": present}, is_admin=True)
     scripted([call("probe")], [say("Done.")])
     fork = settled(forks.fork_run(run=run, actor=alice), "waiting")
     asked = fork.requests.get()
@@ -306,6 +308,7 @@ def test_a_fork_to_another_model_leaves_out_what_only_the_first_may_know(
     assert (own.model, own.options.keys() - kept.keys()) == ("demo-1", {"thinking", "output_config"})
 
 
+@pytest.mark.promise("G20")
 @pytest.mark.parametrize(
     ("pinned", "present", "words"),
     [
@@ -314,7 +317,11 @@ def test_a_fork_to_another_model_leaves_out_what_only_the_first_may_know(
             {"approvers": ["carol@example.com"]},
             "to bob@example.com, the version of today to carol@",
         ),
-        (["Alice@example.com"], {"approvers": ["alice@example.com"], "four_eyes": True}, "Nobody could approve"),
+        (
+            ["Alice@example.com"],
+            {"approvers": ["alice@example.com"], "four_eyes": True},
+            "Nobody in the team could approve",
+        ),
         (["alice@example.com"], {"approvers": ["bob@example.com", "ALICE@example.com"]}, ""),
         (["alice@example.com"], {"approvers": []}, ""),
     ],
@@ -322,8 +329,9 @@ def test_a_fork_to_another_model_leaves_out_what_only_the_first_may_know(
 def test_a_fork_that_nobody_could_approve_is_refused(
     done: Run, alice: User, pinned: list[str], present: dict[str, Any], words: str
 ) -> None:
-    AgentVersion.objects.update(options={"approvers": pinned})
-    agents.update_agent(agent=done.agent, actor=alice, changes={"options": present})
+    AgentVersion.objects.update(options={"approvers": pinned}, tools=[{"tool": "write_file", "policy": "ask"}])
+    done.agent.refresh_from_db()
+    agents.update_agent(agent=done.agent, actor=alice, changes={"options": present}, is_admin=True)
     done.refresh_from_db()
 
     with pytest.raises(Conflict, match=words) if words else nullcontext():
