@@ -162,10 +162,8 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"default": {}, "runs": {}}
-CELERY_BEAT_SCHEDULE = {
-    "tasks.sweep": {"task": "tasks.sweep", "schedule": 5.0},
-    "accounts.save_checkpoints": {"task": "accounts.save_checkpoints", "schedule": 60.0},
-}
+_EVERY_S = {"tasks.sweep": 5.0, "accounts.save_checkpoints": 60.0}
+CELERY_BEAT_SCHEDULE = {name: {"task": name, "schedule": seconds} for name, seconds in _EVERY_S.items()}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"

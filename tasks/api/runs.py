@@ -212,12 +212,13 @@ class RunViewSet(ListAndShow):
 
     @extend_schema(
         summary="Download everything about a run",
-        description="One tar.gz: run.json, events.ndjson, receipt.json and the delivered files under files/.",
+        description="One tar.gz: run.json, events.ndjson, receipt.json and the delivered files under files/, with "
+        "MANIFEST.json (their hashes) and verify.py (`python3 verify.py` checks them offline).",
         responses={(200, "application/gzip"): OpenApiTypes.BINARY},
     )
     @action(detail=True, methods=["get"])
     def bundle(self, request: Request, pk: str) -> HttpResponseBase:
-        return bundle_download(self.get_object())
+        return bundle_download(self.get_object(), actor=self.actor)
 
     @extend_schema(
         summary="Compare a run with another one",

@@ -1,21 +1,30 @@
-"""Everything about a run as one tar.gz: run.json, events.ndjson, receipt.json and the delivered files."""
+"""Everything about a run as one tar.gz: run.json, events.ndjson, receipt.json, the delivered files, and their hashes.
+
+`verify.py` in it is the module `verification`, which needs nothing of Deskhand.
+"""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import io
 import json
 import tarfile
 import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict
-from typing import IO, Any
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, cast
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import FileResponse
 
+from accounts import audit
+from accounts.models import AuditEntry, User
 from storage.services import open_file
 from tasks.frames import frame_of
 from tasks.models import Run
+from tasks.reports import verification
 from tasks.reports.receipt import receipt
 
 RUN_FIELDS = (
@@ -24,34 +33,85 @@ RUN_FIELDS = (
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost_usd", "last_seq", "metadata"),
 )
 
+EXPORTED = "run.exported"
 IN_MEMORY = 4 * 1024 * 1024
 """Whatever is larger lies on disk while the archive is made and sent."""
 
 
-def bundle_download(run: Run) -> FileResponse:
-    """The archive as a download. It is whole before its first byte is sent: a file store that is away says so."""
+def bundle_download(run: Run, *, actor: User) -> FileResponse:
+    """The archive as a download. It is whole before its first byte is sent: a file store that is away says so.
+
+    The audit log keeps its seal, so that a bundle that was written anew can be told from ours.
+    """
     file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the response closes it
-    write_bundle(run, file)
+    seal = write_bundle(run, file)
     file.seek(0)
+    audit.record(team=run.team, actor=actor, action=EXPORTED, target=run, seal=seal)
     return FileResponse(file, as_attachment=True, filename=f"run-{run.pk}.tar.gz", content_type="application/gzip")
 
 
-def write_bundle(run: Run, target: IO[bytes]) -> None:
-    """Write the archive to an open binary file."""
-    with tarfile.open(fileobj=target, mode="w:gz") as archive:
-        _add(archive, "run.json", _json(_about(run)))
+def write_bundle(run: Run, target: IO[bytes]) -> str:
+    """Write the archive to an open binary file; returns its seal. The same run in the same state has the same one."""
+    with (
+        gzip.GzipFile(filename="", fileobj=target, mode="wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
+        members = _Members(archive)
+        members.add("run.json", _json(_about(run)))
         with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as events:
-            events.writelines(_events(run))
-            entry = tarfile.TarInfo("events.ndjson")
-            entry.size = events.tell()
+            count, head = _write_events(run, events)
+            size = events.tell()
             events.seek(0)
-            archive.addfile(entry, events)
-        _add(archive, "receipt.json", _json(asdict(receipt(run))))
+            members.add_stream("events.ndjson", events, size)
+        members.add("receipt.json", _json(asdict(receipt(run))))
         for artifact in run.artifacts.select_related("file").order_by("path"):
-            entry = tarfile.TarInfo(f"files/{artifact.path}")
-            entry.size, entry.mtime = artifact.file.size, int(artifact.updated_at.timestamp())
             with open_file(artifact.file) as content:
-                archive.addfile(entry, content)
+                members.add_stream(f"files/{artifact.path}", content, artifact.file.size, artifact.updated_at)
+        members.add("verify.py", Path(verification.__file__).read_bytes())
+        manifest: dict[str, Any] = {
+            **{"format": verification.FORMAT, "run": str(run.pk), "members": members.kept},
+            "events": {"count": count, "head": head},
+        }
+        manifest["seal"] = verification.seal_of(manifest)
+        members.add(verification.MANIFEST, verification.written(manifest))
+    return str(manifest["seal"])
+
+
+def was_exported(run_id: str, seal: str) -> AuditEntry | None:
+    """The entry of the first time that a bundle with this seal was handed out here."""
+    mine = AuditEntry.objects.filter(action=EXPORTED, subject_id=run_id, data__seal=seal)
+    return mine.order_by("id").first()
+
+
+class _Members:
+    """The members of an archive, with their sizes and hashes as they were written."""
+
+    def __init__(self, archive: tarfile.TarFile) -> None:
+        self._archive = archive
+        self.kept: dict[str, dict[str, Any]] = {}
+
+    def add(self, name: str, content: bytes) -> None:
+        self.add_stream(name, io.BytesIO(content), len(content))
+
+    def add_stream(self, name: str, content: Any, size: int, at: datetime | None = None) -> None:
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mtime = size, int(at.timestamp()) if at else 0
+        hashed = _Hashed(content)
+        self._archive.addfile(entry, cast(IO[bytes], hashed))
+        self.kept[name] = {"size": size, "sha256": hashed.digest.hexdigest()}
+
+
+class _Hashed:
+    """A stream whose bytes are hashed as they are read."""
+
+    def __init__(self, content: Any) -> None:
+        self._content = content
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        piece: bytes = self._content.read(size)
+        self.digest.update(piece)
+        return piece
 
 
 def _about(run: Run) -> dict[str, Any]:
@@ -59,17 +119,15 @@ def _about(run: Run) -> dict[str, Any]:
     return about | {"agent": {"name": run.agent.name, "version": run.version.number}, "model": run.version.model}
 
 
-def _events(run: Run) -> Iterator[bytes]:
+def _write_events(run: Run, target: IO[bytes]) -> tuple[int, str]:
+    """One line for each event, each with the hash that follows from the one before; how many, and the last hash."""
+    count, last = 0, verification.GENESIS
     for event in run.events.order_by("seq").iterator(chunk_size=500):
-        frame = {name: value for name, value in frame_of(event).items() if name != "kind"}
-        yield json.dumps(frame, ensure_ascii=False).encode() + b"\n"
+        line = {name: value for name, value in frame_of(event).items() if name != "kind"}
+        last, count = verification.next_hash(last, line), count + 1
+        target.write(json.dumps(line | {"hash": last}, ensure_ascii=False).encode() + b"\n")
+    return count, last
 
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, cls=DjangoJSONEncoder, indent=1, ensure_ascii=False).encode()
-
-
-def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(content)
-    archive.addfile(entry, io.BytesIO(content))

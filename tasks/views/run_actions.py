@@ -116,4 +116,4 @@ def run_receipt(request: TeamRequest, run_id: UUID) -> HttpResponse:
 @team_required
 def run_bundle(request: TeamRequest, run_id: UUID) -> HttpResponse:
     """Everything about the run as one download."""
-    return cast(HttpResponse, bundle_download(run_or_404(request, run_id)))
+    return cast(HttpResponse, bundle_download(run_or_404(request, run_id), actor=request.user))

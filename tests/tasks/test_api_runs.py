@@ -641,7 +641,7 @@ def test_everything_about_a_run_is_one_download(api: Api, run: Run, other_team: 
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/gzip")
     assert int(answer["Content-Length"]) == len(archive)
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
-        assert opened.getnames() == ["run.json", "events.ndjson", "receipt.json"]
+        assert opened.getnames() == ["run.json", "events.ndjson", "receipt.json", "verify.py", "MANIFEST.json"]
     assert api.get(f"{RUNS}{RunFactory(team=other_team).pk}/bundle/").status_code == 404
 
 
