@@ -33,8 +33,10 @@ class Plain:
     skip: int = 0
     """Records above the first one, blank lines included."""
     is_quoted: bool = True
-    is_padded: bool = False
-    """Whether short rows are filled up; only where no other program wrote the file."""
+    records: int | None = None
+    """How many there are, where that is known: DuckDB has to find as many."""
+    is_ours: bool = False
+    """Whether `write` made it: lines end with CRLF, and short rows are to be filled up."""
 
 
 @dataclass(slots=True)
@@ -44,26 +46,34 @@ class Source:
     text: encodings.Text
     layout: Layout
     skip: int
+    filled_above: int
+    """Lines above the first record that are not blank."""
     notes: list[str] = field(default_factory=list)
 
     def as_it_is(self) -> Plain | None:
         """The file itself, where nothing in it has to be interpreted."""
         if not self.text.is_original or self.layout.width < 2:
             return None
-        if self.text.has_quotes and not self._is_strict():
+        count = self._strict_records() if self.text.has_quotes else self.text.lines - self.filled_above
+        if count is None:
             return None
         above = self.skip + (self.layout.header is not None)
         names = self.layout.names(self.layout.width)
-        return Plain(self.text.path, names, self.layout.delimiter, above, is_quoted=self.text.has_quotes)
+        return Plain(self.text.path, names, self.layout.delimiter, above, self.text.has_quotes, records=count)
 
-    def _is_strict(self) -> bool:
-        """Whether every record keeps the rules of CSV and has the usual width."""
+    def _strict_records(self) -> int | None:
+        """How many records there are below the header, if all keep the rules of CSV and have the usual width."""
+        count = -1 if self.layout.header is not None else 0
         with self.text.path.open(encoding="utf-8", newline="") as file:
             reader = csv.reader(file, delimiter=self.layout.delimiter, strict=True)
             try:
-                return all(len(row) == self.layout.width or not row for row in _from(reader, self.skip))
+                for row in _from(reader, self.skip):
+                    if row and len(row) != self.layout.width:
+                        return None
+                    count += bool(row)
             except csv.Error:
-                return False
+                return None
+        return count
 
     def rewritten(self, name: str, target: Path) -> tuple[Plain, list[str]]:
         """A copy in which every record is well formed, and notes on those that were not."""
@@ -100,7 +110,8 @@ def _arranged(text: encodings.Text, lines: list[str]) -> Source:
     rows = samples.get(delimiter) or _sample(lines, delimiter)
     found = layout.arrange(rows, delimiter)
     skip = found.skip + bool(declared)
-    return Source(text, found, skip, text.notes + notes + found.notes)
+    filled = sum(bool(row) for row in rows[: found.skip]) + bool(declared) + (found.header is not None)
+    return Source(text, found, skip, filled, text.notes + notes + found.notes)
 
 
 def _declared_delimiter(line: str) -> str:
@@ -137,7 +148,7 @@ def write(records: Iterable[Sequence[str]], found: Layout, name: str, target: Pa
     widest, odd, count = usual, 0, 0
     is_header = found.header is not None
     with target.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        out = csv.writer(file, lineterminator="\n")
+        out = csv.writer(file, lineterminator="\r\n")  # so that fields with either of the two are quoted
         for record in records:
             if not record:
                 continue
@@ -150,4 +161,4 @@ def write(records: Iterable[Sequence[str]], found: Layout, name: str, target: Pa
             out.writerow(record)
     if widest > _MAX_COLUMNS:
         raise ToolFailed(f"'{name}' has {widest:,} columns; at most {_MAX_COLUMNS:,} can be read.")
-    return Plain(target, found.names(widest), ",", is_padded=True), odd, count
+    return Plain(target, found.names(widest), ",", is_ours=True), odd, count

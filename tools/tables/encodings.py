@@ -32,6 +32,8 @@ class Text:
     path: Path
     is_original: bool
     has_quotes: bool
+    lines: int = 0
+    """Lines of the original that are not blank."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -40,6 +42,7 @@ class _Scan:
     """What a pass over all lines found."""
 
     quotes: bool = False
+    lines: int = 0
     nuls: int = 0
     good: int = 0
     """Lines that hold more than ASCII and are UTF-8."""
@@ -56,12 +59,12 @@ def as_utf8(path: Path, target: Path) -> Text:
     wide = text.wide_encoding(head)
     if wide and wide != "utf-8-sig":
         _transcode(path, target, wide)
-        return Text(target, False, True, [f"Read as {text.encoding_label(wide)}, because it is not UTF-8."])
+        return Text(target, False, True, notes=[f"Read as {text.encoding_label(wide)}, because it is not UTF-8."])
     if text.detect_encoding(head) is None:
         raise ToolFailed(f"'{path.name}' is not a text table: it holds binary data.")
     scan = _scan(path)
     if not scan.bad and not scan.nuls:
-        return Text(path, wide is None, scan.quotes)
+        return Text(path, wide is None, scan.quotes, scan.lines)
     notes = [f"Left out {scan.nuls:,} NUL characters."] if scan.nuls else []
     fallback = text.guess_legacy(bytes(scan.sample)) if scan.bad else "utf-8"
     label = text.encoding_label(fallback)
@@ -72,7 +75,7 @@ def as_utf8(path: Path, target: Path) -> Text:
         notes.append(f"{lines} not UTF-8 (the first is line {scan.first_bad:,}) and read as {label}.")
     with target.open("w", encoding="utf-8", newline="") as out:
         out.writelines(_lines(path, fallback, is_mixed=scan.bad <= scan.good))
-    return Text(target, False, scan.quotes, notes)
+    return Text(target, False, scan.quotes, notes=notes)
 
 
 def _refuse_other_kinds(name: str, head: bytes) -> None:
@@ -102,6 +105,7 @@ def _scan(path: Path) -> _Scan:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             scan.quotes = scan.quotes or b'"' in line
+            scan.lines += not line.isspace()
             if b"\x00" in line:
                 scan.nuls += line.count(0)
             if line.isascii():

@@ -14,6 +14,23 @@ from tools.tables import columns, dates, numbers
 from tools.tables.columns import Column, Habits, Notes
 from tools.tables.kinds import DATES, NUMBERS, quote
 
+_TOTALS = frozenset(
+    {
+        "total",
+        "totals",
+        "grand total",
+        "subtotal",
+        "sum",
+        "summe",
+        "gesamt",
+        "gesamtsumme",
+        "insgesamt",
+        "somme",
+        "suma",
+    }
+    | {"totale", "totaal", "итого", "всего", "合計", "合计", "总计", "総計"}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -41,7 +58,20 @@ def type_columns(con: Any, raw: str, table: str, names: Sequence[str], *, delimi
             notes.add(f"{{}} stays text: not every value is a valid {plan.type.lower()}.", plan.name)
         kept = [_as_text(column) if plan in failed else plan for plan, column in zip(plans, found, strict=True)]
         _create(con, raw, table, kept)
-    return notes.sentences()
+    return notes.sentences() + _total_row(con, table)
+
+
+def _total_row(con: Any, table: str) -> list[str]:
+    """A note if the last row sums up the others: it would count twice."""
+    types = {name: kind for name, kind, *_ in con.execute(f"DESCRIBE {quote(table)}").fetchall()}
+    texts = [quote(name) for name, kind in types.items() if kind == "VARCHAR"]
+    if not texts or not {"BIGINT", "DOUBLE"} & set(types.values()):
+        return []
+    last = con.execute(f"SELECT {', '.join(texts)} FROM {quote(table)} ORDER BY rowid DESC LIMIT 1").fetchall()  # noqa: S608
+    words = [word for row in last for word in row if word and word.strip().rstrip(":").lower() in _TOTALS]
+    return (
+        [f"The last row looks like a total ('{words[0].strip()}'): leave it out of sums and counts."] if words else []
+    )
 
 
 def _is_left_over(column: Column, index: int) -> bool:

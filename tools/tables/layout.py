@@ -61,10 +61,11 @@ def choose_delimiter(samples: Mapping[str, Rows]) -> tuple[str, list[str]]:
         return best, []
     # The first row is a title, or the name of the only column.
     body = [row for row in filled[_titles(filled) :] if row]
-    width = _usual_width(rows)
-    if _is_typed_anywhere(body, width):
+    width = _usual_width([row for row in rows if len(row) > 1])
+    alike = sum(len(row) == width for row in body)
+    if alike >= len(body) / 2 and _is_typed_anywhere(body, width):
         return best, []
-    if sum(len(row) == width for row in body) < _COMMON_SHARE * len(body) or _titles(filled) == 0:
+    if alike < _COMMON_SHARE * len(body) or _titles(filled) == 0:
         return ONE_COLUMN, []
     if all(part.startswith(" ") for row in body for part in row[1:] if part):
         return ONE_COLUMN, [f"Read as one column of text: each '{best}' is followed by a space."]

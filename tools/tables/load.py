@@ -16,6 +16,7 @@ from tools.tables.names import EXCEL_TYPES, JSON_TYPES, PARQUET_TYPES, TableFile
 
 MAX_FILE_BYTES = 300 * 1024 * 1024
 _MAX_LINE = 16 * 1024 * 1024
+_OURS = "null_padding=true, new_line='\\r\\n', "
 _KEPT_BYTES = 32 * 1024 * 1024
 _RAW = "raw text of the file"
 
@@ -74,8 +75,7 @@ def load(con: duckdb.DuckDBPyConnection, root: Path, source: TableFile, scratch:
         notes += _load_plain(con, plain, source.table, TYPED)
     else:
         notes = _load_text(con, path, source.table, scratch)
-    count = con.execute(f"SELECT count(*) FROM {quote(source.table)}").fetchone()  # noqa: S608 - quoted identifier
-    return Loaded(source.table, source.label, count[0] if count else 0, notes)
+    return Loaded(source.table, source.label, _count(con, source.table), notes)
 
 
 def _load_parquet(con: duckdb.DuckDBPyConnection, path: Path, table: str) -> list[str]:
@@ -115,14 +115,21 @@ def _load_plain(con: duckdb.DuckDBPyConnection, plain: csvs.Plain, table: str, d
     scan = (
         f"read_csv({literal(str(plain.path))}, auto_detect=false, header=false, columns={{{columns}}}, "
         f"delim={literal(plain.delimiter)}, quote={quoting}, escape={quoting}, comment='', skip={plain.skip}, "
-        f"null_padding={str(plain.is_padded).lower()}, max_line_size={_MAX_LINE}, parallel=false)"
+        f"{_OURS if plain.is_ours else ''}max_line_size={_MAX_LINE}, parallel=false)"
     )
     kind = "TABLE" if plain.path.stat().st_size <= _KEPT_BYTES else "VIEW"
     try:
         con.execute(f"CREATE TEMP {kind} {quote(_RAW)} AS SELECT * FROM {scan}")  # noqa: S608 - quoted literals
-        return inference.type_columns(con, _RAW, table, plain.names, delimiter=delimiter)
+        notes = inference.type_columns(con, _RAW, table, plain.names, delimiter=delimiter)
     finally:
         con.execute(f"DROP {kind} IF EXISTS {quote(_RAW)}")
+    if plain.records not in (None, _count(con, table)):
+        raise duckdb.InvalidInputException(f"Not every row of '{plain.path.name}' was found.")
+    return notes
+
+
+def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(con.execute(f"SELECT count(*) FROM {quote(table)}").fetchall()[0][0])  # noqa: S608 - quoted identifier
 
 
 def _make_dates(con: duckdb.DuckDBPyConnection, table: str) -> None:

@@ -26,6 +26,7 @@ MAX_DIRECTORY = 2 * 1024 * 1024
 _TAIL, _END, _END_64 = 66_000, b"PK\x05\x06", b"PK\x06\x07"
 MAX_CELLS = 10_000_000
 _FORMULA = re.compile(rb"<(?:\w+:)?f[ />]")
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
@@ -36,11 +37,21 @@ def names(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             check_sizes(archive, path.name)
             book = ElementTree.fromstring(archive.read("xl/workbook.xml"))
+            charts = _chart_sheets(archive)
     except ToolFailed:
         raise
     except Exception as problem:  # zipfile alone raises seven kinds for a broken or encrypted archive
         raise ToolFailed(f"'{path.name}' is not an Excel workbook, or it is protected by a password.") from problem
-    return [str(sheet.get("name", "")) for sheet in book.iter(f"{_MAIN}sheet")]
+    return [str(sheet.get("name", "")) for sheet in book.iter(f"{_MAIN}sheet") if sheet.get(_RELATION) not in charts]
+
+
+def _chart_sheets(archive: zipfile.ZipFile) -> set[str]:
+    """The relations of sheets that are one chart each and have no cells."""
+    try:
+        relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
+    except KeyError:
+        return set()
+    return {str(one.get("Id")) for one in relations if str(one.get("Type")).endswith("/chartsheet")}
 
 
 def _check_directory(path: Path) -> None:
@@ -134,7 +145,7 @@ class _Cells:
                     self._uncalculated[index] += 1
             while values and values[-1] == "":
                 values.pop()
-            if not values and not any(cell.data_type == "f" for cell in formulas or ()):
+            if not values and not any(cell.value is not None for cell in (*(row or ()), *(formulas or ()))):
                 continue
             count += len(values)
             if count > MAX_CELLS:
@@ -156,10 +167,10 @@ class _Cells:
             notes.append(f"{cells} ({', '.join(sorted(self._errors))}) and {verb} NULL.")
         if self._uncalculated:
             count = self._uncalculated.total()
-            formulas = "1 formula was" if count == 1 else f"{count:,} formulas were"
+            formulas, verb = ("1 formula was", "is") if count == 1 else (f"{count:,} formulas were", "are")
             where = ", ".join(names[index] for index in sorted(self._uncalculated) if index < len(names))
             notes.append(
-                f"{formulas} never calculated and are NULL, in: {where}. Open the workbook in Excel or LibreOffice, "
+                f"{formulas} never calculated and {verb} NULL, in: {where}. Open the workbook in Excel or LibreOffice, "
                 "save it and attach it again."
             )
         return notes

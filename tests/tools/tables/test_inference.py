@@ -278,6 +278,17 @@ def test_a_value_far_below_the_first_rows_counts(ask: Ask, workspace_dir: Path) 
     ]
 
 
+def test_a_total_at_the_end_is_noted(ask: Ask, workspace_dir: Path) -> None:
+    (workspace_dir / "data.csv").write_text("region,n\nNorth,1\nSouth,2\nTotal:,3\n")
+    (workspace_dir / "words.csv").write_text("region,word\nNorth,x\nTotal,y\n")
+    (workspace_dir / "first.csv").write_text("region,n\nTotal,3\nNorth,3\n")
+
+    assert ask("FROM data").notes == [
+        "data.csv: The last row looks like a total ('Total:'): leave it out of sums and counts."
+    ]
+    assert ask("FROM words").notes == ask("FROM first").notes == []
+
+
 def test_the_same_note_is_one_sentence_for_all_columns(ask: Ask, workspace_dir: Path) -> None:
     (workspace_dir / "data.csv").write_text(";".join(f"v{i}" for i in range(12)) + "\n" + ";".join(["1,5"] * 12) + "\n")
 
