@@ -18,6 +18,8 @@ from tasks.models import ErrorCode, StepKind, StepStatus, WaitKind
 DEFAULT_MAX_TOKENS = 8000
 CUT_OFF = "Your answer was cut off at the length limit. Continue exactly where it stopped, without repeating anything."
 MAX_CUT_OFFS = 3
+WARN_AT = Decimal("0.8")
+"""Of what a run may cost; as with the budgets of teams and agents (`APPLY`)."""
 
 
 def _request(run: ClaimedRun, index: int) -> TurnRequest:
@@ -168,6 +170,15 @@ def _settle(run: ClaimedRun, turn: Turn, *, index: int, attempt: int, duration_s
         run.tell(events.Message(step=index, role="agent", text=text))
     if turn.cost_usd:
         run.tell(events.UsageCharged(key=key, cost_usd=cost, total_usd=f"{run.cost_usd:.6f}"))
+        _warn_near_limit(run, turn.cost_usd)
+
+
+def _warn_near_limit(run: ClaimedRun, paid: Decimal) -> None:
+    """Say once that the run has spent 80 % of what it may; of a limit that was raised, once more."""
+    limit: Decimal = run.row["max_cost_usd"]
+    if run.cost_usd - paid < WARN_AT * limit <= run.cost_usd:
+        spent, allowed = f"{run.cost_usd:.6f}", f"{limit:.6f}"
+        run.tell(events.BudgetWarning(scope="run", spent_usd=spent, limit_usd=allowed))
 
 
 async def _after(run: ClaimedRun, turn: Turn) -> None:

@@ -99,6 +99,27 @@ def test_the_warning_comes_at_80_percent(scripted: Play, start: Start, team: Tea
     assert (run.status, types(run).count("budget.warning")) == ("succeeded", 1)
 
 
+def test_a_run_is_warned_at_80_percent_of_its_own_limit(scripted: Play, start: Start, alice: User) -> None:
+    calls = [[call("list_files", f"toolu_{n}", path=str(n))] for n in range(6)]
+    scripted(*calls, [say("Done.")], cost_usd=Decimal("0.02"), worst_usd=Decimal("0.02"))
+    run = settled(start("list_files", limits={"max_cost_usd": "0.10"}), "waiting")
+
+    assert last(run, "budget.warning") == {"scope": "run", "spent_usd": "0.080000", "limit_usd": "0.100000"}
+    told = types(run)
+    assert (told.count("budget.warning"), told.index("budget.warning") - told.index("usage.charged") > 0) == (1, True)
+    asked = HumanRequest.objects.get(run=run)
+    answers.answer_request(asked=asked, actor=alice, answer={"decision": "raise", "max_cost_usd": "0.16"})
+    settled(run, "succeeded")
+    assert types(run).count("budget.warning") == 2
+
+
+def test_a_run_that_may_cost_nothing_and_costs_nothing_is_not_warned(scripted: Play, start: Start) -> None:
+    scripted([say("Done.")], cost_usd=Decimal(0), worst_usd=Decimal(0))
+    run = settled(start(limits={"max_cost_usd": "0.00"}), "succeeded")
+
+    assert types(run).count("budget.warning") == 0
+
+
 def test_turn_limit(scripted: Play, start: Start) -> None:
     runtime = scripted(lambda request: [call("list_files", f"toolu_{len(request.messages)}")])
     run = settled(start("list_files", limits={"max_turns": 3}))

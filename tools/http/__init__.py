@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tools.http.client import Response, request
-from tools.http.targets import Blocked, Egress, HostNotAllowed, OtherHost
+from tools.http.targets import Blocked, Egress, HostNotAllowed, NoSuchHost, OtherHost
 
-__all__ = ["Blocked", "Egress", "HostNotAllowed", "OtherHost", "Response", "request"]
+__all__ = ["Blocked", "Egress", "HostNotAllowed", "NoSuchHost", "OtherHost", "Response", "request"]

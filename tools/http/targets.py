@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
@@ -29,6 +28,11 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _MAX_URL = 8000
 _LOOKUP_S = 5.0
 _REFUSED_AFTER_S = 0.1
+_NO_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+_OF_INNER_NETWORKS = tuple(
+    f".{name}" for name in ["internal", "local", "localhost", "lan", "home", "home.arpa", "corp", "intranet", "private"]
+)
+"""Names of these are refused alike, whether they exist or not: they would tell what stands in an inner network."""
 
 
 class Blocked(ToolRefused):
@@ -49,6 +53,10 @@ class OtherHost(Blocked):
     def __init__(self, location: str) -> None:
         super().__init__(f"ssrf_blocked: the page sends you to another host, {location}. If you want that, ask for it.")
         self.location = location
+
+
+class NoSuchHost(ToolRefused):
+    """The name leads nowhere, so there is nothing that could be reached or kept from being reached."""
 
 
 class HostNotAllowed(ToolRefused):
@@ -106,13 +114,16 @@ class Egress:
         )
 
     def admit(self, url: str, allowed_hosts: Sequence[str] = ()) -> tuple[Target, list[str]]:
-        """The parsed address and the checked IP addresses that may be connected to, or Blocked, or HostNotAllowed."""
+        """The parsed address and the checked IP addresses that may be connected to.
+
+        Raises Blocked, HostNotAllowed or NoSuchHost.
+        """
         started = time.monotonic()
         try:
             target = parse(url)
             _require_listed(target.host, allowed_hosts)
             return target, self._checked(target)
-        except Blocked:
+        except (Blocked, NoSuchHost):
             # Refusals after a lookup and before one shall not be told apart by a stopwatch.
             time.sleep(max(0.0, _REFUSED_AFTER_S - (time.monotonic() - started)))
             raise
@@ -129,15 +140,22 @@ class Egress:
         if literal is not None:
             return [str(literal)]
         found: list[Sequence[str]] = []
+        failed: list[OSError] = []
 
         def look() -> None:
-            with suppress(OSError, UnicodeError):
+            try:
                 found.append(self.resolve(target.host, target.port))
+            except OSError as error:
+                failed.append(error)
+            except UnicodeError:
+                pass
 
         # The system's resolver knows no time limit, and one that hangs must not hold up the end of the worker either.
         thread = threading.Thread(target=look, name="lookup", daemon=True)
         thread.start()
         thread.join(_LOOKUP_S)
+        if failed and target.port in self.ports and not target.host.endswith(_OF_INNER_NETWORKS):
+            raise NoSuchHost(_why_not_found(target.host, failed[0]))
         return list(found[0]) if found else []
 
     def _may_reach(self, address: Address, port: int) -> bool:
@@ -149,6 +167,12 @@ class Egress:
             and not is_own(address)
             and not any(address in net for net in self.deny)
         )
+
+
+def _why_not_found(host: str, error: OSError) -> str:
+    if isinstance(error, socket.gaierror) and error.errno in _NO_NAME:
+        return f"There is no host named {host}. Check the address."
+    return f"The address of {host} could not be looked up right now. Try it once more later."
 
 
 def parse(url: str) -> Target:

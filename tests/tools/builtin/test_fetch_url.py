@@ -138,6 +138,7 @@ def test_no_hostile_literal_is_reached_through_the_tool(
 ) -> None:
     monkeypatch.setattr("tools.http.targets._REFUSED_AFTER_S", 0.0)
     hostile = [row for row in rows() if row.label == "block" and not row.dns and "\x00" not in row.url]
+    hostile = [row for row in hostile if row.kind != "dns"]  # a name that leads nowhere
 
     def nowhere(host: str, port: int) -> list[str]:
         raise OSError("no names in this test")

@@ -52,7 +52,10 @@ def test_the_list_is_whole() -> None:
     assert [sum(row.label == label for row in ROWS) for label in ("block", "allow")] == [198, 27]
 
 
-BLOCK = [row for row in ROWS if row.label == "block" and row.kind != "redirect" and "|" not in row.dns]
+MISSING = [row for row in ROWS if row.kind == "dns" and not row.lookups]
+BLOCK = [
+    row for row in ROWS if row.label == "block" and row.kind != "redirect" and "|" not in row.dns and row not in MISSING
+]
 
 
 @pytest.mark.parametrize("row", BLOCK, ids=lambda row: row.id)
@@ -72,6 +75,41 @@ def test_a_hostile_address_is_refused_without_a_connection(row: Row, site: Site,
     assert at_send.value.code == "ssrf_blocked"
     assert seen == []
     assert site.requests == []
+
+
+@pytest.mark.parametrize("row", MISSING, ids=lambda row: row.id)
+def test_a_name_that_leads_nowhere_is_said_to_do_so_and_looked_up_once(row: Row) -> None:
+    asked: list[str] = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    with connections() as seen, pytest.raises(http.NoSuchHost, match=r"^There is no host named nxdomain\.test\."):
+        http.request("GET", row.url, egress=Egress(resolve=resolve))
+
+    assert (asked, seen) == (["nxdomain.test"], [])
+
+
+@pytest.mark.parametrize(
+    "error", [socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), OSError("no resolver")]
+)
+def test_a_resolver_that_is_away_does_not_mean_that_the_name_is_missing(error: OSError) -> None:
+    def resolve(host: str, port: int) -> list[str]:
+        raise error
+
+    with pytest.raises(http.NoSuchHost, match="could not be looked up right now"):
+        Egress(resolve=resolve).admit("http://public.test/")
+
+
+@pytest.mark.parametrize("name", ["db.internal", "printer.local", "wiki.corp", "nas.home.arpa"])
+def test_whether_a_name_of_an_inner_network_exists_is_not_told(name: str) -> None:
+    def resolve(host: str, port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    for egress in (Egress(resolve=resolve), Egress(resolve=lambda host, port: ["10.0.0.1"])):
+        with pytest.raises(http.Blocked, match=f"^{re.escape(BLOCKED)}$"):
+            egress.admit(f"http://{name}/")
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if "|" in row.dns], ids=lambda row: row.id)
