@@ -21,6 +21,7 @@ in_threads, in_the_loop = get_wsgi_application(), get_asgi_application()
 from accounts.sockets import SocketAuth
 from config.server import dead_sockets
 from config.server.body_guard import BodyGuard
+from config.server.browser_security import headers_before_django
 from config.server.wsgi_bridge import WsgiBridge
 from tasks.live import hub
 from tasks.live.routing import websocket_urlpatterns
@@ -56,6 +57,9 @@ application = BodyGuard(
     limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     upload_limit=settings.UPLOAD_MAX_BYTES,
     upload_paths=settings.UPLOAD_PATHS,
+    headers=headers_before_django(
+        hsts_s=settings.SECURE_HSTS_SECONDS, with_subdomains=settings.SECURE_HSTS_INCLUDE_SUBDOMAINS
+    ),
 )
 
 # What is loaded now stays for ever. The collector would walk all of it again and again, a tenth of a second in which

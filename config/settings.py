@@ -72,12 +72,12 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.server.middleware.RequestIdMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "config.server.browser_security.BrowserSecurityMiddleware",
     "config.server.middleware.UploadMiddleware",
     "config.redirects.KeepBodyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "config.server.browser_security.BrowserSecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.redirects.SlashMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

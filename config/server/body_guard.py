@@ -34,7 +34,6 @@ _FORM_OVERHEAD = MIB  # boundaries and part headers around an upload of exactly 
 _SLOWEST_PER_S = 16 * 1024  # a body may take the stall time, and a second more for each of these
 _DRAIN_BYTES, _DRAIN_S = 4 * MIB, 1.0
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_POLICY = b"default-src 'none'; style-src 'self'; font-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 # Like templates/errors/, without Django: what is refused here never reaches it.
 _FRAGMENT = Template("""<div class="banner banner-bad" role="alert"><div><strong>$title.</strong> $detail \
 <span class="fine">Request $request_id</span></div></div>
@@ -59,7 +58,9 @@ class _Refused(Exception):
 
 
 class BodyGuard:
-    """Wraps an ASGI application. `upload_paths` are patterns of the addresses that may take the larger size."""
+    """Wraps an ASGI application. `upload_paths` are patterns of the addresses that may take the larger size, `headers`
+    are in every refusal.
+    """
 
     def __init__(
         self,
@@ -69,12 +70,14 @@ class BodyGuard:
         upload_limit: int = 100 * MIB,
         upload_paths: Iterable[str] = (),
         stall_s: float = 20.0,
+        headers: Iterable[tuple[bytes, bytes]] = (),
     ) -> None:
         self.app = app
         self.limit = limit
         self.upload_limit = upload_limit + _FORM_OVERHEAD
         self.upload_paths = [re.compile(pattern) for pattern in upload_paths]
         self.stall_s = stall_s
+        self.headers = list(headers)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "http":
@@ -95,12 +98,36 @@ class BodyGuard:
         except _Refused as refused:
             if started:
                 raise
-            await _answer(refused, scope, receive, send)
+            await self._answer(refused, scope, receive, send)
         except OSError as problem:  # a large body is kept on disk until it is whole
             if started or not is_disk_full(problem):
                 raise
             log.error("The disk is full: %s", problem)
-            await _answer(_Refused(503, "unavailable", "Not available right now", DISK_FULL), scope, receive, send)
+            unavailable = _Refused(503, "unavailable", "Not available right now", DISK_FULL)
+            await self._answer(unavailable, scope, receive, send)
+
+    async def _answer(
+        self, refused: _Refused, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        """The refusal, and the end of the connection. A little more is read first: most clients look for an answer
+        only after they have sent, and closing on unread bytes would take the answer away from them."""
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _SANE_ID.fullmatch(given) else uuid4().hex
+        content_type, body = _document(refused, request_id, scope["path"], headers)
+        answer_headers = [
+            (b"content-type", content_type),
+            (b"content-length", str(len(body)).encode()),
+            (b"x-request-id", request_id.encode()),
+            (b"connection", b"close"),
+            *self.headers,
+            *([(b"retry-after", b"60")] if refused.status == 503 else []),
+        ]
+        status = refused.status
+        await send({"type": "http.response.start", "status": status, "headers": answer_headers, "trailers": False})
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await _drain(receive)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class _Body:
@@ -146,28 +173,6 @@ class _Body:
             "The request is too large",
             f"At most {self._limit / MIB:.0f} MB fit here: send a smaller one, or upload a file first and refer to it.",
         )
-
-
-async def _answer(refused: _Refused, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-    """The refusal, and the end of the connection. A little more is read first: most clients look for an answer
-    only after they have sent, and closing on unread bytes would take the answer away from them."""
-    headers = dict(scope["headers"])
-    given = headers.get(b"x-request-id", b"").decode("latin-1")
-    request_id = given if _SANE_ID.fullmatch(given) else uuid4().hex
-    content_type, body = _document(refused, request_id, scope["path"], headers)
-    answer_headers = [
-        (b"content-type", content_type),
-        (b"content-length", str(len(body)).encode()),
-        (b"content-security-policy", _POLICY),
-        (b"x-content-type-options", b"nosniff"),
-        (b"x-request-id", request_id.encode()),
-        (b"connection", b"close"),
-        *([(b"retry-after", b"60")] if refused.status == 503 else []),
-    ]
-    await send({"type": "http.response.start", "status": refused.status, "headers": answer_headers, "trailers": False})
-    await send({"type": "http.response.body", "body": body, "more_body": True})
-    await _drain(receive)
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _document(refused: _Refused, request_id: str, path: str, headers: dict[bytes, bytes]) -> tuple[bytes, bytes]:

@@ -10,10 +10,24 @@ from django.http import HttpRequest, HttpResponse
 
 UNUSED = ("camera", "display-capture", "geolocation", "microphone", "midi", "payment", "serial", "usb")
 HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in UNUSED),
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",  # who may be shown a page is asked each time; what may be kept says so itself
 }
+BARE_POLICY = "default-src 'none'; style-src 'self'; font-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+"""Content-Security-Policy of what is answered before Django: no scripts."""
+
+
+def headers_before_django(*, hsts_s: int, with_subdomains: bool) -> list[tuple[bytes, bytes]]:
+    """The same for answers that never reach Django, as ASGI has them."""
+    found = {**HEADERS, "Content-Security-Policy": BARE_POLICY}
+    if hsts_s:
+        found["Strict-Transport-Security"] = f"max-age={hsts_s}" + ("; includeSubDomains" if with_subdomains else "")
+    return [(name.lower().encode(), value.encode()) for name, value in found.items()]
 
 
 def content_policy(form_targets: list[str]) -> dict[str, Any]:
@@ -36,6 +50,8 @@ def content_policy(form_targets: list[str]) -> dict[str, Any]:
 
 
 class BrowserSecurityMiddleware:
+    """Stands outside of everything that answers by itself: static files, redirects, refusals."""
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
