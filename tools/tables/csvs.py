@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tools.errors import ToolFailed
 from tools.tables import encodings, layout
-from tools.tables.layout import DELIMITERS, Layout
-from tools.tables.records import Reader
+from tools.tables.layout import ALL_DELIMITERS, Layout
+from tools.tables.records import SPACES, Reader
 from tools.text import shorten
 
 _HEAD_CHARS = 256 * 1024
@@ -52,7 +52,7 @@ class Source:
 
     def as_it_is(self) -> Plain | None:
         """The file itself, where nothing in it has to be interpreted."""
-        if not self.text.is_original or self.layout.width < 2:
+        if not self.text.is_original or self.layout.width < 2 or self.layout.delimiter == SPACES:
             return None
         count = self._strict_records() if self.text.has_quotes else self.text.lines - self.filled_above
         if count is None:
@@ -105,7 +105,7 @@ def _arranged(text: encodings.Text, lines: list[str]) -> Source:
     declared = _declared_delimiter(lines[0]) if lines else ""
     if declared:
         lines = lines[1:]
-    samples = {each: _sample(lines, each) for each in ([declared] if declared else DELIMITERS)}
+    samples = {each: _sample(lines, each) for each in ([declared] if declared else ALL_DELIMITERS)}
     delimiter, notes = layout.choose_delimiter(samples)
     rows = samples.get(delimiter) or _sample(lines, delimiter)
     found = layout.arrange(rows, delimiter)

@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tools.tables.kinds import DATES, NUMBERS, kind
-from tools.tables.records import ONE_COLUMN
+from tools.tables.records import ONE_COLUMN, SPACES
 
 DELIMITERS = (",", ";", "\t", "|")
+ALL_DELIMITERS = (*DELIMITERS, SPACES)
 _MAX_TITLES = 20
 _TYPED_SHARE = 0.8
 _COMMON_SHARE = 0.9
@@ -51,11 +52,18 @@ class Layout:
 
 
 def choose_delimiter(samples: Mapping[str, Rows]) -> tuple[str, list[str]]:
-    """The delimiter under which most rows have the same number of fields; ONE_COLUMN for lines of text. And a note."""
-    best = max(samples, key=lambda delimiter: _fit(samples[delimiter]))
+    """The delimiter under which most rows have the same number of fields; ONE_COLUMN for lines of text. And a note.
+
+    Spaces separate columns only where nothing else does and nearly all rows have as many words.
+    """
+    best = max((each for each in samples if each != SPACES), key=lambda delimiter: _fit(samples[delimiter]))
     rows = samples[best]
     if _fit(rows) == 0:
-        return ONE_COLUMN, []
+        return (
+            (SPACES, ["Columns are separated by spaces."])
+            if _are_columns(samples.get(SPACES, []))
+            else (ONE_COLUMN, [])
+        )
     filled = [row for row in rows if row]
     if len(filled[0]) > 1:
         return best, []
@@ -72,20 +80,33 @@ def choose_delimiter(samples: Mapping[str, Rows]) -> tuple[str, list[str]]:
     return best, []
 
 
+def _are_columns(rows: Rows) -> bool:
+    filled = [row for row in rows if row]
+    width = _usual_width(filled)
+    if width < 2 or len(filled) < 2 or sum(len(row) == width for row in filled) < _COMMON_SHARE * len(filled):
+        return False
+    return _is_typed_anywhere(filled, width)
+
+
 def arrange(rows: Rows, delimiter: str) -> Layout:
     """The layout of a table of which these are the first rows."""
     skip = _titles(rows)
     while skip < len(rows) and not rows[skip]:
         skip += 1
     notes = []
-    if skip and any(rows[:skip]):
-        above = "row" if skip == 1 else f"{skip} rows"
-        notes.append(f"Skipped the first {above} above the header.")
+    above = ("row" if skip == 1 else f"{skip} rows") if any(rows[:skip]) else ""
     body = [row for row in rows[skip:] if row]
     width = _usual_width(body) or (len(body[0]) if body else 0)
     is_header, why = _is_header(body[0], body[1 : _BODY_ROWS + 1]) if body else (False, "")
+    if above:
+        notes.append(f"Skipped the first {above} above the {'header' if is_header else 'data, which has no header'}.")
     notes += [why] if why else []
-    return Layout(delimiter, skip, body[0] if is_header else None, width, notes)
+    return Layout(delimiter, skip, _without_end(body[0], width) if is_header else None, width, notes)
+
+
+def _without_end(row: Sequence[str], width: int) -> Sequence[str]:
+    """The row without the empty fields by which it is wider than the others."""
+    return row[:width] if not any(value.strip() for value in row[width:]) else row
 
 
 def _fit(rows: Rows) -> float:
@@ -111,7 +132,7 @@ def _titles(rows: Rows) -> int:
         return 0
     for index, row in enumerate(rows[: _MAX_TITLES + 1]):
         filled = sum(bool(value.strip()) for value in row)
-        if len(row) == usual and not (filled <= 1 and _is_padded_title(rows, index)):
+        if usual in (len(row), len(_without_end(row, usual))) and not (filled <= 1 and _is_padded_title(rows, index)):
             return index
         if filled > max(1, usual // 3):
             return 0

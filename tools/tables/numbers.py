@@ -8,6 +8,7 @@ from tools.tables.kinds import GAP, literal
 _GAPS = ("gaps", "gaps point", "gaps comma")
 _FRACTIONS = ("point", "exponent", "bare exponent", "comma", "us", "eu", "gaps point", "gaps comma", "infinite")
 _TEXT = "VARCHAR"
+_MANY = 20
 
 
 def proves_points(column: Column) -> bool:
@@ -79,7 +80,9 @@ def _mark_by_points(column: Column, habits: Habits, notes: Notes) -> str:
     if habits.delimiter == ";":
         notes.add("Read 1.234 as 1234 in: {}. If its points are decimal points, divide by 1000.", column.name)
         return ","
-    notes.add("Read 1.234 as a decimal number, not as 1234, in: {}.", column.name)
+    # Between commas, many numbers of which each has three decimals are measurements.
+    if habits.delimiter != "," or column.filled < _MANY or column.has("int"):
+        notes.add("Read 1.234 as a decimal number, not as 1234, in: {}.", column.name)
     return "."
 
 

@@ -18,6 +18,8 @@ _MAX_CHARS = 4 * 1024 * 1024
 _OPEN = "unexpected end of data"
 ONE_COLUMN = "\x1f"
 """A delimiter that no text has: every line is one field."""
+SPACES = " "
+"""Any run of spaces."""
 
 
 @dataclass(slots=True)
@@ -45,6 +47,8 @@ class Reader:
         return self._ahead.popleft() if self._ahead else next(source, None)
 
     def _record(self, line: str, source: Iterator[str]) -> list[str]:
+        if self.delimiter == SPACES:
+            return next(csv.reader([line.strip()], delimiter=" ", skipinitialspace=True), [])
         if '"' not in line:
             bare = line.rstrip("\r\n")
             return bare.split(self.delimiter) if bare else []
