@@ -96,13 +96,14 @@ def result_of(done: events.ToolFinished | None) -> dict[str, Any]:
         "rows": shown,
         "rows_left": max(total - len(shown), 0),
         "columns_left": max(len(columns) - MAX_TABLE_COLUMNS, 0),
+        "notes": [note for note in done.payload.get("notes") or [] if isinstance(note, str)],
         "chart": [path for path in done.payload.get("files") or [] if isinstance(path, str)],
     }
 
 
 def _cell(value: Any) -> dict[str, Any]:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    text = f"{value:,.6g}" if isinstance(value, float) else "" if value is None else str(value)
+    text = f"{value:,.12g}" if isinstance(value, float) else "" if value is None else str(value)
     return {"text": text, "is_number": is_number}
 
 

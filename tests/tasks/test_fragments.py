@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from typing import Any, get_type_hints
 
 import pytest
@@ -136,6 +137,18 @@ def test_a_reloaded_page_shows_the_call_as_a_watched_one_does() -> None:
     assert "Got 1 row" in page.text
     assert "SELECT 1" in page.text
     assert "40 more rows" in page.text
+
+
+def test_people_read_the_notes_of_a_table_and_all_digits() -> None:
+    notes = ["t.csv: Read 1.234 as 1234 in: umsatz.", "<b>"]
+    payload = {"columns": ["n"], "rows": [[1234567.89], [145499352.0]], "row_count": 2, "notes": notes}
+
+    _, html = fragments.row_html(frame(STARTED), frame(replace(FINISHED, payload=payload), 5)) or ("", "")
+
+    assert "Note: t.csv: Read 1.234 as 1234 in: umsatz." in html
+    assert "Note: &lt;b&gt;" in html
+    assert "1,234,567.89" in html
+    assert "145,499,352<" in html
 
 
 def test_a_line_looks_the_same_live_and_reloaded() -> None:
