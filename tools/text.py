@@ -23,6 +23,8 @@ _LEGACY = (
     *("cp932", "euc-jp", "cp949", "koi8-r", "koi8-u", "cp866", "iso8859-2", "iso8859-5", "mac-cyrillic", "mac-roman"),
     *("cp850", "cp437"),
 )
+ODD_BYTES = "deskhand.odd-bytes"
+"""For `errors=`: reads what is not UTF-8 in a text that otherwise is."""
 _WESTERN = 1.4
 _GUESSED_BYTES = 64 * 1024
 _ASCII = frozenset(map(chr, range(128)))
@@ -79,6 +81,20 @@ def detect_encoding(head: bytes) -> str | None:
     lines = [line for line in head.splitlines() if not line.isascii()]
     broken = [line for line in lines if not is_utf8(line)]
     return "utf-8" if len(broken) * 2 < len(lines) else guess_legacy(b"\n".join(lines))
+
+
+def decode(data: bytes) -> str:
+    """The text of these bytes, whatever their encoding; bytes that do not fit it are read as Windows-1252."""
+    return data.decode(detect_encoding(data[:_GUESSED_BYTES]) or "latin-1", errors=ODD_BYTES).removeprefix("\ufeff")
+
+
+def _odd_bytes(problem: UnicodeError) -> tuple[str, int]:
+    if not isinstance(problem, UnicodeDecodeError):
+        raise problem
+    return problem.object[problem.start : problem.end].decode("cp1252", errors="replace"), problem.end
+
+
+codecs.register_error(ODD_BYTES, _odd_bytes)
 
 
 def wide_encoding(head: bytes) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from storage.models import StoredFile
 from storage.services import open_file, safe_inline_type
+from tools.text import decode
 
 MAX_BYTES = 5_000_000
 MAX_CHARS = 60_000
@@ -51,13 +52,7 @@ def preview(stored: StoredFile, *, path: str) -> Preview:
 
 def _text(stored: StoredFile) -> str:
     with open_file(stored) as file:
-        raw = file.read(MAX_BYTES + 1)
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return raw.decode("utf-16", errors="replace")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+        return decode(file.read(MAX_BYTES + 1))
 
 
 def _indented(text: str) -> str:

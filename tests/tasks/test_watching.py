@@ -181,6 +181,14 @@ def test_the_first_rows_of_a_table_and_what_is_missing(run):
     assert shown.note == "The first rows. The download has all of them."
 
 
+def test_a_preview_reads_other_encodings(run):
+    russian = preview(kept(run, "a.csv", "город,сумма\nКазань,10\n".encode("cp1251")), path="a.csv")  # noqa: RUF001
+    mixed = preview(kept(run, "b.txt", "Zoë 北京\nИ\n".encode() + "Müller".encode("cp1252")), path="b.txt")
+
+    assert russian.rows == [["Казань", "10"]]
+    assert mixed.text == "Zoë 北京\nИ\nMüller"
+
+
 def test_a_file_that_is_too_large_is_not_read(run):
     large = StoredFileFactory(team=run.team, size=50_000_000)
 

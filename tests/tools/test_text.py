@@ -45,6 +45,20 @@ def test_the_encoding_of_a_text_is_found(content: bytes, encoding: str | None) -
     assert text.detect_encoding(content) == encoding
 
 
+@pytest.mark.parametrize(
+    ("content", "decoded"),
+    [
+        (b"", ""),
+        ("\ufeffGrüße".encode("utf-16"), "Grüße"),
+        ("\ufeffGrüße".encode(), "Grüße"),
+        ("Zoë\n北京\n".encode() + "Müller\n".encode("latin-1"), "Zoë\n北京\nMüller\n"),
+        ("姓名,城市\n张伟,北京\n王芳,上海\n".encode("gbk"), "姓名,城市\n张伟,北京\n王芳,上海\n"),
+    ],
+)
+def test_a_text_in_any_encoding_is_decoded(content: bytes, decoded: str) -> None:
+    assert text.decode(content) == decoded
+
+
 def test_random_bytes_are_not_text() -> None:
     chance = random.Random(7)  # noqa: S311 - one in a thousand of all runs would draw the mark of an encoding
 

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from tools import workspace
 from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
-from tools.text import detect_encoding
+from tools.text import ODD_BYTES, detect_encoding
 
 _HEAD_BYTES = 64 * 1024
 _MAX_LINE = 4000
@@ -47,7 +47,7 @@ def _lines(file: IO[bytes], encoding: str, first: int, limit: int) -> tuple[list
     file.seek(0)
     result: list[str] = []
     total = 0
-    with io.TextIOWrapper(file, encoding=encoding, errors="replace", newline=None) as text:
+    with io.TextIOWrapper(file, encoding=encoding, errors=ODD_BYTES, newline=None) as text:
         for index in itertools.count(1):
             line = text.readline(_MAX_LINE + 1)
             if not line:

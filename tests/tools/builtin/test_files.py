@@ -70,6 +70,12 @@ def test_any_encoding_is_read(ctx: ToolContext, encoding: str) -> None:
     assert call("read_file", ctx, path="text.txt").content == "Viele Grüße aus Köln\nund Málaga"
 
 
+def test_one_line_in_another_encoding_changes_no_other(ctx: ToolContext) -> None:
+    (ctx.workspace / "a.txt").write_bytes("Zoë\n北京\n".encode() + "Müller\n".encode("latin-1"))
+
+    assert call("read_file", ctx, path="a.txt").content == "Zoë\n北京\nMüller"
+
+
 def test_a_binary_file_is_not_read(ctx: ToolContext) -> None:
     (ctx.workspace / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(2000))
 
