@@ -85,7 +85,7 @@ def _profile(state: AnalysisState, files: Sequence[TableFile]) -> Step:
             state.problems.append(f"{file.file} could not be read: {sentence(result.text)}")
             continue
         table = Table(name=file.table, file=file.file, source=name(file.table), notes=reading.notes(result.text))
-        table.columns = reading.columns(result.text)
+        table.columns = reading.with_units(reading.columns(result.text), table.notes)
         table.rows = max((column.filled for column in table.columns), default=0)
         state.tables.append(table)
     if not state.tables:

@@ -74,7 +74,10 @@ def another(state: AnalysisState, why: str) -> Step:
 def _worth_asking(state: AnalysisState) -> list[Draft]:
     """The sentences of the prompt that ask something of the table; the first one if none does."""
     drafts = [Draft(text=text, decided=dict(state.decided)) for text in sentences(state.question)]
-    clear = [draft for draft in drafts if not _is_open(understand(draft.text, state.table, draft.decided))]
+    found = [(draft, understand(draft.text, state.table, draft.decided)) for draft in drafts]
+    clear = [draft for draft, each in found if not _is_open(each)]
+    refused = [each.why for _, each in found if isinstance(each, Unclear) and _is_open(each)]
+    state.problems += [why for why in refused if clear and why.startswith("The demo model cannot")]
     periods = [draft for draft in clear if _asks(state, draft) is Ask.PERIODS]
     return periods[:1] or clear or drafts[:1]
 

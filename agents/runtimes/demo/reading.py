@@ -11,6 +11,7 @@ from agents.runtimes.demo.profile_queries import BLANK, DIFFERENT
 from agents.runtimes.demo.table_columns import Column, Style, named_tokens
 
 TEXT_TYPES = (".md", ".txt", ".csv", ".tsv", ".json", ".html", ".htm", ".yaml", ".yml", ".xml", ".log", ".eml", ".py")
+CURRENCY_CODES = {"USD": "$", "US$": "$", "EUR": "€", "GBP": "£"}
 MOSTLY = 0.8
 """A text column is one of numbers or dates if so large a share of its values is."""
 
@@ -89,6 +90,22 @@ def with_formats(known: Sequence[Column], text: str) -> list[Column]:
     for row in rows(text):
         at = int(row["nr"])
         found[at] = _as_date(found[at], row) or _as_number(found[at], row) or found[at]
+    return found
+
+
+def with_units(known: Sequence[Column], notes: Sequence[str]) -> list[Column]:
+    """The columns with the currency or percent sign that the notes say was read from their values."""
+    money = " ".join(note for note in notes if "amounts of money" in note)
+    percent = " ".join(note for note in notes if "percentages" in note)
+    found = []
+    for column in known:
+        name = re.escape(column.name)
+        sign = re.search(rf"(?<!\w){name} \(([^)]+)\)", money)
+        if sign:
+            column = column.exactly(unit=CURRENCY_CODES.get(sign.group(1).upper(), sign.group(1)))
+        elif re.search(rf"(?<!\w){name}(?!\w)", percent.rpartition("in:")[2]):
+            column = column.exactly(unit="%")
+        found.append(column)
     return found
 
 

@@ -217,6 +217,8 @@ class Request:
     count: int = 1
     grain: str = ""
     """TREND and PERIODS: the span that the question names."""
+    is_relative: bool = False
+    """GROWTH: in percent."""
     of_rows: bool = False
     """EXTREME and TOP: single rows are looked for, not groups."""
     taken: list[str] = field(default_factory=list)

@@ -20,7 +20,7 @@ MOST_NUMBERS = 12
 """A column with more numbers than this is grouped by quartiles."""
 NUMBER_TYPES = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL|REAL)")
 WHOLE_TYPES = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
-CODES = set_of("id nr no number key uuid guid code identifier obs zip zipcode plz postcode")
+CODES = set_of("id nr no number nummer key uuid guid code identifier obs zip zipcode plz postcode")
 """Last words of names whose numbers only tell rows apart."""
 POSITIONS = set_of("lat latitude lon lng longitude breitengrad langengrad")
 YES = ("true", "yes", "y", "1", "ja", "oui", "si", "sí")
@@ -165,7 +165,7 @@ class Column:
     @property
     def names_a_code(self) -> bool:
         """Whether the name says that its numbers only tell rows apart."""
-        tokens = name_tokens(self.name)
+        tokens = list(self.tokens) or name_tokens(self.name)
         return bool(tokens) and (tokens[-1] in CODES or tokens in (["index"], ["row"], ["no"]))
 
     def _names_rows(self) -> bool:
@@ -187,15 +187,24 @@ def named_tokens(column: Column) -> Column:
     """The column with the words of its name, compounds parted."""
     found: list[str] = []
     for token in name_tokens(column.name):
-        pieces = compound(token)
+        pieces = _code_of(token) or compound(token)
         found.extend(pieces or (token,))
     return replace(column, tokens=tuple(found))
+
+
+def _code_of(token: str) -> tuple[str, ...]:
+    """`bestellnr` and `customerid` in their parts."""
+    for tail in ("nummer", "nr", "id"):
+        head = token.removesuffix(tail)
+        if head != token and len(head) >= 4 and (tail != "id" or concepts(head)):
+            return head, tail
+    return ()
 
 
 def telling_tokens(column: Column) -> list[str]:
     """The words of the name without units and fillers; all of them if there are no others."""
     tokens = column.tokens or tuple(name_tokens(column.name))
-    return [token for token in tokens if token not in UNITS] or list(tokens)
+    return [token for token in tokens if token not in UNITS and token not in CODES] or list(tokens)
 
 
 def measures(columns: Iterable[Column]) -> list[Column]:

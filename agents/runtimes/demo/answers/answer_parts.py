@@ -190,10 +190,24 @@ def caveats(source: Table, request: Request, *, counted: int | None = None, rows
         if column is not None and column.odd:
             kind = "dates" if column.is_date else "numbers"
             lines.append(f"{column.odd:,} values of {code(column.name)} are no {kind} and were left out.")
+    if request.by is not None and not request.by.column.expression:
+        lines += _without_group(source, request.by.column)
     if request.unused:
         words = listed([f"“{word}”" for word in request.unused])
         lines.append(f"Nothing in the table stands for {words}, so the answer does not take account of that.")
     lines += request.taken
+    return lines
+
+
+def _without_group(source: Table, column: Column) -> list[str]:
+    """Rows that are in none of the groups."""
+    lines = []
+    if column.marked_missing:
+        lines.append(
+            f"{column.marked_missing:,} rows say N/A or the like in {code(column.name)}, which counts as missing."
+        )
+    if (missing := source.asked_rows - column.filled - column.marked_missing) > 0:
+        lines.append(f"{missing:,} rows have no {code(column.name)} and are in no group.")
     return lines
 
 

@@ -125,7 +125,11 @@ def _relative(high: float, low: float) -> str:
     """How far the higher figure lies above the lower one, where that can be said."""
     if low <= 0:
         return ""
-    return f", {(high - low) / low:.1%}" if high < 4 * low else f", {high / low:,.3g} times as much"
+    return (
+        f", {(high - low) / low:.1%}"
+        if high < 4 * low
+        else f", {high / low:,.{0 if high > 10 * low else 1}f} times as much"
+    )
 
 
 def _rows(measure: Measure, row: GroupRow) -> str:

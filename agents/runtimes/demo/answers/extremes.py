@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 
 from agents.runtimes.demo import expressions as sql
 from agents.runtimes.demo import reading
@@ -23,7 +24,7 @@ from agents.runtimes.demo.answers.answer_parts import (
     value_of,
 )
 from agents.runtimes.demo.replay import Reply, ScriptedTurn
-from agents.runtimes.demo.request import Aggregate, Grouping, Measure, Request
+from agents.runtimes.demo.request import Aggregate, Filter, Grouping, Measure, Request
 from agents.runtimes.demo.steps import Answer, NoAnswer, ask_table
 from agents.runtimes.demo.table_columns import Column
 from agents.runtimes.demo.wording import (
@@ -57,6 +58,9 @@ def _of_groups(state: AnalysisState, request: Request, by: Grouping) -> Answer:
     moment = other_months(by)
     if moment is not None:
         queries.append(grouped(state.table, request, moment, limit=3))
+    latest = _latest(state, request, by)
+    if latest is not None:
+        queries.append(grouped(state.table, latest, by, limit=3))
     results = yield from ask_table(state, 3, "Comparing groups", said, *queries)
     rows = group_rows(results[0].text, by)
     if not rows:
@@ -70,6 +74,9 @@ def _of_groups(state: AnalysisState, request: Request, by: Grouping) -> Answer:
         sentences.append(
             f"{start} with the {_lead(request, single)} is {shown(single[0].value)}: {value_of(measure, single[0])}."
         )
+    if latest is not None and (last := group_rows(results[-1].text, by)):
+        when = latest.filters[-1].values[0]
+        sentences.append(f"In the last year, {when}, it is {shown(last[0].value)}: {value_of(measure, last[0])}.")
     if request.also_by is not None:
         sentences.append((yield from _of_winner(state, request, by, results[0].text, request.also_by)))
     title = _plain_headline(request, by, rows)
@@ -85,6 +92,23 @@ def _of_groups(state: AnalysisState, request: Request, by: Grouping) -> Answer:
             state.table, request, counted=sum(row.filled for row in rows), rows=sum(row.rows for row in rows)
         ),
     )
+
+
+def _latest(state: AnalysisState, request: Request, by: Grouping) -> Request | None:
+    """The same question of the last year alone, where each group has one row a year and an average is taken."""
+    time = state.table.time()
+    if time is None or by.is_time or by.grain or time == by.column or request.measure.is_given:
+        return None
+    years = time.distinct if time.is_year else time.years
+    is_panel = 0.8 * state.table.asked_rows <= years * by.column.distinct <= 1.25 * state.table.asked_rows
+    if (
+        request.measure.aggregate is not Aggregate.MEAN
+        or not is_panel
+        or any(f.column == time for f in request.filters)
+    ):
+        return None
+    last = f"{float(time.high):.0f}" if time.is_year else time.high[:4]
+    return replace(request, filters=[*request.filters, Filter(time, "=", (last,), "" if time.is_year else "year")])
 
 
 def other_months(by: Grouping) -> Grouping | None:

@@ -49,6 +49,7 @@ def answer(state: AnalysisState, request: Request) -> Answer:
         )
     kept = request.where(f"{by.expression()} IS NOT NULL", f"{request.by.expression()} IS NOT NULL")
     direction = "ASC" if request.is_low else "DESC"
+    order = "relative" if request.is_relative else "change"
     query = (
         f"WITH _all AS (SELECT {request.by.expression()} AS value, {by.expression()} AS moment, "
         f"{measure.expression()} AS figure "
@@ -56,7 +57,7 @@ def answer(state: AnalysisState, request: Request) -> Answer:
         "_ends AS (SELECT value, min(moment) AS first_at, max(moment) AS last_at, arg_min(figure, moment) AS first, "
         "arg_max(figure, moment) AS last FROM _all WHERE figure IS NOT NULL GROUP BY 1)\n"
         "SELECT *, last - first AS change, (last - first) / nullif(abs(first), 0) AS relative FROM _ends\n"
-        f"WHERE first_at < last_at ORDER BY change {direction}, value LIMIT 200"
+        f"WHERE first_at < last_at ORDER BY {order} {direction}, value LIMIT 200"
     )
     said = f"Comparing the first and the last {plain(by.label)} of each group."
     (result,) = yield from ask_table(state, 3, "Comparing the ends", said, query)
@@ -72,9 +73,8 @@ def _growth_finding(
     measure = request.measure
     best = rows[0]
     pick = min if request.is_low else max
-    relative = pick(
-        (row for row in rows if row["relative"]), key=lambda row: reading.number(row["relative"]), default=None
-    )
+    other = "change" if request.is_relative else "relative"
+    swapped = pick((row for row in rows if row[other]), key=lambda row: reading.number(row[other]), default=None)
     verb = "fell" if request.is_low else "grew"
     sentences = [
         f"The {label(by.label, by.column)} that {verb} most in {what(measure)} is "
@@ -83,8 +83,9 @@ def _growth_finding(
         f"{figure(reading.number(best['last']), request.measure)} ({shown(time.shown(best['last_at']))}), "
         f"{_change(best, measure)}."
     ]
-    if relative is not None and relative["value"] != best["value"]:
-        sentences.append(f"In percent it is {shown(by.shown(relative['value']))}: {_change(relative, measure)}.")
+    if swapped is not None and swapped["value"] != best["value"]:
+        start = "In absolute terms" if request.is_relative else "In percent"
+        sentences.append(f"{start} it is {shown(by.shown(swapped['value']))}: {_change(swapped, measure)}.")
     title = without_markdown(f"{verb.capitalize()} most: {plain(by.shown(best['value']))}, {_change(best, measure)}")
     name = label(by.label, by.column)
     cells = [

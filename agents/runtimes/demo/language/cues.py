@@ -76,6 +76,7 @@ OFTEN = re.compile(
 SHARE = re.compile(
     r"\b(?:share|percent|percentage|proportion|fraction|what part|anteil\w*|prozent\w*|prozentsatz|quote)\b"
 )
+EXISTS = re.compile(r"\b(?:are there|do we have|exist|occur|gibt es|kommen vor|vorhanden)\b")
 DISTINCT = re.compile(
     r"\b(?:how many (?:different|distinct|unique|kinds? of|types? of|sorts? of)|"
     r"(?:number|count) of (?:different|distinct|unique)|wie ?viele (?:verschiedene|unterschiedliche|arten|sorten)|"
@@ -127,7 +128,7 @@ UNSUPPORTED = (
     (
         re.compile(
             r"\b(?:should (?:we|i|they)|(?:do|would) you recommend|recommendations?|advice|what to do|"
-            r"sollten? (?:wir|ich)|empfehl\w*|ratschlag\w*)\b"
+            r"soll(?:te|ten|en)? (?:wir|ich|man)|empfehl\w*|ratschlag\w*)\b"
         ),
         "give advice",
     ),

@@ -12,7 +12,7 @@ CAMEL = re.compile(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])|(?<=[A-Z])(?=[A-Z][a-z]{2
 LETTERS_DIGITS = re.compile(r"(?<=[^\W\d_]{3})(?=\d)")
 ENDINGS = (
     "iest", "ness", "innen", "sten", "ing", "ies", "ied", "est", "ste", "ern", "ers", "end", "ed", "es", "en", "er",
-    "em", "ly", "s", "e", "n",
+    "em", "ly", "te", "ten", "t", "s", "e", "n",
 )  # fmt: skip
 IRREGULAR = {
     "men": "man", "women": "woman", "people": "person", "children": "child", "mice": "mouse", "feet": "foot",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from agents.runtimes.demo.language import cues
@@ -22,6 +23,9 @@ from agents.runtimes.demo.understanding.refusals import cannot, nothing
 from agents.runtimes.demo.understanding.restrictions import take_numbers, take_times, take_values
 
 MOST = frozenset({"most", "fewest", "meiste", "meisten", "wenigsten"})
+RELATIVE = re.compile(
+    r"\b(?:fastest|quickest|slowest|percent\w*|relative\w*|rate|prozent\w*|schnellste\w*|langsamste\w*)\b"
+)
 FALLS = (
     "decreas", "declin", "fell", "fall", "drop", "lost", "abnahm", "abgenommen", "ruckgang", "gesunken", "gefallen",
     "verloren",
@@ -133,6 +137,7 @@ def growth(reader: Reader, decided: Decided) -> Understood:
         by=by or rest_target(reader, measure),
         filters=filters + take_values(reader),
         is_low=falls == (sought is None or sought.is_high),
+        is_relative=reader.sentence.has(RELATIVE),
     )
 
 

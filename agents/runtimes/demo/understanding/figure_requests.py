@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agents.runtimes.demo.language import cues
 from agents.runtimes.demo.request import Aggregate, Ask, Measure, Request, Unclear, Understood
+from agents.runtimes.demo.table_columns import Kind
 from agents.runtimes.demo.understanding import measures
 from agents.runtimes.demo.understanding.groupings import (
     by_group,
@@ -22,7 +23,10 @@ def figure(reader: Reader, decided: Decided) -> Understood:
     measure = _measure_of_figure(reader, decided)
     if isinstance(measure, Unclear):
         return measure
-    filters += [*take_values(reader, besides=measure.column if measure.value else None), *take_flags(reader)]
+    filters += [
+        *take_values(reader, besides=measure.column if measure.value else None),
+        *take_flags(reader, anywhere=measure.aggregate is Aggregate.ROWS),
+    ]
     also_by = None
     if by is None or measure.column is None:
         also_by = rest_target(reader, measure, has_spans=False)
@@ -35,7 +39,7 @@ def figure(reader: Reader, decided: Decided) -> Understood:
 
 def _measure_of_figure(reader: Reader, decided: Decided) -> Measure | Unclear:
     sentence = reader.sentence
-    if sentence.has(cues.DISTINCT):
+    if sentence.has(cues.DISTINCT) or (sentence.has(cues.WHICH) and sentence.has(cues.EXISTS)):
         return measures.take_counted(reader) or cannot(
             reader.table, "I cannot tell the different values of what to count."
         )
@@ -67,6 +71,8 @@ def _counted(measure: Measure) -> Measure:
 
 def _share(reader: Reader, decided: Decided) -> Measure | Unclear | None:
     """Of a flag or of a value; a number that is a share by itself is averaged."""
+    if any(column.kind is Kind.FLAG for mention in reader.free() for column in mention.columns):
+        return measures.take_measure(reader, decided)
     if value := measures.take_value(reader, Aggregate.SHARE):
         return value
     return measures.take_measure(reader, decided)

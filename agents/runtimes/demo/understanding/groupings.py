@@ -40,7 +40,8 @@ def group_after(reader: Reader, end: int) -> Grouping | None:
     grain = reader.grain_after(end)
     mention = reader.after(end, lambda each: reader.grouping_of(each) is not None and not is_measure_only(each))
     if grain and (mention is None or mention.start >= grain.at):
-        by = reader.grouping_of(mention) if mention and mention.start == grain.at else reader.time_grouping(grain.grain)
+        named = mention if mention and mention.start == grain.at and _is_surely(mention) else None
+        by = reader.grouping_of(named) if named else reader.time_grouping(grain.grain)
         if by is not None:
             reader.used.add(grain.at)
             if mention and mention.start == grain.at:
@@ -50,6 +51,11 @@ def group_after(reader: Reader, end: int) -> Grouping | None:
         return None
     reader.use(mention)
     return reader.grouping_of(mention)
+
+
+def _is_surely(mention: Mention) -> bool:
+    """Whether a word such as "day" names the column rather than a span of time."""
+    return mention.fit >= 0.97 or any(column.is_time or column.is_part_of_year for column in mention.columns)
 
 
 def is_measure_only(mention: Mention) -> bool:

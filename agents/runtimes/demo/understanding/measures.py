@@ -17,6 +17,7 @@ ADDITIVE = set_of(
     "refund vote order bill strike affair"
 )
 """Meanings of amounts that add up over rows; of others (prices, ages, rates) the average is taken."""
+MONEY = frozenset({"revenue", "profit"})
 RATES = set_of("rate share percent pct per avg mean average ratio index price score level quote durchschnitt")
 MOST_CHOICES = 6
 Decided = Mapping[str, Column]
@@ -119,6 +120,13 @@ def take_counted(reader: Reader) -> Measure | None:
                 reader.use(mention)
                 return Measure(Aggregate.DISTINCT, column)
     return None
+
+
+def usual_measure(reader: Reader) -> Measure | None:
+    """The first amount that adds up, such as revenue, for a comparison that names no column and no other word."""
+    sums = [column for column in measurable(reader.columns) if default_aggregate(column) is Aggregate.SUM]
+    sums.sort(key=lambda column: not any(concepts(word) & MONEY for word in column.tokens))
+    return of_column(reader, sums[0]) if sums and not reader.unused() else None
 
 
 def is_event(mention: Mention) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from agents.runtimes.demo.language import cues
 from agents.runtimes.demo.language.concepts import HEADS, UNITS, compound, concepts
 from agents.runtimes.demo.language.tokens import Token, likeness, name_tokens, tokens
 from agents.runtimes.demo.language.word_lists import COMMON, set_of
@@ -251,6 +252,8 @@ def _matches(words: Words, at: int, own: Sequence[str]) -> list[tuple[str, float
 @lru_cache(maxsize=4096)
 def _pieces(word: str) -> tuple[str, ...]:
     """The telling parts of a compound: `kupferpreis` is kupfer and preis, `mordrate` only mord."""
+    if any(pattern.fullmatch(word) for _, pattern in cues.GRAINS):
+        return ()
     return tuple(piece for piece in compound(word) if piece not in HEADS and piece not in GENERIC_ENDS)
 
 

@@ -156,7 +156,8 @@ def _by_names(reader: Reader) -> Ask | None:
             else Ask.DISTRIBUTION
         )
     if reader.mentions and not reader.sentence.has(cues.OVERVIEW):
-        return Ask.FIGURE
+        is_open = reader.sentence.has(cues.WHICH) and not reader.sentence.has(cues.EXISTS)
+        return None if is_open and not reader.mentions[0].values else Ask.FIGURE
     return Ask.OVERVIEW if reader.sentence.has(cues.OVERVIEW) else None
 
 

@@ -12,7 +12,7 @@ from agents.runtimes.demo.language.sentence import Adjective, Sentence
 from agents.runtimes.demo.language.tokens import likeness
 from agents.runtimes.demo.request import CYCLES, Grouping
 from agents.runtimes.demo.table import Table
-from agents.runtimes.demo.table_columns import Column, Kind
+from agents.runtimes.demo.table_columns import CODES, Column, Kind, telling_tokens
 from agents.runtimes.demo.understanding.mentions import FILLERS, Mention, mentions
 
 NEAR = 4
@@ -136,7 +136,8 @@ class Reader:
         word = self.sentence.words[at]
         if word in word_lists.ENTITIES or any(each.at == at and each.grain == self.row_grain for each in self.grains):
             return True
-        for known in self.table.words:
+        coded = [word for column in self.columns if self._is_row_code(column) for word in telling_tokens(column)]
+        for known in [*self.table.words, *coded]:
             if len(known) > 2 and (likeness(word, known) >= 0.75 or concepts(word) & concepts(known)):
                 return True
         return False
@@ -165,10 +166,15 @@ class Reader:
 
     def _mentions(self) -> list[Mention]:
         blocked = _places(self.sentence.spans(cues.TIME_PHRASE))
-        found = mentions(self.sentence.tokens, self.columns, blocked, self._cue_places())
+        columns = [column for column in self.columns if not self._is_row_code(column)]
+        found = mentions(self.sentence.tokens, columns, blocked, self._cue_places())
         if not any(each.columns for each in found):
-            found = mentions(self.sentence.tokens, self.columns, blocked)
+            found = mentions(self.sentence.tokens, columns, blocked)
         return found
+
+    def _is_row_code(self, column: Column) -> bool:
+        """Whether the column only numbers the rows, unless the question names it as a number: order id."""
+        return column.kind is Kind.KEY and column.names_a_code and not CODES & set(self.sentence.words)
 
     def _cue_places(self) -> set[int]:
         patterns = [

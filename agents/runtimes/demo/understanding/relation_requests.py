@@ -38,8 +38,8 @@ def compare(reader: Reader, decided: Decided) -> Understood:
     if by is None:
         return _compare_columns(reader, measure, filters)
     if measure is None and not reader.sentence.has(cues.COUNT):
-        measure = measures.only_measure(reader)
         able = measurable(reader.columns)
+        measure = measures.only_measure(reader) or measures.usual_measure(reader)
         if (
             measure is None
             and able

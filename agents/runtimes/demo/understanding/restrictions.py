@@ -14,8 +14,8 @@ MODAL = frozenset({"may", "march", "mar", "sun", "dec", "mai"})
 """Names of months that are other words, too, when they are written small."""
 
 
-def take_flags(reader: Reader) -> list[Filter]:
-    """Columns of yes and no behind a word such as "in" or "with": the rows where it is yes."""
+def take_flags(reader: Reader, *, anywhere: bool = False) -> list[Filter]:
+    """Columns of yes and no behind a word such as "in" or "with", or `anywhere`: the rows where it is yes."""
     found = []
     for mention in reader.free():
         flags = [column for column in mention.columns if column.kind is Kind.FLAG]
@@ -23,7 +23,7 @@ def take_flags(reader: Reader) -> list[Filter]:
         while before >= 0 and reader.sentence.words[before] in ("the", "a", "an", "den", "dem", "der", "die", "das"):
             before -= 1
         word = reader.sentence.words[before] if before >= 0 else ""
-        if flags and word in word_lists.RESTRICTING:
+        if flags and (anywhere or word in word_lists.RESTRICTING):
             reader.use(mention)
             is_not = word in ("without", "excluding", "except", "ohne", "ausser")
             found.append(Filter(flags[0], "!=" if is_not else "=", (flags[0].yes,)))
@@ -60,7 +60,7 @@ def _take_years(reader: Reader, time: Column) -> list[Filter]:
         reader.used |= {at, at + 1} if decade is None else {at}
         begin = int(words[at].rstrip("s"))
         return [Filter(time, "between", (str(begin), str(begin + 9)), grain)]
-    reader.used |= set(years)
+    reader.used |= set(years) | {word.at for word in reader.grains if word.at + 1 in years}
     if len(years) >= 2 and any(
         word in ("between", "from", "zwischen", "von") for word in words[max(0, first - 2) : first]
     ):
