@@ -12,7 +12,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError
 
 from accounts import strict_json
-from accounts.errors import Unavailable
+from accounts.errors import DISK_FULL, Unavailable, is_disk_full
 from tools import arguments as checks
 from tools.errors import CallAbandoned, OutcomeUnknown, ToolFailed, TryAgain
 from tools.registry import Effect, ToolContext, ToolRefused, ToolResult, ToolSpec
@@ -20,8 +20,6 @@ from tools.text import clean, clean_json, shorten
 
 logger = logging.getLogger(__name__)
 
-AWAY = (Unavailable, OperationalError, InterfaceError)
-"""The object store or Postgres does not answer. What failed like this may simply be done again."""
 _MAX_DATA_CHARS = 64_000
 _MAX_SUMMARY = 200
 
@@ -57,7 +55,7 @@ def run_tool(spec: ToolSpec, ctx: ToolContext, arguments: Mapping[str, Any]) -> 
     except (OutcomeUnknown, CallAbandoned):
         raise
     except Exception as error:
-        if isinstance(error, AWAY) and not has_begun:
+        if is_away(error) and not has_begun:
             raise TryAgain(f"{spec.title} waits: {_why(error)}") from error
         logger.exception("Tool %s failed in run %s", spec.name, ctx.run_id)
         if has_begun:
@@ -75,8 +73,15 @@ def run_tool(spec: ToolSpec, ctx: ToolContext, arguments: Mapping[str, Any]) -> 
     return _presentable(spec, result)
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether the object store or Postgres did not answer, or the disk is full: it may simply be done again."""
+    return isinstance(error, Unavailable | OperationalError | InterfaceError) or is_disk_full(error)
+
+
 def _why(error: Exception) -> str:
-    return error.detail if isinstance(error, Unavailable) else "the database does not answer."
+    if isinstance(error, Unavailable):
+        return error.detail
+    return DISK_FULL if is_disk_full(error) else "the database does not answer."
 
 
 def _error(content: str, summary: str) -> ToolResult:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from accounts.errors import DISK_FULL, Unavailable, is_disk_full
 from accounts.hidden_characters import has_hidden
 from tools.errors import ToolFailed
 
@@ -82,7 +83,9 @@ def write(root: Path, name: str, content: bytes) -> str:
     _require_room(root, clean_name, len(content))
     try:
         folder = _open_folder(root, clean_name, make=True)
-    except OSError:
+    except OSError as problem:
+        if is_disk_full(problem):
+            raise Unavailable(DISK_FULL) from problem
         raise ToolFailed(f"There is a file in the way of the folder of '{clean_name}'.") from None
     part = f"{HIDDEN}part-{secrets.token_hex(8)}"
     try:
@@ -92,6 +95,8 @@ def write(root: Path, name: str, content: bytes) -> str:
         os.replace(part, Path(clean_name).name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError as problem:
         _remove_quietly(part, folder)
+        if is_disk_full(problem):
+            raise Unavailable(DISK_FULL) from problem
         raise ToolFailed(f"'{clean_name}' cannot be written: {problem.strerror}.") from None
     finally:
         os.close(folder)

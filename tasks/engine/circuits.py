@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 OPEN_AFTER = 5
 """Failed calls in a row, of any runs and workers."""
 FRESH_S = 1.0
-FIRST_PROBE_S, LONGEST_GAP_S, LONGEST_GAP_BILLED_S = 5.0, 30.0, 120.0
+FIRST_PROBE_S, LONGEST_GAP_S, LONGEST_GAP_BILLED_S = 5.0, 30.0, 60.0
 """Between two probes: each time twice as long, up to this. Longer where the provider may bill the failed call."""
 PROBE_S = 30.0
 """A probe that has no answer by then keeps the next run from probing no longer."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import connections
 
-from accounts.errors import NotFound
+from accounts.errors import DISK_FULL, NotFound, is_disk_full
 from agents.services.memories import AgentMemory
 from tasks import events
 from tasks.engine.claimed_run import ClaimedRun
@@ -26,7 +26,7 @@ from tasks.engine.workspace import Saved, Workspace, WorkspaceFull
 from tasks.models import ErrorCode, WaitKind
 from tools.errors import CallAbandoned, OutcomeUnknown, TryAgain
 from tools.registry import Effect, ToolContext, ToolResult, ToolSpec
-from tools.runner import AWAY, run_tool
+from tools.runner import is_away, run_tool
 
 log = logging.getLogger(__name__)
 
@@ -120,10 +120,12 @@ class ToolExecutor:
             await self._patiently(self.workspace.stage_files, give_up_after_s=PATIENCE_S)
         except NotFound as error:
             await self._run.fail(ErrorCode.TOOL_ERROR, f"A file of this run is gone. {error.detail}")
-        except AWAY as error:
+        except Exception as error:
+            if not is_away(error):
+                raise
             rests = await self._run.timer_waits()
             if not rests:
-                self._run.tell(events.Error(code="files_away", detail=str(error), will_retry=True))
+                self._run.tell(events.Error(code="files_away", detail=_words(error), will_retry=True))
             await self._run.wait(kind=WaitKind.TIMER, start_at=self._run.now() + backoff(rests))
 
     @asynccontextmanager
@@ -269,7 +271,7 @@ class ToolExecutor:
 
     async def _say_files_are_away(self, error: Exception) -> None:
         """So that whoever watches knows what the run waits for."""
-        self._run.tell(events.Error(code="files_away", detail=str(error), will_retry=True))
+        self._run.tell(events.Error(code="files_away", detail=_words(error), will_retry=True))
         await self._run.flush()
 
     async def _patiently(
@@ -284,8 +286,8 @@ class ToolExecutor:
         while True:
             try:
                 return await self._on(self._ports.files, work)
-            except AWAY as error:
-                if time.monotonic() + delay > end:
+            except Exception as error:
+                if not is_away(error) or time.monotonic() + delay > end:
                     raise
                 log.warning("files of run %s, again in %.1f s: %s", self._run.id, delay, error)
                 if on_first_failure and not has_failed:
@@ -319,6 +321,11 @@ class _Reporter:
 
     def log(self, *, text: str) -> None:
         self._report(events.Log(text=text[:2000]))
+
+
+def _words(error: Exception) -> str:
+    """What is away, for people: an error of the operating system names paths of the server."""
+    return DISK_FULL if is_disk_full(error) else str(error)
 
 
 def _with_own_connection(work: Callable[[], Any]) -> Any:

@@ -22,7 +22,9 @@ from tests.chaos.storm import storm
 from tests.faults.installation import ROOT
 
 RUNS_A_SECOND, FAULTS_A_SECOND = 2, 0.2
-POWER_CUT_EVERY_S = POISON_EVERY_S = 300
+POWER_CUT_EVERY_S = POISON_EVERY_S = FULL_DISK_EVERY_S = 300
+OUTAGE = 0.5
+"""The model is away for this part of the storm."""
 
 
 def main() -> int:
@@ -34,6 +36,8 @@ def main() -> int:
         faults=int(os.environ.get("FAULTS") or FAULTS_A_SECOND * seconds),
         power_cuts=round(seconds / POWER_CUT_EVERY_S),
         poison=round(seconds / POISON_EVERY_S),
+        outage_s=OUTAGE * seconds,
+        full_disks=max(1, round(seconds / FULL_DISK_EVERY_S)),
     )
     print(f"SEED={plan.seed}", flush=True)
     found = storm(plan, lambda line: print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True))

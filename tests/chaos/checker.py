@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,10 @@ from tests.chaos.receiver import Effect
 
 Check = Callable[["Checker"], Iterator[str]]
 ASTRAY = timedelta(minutes=2)
+NOTICED_S = 5.0
+"""After so long every worker knows of an outage."""
+FREE_CALLS, PROBE_EVERY_S = 100, 3.0
+"""Calls that may be made in it: some that were on their way, and probes."""
 NOT_BILLED = ("model_rate_limit", "model_overloaded", "model_connection")
 """Errors after which nothing was done for us, so that the books need no row."""
 STORED = """
@@ -85,6 +89,39 @@ class Checker:
             known = [(when, is_dead) for when, one, is_dead in self.history.deaths if one == pid and when <= at]
             when, is_dead = max(known, default=(0.0, False))
             found += [at - when] if is_dead else []
+        return sorted(found)
+
+    # ---- G19
+
+    def outage(self) -> Iterator[str]:
+        """No run failed because the model was away, and while it was away they did not all call it."""
+        for run, row in self.runs.items():
+            if row["status"] == "failed" and row["error_code"] in ("model_error", "timeout"):
+                yield f"{run} ({row['title']}) did not wait: {row['error_code']} {row['error_detail']}"
+        for began, ended in self.history.outages:
+            most = FREE_CALLS + (ended - began) / PROBE_EVERY_S
+            calls = self._calls_between(began + NOTICED_S, ended)
+            if calls > most:
+                yield f"{calls} calls in an outage of {ended - began:.0f} s, {most:.0f} were enough"
+
+    def calls_in_outage(self) -> int:
+        return sum(self._calls_between(began + NOTICED_S, ended) for began, ended in self.history.outages)
+
+    def _calls_between(self, began: float, ended: float) -> int:
+        told = (event for events in self.events.values() for event in events)
+        return sum(1 for e in told if e["type"] == "model.started" and began <= e["at"].timestamp() <= ended)
+
+    def model_waits(self) -> list[float]:
+        """From the first time that a run began to wait for the model until it went on with an answer."""
+        found = []
+        for told in self.events.values():
+            since: datetime | None = None
+            for event in told:
+                if event["type"] == "run.waiting" and event["data"]["kind"] == "model":
+                    since = since or event["at"]
+                elif event["type"] in ("model.finished", "run.finished") and since:
+                    found.append((event["at"] - since).total_seconds())
+                    since = None
         return sorted(found)
 
     # ---- G10
@@ -172,6 +209,16 @@ class Checker:
 
     def doubled_answers(self) -> Iterator[str]:
         yield from (f"request {one} took {n} answers" for one, n in self.history.answers.items() if n > 1)
+
+    def needless_questions(self) -> Iterator[str]:
+        """People are asked whether a call happened only if it may have."""
+        query = """
+            SELECT q.run_id, s.index FROM tasks_humanrequest q
+            JOIN tasks_step s ON s.run_id = q.run_id AND s.index = q.step_index
+            WHERE q.kind = 'unknown_effect' AND s.effect_at IS NULL
+        """
+        for row in self.desk.rows(query):
+            yield f"{row['run_id']} asks about step {row['index']}, which touched nothing"
 
     # ---- G8
 
@@ -309,6 +356,7 @@ def _kind(row: dict[str, Any]) -> str:
 CHECKS: dict[str, Check] = {
     "lost": Checker.lost,
     "poison not stopped": Checker.poison,
+    "failed by the outage": Checker.outage,
     "doubled runs": Checker.doubled_runs,
     "doubled starts": Checker.doubled_starts,
     "times wrong": Checker.wrong_times,
@@ -316,6 +364,7 @@ CHECKS: dict[str, Check] = {
     "doubled effects": Checker.doubled_effects,
     "effects lost": Checker.lost_effects,
     "doubled answers": Checker.doubled_answers,
+    "needless questions": Checker.needless_questions,
     "after cancel": Checker.effects_after_cancel,
     "events missing": Checker.missing_events,
     "views wrong": Checker.missing_views,

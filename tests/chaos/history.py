@@ -66,6 +66,8 @@ class History:
     """When which worker was killed, or paused for so long that it counts as dead; with False, when it went on."""
     overspend: dict[str, Decimal] = field(default_factory=dict)
     """By the budget: the most that it was over its limit at any moment, reservations included."""
+    outages: list[tuple[float, float]] = field(default_factory=list)
+    """When the model was away, from and until."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note_deaths(self, pids: Iterable[int], *, is_dead: bool = True) -> None:

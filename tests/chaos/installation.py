@@ -10,7 +10,7 @@ import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import redis
 from psycopg.rows import dict_row
 
 from tests.chaos.receiver import Receiver
+from tests.faults.disk import no_room
 from tests.faults.installation import ROOT, Installation
 from tests.standins.between import Between
 
@@ -110,6 +111,10 @@ class Desk(Installation):
         command = [sys.executable, "-m", "celery", "-A", "config", "beat", "-l", "WARNING", "--pidfile="]
         environment = {"DESKHAND_VAR": str(self.home), "PATH": os.environ["PATH"]}
         return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+
+    def no_room(self) -> AbstractContextManager[None]:
+        """Its disk is full meanwhile."""
+        return no_room(self.home.parent, self.processes)
 
     def end_connections(self) -> bool:
         self.admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'deskhand'")

@@ -24,6 +24,7 @@ PAUSES_S = {"web": 3.0, "beat": 5.0, "valkey": 4.0, "postgres": 5.0, "s3": 4.0}
 STORE_S = 5.0
 SPENT_S = 4.0
 FULL_S = 4.0
+FULL_DISK_S = 6.0
 DOUBLE_S = 12.0
 BURST, BURST_S = 50, 0.6
 """So many runs are started at once, and at some moment of so many seconds the web process is killed."""
@@ -46,7 +47,9 @@ DECK = (
 
 @dataclass(frozen=True)
 class Fault:
-    """One line of the plan; `pick`, from 0 to 1, decides what the plan cannot know yet, such as which worker."""
+    """One line of the plan; `pick`, from 0 to 1, decides what the plan cannot know yet, such as which worker. Of an
+    outage it is how long it lasts, in seconds.
+    """
 
     at_s: float
     kind: str
@@ -72,6 +75,11 @@ def _dealt(plan: Plan, chance: random.Random) -> Iterator[Fault]:
         yield Fault(plan.duration_s * (n + chance.random()) / (plan.faults + 1), *deck.pop(), chance.random())
     for n in range(plan.power_cuts):
         yield Fault(plan.duration_s * (n + chance.random()) / plan.power_cuts, "cut", "the power", chance.random())
+    for n in range(plan.full_disks):
+        yield Fault(plan.duration_s * (n + chance.random()) / plan.full_disks, "fill", "the disk", chance.random())
+    if plan.outage_s:  # not at the very beginning, and over well before the end
+        latest = max(0.0, 0.9 * plan.duration_s - plan.outage_s)
+        yield Fault(0.1 * plan.duration_s + chance.random() * 0.5 * latest, "outage", "of the model", plan.outage_s)
     for n in range(plan.poison):  # early enough that its last death is not after the storm
         yield Fault(0.6 * plan.duration_s * (n + chance.random()) / plan.poison, "poison", "run", chance.random())
 
@@ -122,7 +130,9 @@ class Nemesis:
             case "flush":
                 return self._desk.valkey().flushall()
             case "fill":
-                return self._fill_valkey()
+                return self._fill_valkey() if fault.what == "valkey" else self._fill_disk()
+            case "outage":
+                return self._begin_outage(fault.pick)
             case "double":
                 return self._double_beat()
             case "end connections":
@@ -193,6 +203,17 @@ class Nemesis:
         """It refuses every write, for some seconds. One that is started anew meanwhile has room again."""
         self._desk.limit_valkey(1)
         threading.Timer(FULL_S, self._empty_valkey).start()
+        return True
+
+    def _fill_disk(self) -> bool:
+        """Nothing can be written, for some seconds. The next fault waits, since a start needs the disk."""
+        with self._desk.no_room():
+            return not self._world.is_over.wait(FULL_DISK_S)
+
+    def _begin_outage(self, seconds: float) -> bool:
+        self._desk.tell_model("outage", {"seconds": seconds})
+        now = time.time()
+        self._world.history.outages.append((now, now + seconds))
         return True
 
     def _empty_valkey(self) -> None:

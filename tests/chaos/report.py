@@ -21,6 +21,9 @@ class Plan:
     faults: int
     power_cuts: int = 0
     poison: int = 0
+    outage_s: float = 0.0
+    """How long the model is away, once in the storm."""
+    full_disks: int = 0
     deck: tuple[tuple[str, str], ...] = ()
     """The kinds of faults to deal from; all of them when it is empty."""
     submitters: int = 6
@@ -44,6 +47,9 @@ class Report:
     """Of workers that were started, by how many seconds their clock was wrong."""
     overspent_usd: Decimal
     recovery_s: list[float]
+    model_waits_s: list[float]
+    """How long runs waited for the model, each time."""
+    calls_in_outage: int
     duration_s: float
     calm_s: float
     broken: dict[str, list[str]] = field(default_factory=dict)
@@ -62,6 +68,7 @@ def table(report: Report) -> str:
     no_answer = sum(n for name, n in report.statuses.items() if name.endswith("no answer"))
     errors = Counter({name: n for name, n in report.statuses.items() if name[-3:].startswith("5")})
     recovery = f"p50 {report.recovery(50):.1f} s, p99 {report.recovery(99):.1f} s of {len(report.recovery_s)}"
+    longest = max(report.model_waits_s, default=0)
     rows = [
         ("seed", f"{report.plan.seed} (plan {report.fingerprint})"),
         ("duration", f"{report.duration_s:.0f} s, all settled {report.calm_s:.0f} s after the last fault"),
@@ -74,6 +81,11 @@ def table(report: Report) -> str:
         ("calls without answer", str(no_answer)),
         ("answers 5xx", _listed(errors) or "0"),
         ("taken up again after", recovery),
+        (
+            "waits for the model",
+            f"{len(report.model_waits_s)}, the longest {longest:.0f} s",
+        ),
+        ("calls in the outage", str(report.calls_in_outage)),
         ("most over a limit", f"${report.overspent_usd:.6f}"),
         *((name, str(len(broken))) for name, broken in report.broken.items()),
     ]

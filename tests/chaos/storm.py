@@ -22,13 +22,16 @@ from tests.chaos.installation import LEASE_S, Desk
 from tests.chaos.nemesis import Nemesis, faults_of, fingerprint
 from tests.chaos.report import Plan, Report
 from tests.chaos.viewers import Viewers
+from tests.faults.disk import small_disk
 
-STILL_S = LEASE_S + 60
+STILL_S = LEASE_S + 90
 """After the last fault everything must be settled before nothing has moved for so long. A machine that is busy may need
 more time in all; a run that stands still may not have it."""
 
 LONGEST_S = 900.0
 PROGRESS_S = 10.0
+DISK_MB = 2048
+"""Small enough to be filled, and large enough for a long storm."""
 LIVE = "SELECT id FROM tasks_run WHERE title LIKE 'chaos %%' AND NOT status = ANY(%s) LIMIT 1"
 # Of a run that was cancelled while its worker was lost the sweeper books the call after a while.
 UNBOOKED = """
@@ -43,19 +46,18 @@ OVER = "SELECT id, limit_usd, spent_usd, reserved_usd FROM billing_budget WHERE 
 
 
 def storm(plan: Plan, say: Callable[[str], None]) -> Report:
-    home = Path(tempfile.mkdtemp(prefix="deskhand-chaos-"))
-    home.chmod(0o711)
-    desk = Desk(home / "var", plan.seed)
-    try:
-        desk.up()
-        say(f"{desk.url} is up; {plan.runs} runs and {plan.faults} faults in {plan.duration_s:.0f} s follow")
-        report = _over(desk, plan, say)
-    finally:
-        desk.remove()
-    if report.is_clean:
-        shutil.rmtree(home)
-    else:
-        say(f"What was left is in {home}")
+    with small_disk(DISK_MB) as disk:
+        desk = Desk(disk / "var", plan.seed)
+        try:
+            desk.up()
+            say(f"{desk.url} is up; {plan.runs} runs and {plan.faults} faults in {plan.duration_s:.0f} s follow")
+            report = _over(desk, plan, say)
+        finally:
+            desk.remove()
+        if not report.is_clean:
+            kept = Path(tempfile.mkdtemp(prefix="deskhand-chaos-"))
+            shutil.copytree(disk / "var" / "log", kept / "log")
+            say(f"The logs are in {kept}")
     return report
 
 
@@ -103,6 +105,8 @@ def _over(desk: Desk, plan: Plan, say: Callable[[str], None]) -> Report:
         clocks=desk.clocks,
         overspent_usd=checker.overspent_usd(),
         recovery_s=checker.recovery_times(),
+        model_waits_s=checker.model_waits(),
+        calls_in_outage=checker.calls_in_outage(),
         duration_s=duration_s,
         calm_s=calm_s,
         broken=checker.check(),

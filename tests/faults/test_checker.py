@@ -22,9 +22,9 @@ from accounts.models import Team
 from billing.models import Budget, UsageRecord
 from tasks import event_log, events
 from tasks.engine.human_requests import EXPIRES_AFTER
-from tasks.models import Artifact, HumanRequest, Run, RunEvent
+from tasks.models import Artifact, HumanRequest, Run, RunEvent, Step
 from tests.chaos.api import Api
-from tests.chaos.checker import CHECKS, Checker
+from tests.chaos.checker import CHECKS, FREE_CALLS, Checker
 from tests.chaos.clients import World
 from tests.chaos.history import Cancel, History, Start, View
 from tests.chaos.model import SCRIPTS
@@ -215,12 +215,39 @@ def wrote(case: Case, *paths: str) -> None:
         Artifact.objects.create(team=case.run.team, run=case.run, path=path, file=kept)
 
 
+def away(case: Case, *calls_after_s: float) -> None:
+    """The model was away for a minute, from two minutes ago on; its calls in that time."""
+    began = timezone.now() - timedelta(minutes=2)
+    case.history.outages.append((began.timestamp(), began.timestamp() + 60))
+    case.change(created_at=began)
+    case.history.views.clear()
+    for n, after_s in enumerate(calls_after_s):
+        attempt = {"step": 1, "attempt": n + 1}
+        case.event("model.started", **attempt)
+        case.event("error", code="model_overloaded", detail="", will_retry=True)
+        made = RunEvent.objects.filter(run=case.run, type="model.started").order_by("-seq")[:1]
+        RunEvent.objects.filter(pk__in=[made[0].pk]).update(at=began + timedelta(seconds=after_s))
+
+
+def called_all_the_time(case: Case) -> None:
+    away(case, *[20.0] * (FREE_CALLS + 21))
+
+
+def asked_about_nothing(case: Case) -> None:
+    Step.objects.create(run=case.run, index=2, kind="tool", status="done", tool="deliver", effect_at=None)
+    asked(case, step_index=2)
+    HumanRequest.objects.update(kind="unknown_effect", status="answered")
+
+
 SPOILT: list[tuple[str, Callable[[Case], Any]]] = [
     ("lost", lambda case: case.change(status="queued", finished_at=None)),
     ("lost", lambda case: case.change(status="cancelled")),
     ("lost", lambda case: case.end("failed", error_code="internal")),
     ("lost", lambda case: case.history.starts.append(Start("k2", "plain", "s2", runs=[str(uuid4())]))),
     ("lost", lambda case: case.history.starts.append(Start("k2", "plain", "s2"))),
+    ("failed by the outage", lambda case: case.end("failed", error_code="model_error")),
+    ("failed by the outage", called_all_the_time),
+    ("needless questions", asked_about_nothing),
     ("poison not stopped", lambda case: case.change(title="chaos poison s1")),
     ("doubled runs", lambda case: RunFactory(agent=case.run.agent, title="chaos deliver s1", metadata={"key": "k1"})),
     ("doubled starts", lambda case: later(case, "scheduled", "scheduled", "scheduled", begins_in_s=1)),
@@ -262,6 +289,7 @@ SPOILT: list[tuple[str, Callable[[Case], Any]]] = [
         answered_after_cancel,
         answered_after_the_owner_was_lost,
         lambda case: effects(case, 1),
+        lambda case: away(case, 1.0, 20.0, 50.0),
         budget,
         lambda case: wrote(case, "report.md", "data/rows.csv"),
     ],

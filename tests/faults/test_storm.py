@@ -24,7 +24,7 @@ FAMILIES = (
     ("effect", "kill"),
     ("effect", "drop"),
 )
-SHORT = Plan(seed=21, duration_s=20, runs=50, faults=len(FAMILIES), deck=FAMILIES)
+SHORT = Plan(seed=33, duration_s=30, runs=60, faults=len(FAMILIES), deck=FAMILIES, outage_s=18, full_disks=1)
 
 
 def test_a_short_storm_breaks_no_promise() -> None:
@@ -33,6 +33,8 @@ def test_a_short_storm_breaks_no_promise() -> None:
     assert report.is_clean, table(report)
     assert report.runs.total() >= SHORT.runs
     assert report.faults.total() >= 10, table(report)
+    assert (report.faults["outage of the model"], report.faults["fill the disk"]) == (1, 1), table(report)
+    assert report.model_waits_s, table(report)
 
 
 def test_a_seed_gives_the_same_plan_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
@@ -18,6 +19,7 @@ from tasks.engine import tool_executor
 from tasks.models import Artifact, Run, RunEvent
 from tasks.services import periodic
 from tests.factories import StoredFileFactory
+from tests.faults.disk import no_room, small_disk
 from tests.standins.between import between_us_and_the_store
 from tests.standins.objects import damaging_store
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
@@ -140,3 +142,31 @@ def test_a_file_that_the_plan_has_no_room_for_is_said_and_the_run_goes_on(
     assert [one["is_error"] for one in told] == [True, False]
     assert told[0]["summary"].startswith("large.md was not kept. Storage: 1.0 GB of the 1 GB in the plan Free")
     assert list(run.artifacts.values_list("path", flat=True)) == ["small.md"]
+
+
+@pytest.mark.parametrize("patience_s", [0.2, 30.0])
+def test_a_tool_waits_for_room_on_the_disk_and_nobody_is_told_a_fault(
+    scripted: Play, start: Start, settings: Any, monkeypatch: pytest.MonkeyPatch, patience_s: float
+) -> None:
+    monkeypatch.setattr(tool_executor, "PATIENCE_S", patience_s)
+    runtime = scripted([call("write_file", path="a/report.md", content=TEXT * 1000)], [say("Done.")])
+    with small_disk(size_mb=8) as disk:
+        settings.WORKSPACE_DIR = disk / "workspaces"
+        settings.WORKSPACE_DIR.mkdir()
+        with engine():
+            with no_room(disk, lambda: [os.getpid()]):
+                run = start("write_file")
+                if patience_s < 1:
+                    settled(run, "waiting")
+                    assert run.waiting_kind == "timer"
+                    assert "disk is full" in last(run, "error")["detail"]
+                else:
+                    until(lambda: "tool.started" in types(run) or "run.started" in types(run))
+            for _ in range(3):
+                settled(run, "waiting", "succeeded")
+                Run.objects.filter(pk=run.pk, status="waiting").update(start_at=Now())
+                periodic.start_due_runs()
+            settled(run, "succeeded")
+
+    result: Any = runtime.calls[-1].messages[-1]["content"][0]
+    assert (result["is_error"], Artifact.objects.get(run=run).path) == (False, "a/report.md")

@@ -99,6 +99,9 @@ class AnthropicStandIn:
         self._port: int = self._socket.getsockname()[1]
         self._connections: set[_Connection] = set()
         self._absence: asyncio.Task[None] | None = None
+        self._back_at = 0.0
+        self._outage: list[tuple[float, str]] = []
+        """Until when which fault is the answer to all, in order."""
         self._listens = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="anthropic-stand-in", daemon=True)
 
@@ -136,13 +139,27 @@ class AnthropicStandIn:
 
     def go_away(self, seconds: float, *, spare: _Connection) -> None:
         """Nobody is at the port for a time: connections end, but for the one that asks, and new ones are refused."""
+        self._back_at = max(self._back_at, time.monotonic() + seconds)
+        if self._absence and not self._absence.done():
+            return
         self._server.close()
-        self._absence = self._loop.create_task(self._be_away(seconds, self._connections - {spare}))
+        self._absence = self._loop.create_task(self._be_away(self._connections - {spare}))
 
-    async def _be_away(self, seconds: float, present: set[_Connection]) -> None:
+    def begin_outage(self, seconds: float, *, spare: _Connection) -> None:
+        """Nobody is at the port for a quarter of the time, then overloaded, broken and silent for a quarter each."""
+        part, now = seconds / 4, time.monotonic()
+        self._outage = [(now + part * (n + 2), how) for n, how in enumerate(("overloaded", "server", "hang"))]
+        self.go_away(part, spare=spare)
+
+    def _fault_of_outage(self) -> str:
+        now = time.monotonic()
+        return next((how for until, how in self._outage if now < until), "")
+
+    async def _be_away(self, present: set[_Connection]) -> None:
         for connection in present:
             connection.reset()
-        await asyncio.sleep(seconds)
+        while (left := self._back_at - time.monotonic()) > 0:
+            await asyncio.sleep(left)
         self._socket = socket.create_server(("127.0.0.1", self._port), backlog=1024)
         await self._listen()
 
@@ -153,6 +170,8 @@ class AnthropicStandIn:
         refusal = self._refusal(request)
         if refusal:
             return refusal
+        if fault := self._fault_of_outage():
+            return FAULTS[fault]()
         planned = self.plan.popleft() if self.plan else self.otherwise
         answer = planned(request.body) if callable(planned) else planned
         if isinstance(answer, Message) and self.requests.maxlen and not wrong_calls(answer.content):
@@ -223,6 +242,9 @@ class _Connection(asyncio.Protocol):
             self._json(200, {"planned": len(self._owner.plan)})
         elif method == "POST" and path == "/__away":
             self._owner.go_away(request.body["seconds"], spare=self)
+            self._json(200, {})
+        elif method == "POST" and path == "/__outage":
+            self._owner.begin_outage(request.body["seconds"], spare=self)
             self._json(200, {})
         elif path == "/__log":
             self._json(200, {"requests": self._owner.count, "finished": self._owner.finished})
