@@ -202,6 +202,7 @@ class ToolExecutor:
                 await asyncio.wait({work, asked}, timeout=min(TELL_EVERY_S, left), return_when=asyncio.FIRST_COMPLETED)
                 if call.asked and not call.asked.done():
                     await self._commit_effect(call, step)
+                    asked = asyncio.ensure_future(call.was_asked.wait())
                 elif self._run.pending.events and not work.done():
                     await self._run.flush()
             return work.result()

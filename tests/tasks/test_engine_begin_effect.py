@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -275,3 +276,26 @@ def test_a_tool_that_fell_silent_says_so_itself(scripted: Play, start: Start, se
         run = settled(start("probe"), "waiting")
 
     assert (len(had), HumanRequest.objects.get(run=run).prompt.startswith("The service fell silent.")) == (1, True)
+
+
+def test_the_engine_rests_while_an_effect_takes_its_time(
+    scripted: Play, start: Start, sends: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+    left_s = tool_executor.InFlight.left_s
+
+    def counted(call: tool_executor.InFlight) -> float:
+        looks.append(time.monotonic())
+        return left_s(call)
+
+    def take_a_second() -> None:
+        looks.clear()
+        threading.Event().wait(1.0)
+
+    monkeypatch.setattr(tool_executor.InFlight, "left_s", counted)
+    sends(after=take_a_second)
+    scripted([call("probe")], [say("Done.")])
+    with engine():
+        settled(start("probe"), "succeeded")
+
+    assert len(looks) <= 1.0 / tool_executor.TELL_EVERY_S + 2
