@@ -17,6 +17,7 @@ from uuid import UUID
 
 from psycopg.rows import DictRow
 
+from accounts import strict_json
 from agents.runtimes.base import ModelError
 from tasks import async_tasks
 from tasks.engine import lease, sql
@@ -81,10 +82,10 @@ class Circuits:
         self._known: dict[Key, Circuit] = {}
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
-        self._telling: set[asyncio.Task[None]] = set()
+        self._telling: dict[Key, asyncio.Task[None]] = {}
 
     async def close(self) -> None:
-        await async_tasks.end(list(self._telling))
+        await async_tasks.end(list(self._telling.values()))
 
     async def of(self, key: Key) -> Circuit | None:
         """The circuit; None for a model that never failed."""
@@ -115,7 +116,7 @@ class Circuits:
                 "model": key[1],
                 "run": run_id,
                 "error": error.kind,
-                "detail": str(error)[:500],
+                "detail": strict_json.clean_text(str(error))[:500],
                 "is_own": error.sent,
                 "open_after": OPEN_AFTER,
                 "first_s": FIRST_PROBE_S,
@@ -132,9 +133,9 @@ class Circuits:
         circuit = self._known.get(key)
         if circuit is None or circuit.is_clean or (circuit.opened_at and began_at < circuit.opened_at):
             return
-        task = asyncio.create_task(self._tell_answered(key, began_at))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        if key not in self._telling:  # asked with every piece of every answer, and one write does
+            task = self._telling[key] = asyncio.create_task(self._tell_answered(key, began_at))
+            task.add_done_callback(lambda _: self._telling.pop(key, None))
 
     async def _tell_answered(self, key: Key, began_at: datetime) -> None:
         try:

@@ -333,3 +333,50 @@ def test_runs_that_wait_for_a_model_are_not_stuck(start: Start, outage: tuple[Ou
     ModelCircuit.objects.all().delete()
 
     assert len(repairs.stuck_runs()) == len(several)
+
+
+@pytest.mark.promise("G19")
+@pytest.mark.usefixtures("driver", "short_waits")
+@pytest.mark.parametrize("said", ["half \ud83d", "nul \x00"])
+def test_an_error_whose_words_the_database_refuses_fails_no_run(
+    start: Start, outage: tuple[Outage, Scripted], said: str
+) -> None:
+    away, _ = outage
+    away.error = ModelError(f"It said: {said}", kind="overloaded", retryable=True, sent=False)
+    run = start()
+    until(lambda: ModelCircuit.objects.filter(failures__gte=1).exists() or Run.objects.get(pk=run.pk).is_terminal)
+    away.error = None
+
+    until(lambda: periodic.resume_after_outages() or Run.objects.get(pk=run.pk).is_terminal)
+    settled(run, "succeeded")
+    assert last(run, "error") == {
+        "code": "model_overloaded",
+        "detail": f"It said: {said[:-1]}\ufffd",
+        "will_retry": True,
+    }
+
+
+@pytest.mark.usefixtures("transactional_db")
+def test_the_first_answer_after_a_failure_is_noted_once_however_many_pieces_it_has() -> None:
+    class Rows:
+        def __init__(self) -> None:
+            self.statements: list[str] = []
+            self.may_answer = asyncio.Event()
+
+        async def rows(self, statement: str, values: Any = None) -> list[Any]:
+            self.statements.append(statement)
+            await self.may_answer.wait()
+            return []
+
+    async def answer() -> list[str]:
+        rows, key = Rows(), ("anthropic", "claude")
+        noted = circuits.Circuits(rows)
+        noted._known[key] = circuits.Circuit(1, None, None, None, None, timezone.now(), "")
+        for _ in range(50):
+            noted.answered(key, timezone.now())
+            await asyncio.sleep(0)
+        rows.may_answer.set()
+        await noted.close()
+        return rows.statements
+
+    assert len(asyncio.run(answer())) == 1
