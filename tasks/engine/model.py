@@ -189,7 +189,8 @@ async def _after(run: ClaimedRun, turn: Turn) -> None:
         detail = "The conversation has become longer than the model can read. Split the work into smaller tasks."
         await run.fail(ErrorCode.MODEL_ERROR, detail)
     if turn.stop == Stop.MAX_TOKENS and not conversation.open_calls(run):
-        if run.inputs_since_continued(CUT_OFF) >= MAX_CUT_OFFS:
+        went_on = run.recordings.said_at(run.next_index - 1) is not None  # a run that was continued after this
+        if run.inputs_since_continued(CUT_OFF) >= MAX_CUT_OFFS and not went_on:
             detail = f"The answer passed the length limit {MAX_CUT_OFFS + 1} times. Raise max_tokens or ask for less."
             await run.fail(ErrorCode.MODEL_ERROR, detail)
         ask_for_the_rest(run)

@@ -442,3 +442,24 @@ def test_the_list_continues_many_and_says_what_starting_again_repeats(
     assert len(done) == 2
     assert as_alice.post(retry, chosen | {"repeat_effects": "1"}).status_code == 302
     assert Run.objects.count() == 4
+
+
+@pytest.mark.usefixtures("driver")
+def test_a_replay_of_a_run_that_was_cut_off_too_often_and_continued_ends_like_it(
+    scripted: Play, start: Start, alice: User
+) -> None:
+    cut = (Stop.MAX_TOKENS, [say("more ")])
+    scripted(cut, cut, cut, cut, [say("end.")])
+    run = fail(start())
+    stopped = forks.replay_run(run=run, actor=alice)
+    settled(stopped, "failed")
+    assert stopped.error_detail == run.error_detail
+    continue_run(run=run, actor=alice)
+    settled(run, "succeeded")
+
+    replay = forks.replay_run(run=run, actor=alice)
+
+    settled(replay, "succeeded")
+    assert replay.output == run.output == "more more more more end."
+    said = [(s.index, s.kind, s.request.get("text")) for s in run.steps.order_by("index")]
+    assert [(s.index, s.kind, s.request.get("text")) for s in replay.steps.order_by("index")] == said
