@@ -85,6 +85,18 @@ def test_halves_of_a_character_that_come_apart_are_one() -> None:
     assert "".join(pieces) == "Hello 🙂!\ufffdx\ufffd"
 
 
+def test_what_a_later_delta_of_the_message_leaves_out_stays_as_it_was() -> None:
+    answer = Answer(lambda piece: None)
+    answer.take({"type": "message_start", "message": {"id": "msg_1", "model": MODEL, "usage": {"input_tokens": 9}}})
+    answer.take({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Half an"}})
+    end = {"stop_reason": "max_tokens", "stop_details": {"explanation": "Too long."}}
+    answer.take({"type": "message_delta", "delta": end, "usage": {"output_tokens": 7}})
+    answer.take({"type": "message_delta", "delta": {"stop_sequence": None}})
+    answer.take({"type": "message_stop"})
+
+    assert (answer.stop, answer.detail, answer.tokens().output) == (Stop.MAX_TOKENS, "Too long.", 7)
+
+
 @pytest.mark.parametrize("thought", ["NUL \0", "half \ud83d"])
 def test_thinking_that_cannot_be_kept_is_malformed(thought: str) -> None:
     """Its signature holds for exactly these characters: repaired it would be refused by the provider."""

@@ -177,13 +177,14 @@ class Answer:
             self._on_text(strict_json.clean_text(text))
 
     def _finish(self, delta: Mapping[str, Any], usage: Mapping[str, Any]) -> None:
+        """Take what one of the deltas changes; there may be several, and what one leaves out stays as it was."""
         self._note_usage(usage)
-        self._is_output_counted = (
-            usage.get("output_tokens") is not None
-        )  # what a message starts with is no count of the whole
-        self._stop = STOPS.get(delta.get("stop_reason") or "")
-        details = delta.get("stop_details") or {}
-        self.detail = str(details.get("explanation") or details.get("category") or "")[:MAX_DETAIL]
+        if usage.get("output_tokens") is not None:
+            self._is_output_counted = True  # what a message starts with is no count of the whole
+        if reason := delta.get("stop_reason"):
+            self._stop = STOPS.get(reason)
+        if details := delta.get("stop_details"):
+            self.detail = str(details.get("explanation") or details.get("category") or "")[:MAX_DETAIL]
 
     def _complete(self, block: dict[str, Any], pieces: Mapping[str, list[Any]]) -> bool:
         """Join the pieces into the block; False for one that was cut off before it was whole."""
