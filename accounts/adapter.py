@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.urls import reverse
 
-from accounts import mail
+from accounts import emails, mail
 from accounts.errors import Conflict
 from accounts.models import User
 from accounts.services import known_addresses, rates, teams
@@ -34,6 +34,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         "rate_limited": "That was often. Wait a minute, then try again.",
         "too_many_login_attempts": "Too many tries with this address. Wait a minute, or reset the password.",
     }
+
+    def clean_email(self, email: str) -> str:
+        return emails.normalise(email)
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        """Whatever spelling of the address, from whatever door."""
+        if email := credentials.get("email"):
+            credentials["email"] = User.objects.stored_email(str(email))
+        found: User | None = super().authenticate(request, **credentials)
+        return found
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """allauth counts wrong passwords in Valkey. While that is away each process counts every try."""

@@ -12,7 +12,7 @@ from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.forms import UserChangeForm
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
@@ -21,6 +21,7 @@ from django.utils.text import get_text_list
 
 from accounts import audit, mail
 from accounts.admin_base import AuditedAdmin, ReadOnlyAdmin, each
+from accounts.entry_forms import PersonForm
 from accounts.models import (
     ApiKey,
     AuditEntry,
@@ -53,16 +54,6 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-
-class PersonForm(AdminUserCreationForm):  # type: ignore[type-arg]
-    class Meta:
-        model = User
-        fields = ("email",)
-        field_classes: dict[str, Any] = {}
-
-    def clean_email(self) -> str:
-        return str(self.cleaned_data["email"]).lower()
 
 
 class AccountForm(UserChangeForm):  # type: ignore[type-arg]

@@ -11,6 +11,7 @@ from allauth.socialaccount.providers.base import AuthProcess, Provider
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest
 
+from accounts import emails
 from accounts.errors import Conflict
 from accounts.models import User
 from accounts.services import credentials, teams
@@ -40,6 +41,8 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         whole = " ".join(data.get(part) or "" for part in ("first_name", "last_name"))
         user.name = " ".join((data.get("name") or whole).split())[:120]
         found: list[EmailAddress] = sociallogin.email_addresses
+        for address in found:
+            address.email = emails.canonical(address.email)
         found[:] = ([address for address in found if address.verified] or found)[:1]
         user.email = found[0].email if found else ""
         return user

@@ -7,6 +7,16 @@ from urllib.parse import urlsplit
 
 import environ
 
+PASSWORD_RULES = [
+    {"NAME": f"accounts.passwords.{rule}Validator"}
+    for rule in ("Visible", "UserAttributeSimilarity", "MinimumLength", "CommonPassword")
+]
+ENTRY_FORMS = {
+    "login": "accounts.entry_forms.SignInForm",
+    "signup": "accounts.entry_forms.SignUpForm",
+    "add_email": "accounts.entry_forms.AddAddressForm",
+    "reset_password": "accounts.entry_forms.ResetPasswordForm",
+}
 FACTOR_FORMS = {
     "authenticate": "accounts.second_factor.AuthenticateForm",
     "reauthenticate": "accounts.second_factor.ReauthenticateForm",

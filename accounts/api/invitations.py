@@ -14,6 +14,7 @@ from accounts.api.teams import IN_PERSON, OfTeam, TeamSerializer
 from accounts.errors import Forbidden, NotFound
 from accounts.models import Invitation, Role
 from accounts.rest.base import ListAndShow, TeamAPIView
+from accounts.rest.fields import AddressField
 from accounts.rest.idempotency import idempotent
 from accounts.rest.serializers import EmptyInput, StrictSerializer, checked
 from accounts.services import invitations
@@ -36,7 +37,7 @@ class InvitationSerializer(serializers.ModelSerializer[Invitation]):
 
 @extend_schema_serializer(component_name="InvitationInput")
 class InvitationInput(StrictSerializer):
-    email = serializers.EmailField(max_length=254)
+    email = AddressField(max_length=254)
     role = serializers.ChoiceField(choices=Role.values, default=Role.MEMBER)
 
 

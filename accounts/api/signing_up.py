@@ -14,13 +14,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.rest.base import OpenAPIView
+from accounts.rest.fields import AddressField
 from accounts.rest.serializers import StrictSerializer
 from accounts.services import sign_up
 
 
 @extend_schema_serializer(component_name="SignUp")
 class SignUpInput(StrictSerializer):
-    email = serializers.EmailField(max_length=254)
+    email = AddressField(max_length=254)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
 
 

@@ -8,13 +8,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.rest.base import OpenAPIView
+from accounts.rest.fields import KnownAddressField
 from accounts.rest.serializers import StrictSerializer
 from accounts.services import sign_in, tokens
 
 
 @extend_schema_serializer(component_name="SignIn")
 class SignInInput(StrictSerializer):
-    email = serializers.EmailField(max_length=254)
+    email = KnownAddressField(max_length=254)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
     code = serializers.CharField(
         max_length=40,

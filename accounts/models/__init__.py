@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from accounts.models.addresses import KnownAddress
 from accounts.models.audit import AuditEntry, AuditHead
 from accounts.models.base import TeamScopedModel, TeamScopedQuerySet, Viewer
 from accounts.models.invitations import Invitation
 from accounts.models.keys import ApiKey, IdempotencyRecord
+from accounts.models.known_addresses import KnownAddress
 from accounts.models.mail import MailStatus, OutgoingMail
 from accounts.models.notifications import Channel, NoticeKind, Notification
 from accounts.models.people import Membership, Role, Team, User

@@ -4,23 +4,40 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from accounts import emails, passwords
 from accounts.ids import uuid7
 
 
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **extra: Any) -> User:
-        user = self.model(email=self.normalize_email(email).lower(), **extra)
+        """Raises ValidationError for what is no address, and for a password of blanks."""
+        if password is not None:
+            passwords.VisibleValidator().validate(password)
+        user = self.model(email=emails.normalise(email), **extra)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **extra: Any) -> User:
         return self.create_user(email, password, is_staff=True, is_superuser=True, **extra)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=self.stored_email(username or ""))
+
+    def stored_email(self, email: str) -> str:
+        """The address as an account has it: its one spelling, but for accounts that are older than that."""
+        spelled, typed = emails.canonical(email), email.strip().lower()
+        if typed == spelled:
+            return spelled
+        is_older = self.filter(Q(email=typed) | Q(emailaddress__email=typed)).exists()
+        return typed if is_older else spelled
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -46,6 +63,30 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.display_name
+
+    def clean(self) -> None:
+        super().clean()
+        if self._state.adding:
+            self.email = emails.normalise(self.email)
+
+    def set_password(self, raw_password: str | None) -> None:
+        """Hash the password in its one form.
+
+        Whoever has no address is nobody: Django and allauth hash for them so that an unknown address costs the time of
+        a known one, and `check_password` may hash several spellings.
+        """
+        if raw_password is None:
+            super().set_password(None)
+            return
+        super().set_password(passwords.prepare(raw_password))
+        if not self.email:
+            for spelling in passwords.spellings(raw_password)[1:]:
+                make_password(spelling)
+
+    def check_password(self, raw_password: str | None) -> bool:
+        if raw_password is None:
+            return super().check_password(None)
+        return any(super(User, self).check_password(spelling) for spelling in passwords.spellings(raw_password))
 
     @property
     def display_name(self) -> str:

@@ -7,14 +7,34 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.models import TeamScopedQuerySet
+from accounts import emails
+from accounts.models import TeamScopedQuerySet, User
 from accounts.prepared_sql import Param, PreparedQuery
 from accounts.tenancy import Access
 
 NOT_FOUND = "There is no such thing in this team."
+
+
+class AddressField(serializers.EmailField):
+    """An email address in its one spelling (accounts/emails.py)."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            return emails.normalise(text) if text else text
+        except ValidationError as error:
+            raise serializers.ValidationError(error.messages, code="invalid") from None
+
+
+class KnownAddressField(serializers.EmailField):
+    """An email address as an account has it: some are older than the one spelling."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return User.objects.stored_email(super().to_internal_value(data))
 
 
 @extend_schema_field({"type": "string", "format": "uuid"})

@@ -9,12 +9,11 @@ from datetime import timedelta
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import audit, hooks, mail, notifications
+from accounts import audit, emails, hooks, mail, notifications
 from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput
 from accounts.models import Invitation, Membership, NoticeKind, Role, Team, User
 from accounts.models.roles import may_manage
@@ -134,8 +133,8 @@ def _tell(invitation: Invitation, inviter: User, user: User) -> None:
 
 def is_for(invitation: Invitation, user: User) -> bool:
     """Whether the person has proved to read the mail of that address."""
-    mine = EmailAddress.objects.filter(user=user, verified=True, email__iexact=invitation.email)
-    return user.email.lower() == invitation.email or mine.exists()
+    mine = EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True)
+    return emails.canonical(invitation.email) in {emails.canonical(email) for email in (user.email, *mine)}
 
 
 def _held(invitation: Invitation) -> Invitation:
@@ -181,12 +180,10 @@ def _digest(token: str) -> str:
 
 
 def _address(email: str) -> str:
-    email = email.strip().lower()
     try:
-        validate_email(email)
-    except ValidationError:
-        raise _refused("This is not an email address.") from None
-    return email
+        return emails.normalise(email)
+    except ValidationError as error:
+        raise _refused(" ".join(error.messages)) from None
 
 
 def _refused(message: str) -> InvalidInput:

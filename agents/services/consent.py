@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from accounts.emails import canonical
 from accounts.errors import FieldError, InsufficientScope
 from agents.models import Agent, AgentVersion
 from tools import registry
@@ -86,7 +87,7 @@ def _approvers(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[
 
 
 def _emails(options: Mapping[str, Any]) -> set[str]:
-    return {str(email).lower() for email in options.get("approvers") or ()}
+    return {canonical(str(email)) for email in options.get("approvers") or ()}
 
 
 def _four_eyes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[FieldError]:

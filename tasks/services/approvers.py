@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from accounts import notifications
+from accounts import emails, notifications
 from accounts.errors import Conflict
 from accounts.models import User
 from agents.models import Agent, AgentVersion
@@ -68,7 +68,7 @@ def _versions_of(run: Run, *, is_old: bool = False) -> list[AgentVersion]:
 
 def _why_not(rules: Rules, person: User, starter_id: UUID | None, agent: Agent) -> str:
     approvers = _approvers(rules)
-    if approvers and person.email.lower() not in approvers:
+    if approvers and emails.canonical(person.email) not in approvers:
         return f"Only {', '.join(approvers)} may decide about calls of {agent.name}."
     if rules.get("four_eyes") and person.pk == starter_id:
         return "You started this run. Somebody else has to decide about this call."
@@ -76,7 +76,7 @@ def _why_not(rules: Rules, person: User, starter_id: UUID | None, agent: Agent) 
 
 
 def _approvers(rules: Rules) -> list[str]:
-    return [str(email).lower() for email in rules.get("approvers") or ()]
+    return [emails.canonical(str(email)) for email in rules.get("approvers") or ()]
 
 
 def _may_ask(versions: Sequence[AgentVersion]) -> bool:

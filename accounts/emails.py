@@ -1,0 +1,75 @@
+"""One spelling for each mailbox, so that no two accounts belong to one and every door finds the same account.
+
+The local part is lower-case ASCII, without quotation marks that it does not need; the domain is in the form that mail
+is sent to (IDNA 2008 with the mapping of UTS 46): `Ann@BÜCHER.example` is `ann@xn--bcher-kva.example`. Characters that
+cannot be seen go at both ends, where copying leaves them, and are refused inside.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import idna
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+INVALID = "Enter a valid email address."
+MAX_CHARS = 254
+HIDDEN = "This address holds a character that cannot be seen. Type it anew."
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})
+_JOINERS = "\u200c\u200d"
+"""Domains of some scripts have them; IDNA knows where."""
+
+
+def normalise(email: str) -> str:
+    """Return the one spelling of the address, or raise ValidationError."""
+    text = unicodedata.normalize("NFKC", _trimmed(email))
+    local, _, domain = text.rpartition("@")
+    if any(_is_unseen(char) for char in text) or any(char in local for char in _JOINERS):
+        raise ValidationError(HIDDEN, code="invalid")
+    spelled = f"{_unquoted(local.lower())}@{_ascii(domain)}"
+    validate_email(spelled)
+    if not spelled.isascii() or len(spelled) > MAX_CHARS:
+        raise ValidationError(INVALID, code="invalid")
+    return spelled
+
+
+def canonical(email: str) -> str:
+    """Return the one spelling, or what is nearest to it for a text that is no address."""
+    try:
+        return normalise(email)
+    except ValidationError:
+        return email.strip().lower()
+
+
+def _trimmed(text: str) -> str:
+    start, end = 0, len(text)
+    while start < end and _is_unseen(text[start], joiners=True):
+        start += 1
+    while start < end and _is_unseen(text[end - 1], joiners=True):
+        end -= 1
+    return text[start:end]
+
+
+def _is_unseen(char: str, *, joiners: bool = False) -> bool:
+    return unicodedata.category(char) in _UNSEEN and (joiners or char not in _JOINERS)
+
+
+def _unquoted(local: str) -> str:
+    """The same mailbox without quotation marks (RFC 5321, 4.1.2), where they are not needed."""
+    if len(local) > 2 and local[0] == local[-1] == '"':
+        inner = re.sub(r"\\(.)", r"\1", local[1:-1])
+        return inner if _DOT_ATOM.fullmatch(inner) else local
+    return local
+
+
+def _ascii(domain: str) -> str:
+    if domain.isascii():
+        return domain.lower()
+    try:
+        return idna.encode(domain, uts46=True).decode().lower()
+    except (idna.IDNAError, UnicodeError):
+        raise ValidationError(INVALID, code="invalid") from None
