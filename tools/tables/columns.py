@@ -31,6 +31,8 @@ class Column:
     units: list[str] = field(default_factory=list)
     """Currency signs or %; the kinds are then those of the amounts without them."""
     without_unit: int = 0
+    is_doubtful: bool = True
+    """Whether 1.234 may have been written by a person; a program writes its numbers with points."""
 
     @property
     def filled(self) -> int:

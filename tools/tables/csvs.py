@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class Plain:
     is_quoted: bool = True
     records: int | None = None
     """How many there are, where that is known: DuckDB has to find as many."""
+    doubtful: Collection[str] = ()
+    """Columns in which a text, not a number, is written like 1.234; for sources that tell the two apart."""
     is_ours: bool = False
     """Whether `write` made it: lines end with CRLF, and short rows are to be filled up."""
 

@@ -6,7 +6,7 @@ decide, then the delimiter; a reading that stays a guess is said in a note.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,9 +43,13 @@ class Plan:
     """How many values have to be left; fewer means that some could not be read."""
 
 
-def type_columns(con: Any, raw: str, table: str, names: Sequence[str], *, delimiter: str) -> list[str]:
+def type_columns(
+    con: Any, raw: str, table: str, names: Sequence[str], *, delimiter: str, doubtful: Collection[str] = ()
+) -> list[str]:
     """Create `table` from the text table `raw`, with types. Returns notes on what was assumed."""
     found = columns.look(con, raw, names)
+    for column in found:
+        column.is_doubtful = delimiter != columns.TYPED or column.name in doubtful
     while len(found) > 1 and _is_left_over(found[-1], len(found) - 1):
         found.pop()
     notes = Notes()

@@ -12,6 +12,7 @@ from typing import Any
 from tools.errors import ToolFailed
 from tools.tables.columns import TYPED
 from tools.tables.csvs import SAMPLE_ROWS, Plain, write
+from tools.tables.kinds import is_doubtful
 from tools.tables.layout import Layout, arrange
 from tools.text import detect_encoding
 
@@ -173,8 +174,16 @@ def _keys(records: Iterable[Record]) -> list[str]:
 
 
 def _write(path: Path, keys: Sequence[str], records: Iterable[Record], target: Path) -> Plain:
-    rows = ([_text(record.get(key)) for key in keys] for record in records)
+    doubtful: set[int] = set()
+
+    def texts(record: Record) -> list[str]:
+        values = [record.get(key) for key in keys]
+        doubtful.update(i for i, value in enumerate(values) if isinstance(value, str) and is_doubtful(value))
+        return [_text(value) for value in values]
+
+    rows = map(texts, records)
     plain, _, _ = write(itertools.chain([keys], rows), Layout(TYPED, 0, keys, len(keys)), path.name, target)
+    plain.doubtful = {name for index, name in enumerate(plain.names) if index in doubtful}
     return plain
 
 

@@ -97,6 +97,11 @@ def kind(value: str) -> str:
     return next((name for name, pattern in _COMPILED.items() if pattern.fullmatch(text)), "text")
 
 
+def is_doubtful(text: str) -> bool:
+    """Whether a text reads 1.234, which may be a thousand or a decimal number."""
+    return text[:1] in "+-123456789" and kind(text) == "dot3"
+
+
 def sql(value: str) -> str:
     """The same as an SQL expression over a trimmed text; NULL for an empty one, "null" for a word that means it."""
     words = ", ".join(literal(word) for word in sorted(NULL_WORDS))

@@ -120,7 +120,7 @@ def _load_plain(con: duckdb.DuckDBPyConnection, plain: csvs.Plain, table: str, d
     kind = "TABLE" if plain.path.stat().st_size <= _KEPT_BYTES else "VIEW"
     try:
         con.execute(f"CREATE TEMP {kind} {quote(_RAW)} AS SELECT * FROM {scan}")  # noqa: S608 - quoted literals
-        notes = inference.type_columns(con, _RAW, table, plain.names, delimiter=delimiter)
+        notes = inference.type_columns(con, _RAW, table, plain.names, delimiter=delimiter, doubtful=plain.doubtful)
     finally:
         con.execute(f"DROP {kind} IF EXISTS {quote(_RAW)}")
     if plain.records not in (None, _count(con, table)):

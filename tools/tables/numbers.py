@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.tables.columns import TYPED, Column, Habits, Notes
+from tools.tables.columns import Column, Habits, Notes
 from tools.tables.kinds import GAP, literal
 
 _GAPS = ("gaps", "gaps point", "gaps comma")
@@ -72,7 +72,7 @@ def _decimal_mark(column: Column, habits: Habits, notes: Notes) -> str:
 
 def _mark_by_points(column: Column, habits: Habits, notes: Notes) -> str:
     """1.234 and nothing that proves what the point is."""
-    if habits.delimiter == TYPED or (habits.points and not habits.commas):
+    if not column.is_doubtful or (habits.points and not habits.commas):
         return "."
     if habits.commas and not habits.points:
         notes.add("Read points as thousands separators in: {}.", column.name)

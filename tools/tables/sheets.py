@@ -18,6 +18,7 @@ from defusedxml import ElementTree
 from tools.errors import ToolFailed
 from tools.tables import layout
 from tools.tables.csvs import SAMPLE_ROWS, Plain, write
+from tools.tables.kinds import is_doubtful
 
 MAX_UNPACKED = 400 * 1024 * 1024
 MAX_SHARED_STRINGS = 100 * 1024 * 1024
@@ -103,6 +104,7 @@ def to_plain(path: Path, sheet: str, target: Path) -> tuple[Plain, list[str]]:
         raise ToolFailed(
             f"'{path.name}' is not an Excel workbook that can be read ({type(problem).__name__})."
         ) from problem
+    plain.doubtful = {name for index, name in enumerate(plain.names) if index in cells.doubtful}
     return plain, found.notes + cells.notes(plain.names)
 
 
@@ -134,12 +136,14 @@ class _Cells:
         self._page, self._formulas = page, formulas
         self._errors: Counter[str] = Counter()
         self._uncalculated: Counter[int] = Counter()
+        self.doubtful: set[int] = set()
+        """Columns in which a text is written like 1.234."""
 
     def rows(self) -> Iterator[list[str]]:
         count = 0
         sheets = itertools.zip_longest(self._page.iter_rows(), self._formulas.iter_rows() if self._formulas else ())
         for row, formulas in sheets:
-            values = [self._text(cell) for cell in row or ()]
+            values = [self._text(index, cell) for index, cell in enumerate(row or ())]
             for index, cell in enumerate(formulas or ()):
                 if cell.data_type == "f" and (index >= len(values) or not values[index]) and not _is_error(row, index):
                     self._uncalculated[index] += 1
@@ -152,10 +156,12 @@ class _Cells:
                 raise ToolFailed(f"The sheet has more than {MAX_CELLS:,} cells. Save it as CSV instead.")
             yield values or [""]
 
-    def _text(self, cell: Any) -> str:
+    def _text(self, index: int, cell: Any) -> str:
         if cell.data_type == "e":
             self._errors[str(cell.value)] += 1
             return ""
+        if isinstance(cell.value, str) and is_doubtful(cell.value):
+            self.doubtful.add(index)
         return _text(cell.value)
 
     def notes(self, names: Sequence[str]) -> list[str]:

@@ -108,3 +108,16 @@ def test_a_sheet_that_is_a_chart_is_no_table(ask: Ask, workspace_dir: Path) -> N
 
     assert ask("SHOW TABLES").rows == [["data"]]
     assert ask("FROM data").rows == [[7]]
+
+
+def test_a_text_that_may_be_a_thousand_is_noted(ask: Ask, workspace_dir: Path) -> None:
+    save(workspace_dir / "texts.xlsx", ["n"], ["1.234"], ["2.500"])
+    save(workspace_dir / "numbers.xlsx", ["n"], [1.234], [2.625])
+    (workspace_dir / "lines.jsonl").write_text('{"n": "1.234", "m": 1.234}\n')
+
+    texts, numbers, lines = ask("FROM texts"), ask("FROM numbers"), ask("FROM lines")
+
+    assert texts.rows == [[1.234], [2.5]]
+    assert texts.notes == ["texts.xlsx: Read 1.234 as a decimal number, not as 1234, in: n."]
+    assert (numbers.rows, numbers.notes) == ([[1.234], [2.625]], [])
+    assert lines.notes == ["lines.jsonl: Read 1.234 as a decimal number, not as 1234, in: n."]
