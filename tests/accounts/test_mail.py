@@ -70,10 +70,10 @@ def test_a_mail_is_sent_after_the_commit_with_text_and_html(
     [sent] = django_mail.outbox
     row.refresh_from_db()
     assert (sent.to, sent.subject) == (["alice@example.com"], "Mail from Bob & <Co>")
-    assert sent.body.startswith("Bob & <Co> asked Deskhand to send this mail")
+    assert sent.body.startswith("Bob & <Co> sent this email from Deskhand")
     [(html, kind)] = sent.alternatives
     assert kind == "text/html"
-    assert "<p>Bob &amp; &lt;Co&gt; asked" in html
+    assert "<p>Bob &amp; &lt;Co&gt; sent" in html
     assert "<img" not in html
     assert "src=" not in html
     assert (row.status, row.attempts, row.context, row.error) == ("sent", 1, {}, "")
