@@ -70,7 +70,10 @@ class Row:
         """What was changed: field, old value, new value."""
         before, after = self.entry.data.get("before"), self.entry.data.get("after")
         if isinstance(before, dict) and isinstance(after, dict):
-            return [(name.replace("_", " "), _shown(before.get(name)), _shown(new)) for name, new in after.items()]
+            return [
+                (name.replace("_usd", " (USD)").replace("_", " "), _shown(before.get(name)), _shown(new))
+                for name, new in after.items()
+            ]
         if "before" in self.entry.data and "after" in self.entry.data:
             return [("", _shown(before), _shown(after))]
         return []
