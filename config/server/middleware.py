@@ -27,6 +27,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-Id", "")
         request_id = given if _SANE.fullmatch(given) else uuid4().hex
+        request.request_id = request_id  # type: ignore[attr-defined]
         values: dict[ContextVar[Any], Any] = {
             current_request_id: request_id,
             current_key_label: "",
@@ -74,5 +75,7 @@ class RequestIdFilter(logging.Filter):
     """Puts the request id into every log record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = current_request_id.get()
+        # Django logs refusals and crashes after the middleware is done, with the request.
+        of_request = getattr(getattr(record, "request", None), "request_id", "-")
+        record.request_id = current_request_id.get(of_request)
         return True

@@ -130,3 +130,15 @@ def test_every_handler_of_every_process_masks() -> None:
 
         assert done.returncode == 0, done.stderr
         assert set(done.stdout.split()) == {"MaskingFormatter"}, (role, done.stdout)
+
+
+@pytest.mark.django_db
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize("address", ["/nowhere/", f"/share/{TOKEN}/broken/", "/api/v1/nowhere/"])
+def test_a_refusal_is_logged_with_the_id_of_its_request(written: StringIO, address: str) -> None:
+    """Django logs it after the middleware is done."""
+    answer = Client(raise_request_exception=False).get(address, headers={"X-Request-Id": "my-request-0001"})
+
+    assert answer["X-Request-Id"] == "my-request-0001"
+    (line,) = [line for line in written.getvalue().splitlines() if " django.request " in line]
+    assert "[my-request-0001]" in line
