@@ -18,7 +18,7 @@ from tasks.call_digest import digest
 from tasks.models import LIVE, Artifact, Recording, Run, RunInput, RunKind, Step, StepKind, StepStatus
 from tasks.services.approvers import require_approver_of
 from tasks.services.comparisons import StepLine, line_of
-from tasks.services.runs import LIMITS, start_run
+from tasks.services.runs import LIMITS, require_no_replay, start_run
 
 SETTLED = (StepStatus.DONE, StepStatus.FAILED)
 STEP_ENDS = ("model.finished", "tool.finished", "message")
@@ -76,6 +76,7 @@ def fork_run(
     takes the place of the last kept tool result. With `reuse_tools` later tool results of the old run stand in for the
     same calls, until the first call that differs.
     """
+    require_no_replay(run)
     kept = _kept_steps(run, from_seq)
     _check(kept, from_seq=from_seq, prompt=prompt, tool_result=tool_result)
     if model and model not in models_of(run.version.runtime):

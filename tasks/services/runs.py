@@ -274,10 +274,12 @@ def cancel_run(*, run: Run, actor: User | None, reason: str = "") -> Run:
 def retry_run(*, run: Run, actor: User | None, repeat_effects: bool = False) -> Run:
     """Start a new run with the same input on the agent's present version.
 
-    Conflict says that it has not ended, WouldRepeatEffects names what it did outside: that would be done once more.
+    Conflict says that it has not ended or is a replay. WouldRepeatEffects names what it did outside, and what would be
+    done once more.
     """
     if run.status in LIVE:
         raise Conflict("The run has not ended yet. Cancel it first, or wait.")
+    require_no_replay(run)
     if not repeat_effects and (made := effects.effects_of([run])[run.pk]):
         raise effects.WouldRepeatEffects.of(made, may_continue=run.status == RunStatus.FAILED)
     again = start_run(
@@ -297,6 +299,12 @@ def retry_run(*, run: Run, actor: User | None, repeat_effects: bool = False) -> 
     Run.objects.filter(pk=again.pk).update(task=run.task, kind=run.kind, title=run.title, variables=run.variables)
     again.refresh_from_db()
     return again
+
+
+def require_no_replay(run: Run) -> None:
+    """Raise Conflict for a replay: it has neither a model nor the settings of a run of its own to start from."""
+    if run.kind == RunKind.REPLAY:
+        raise Conflict("A replay only follows its records. Run again or fork the run that it is a replay of.")
 
 
 def cancel_runs(*, runs: Iterable[Run], actor: User | None, reason: str = "") -> tuple[list[Run], list[Run]]:

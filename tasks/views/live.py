@@ -13,7 +13,7 @@ from accounts.tenancy import TeamRequest, may, team_required
 from tasks import fragments
 from tasks.frames import frame_of, public
 from tasks.live import history
-from tasks.models import Run
+from tasks.models import Run, RunKind
 from tasks.run_page.timeline import timeline
 from tasks.views.common import page_of, run_or_404, state_context
 
@@ -93,7 +93,7 @@ def log(request: HttpRequest, run: Run, *, is_public: bool = False) -> HttpRespo
 @team_required
 def run_timeline(request: TeamRequest, run_id: UUID) -> HttpResponse:
     run = run_or_404(request, run_id)
-    return draw_timeline(request, run, may_fork=may(request.role, "runs:write"))
+    return draw_timeline(request, run, may_fork=may(request.role, "runs:write") and run.kind != RunKind.REPLAY)
 
 
 def draw_timeline(request: HttpRequest, run: Run, *, may_fork: bool = False) -> HttpResponse:

@@ -185,7 +185,11 @@ def test_a_replay_says_that_it_costs_nothing_and_ends_on_the_new_run(as_alice: C
     assert "nothing is sent, and it’s free" in asked.text
     assert (replay.kind, replay.recordings.count()) == (RunKind.REPLAY, 3)
     assert answer["Location"] == url("run_detail", replay)
-    assert "A replay of" in Page(as_alice.get(url("run_detail", replay)).text).text
+    shown = Page(as_alice.get(url("run_detail", replay)).text)
+    assert "A replay of" in shown.text
+    Run.objects.filter(pk=replay.pk).update(status="succeeded", started_at=timezone.now(), finished_at=timezone.now())
+    ended = as_alice.get(url("run_detail", replay)).text
+    assert [url(name, replay) in ended for name in ("run_retry", "run_fork", "run_replay")] == [False, False, True]
 
 
 def test_a_run_that_has_not_ended_is_not_replayed(as_alice: Client, run: Run) -> None:

@@ -104,6 +104,20 @@ def test_a_replay_calls_nothing_and_gives_the_same(scripted: Play, done: Run, al
     assert sorted(Artifact.objects.filter(run=replay).values_list("path", flat=True)) == ["a.txt", "b.txt"]
 
 
+def test_a_replay_is_neither_run_again_nor_forked(done: Run, alice: User) -> None:
+    """Either would follow no records and call no model: it could only fail."""
+    replay = settled(forks.replay_run(run=done, actor=alice), "succeeded")
+    before = Run.objects.count()
+
+    for act in (runs.retry_run, forks.fork_run):
+        with pytest.raises(Conflict, match="A replay only follows its records"):
+            act(run=replay, actor=alice)
+    assert runs.retry_runs(runs=[replay], actor=alice).refused == [replay]
+
+    assert Run.objects.count() == before
+    assert settled(forks.replay_run(run=replay, actor=alice)).status == "succeeded"
+
+
 def test_a_replay_of_two_writes_to_one_file_in_one_turn(scripted: Play, start: Start, alice: User) -> None:
     again = call("write_file", "toolu_2", path="a.txt", content="two")
     scripted([ONE, again], [say("Done.")])
