@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import gc
+import os
+import threading
+import time
 from uuid import UUID
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
+from celery.worker import state
+from django.conf import settings
 from django.core.cache import cache
 
 from agents.runtimes import warm_up
 from tasks import queue
 from tasks.engine import driver
 from tasks.services import periodic
+
+GOODBYE_S = 5.0
+"""How long a worker that has handed over its runs may take for the rest."""
 
 
 @shared_task(name=queue.EXECUTE_RUN, acks_late=True, reject_on_worker_lost=True)
@@ -52,3 +60,17 @@ def spare_collector() -> None:
 @worker_shutting_down.connect
 def _stop_driver(**_: object) -> None:
     driver.get_driver().stop()
+    threading.Thread(target=_leave, name="leave", daemon=True).start()
+
+
+def _leave() -> None:
+    """End the process when nothing is left but saying goodbye to a broker that does not answer.
+
+    Celery waits for it once for each message that it holds; what was not acknowledged is delivered again. Jobs get as
+    long as the steps of runs.
+    """
+    time.sleep(GOODBYE_S)
+    end = time.monotonic() + settings.ENGINE["drain_s"]
+    while state.active_requests and time.monotonic() < end:
+        time.sleep(0.1)
+    os._exit(0)

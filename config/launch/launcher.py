@@ -56,6 +56,7 @@ _WORKER = (
     "1",
     "--without-mingle",
     "--without-gossip",
+    "--without-heartbeat",  # to other workers, who do not listen; without Valkey it would keep a stopping worker
     "-l",
     "INFO",
 )

@@ -47,6 +47,8 @@ CLAIM_EVERY_S = 0.05
 """Runs that are started one after the other are claimed together, and then share their writes to the database. One that
 comes alone is claimed at once."""
 ACK_TIMEOUT_S = 0.2
+LAST_CLAIM_S = 1.0
+"""How long a stopping worker waits for the claim that is under way."""
 RESTART_DELAY_S = 1.0
 """How long work that failed rests before it begins again."""
 
@@ -180,6 +182,13 @@ class Driver:
         self._wake_event.set()
 
     async def _claim_until_draining(self) -> None:
+        """A claim that hangs on a database that does not answer is left alone: what it took is recovered."""
+        claiming = asyncio.create_task(self._keep_claiming())
+        await self._draining.wait()
+        await asyncio.wait({claiming}, timeout=LAST_CLAIM_S)
+        await async_tasks.end([claiming])
+
+    async def _keep_claiming(self) -> None:
         draining = asyncio.ensure_future(self._draining.wait())
         while not self._draining.is_set():
             self._wake_event.clear()

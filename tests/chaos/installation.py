@@ -148,12 +148,3 @@ class Desk(Installation):
                 os.kill(pid, number)
                 hit.append(pid)
         return hit
-
-    def tree(self, role: str) -> list[int]:
-        """The processes of that role and the children that they started (PostgreSQL has many)."""
-        found = list(self.pids(role))
-        for pid in found:
-            with suppress(OSError):
-                children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-                found += [int(child) for child in children]
-        return found

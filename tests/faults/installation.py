@@ -103,12 +103,11 @@ class Installation:
 
     def processes(self) -> list[int]:
         """Every process of it, and those that they have started (PostgreSQL has many)."""
-        found = [pid for pids in self.status["pids"].values() for pid in pids]
-        for pid in found:
-            with suppress(OSError):
-                children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-                found += [int(child) for child in children if int(child) not in found]
-        return found
+        return _with_children([pid for pids in self.status["pids"].values() for pid in pids])
+
+    def tree(self, role: str) -> list[int]:
+        """The processes of that role and those that they have started."""
+        return _with_children(self.pids(role))
 
     @property
     def demo(self) -> dict[str, str]:
@@ -150,3 +149,12 @@ class Installation:
         if not self.has_ended:
             self.stop()
         self._output.close()
+
+
+def _with_children(pids: list[int]) -> list[int]:
+    found = list(pids)
+    for pid in found:
+        with suppress(OSError):
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            found += [int(child) for child in children if int(child) not in found]
+    return found

@@ -1,0 +1,68 @@
+"""A worker with nothing in its hands ends when it is told to, also while a part that it waits for does not answer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from config.embedded.processes import born_at, wait_until
+from tests.faults.installation import Installation
+from tests.timeouts import PATIENCE_S
+
+MOST_S = 25.0
+"""Below the launcher's grace of 40 s; a client of Valkey or PostgreSQL gives up twice meanwhile."""
+
+
+@pytest.fixture(scope="module")
+def deskhand() -> Iterator[Installation]:
+    home = Path(tempfile.mkdtemp(prefix="deskhand-stopping-"))
+    home.chmod(0o711)
+    installation = Installation(home / "var")
+    installation.serve(DESKHAND_DRAIN_S="5")
+    yield installation
+    installation.remove()
+    shutil.rmtree(home)
+
+
+@contextmanager
+def paused(deskhand: Installation, role: str) -> Iterator[None]:
+    pids = deskhand.tree(role)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def ready_worker(deskhand: Installation) -> int:
+    """The pid of a worker that has taken up its work."""
+    log = deskhand.home / "log" / "worker1.log"
+
+    def is_ready() -> bool:
+        said = log.read_text()
+        [pid] = deskhand.pids("worker") or [0]
+        return bool(pid) and f":{pid}" in said and said.rpartition(f":{pid}")[2].count(" ready.") == 1
+
+    assert wait_until(is_ready, PATIENCE_S), log.read_text()[-2000:]
+    return deskhand.pids("worker")[0]
+
+
+@pytest.mark.parametrize("role", ["", "valkey", "postgres"])
+def test_an_idle_worker_ends_when_it_is_told_to(deskhand: Installation, role: str) -> None:
+    worker = ready_worker(deskhand)
+
+    with paused(deskhand, role):
+        os.kill(worker, signal.SIGTERM)
+        assert wait_until(lambda: not born_at(worker), MOST_S)
+
+    assert wait_until(lambda: deskhand.pids("worker") not in ([], [worker]), PATIENCE_S)
+    assert "worker1 ended with code 0" in deskhand.output
