@@ -149,7 +149,7 @@ class ToolCalls:
             result = replace(result, content=f"{note}\n\n{result.content}")
         saved, problem = await self._executor.save()
         if problem:
-            result = ToolResult(content=f"{result.content}\n\n{problem}", summary=problem, is_error=True)
+            result = _with_problem(spec, result, problem)
         self._settle(step, result, saved, duration_s=time.monotonic() - started)
 
     async def _ask_what_happened(self, spec: ToolSpec, step: StepWrite, why: str) -> None:
@@ -244,3 +244,11 @@ class ToolCalls:
                 payload=payload or {},
             )
         )
+
+
+def _with_problem(spec: ToolSpec, result: ToolResult, problem: str) -> ToolResult:
+    """The result of a call whose files could not be kept. An effect that was had outside stays done all the same."""
+    content = f"{result.content}\n\n{problem}"
+    if spec.effect == Effect.EFFECTFUL and not result.is_error:
+        return replace(result, content=content)
+    return ToolResult(content=content, summary=problem, is_error=True)

@@ -17,6 +17,7 @@ from accounts.models import AuditEntry, Notification, Team, User
 from agents.models import Agent, AgentStatus, AgentVersion
 from agents.runtimes.base import ModelError, Stop
 from billing.models import UsageRecord
+from tasks.engine import workspace
 from tasks.models import Artifact, HumanRequest, Run, RunStatus, Step
 from tasks.services import answers, forks, notices, periodic, runs
 from tasks.services.continuing import continue_run, continue_runs
@@ -442,6 +443,24 @@ def test_the_list_continues_many_and_says_what_starting_again_repeats(
     assert len(done) == 2
     assert as_alice.post(retry, chosen | {"repeat_effects": "1"}).status_code == 302
     assert Run.objects.count() == 4
+
+
+@pytest.mark.usefixtures("driver")
+def test_an_effect_whose_files_could_not_be_kept_is_one_all_the_same(
+    scripted: Play, start: Start, done: list[str], alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workspace, "MAX_FILES", 0)
+    scripted([call("write_file", path="a.md", content="# A")], [call("probe")], [say("Done.")])
+    run = settled(start("probe", "write_file"), "succeeded")
+
+    tools = run.steps.filter(kind="tool").order_by("index")
+    assert [(s.tool, s.status) for s in tools] == [("write_file", "failed"), ("probe", "done")]
+    sent = tools[1].result
+    assert (sent["summary"], sent["is_error"]) == ("Sent it", False)
+    assert sent["content"].startswith("Sent.\n\nThe run has more than 0 files.")
+    with pytest.raises(WouldRepeatEffects, match="Send the report to Bob"):
+        runs.retry_run(run=run, actor=alice)
+    assert len(done) == 1
 
 
 @pytest.mark.usefixtures("driver")
