@@ -111,6 +111,7 @@ class World:
             ANTHROPIC_API_KEY="test",
             ANTHROPIC_BASE_URL=self.claude.url,
             DESKHAND_API_RATE="1000000/min",
+            DESKHAND_TEAM_API_RATE="1000000/min",
             DESKHAND_LEASE_S="6",
             DESKHAND_HEARTBEAT_S="1",
             DESKHAND_POLL_S="1",
