@@ -23,6 +23,8 @@ from tests.standins.between import FAULTS as STORE_FAULTS
 PAUSES_S = {"web": 3.0, "beat": 5.0, "valkey": 4.0, "postgres": 5.0, "s3": 4.0}
 STORE_S = 5.0
 SPENT_S = 4.0
+SPOILT_S = 5.0
+"""So long a model has bad answers ready. In an outage few calls are made, and old ones must not make it longer."""
 FULL_S = 4.0
 FULL_DISK_S = 6.0
 DOUBLE_S = 12.0
@@ -234,7 +236,8 @@ class Nemesis:
         if fault.what == "away":
             self._desk.tell_model("away", {"seconds": 2 + 3 * fault.pick})
         else:
-            self._desk.tell_model("plan", {"faults": [fault.what] * (2 + int(4 * fault.pick))})
+            faults = [fault.what] * (2 + int(4 * fault.pick))
+            self._desk.tell_model("plan", {"faults": faults, "seconds": SPOILT_S})
         return True
 
     def _spoil_store(self, fault: Fault) -> bool:

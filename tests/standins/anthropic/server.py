@@ -145,6 +145,10 @@ class AnthropicStandIn:
         self._server.close()
         self._absence = self._loop.create_task(self._be_away(self._connections - {spare}))
 
+    def forget_plan(self, seconds: float) -> None:
+        """What is planned and was not asked for within this time is left out."""
+        self._loop.call_later(seconds, self.plan.clear)
+
     def begin_outage(self, seconds: float, *, spare: _Connection) -> None:
         """Nobody is at the port for a quarter of the time, then overloaded, broken and silent for a quarter each."""
         part, now = seconds / 4, time.monotonic()
@@ -239,6 +243,8 @@ class _Connection(asyncio.Protocol):
             self._json(200, {"input_tokens": input_tokens(request.body)})
         elif method == "POST" and path == "/__plan":
             self._owner.answer(*(FAULTS[name]() for name in request.body["faults"]))
+            if "seconds" in request.body:
+                self._owner.forget_plan(request.body["seconds"])
             self._json(200, {"planned": len(self._owner.plan)})
         elif method == "POST" and path == "/__away":
             self._owner.go_away(request.body["seconds"], spare=self)
