@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from uuid import UUID
+
+_moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
 
 
 def uuid7() -> UUID:
     """48 bits of milliseconds, 12 bits of the fraction (a quarter of a microsecond), then 62 random bits: what one
     process makes one after the other sorts so, within a millisecond too (RFC 9562, method 3)."""
-    milliseconds, rest_ns = divmod(time.time_ns(), 1_000_000)
+    moment = _moment.get()
+    now_ns = (
+        time.time_ns() if moment is None else int(moment.timestamp() * 1000) * 1_000_000 + time.time_ns() % 1_000_000
+    )
+    milliseconds, rest_ns = divmod(now_ns, 1_000_000)
     value = milliseconds << 80 | 0x7 << 76 | (rest_ns * 4096 // 1_000_000) << 64
     return UUID(int=value | 0b10 << 62 | int.from_bytes(os.urandom(8), "big") >> 2)
 
@@ -19,3 +28,18 @@ def uuid7() -> UUID:
 def first_id_at(moment: datetime) -> UUID:
     """The lowest id of that moment: `id__gte` it finds what came later by the primary key alone."""
     return UUID(int=int(moment.timestamp() * 1000) << 80 | 0x7 << 76)
+
+
+def moment_of(id_: UUID) -> datetime:
+    """When the id was made, to the millisecond."""
+    return datetime.fromtimestamp((id_.int >> 80) / 1000, tz=UTC)
+
+
+@contextmanager
+def ids_at(moment: datetime) -> Iterator[None]:
+    """Make ids of another moment, for rows whose dates are set back: lists are sorted by id."""
+    token = _moment.set(moment)
+    try:
+        yield
+    finally:
+        _moment.reset(token)

@@ -18,6 +18,7 @@ from accounts.services import keys, teams
 from agents.models import Agent
 from billing.models import TeamPlan
 from billing.plans import ENTERPRISE
+from config import demo_runs
 from config.embedded.keys import write_private
 from storage.models import StoredFile
 from storage.services import save_file
@@ -58,7 +59,8 @@ def seed() -> SignIn:
         if teams.default_team(operator) is None:
             teams.create_personal_team(owner=operator)
         team = teams.default_team(person) or _team(person)
-        if not Agent.objects.for_team(team).exists():  # those that people deleted count too
+        is_new = not Agent.objects.for_team(team).exists()  # those that people deleted count too
+        if is_new:
             _staff(team, person)
         made = replace(
             known,
@@ -69,6 +71,8 @@ def seed() -> SignIn:
             api_key=_api_key(team, person, known.api_key),
         )
     settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
+    if is_new:
+        demo_runs.pending().touch()
     if made != known or not path().exists():
         write_private(path(), json.dumps(asdict(made), indent=1))
     return made

@@ -72,6 +72,7 @@ class Launcher:
         self.supervisor = Supervisor(_say_when)
         self.status = Status(self.home, options.url, _say_when)
         self.addresses = SharedFile(self.home / "env", _say_when)
+        self.demo_runs: Child | None = None
         self.room = Room({self.home, (self.home / "pg").resolve().parent}, _say_when)
         self.environment = self._environment(given)
 
@@ -107,6 +108,7 @@ class Launcher:
         self._start_application()
         self._progress("the web server answers")
         say(welcome(self.options))
+        self._start_demo_runs()
 
     def _start_services(self) -> None:
         self.services.start()
@@ -163,6 +165,12 @@ class Launcher:
             time.sleep(0.05)
         self._start_child("beat", self._child("beat", *_CELERY, "beat", *_BEAT))  # nobody waits for it
 
+    def _start_demo_runs(self) -> None:
+        """Let the new demo team do its first runs, behind everything else and once."""
+        if self.options.demo_runs and (self.home / "demo-runs.pending").exists():
+            self.demo_runs = self._child("demo-runs", "django", "seed_demo_runs", steps_back=15)
+            self.demo_runs.start()
+
     def _start_child(self, role: str, child: Child) -> None:
         child.start()
         self.supervisor.watch(role, child)
@@ -205,6 +213,9 @@ class Launcher:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._hurry)
         self._tell_status("stopping")
+        if self.demo_runs is not None:
+            self.demo_runs.signal_stop()
+            self.demo_runs.wait_stopped()
         self.supervisor.stop("web", "beat", "worker")
         self.services.stop()
         self.addresses.remove()

@@ -24,6 +24,7 @@ class Options:
     home: Path
     port: int
     workers: int
+    demo_runs: bool
     embedded: tuple[str, ...]
 
     @classmethod
@@ -34,6 +35,7 @@ class Options:
             home=(ROOT / (given.get("DESKHAND_VAR") or "var")).resolve(),
             port=_number(given, "PORT", default=8000, highest=65_535),
             workers=_number(given, "WORKERS", default=1, highest=64),
+            demo_runs=given.get("DESKHAND_DEMO_RUNS", "1") not in ("0", "false", "no"),
             embedded=tuple(part for part, names in ELSEWHERE.items() if not any(given.get(name) for name in names)),
         )
 

@@ -10,7 +10,7 @@ from django import forms
 
 from accounts.errors import AppError
 from accounts.models import Viewer
-from agents.models import Agent, AgentStatus
+from tasks.forms.agent_choice import AgentField, agents_of
 from tasks.forms.files import FilesField, check_size, upload_attrs
 from tasks.forms.starts import StartForm
 from tasks.models import Task
@@ -24,11 +24,6 @@ def show_refusal(form: forms.Form, error: AppError, names: Mapping[str, str] | N
         form.add_error(name if name in form.fields else None, wrong.message)
     if not error.fields:
         form.add_error(None, error.detail)
-
-
-def agents_of(access: Viewer) -> Any:
-    """Agents that can be given work."""
-    return Agent.objects.visible_to(access).present().exclude(status=AgentStatus.PAUSED).order_by("name")
 
 
 class LimitsForm(forms.Form):
@@ -54,7 +49,7 @@ class LimitsForm(forms.Form):
 class RunForm(StartForm, LimitsForm):
     """One piece of work for one agent."""
 
-    agent = forms.ModelChoiceField(Agent.objects.none(), empty_label=None)
+    agent = AgentField()
     prompt = forms.CharField(
         label="What should it do?",
         max_length=MAX_PROMPT,
@@ -71,8 +66,7 @@ class RunForm(StartForm, LimitsForm):
 
     def __init__(self, *args: Any, access: Viewer, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = cast("forms.ModelChoiceField[Agent]", self.fields["agent"])
-        field.queryset = agents_of(access)
+        cast("AgentField", self.fields["agent"]).queryset = agents_of(access)
 
 
 def _field_of(variable: Mapping[str, Any]) -> forms.Field:

@@ -15,7 +15,8 @@ from accounts.errors import AppError
 from accounts.models import Viewer
 from agents.models import Agent
 from tasks import variables
-from tasks.forms.runs import LimitsForm, agents_of, show_refusal
+from tasks.forms.agent_choice import AgentField, agents_of
+from tasks.forms.runs import LimitsForm, show_refusal
 from tasks.models import Task
 from tasks.services.runs import MAX_PROMPT
 
@@ -26,7 +27,7 @@ KINDS = {"text": "Text", "number": "Number", "choice": "Choice", "date": "Date",
 
 class TaskForm(LimitsForm):
     name = forms.CharField(max_length=120, widget=forms.TextInput(attrs={"placeholder": "Weekly refund report"}))
-    agent = forms.ModelChoiceField(Agent.objects.none(), empty_label=None)
+    agent = AgentField()
     prompt = forms.CharField(
         max_length=MAX_PROMPT,
         widget=forms.Textarea(attrs={"rows": 9, "data-prompt": True, "spellcheck": "true"}),
@@ -56,7 +57,7 @@ class TaskForm(LimitsForm):
 
     def __init__(self, *args: Any, access: Viewer, task: Task | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = cast("forms.ModelChoiceField[Agent]", self.fields["agent"])
+        field = cast("AgentField", self.fields["agent"])
         found = agents_of(access)
         field.queryset = (found | Agent.objects.filter(pk=task.agent_id)).distinct() if task else found
 

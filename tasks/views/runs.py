@@ -14,6 +14,7 @@ from accounts.errors import AppError
 from accounts.rest.idempotency import run_once_per_form
 from accounts.tenancy import TeamRequest, may, require, team_required
 from agents.models import Agent
+from tasks.forms.agent_choice import likely_agent
 from tasks.forms.files import keep, uploaded_before
 from tasks.forms.runs import RunForm, show_refusal
 from tasks.models import WAITS_BY_ITSELF, Run, RunStatus, Task
@@ -109,7 +110,8 @@ def run_new(request: TeamRequest) -> HttpResponse:
 
 
 def _initial(request: TeamRequest) -> dict[str, Any]:
-    return {"agent": request.GET.get("agent"), "prompt": request.GET.get("prompt", "")[:2000]}
+    agent = request.GET.get("agent") or likely_agent(request.access, request.user)
+    return {"agent": agent, "prompt": request.GET.get("prompt", "")[:2000]}
 
 
 def _start(request: TeamRequest, form: RunForm) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -345,6 +346,39 @@ def test_work_is_handed_over_with_files_and_limits(as_alice, agent, team):
     assert response.url == url("run_detail", run)
     assert sorted(run.inputs.values_list("name", flat=True)) == ["a 2.csv", "a.csv", "before.csv"]
     assert (run.review, run.max_cost_usd, run.timeout_s) == (True, Decimal("0.50"), 300)
+
+
+def test_agents_are_offered_with_their_roles_the_one_that_reads_tables_first(as_alice, team):
+    AgentFactory(team=team, name="Ada", role="Writer", version__tools=[{"tool": "write_file", "policy": "allow"}])
+    rita = AgentFactory(
+        team=team, name="Rita", role="Data analyst", version__tools=[{"tool": "query_table", "policy": "allow"}]
+    )
+    AgentFactory(team=team, name="Plain", role="", status="paused")
+
+    page = as_alice.get(url("run_new")).content.decode()
+
+    options = re.findall(
+        r'<option value="([^"]+)"( selected)?>([^<]+)</option>', page.split('name="agent"')[1].split("</select>")[0]
+    )
+    assert [(text, bool(chosen)) for _, chosen, text in options] == [
+        ("Ada · Writer", False),
+        ("Rita · Data analyst", True),
+    ]
+    assert options[1][0] == str(rita.pk)
+
+
+def test_the_agent_that_was_given_work_last_is_chosen_first(as_alice, alice, bob, team):
+    last = AgentFactory(team=team, name="Zoe", role="Support rep")
+    other = AgentFactory(team=team, name="Rita", version__tools=[{"tool": "query_table", "policy": "allow"}])
+    RunFactory(agent=other, created_by=alice)
+    RunFactory(agent=last, created_by=alice)
+    RunFactory(agent=other, created_by=bob)
+
+    chosen = as_alice.get(url("run_new")).context["form"]["agent"].value()
+    asked_for = as_alice.get(url("run_new"), {"agent": other.pk}).context["form"]["agent"].value()
+
+    assert getattr(chosen, "pk", chosen) == last.pk
+    assert str(asked_for) == str(other.pk)
 
 
 def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays(as_alice, agent, settings):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from agents.runtimes.demo import report
 from agents.runtimes.demo.analysis_state import AnalysisState
 from agents.runtimes.demo.replay import Call, ScriptedTurn
@@ -10,6 +12,7 @@ from agents.runtimes.demo.steps import CannotContinue, Step, sentence, with_prog
 from agents.runtimes.demo.wording import code
 
 REPORT = "report.md"
+MAIL = re.compile(r"\b(?:e-?mail|mail|send|schick\w*|sende\w*)\b", re.IGNORECASE)
 CHART = "chart"
 ATTACHED = "The report is attached. Deskhand's demo model computed it from your file."
 
@@ -71,7 +74,7 @@ def _charts(state: AnalysisState) -> Step:
 
 def _email(state: AnalysisState) -> Step:
     person = state.context.person()
-    if not person or not state.context.has("email_report") or not state.written:
+    if not person or not state.context.has("email_report") or not state.written or not _is_worth_a_mail(state):
         return
     arguments = {
         "to": person,
@@ -88,13 +91,19 @@ def _email(state: AnalysisState) -> Step:
         state.email = f"The report was emailed to {person}."
 
 
+def _is_worth_a_mail(state: AnalysisState) -> bool:
+    """A short answer is mailed only when the prompt asks for it, the analysis of what drives a number always."""
+    return state.findings[0].request.ask is Ask.DRIVERS or MAIL.search(state.context.prompt) is not None
+
+
 def _remember(state: AnalysisState) -> Step:
     """One fact for later runs: which column was measured and what came out."""
     request = state.findings[0].request
     if not state.context.has("remember") or request.ask is Ask.OVERVIEW:
         return
     column = request.measure.column
-    which = f"the column to measure was {code(column.name)}. " if column is not None else ""
-    fact = f"In {state.table.file}, {which}{report.headline(state)}."[:500]
+    which = f"the column to measure was {code(column.name)}" if column is not None else "rows were counted"
+    found = state.findings[0].headline.removeprefix(f"{state.table.file}: ")
+    fact = f"In {state.table.file}, {which}. {found[:1].upper()}{found[1:]}."[:500]
     reply = yield with_progress(state, 6, "Done", "", Call("remember", {"text": fact}))
     state.hear(reply.said)

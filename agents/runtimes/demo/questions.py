@@ -110,7 +110,7 @@ def _understood(state: AnalysisState, draft: Draft) -> Generator[ScriptedTurn, R
 def _unknown(text: str, found: Request | Unclear) -> list[str]:
     """Words to look for among the values: those that nothing was found for, alone and with their neighbours."""
     is_complete = isinstance(found, Request) and not found.unused
-    if is_complete or (isinstance(found, Unclear) and found.role not in (LEFT_OUT, "measure")):
+    if is_complete or (isinstance(found, Unclear) and (found.role == "prompt" or found.default is not None)):
         return []
     words = Sentence(text).words
     grams = {" ".join(words[at : at + size]) for size in (1, 2, 3, 4) for at in range(len(words) - size + 1)}
