@@ -19,20 +19,21 @@ from pathlib import Path
 from tests.bench import speed
 from tests.bench.figures import NO_OP, Figure
 from tests.bench.server import UNLIMITED
-from tests.faults.installation import ROOT, Installation
+from tests.faults.installation import ROOT, Installation, exit_on_sigterm
 
 # modules of this package, each with `measure(desk: Installation) -> list[Figure]`
 FIGURES = ["limits", "web", "delivery", "throughput", "growth"]
 
 
 def main(wanted: list[str]) -> int:
+    exit_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="deskhand-bench-") as folder:
         Path(folder).chmod(0o711)
         desk = Installation(Path(folder) / "var")
         with _model_api() as url:
             model = {"ANTHROPIC_API_KEY": "none", "ANTHROPIC_BASE_URL": url}
-            desk.serve(WORKERS="2", LOG_LEVEL="WARNING", **UNLIMITED, **model)
             try:
+                desk.serve(WORKERS="2", LOG_LEVEL="WARNING", **UNLIMITED, **model)
                 _enter(desk, model)
                 figures = [figure for name in wanted or FIGURES for figure in _measured(name, desk)]
             finally:

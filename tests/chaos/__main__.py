@@ -19,7 +19,7 @@ django.setup()
 
 from tests.chaos import report
 from tests.chaos.storm import storm
-from tests.faults.installation import ROOT
+from tests.faults.installation import ROOT, exit_on_sigterm
 
 RUNS_A_SECOND, FAULTS_A_SECOND = 2, 0.2
 POWER_CUT_EVERY_S = POISON_EVERY_S = FULL_DISK_EVERY_S = 300
@@ -28,6 +28,7 @@ OUTAGE = 0.5
 
 
 def main() -> int:
+    exit_on_sigterm()
     seconds = float(os.environ.get("SECONDS") or 600)
     plan = report.Plan(
         seed=int(os.environ.get("SEED") or secrets.randbelow(1_000_000)),

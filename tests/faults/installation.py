@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -150,6 +151,11 @@ class Installation:
         if not self.has_ended:
             self.stop()
         self._output.close()
+
+
+def exit_on_sigterm() -> None:
+    """End this program on SIGTERM as on Ctrl-C, so that what it started is stopped. Call it in the main thread."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def _with_children(pids: list[int]) -> list[int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from config.embedded.processes import born_at, wait_until
-from tests.faults.installation import Installation
+from tests.faults.installation import ROOT, Installation
 from tests.timeouts import PATIENCE_S
 
 MOST_S = 25.0
@@ -66,3 +68,24 @@ def test_an_idle_worker_ends_when_it_is_told_to(deskhand: Installation, role: st
 
     assert wait_until(lambda: deskhand.pids("worker") not in ([], [worker]), PATIENCE_S)
     assert "worker1 ended with code 0" in deskhand.output
+
+
+def test_a_bench_that_is_told_to_stop_stops_what_it_started(tmp_path: Path) -> None:
+    bench = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench", "limits"],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert wait_until(lambda: any(tmp_path.glob("deskhand-bench-*/var/status.json")), 4 * PATIENCE_S)
+        [status] = tmp_path.glob("deskhand-bench-*/var/status.json")
+        installation = Installation(status.parent)
+        assert wait_until(lambda: installation.state == "serving", 4 * PATIENCE_S)
+    finally:
+        bench.terminate()
+
+    assert bench.wait(2 * PATIENCE_S) == 128 + signal.SIGTERM
+    assert wait_until(lambda: installation.left_behind() == [], PATIENCE_S)
+    assert not status.exists()
