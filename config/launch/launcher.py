@@ -31,7 +31,7 @@ from config.launch.supervisor import Supervisor
 _READY_S = 60.0
 _PREVIOUS_S = 60.0
 # It hands over what it drives, and where processors are short it goes after those who answer people (docs/adr/0014).
-_AS_WORKER = {"grace_s": 40, "steps_back": 10}
+_WORKER_GRACE_S = 40.0
 WEB = (
     *("uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--lifespan", "on", "--workers", "1"),
     *(
@@ -156,7 +156,9 @@ class Launcher:
         web = self._child("web", *WEB, "--port", str(self.options.port))
         self._start_child("web", web)
         for n in range(1, self.options.workers + 1):
-            worker = self._child(f"worker{n}", *_CELERY, "worker", *_WORKER, "-n", f"worker{n}@%h", **_AS_WORKER)
+            command = (*_CELERY, "worker", *_WORKER, "-n", f"worker{n}@%h")
+            manners: dict[str, Any] = {"grace_s": _WORKER_GRACE_S, "steps_back": self.options.worker_nice}
+            worker = self._child(f"worker{n}", *command, **manners)
             self._start_child("worker", worker)
         end = time.monotonic() + _READY_S
         while not _answers(self.options.port):

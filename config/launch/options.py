@@ -25,6 +25,7 @@ class Options:
     port: int
     workers: int
     demo_runs: bool
+    worker_nice: int
     embedded: tuple[str, ...]
 
     @classmethod
@@ -36,6 +37,7 @@ class Options:
             port=_number(given, "PORT", default=8000, highest=65_535),
             workers=_number(given, "WORKERS", default=1, highest=64),
             demo_runs=given.get("DESKHAND_DEMO_RUNS", "1") not in ("0", "false", "no"),
+            worker_nice=_number(given, "DESKHAND_WORKER_NICE", default=10, lowest=0, highest=19),
             embedded=tuple(part for part, names in ELSEWHERE.items() if not any(given.get(name) for name in names)),
         )
 
@@ -44,8 +46,8 @@ class Options:
         return f"http://127.0.0.1:{self.port}"
 
 
-def _number(given: Mapping[str, str], name: str, *, default: int, highest: int) -> int:
+def _number(given: Mapping[str, str], name: str, *, default: int, highest: int, lowest: int = 1) -> int:
     text = given.get(name) or str(default)
-    if not text.isdigit() or not 1 <= int(text) <= highest:
-        raise PartError(f"{name} must be a number from 1 to {highest}, not {text!r}.")
+    if not text.isdigit() or not lowest <= int(text) <= highest:
+        raise PartError(f"{name} must be a number from {lowest} to {highest}, not {text!r}.")
     return int(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -109,6 +110,22 @@ def workers() -> str:
     return "1 worker is alive." if alive == 1 else f"{alive} workers are alive."
 
 
+def processor() -> str:
+    """A worker that the machine starves looks like one that hangs."""
+    try:
+        valkey = valkey_client()
+        said = [valkey.get(name) for name in valkey.scan_iter(f"{settings.REDIS_PREFIX}worker:*", count=1000)]
+    except (redis.RedisError, OSError) as error:
+        raise Down("Nobody knows, because Valkey does not answer.") from error
+    shares = [share for state in said if state and (share := json.loads(state).get("processor_share")) is not None]
+    if shares:
+        raise Down(
+            f"The machine gives {len(shares)} of {len(said)} workers {min(shares):.0%} of the processor time that they "
+            "ask for, so runs crawl. Other programs take it; see DESKHAND_WORKER_NICE."
+        )
+    return "Workers get the processor time that they ask for."
+
+
 def clock() -> str:
     if cache.get(queue.LAST_SWEEP_KEY) is None:
         raise Down(
@@ -157,7 +174,7 @@ def model() -> str:
 
 
 REQUIRED: Sequence[Callable[[], str]] = (database, migrations, valkey, object_store, workers, clock)
-OPTIONAL: Sequence[Callable[[], str]] = (housekeeping, disk, sandbox, model)
+OPTIONAL: Sequence[Callable[[], str]] = (housekeeping, processor, disk, sandbox, model)
 
 
 def check_all() -> list[Check]:

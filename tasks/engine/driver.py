@@ -31,6 +31,7 @@ from tasks.engine.circuits import Circuits
 from tasks.engine.commits import Commit
 from tasks.engine.journal import SUSPECT_AFTER, Journal
 from tasks.engine.lease import Lease
+from tasks.engine.processor import Processor
 from tasks.engine.publisher import Publisher
 from tasks.engine.resources import WorkerResources
 from tasks.models import RunStatus
@@ -292,8 +293,11 @@ class Driver:
 
     async def _heartbeat(self) -> None:
         key = f"{settings.REDIS_PREFIX}worker:{self.worker}"
+        processor = Processor()
         while True:
-            state = json.dumps({"runs": len(self._owned), "at": time.time()})
+            share = processor.look(time.monotonic())
+            processor.tell(share)
+            state = json.dumps({"runs": len(self._owned), "at": time.time(), "processor_share": share})
             try:
                 await self._valkey.set(key, state, ex=int(self._config["heartbeat_s"] * 4) + 1)
             except (RedisError, OSError) as error:

@@ -62,7 +62,7 @@ def test_ready_when_every_part_answers(everything_runs: redis.Redis) -> None:
     assert (status, failing) == (200, [])
     assert list(checks) == [
         *("database", "migrations", "valkey", "object_store", "workers", "clock"),
-        *("housekeeping", "disk", "sandbox", "model"),
+        *("housekeeping", "processor", "disk", "sandbox", "model"),
     ]
     assert checks["database"]["detail"] == "PostgreSQL 18 answers."
     assert checks["migrations"]["detail"] == "Every migration is applied."
@@ -114,6 +114,17 @@ def test_ready_names_the_object_store(everything_runs: redis.Redis, settings: An
 
     assert (status, failing) == (503, ["object_store"])
     assert checks["object_store"]["detail"].startswith("The object store cannot be written to.")
+
+
+def test_a_starved_worker_is_named_and_takes_nothing_from_being_ready(everything_runs: redis.Redis) -> None:
+    assert ask()[1]["processor"]["ok"] is True
+
+    state = {"runs": 3, "at": time.time(), "processor_share": 0.043}
+    everything_runs.set(f"{live_settings.REDIS_PREFIX}worker:here:1", json.dumps(state), ex=20)
+    status, checks, failing = ask()
+
+    assert (status, failing) == (200, [])
+    assert checks["processor"]["detail"].startswith("The machine gives 1 of 1 workers 4% of the processor time")
 
 
 def test_a_disk_with_little_room_is_named_and_takes_nothing_from_being_ready(
