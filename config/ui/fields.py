@@ -71,6 +71,6 @@ def _attributes(bound: BoundField, css: str, has_hint: bool) -> dict[str, Any]:
         attrs["aria-describedby"] = " ".join(described)
     if bound.errors:
         attrs["aria-invalid"] = "true"
-    if type(bound.form).__module__.startswith("allauth."):
+    if any(base.__module__.startswith("allauth.") for base in type(bound.form).__mro__):
         attrs["placeholder"] = ""  # it repeats the label, which stands above
     return attrs
