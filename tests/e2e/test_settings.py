@@ -95,7 +95,7 @@ def api_keys(one: Somebody) -> None:
     one.page.reload()
     expect(one.page.locator("[data-token]")).to_have_count(0)
     one.page.get_by_role("link", name="Revoke…").click()
-    one.page.get_by_role("button", name="Revoke the key").click()
+    one.page.get_by_role("button", name="Revoke key").click()
     expect(one.page.get_by_text("No keys yet")).to_be_visible()
 
 
