@@ -55,13 +55,13 @@ def shoot(page: Page, name: str) -> None:
 def hand_over(page: Page, prompt: str, *, review: bool) -> None:
     team = page.url.split("/t/")[1].split("/")[0]
     page.goto(f"/t/{team}/runs/new/")
-    page.locator("select[name=agent]").select_option(label="Rita")
+    page.locator("select[name=agent]").select_option(label="Rita · Data analyst")
     page.locator("textarea[name=prompt]").fill(prompt)
     page.locator("input[type=file]").first.set_input_files(TICKETS)
     expect(page.locator("input[type=hidden][name=attached]")).to_have_count(1, timeout=PATIENT)
     if review:
         page.locator("[name=review]").check()
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start", exact=True).click()
     expect(page).to_have_url(re.compile(r"/runs/[0-9a-f-]{36}/"))
 
 
