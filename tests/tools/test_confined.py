@@ -153,7 +153,9 @@ def test_nothing_is_left_running() -> None:
 
 
 def test_the_child_dies_with_the_worker(tmp_path: Path) -> None:
-    worker = "from tools import confined; from tests.tools.test_confined import call; call('spin', timeout_s=600)"
+    worker = (
+        "from tools import limited_process; from tests.tools.test_confined import call; call('spin', timeout_s=600)"
+    )
     process = subprocess.Popen([sys.executable, "-c", worker], env={**os.environ, "TMPDIR": str(tmp_path)})
     deadline = time.monotonic() + PATIENCE_S
     while not list(tmp_path.glob("*/started")) and time.monotonic() < deadline:
