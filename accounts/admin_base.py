@@ -47,8 +47,8 @@ def each(request: HttpRequest, rows: Iterable[M], act: Callable[[M], object], do
 
 
 class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """What an operator adds, changes or deletes by a form is in the audit log of each team that it touches, in the same
-    transaction. Actions are recorded by the services that they call.
+    """Record forms of operators in the audit log of each team that they touch, in the same transaction.
+    Actions are recorded by the services that they call.
     """
 
     @transaction.atomic

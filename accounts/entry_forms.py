@@ -15,7 +15,7 @@ from accounts.models import User
 
 
 class NewAddressField(EmailField):  # type: ignore[misc]
-    """An address in its one spelling."""
+    """Email field that returns the canonical spelling of the address."""
 
     def to_python(self, value: Any) -> str:
         text = super().to_python(value)

@@ -40,7 +40,7 @@ def remove_hidden(text: str) -> str:
 
 
 def has_hidden(text: str) -> bool:
-    """Whether `remove_hidden` would take anything away."""
+    """Return True if `remove_hidden` would remove a character."""
     return remove_hidden(text) != text
 
 

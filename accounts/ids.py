@@ -31,7 +31,7 @@ def first_id_at(moment: datetime) -> UUID:
 
 
 def moment_of(id_: UUID) -> datetime:
-    """When the id was made, to the millisecond."""
+    """Return the time of creation that the id holds, to the millisecond."""
     return datetime.fromtimestamp((id_.int >> 80) / 1000, tz=UTC)
 
 

@@ -15,7 +15,7 @@ BEARER_PATHS = (
     "accounts/password/reset/key",
     "files/received",
 )
-"""What stands before a token in an address. A test compares this list with the routes."""
+"""Path prefixes that a token follows. A test compares this list with the routes."""
 _SLASH = "(?:/|%2f)"
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _PATHS = "|".join(path.replace("/", _SLASH) for path in BEARER_PATHS)

@@ -7,7 +7,7 @@ from django.db import migrations
 from accounts.emails import canonical
 
 ODD = r"[^!-~]|[A-Z\"]"
-"""What an address in its one spelling does not have."""
+"""Characters that a canonical address does not contain."""
 
 
 def respell(apps: Any, schema_editor: Any) -> None:

@@ -80,7 +80,7 @@ class AuditEntry(TeamScopedModel):
 
 
 class AuditHead(models.Model):
-    """Where the chain of a team ends. Its row lock lets one process at a time seal.
+    """Head of a team's audit chain. Its row lock lets one process at a time seal.
 
     A trigger in the database lets `seq` only grow. The checkpoint fields say when the next one is due; what a
     checkpoint proves is in the file store alone (`accounts/services/audit_checkpoints.py`).
