@@ -419,11 +419,17 @@ document.addEventListener("htmx:after:swap", () => {
   next.focus();
 });
 
-/* The second click of a double click was meant for the card of before: it presses nothing in the one that took its place. */
+/* The second click of a double click was meant for the card of before: it presses nothing in the one that took its place,
+   and takes the focus from nothing in it. */
 document.addEventListener("click", (event) => {
   if (event.detail < 2 || !event.target.closest?.("[data-request] button")) return;
   event.preventDefault();
   event.stopImmediatePropagation();
+}, true);
+let pressed;
+document.addEventListener("mousedown", (event) => {
+  if (event.detail > 1 && pressed?.isConnected === false) event.preventDefault();
+  else pressed = event.target;
 }, true);
 /* What a fragment of the live view changes on the page: see tasks/fragments. Each block names its target and how it swaps. */
 const runPage = document.querySelector("[data-run]");

@@ -164,6 +164,22 @@ def test_the_second_click_of_a_double_click_decides_nothing(desk_card: Locator, 
     assert_sent(asked, EDITED)
 
 
+def test_a_second_press_on_the_next_card_leaves_the_focus(desk_card: Locator, asked: HumanRequest) -> None:
+    card, mouse = desk_card, desk_card.page.mouse
+    edit(card)
+    card.get_by_role("button", name="Show changes").click()
+    expect(card.locator("del")).to_have_count(2)
+    card.get_by_role("button", name="Back to Ana").hover()
+    mouse.down()
+    mouse.up()
+    expect(card.get_by_role("button", name="Edit the request")).to_be_focused()
+    mouse.down(click_count=2)
+    mouse.up(click_count=2)
+
+    expect(card.get_by_role("button", name="Edit the request")).to_be_focused()
+    assert answer_of(asked) == {}
+
+
 def test_news_of_the_run_leave_an_edit_alone(open_page: Open, alice, asked: HumanRequest) -> None:
     card = opened(open_page, alice, reverse("tasks:run_detail", kwargs={"team": "acme", "run_id": asked.run_id}))
     expect(card.page.locator("#run-connection")).to_contain_text("Live")
