@@ -69,7 +69,7 @@ class BudgetAdmin(AuditedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:
         operator: Any = request.user
-        services.limit_spending(team=obj.team, actor=operator, limit_usd=obj.limit_usd, agent_id=obj.agent_id)
+        services.set_budget(team=obj.team, actor=operator, limit_usd=obj.limit_usd, agent_id=obj.agent_id)
 
 
 @admin.register(Reservation)

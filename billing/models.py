@@ -135,8 +135,8 @@ class Budget(TeamScopedModel):
     spent_usd = models.DecimalField(max_digits=14, decimal_places=6, default=0)
     reserved_usd = models.DecimalField(max_digits=14, decimal_places=6, default=0)
     warned_at = models.DateTimeField(null=True, blank=True)
-    told_warned_at = models.DateTimeField(null=True, blank=True)
-    told_spent_at = models.DateTimeField(null=True, blank=True)
+    warning_notified_at = models.DateTimeField(null=True, blank=True)
+    spent_notified_at = models.DateTimeField(null=True, blank=True)
     """When people were told that 80 % was spent (`warned_at`), and that all of it was; older than that: not yet."""
     created_at = models.DateTimeField(default=timezone.now)
 

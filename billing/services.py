@@ -20,7 +20,7 @@ MOST_USD = Decimal(1_000_000)
 
 
 @transaction.atomic
-def set_budget(*, team: Team, limit_usd: Decimal | None, agent_id: UUID | None = None) -> Budget | None:
+def save_budget(*, team: Team, limit_usd: Decimal | None, agent_id: UUID | None = None) -> Budget | None:
     """Limit what the team, or one agent of it, may spend in a month. None takes the limit away."""
     mine = Budget.objects.for_team(team).filter(agent_id=agent_id)
     if limit_usd is None:
@@ -48,12 +48,12 @@ def limit_of(*, team: Team, agent_id: UUID | None = None) -> Decimal | None:
 
 
 @transaction.atomic
-def limit_spending(
+def set_budget(
     *, team: Team, actor: User | None, limit_usd: Decimal | None, agent_id: UUID | None = None
 ) -> Budget | None:
     """Set or take away a monthly limit, on the record."""
     before = limit_of(team=team, agent_id=agent_id)
-    budget = set_budget(team=team, limit_usd=limit_usd, agent_id=agent_id)
+    budget = save_budget(team=team, limit_usd=limit_usd, agent_id=agent_id)
     values = audit.diff({"limit_usd": before}, {"limit_usd": limit_usd})
     action, agent = "budget.cleared" if budget is None else "budget.set", str(agent_id) if agent_id else None
     audit.record(team=team, actor=actor, action=action, target=budget or team, agent=agent, **values)

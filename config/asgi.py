@@ -45,7 +45,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
     """The server's start and stop. Before it stops, the live view lets go of its connections."""
     while (await receive())["type"] == "lifespan.startup":
         await send({"type": "lifespan.startup.complete"})
-    await hub.close_of_this_loop()
+    await hub.close_hub()
     await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -239,11 +239,11 @@ def _dated(run: Run) -> Iterator[tuple[Any, Sequence[str]]]:
     """The rows of a run with their times. NULL stays NULL."""
     yield (
         Run.objects.filter(pk=run.pk),
-        ("status_changed_at", "queued_at", "started_at", "finished_at", "told_at"),
+        ("status_changed_at", "queued_at", "started_at", "finished_at", "notified_at"),
     )
     yield RunEvent.objects.filter(run=run), ("at",)
     yield Step.objects.filter(run=run), ("created_at", "effect_at", "finished_at")
-    yield HumanRequest.objects.filter(run=run), ("asked_at", "told_at", "answered_at")
+    yield HumanRequest.objects.filter(run=run), ("asked_at", "notified_at", "answered_at")
     yield Artifact.objects.filter(run=run), ("created_at", "updated_at")
     files = [*run.artifacts.values_list("file", flat=True), *run.inputs.values_list("file", flat=True)]
     yield StoredFile.objects.filter(pk__in=files), ("created_at",)

@@ -72,7 +72,7 @@ def provider() -> OAuthStandIn:
 async def closed_hub() -> AsyncIterator[None]:
     """For tests that open the live view of their loop: it is closed before the loop, as the server does."""
     yield
-    await hub.close_of_this_loop()
+    await hub.close_hub()
 
 
 @pytest.hookimpl(trylast=True)

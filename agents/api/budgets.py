@@ -19,7 +19,7 @@ from accounts.rest.serializers import StrictSerializer
 from agents.models import Agent
 from billing.models import Budget
 from billing.reports import Standing, month_start, standings
-from billing.services import MOST_USD, limit_spending
+from billing.services import MOST_USD, set_budget
 
 
 @extend_schema_serializer(component_name="BudgetAgent")
@@ -79,7 +79,7 @@ class BudgetView(TeamAPIView):
         Team.objects.select_for_update(no_key=True).get(pk=self.team.pk)
         mine = Budget.objects.for_team(self.team).filter(agent_id=agent.pk if agent else None)
         require_etag(self.request, _etag(agent, mine.values_list("limit_usd", flat=True).first()))
-        limit_spending(team=self.team, actor=self.actor, limit_usd=limit_usd, agent_id=agent.pk if agent else None)
+        set_budget(team=self.team, actor=self.actor, limit_usd=limit_usd, agent_id=agent.pk if agent else None)
 
 
 def _etag(agent: Agent | None, limit_usd: Decimal | None) -> str:

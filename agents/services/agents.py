@@ -56,7 +56,7 @@ def create_agent(*, team: Team, actor: User | None, is_admin: bool = False, **gi
     agent.version = version
     agent.save(update_fields=["version"])
     if given.get(BUDGET) is not None:
-        budgets.set_budget(team=team, agent_id=agent.pk, limit_usd=given[BUDGET])
+        budgets.save_budget(team=team, agent_id=agent.pk, limit_usd=given[BUDGET])
     audit.record(team=team, actor=actor, action="agent.created", target=agent)
     return agent
 
@@ -90,7 +90,7 @@ def update_agent(*, agent: Agent, actor: User | None, changes: Mapping[str, Any]
     after = {name: getattr(agent, name) for name in PROFILE} | wanted | {"version": _number(agent)}
     if BUDGET in changes:
         before[BUDGET], after[BUDGET] = budgets.limit_of(team=agent.team, agent_id=agent.pk), changes[BUDGET]
-        budgets.set_budget(team=agent.team, agent_id=agent.pk, limit_usd=changes[BUDGET])
+        budgets.save_budget(team=agent.team, agent_id=agent.pk, limit_usd=changes[BUDGET])
     values = audit.diff(before, after)
     audit.record(team=agent.team, actor=actor, action="agent.changed", target=agent, **values)
     return agent
@@ -150,7 +150,7 @@ def remove_agent(*, agent: Agent, actor: User | None) -> None:
         return
     locked.status = AgentStatus.REMOVED
     locked.save(update_fields=["status", "updated_at"])
-    budgets.set_budget(team=locked.team, agent_id=locked.pk, limit_usd=None)
+    budgets.save_budget(team=locked.team, agent_id=locked.pk, limit_usd=None)
     hooks.agent_removed(agent=locked, actor=actor)
     audit.record(team=locked.team, actor=actor, action="agent.removed", target=locked)
 

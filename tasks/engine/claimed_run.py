@@ -95,11 +95,11 @@ class ClaimedRun:
         self.artifacts: dict[str, DictRow] = {a["path"]: a for a in row["artifacts"]}
         self.cost_usd: Decimal = row["cost_usd"]
         self.turns: int = row["turns"]
-        self.said_seq: int = row["said_seq"]
+        self.last_message_seq: int = row["last_message_seq"]
         self.read_message_seq: int = max((s.request.get("said_seq", 0) for s in self.steps.values()), default=0)
         self.pending = PendingWrites()
         self._journal = journal
-        self._op_no = 0
+        self._commit_no = 0
         self._clock = clock
         self._counted_until = clock()
         self._loaded_at = lease.now()
@@ -186,14 +186,14 @@ class ClaimedRun:
         if self.recordings.is_replay:
             self._hear_again()
             return
-        if self.said_seq <= self.read_message_seq and self._clock() - self._counted_until < NEWS_S:
+        if self.last_message_seq <= self.read_message_seq and self._clock() - self._counted_until < NEWS_S:
             return
         for said in await self._journal.unread_messages(run_id=self.id, after=self.read_message_seq):
             text = f"A message from {said['by'] or 'a person'}: {said['text']}"
             request = {"text": text, "said_seq": said["seq"]}
             step = StepWrite(index=self.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request=request)
             self.write_step(step)
-            self.said_seq = self.read_message_seq = said["seq"]
+            self.last_message_seq = self.read_message_seq = said["seq"]
 
     async def timer_waits(self) -> int:
         """How often the run has waited for a time since its last settled step, whoever owned it then."""
@@ -209,11 +209,11 @@ class ClaimedRun:
                 StepWrite(index=index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": said["text"]})
             )
             if said["message"]:
-                self.tell(events.Message(step=index, role="person", **said["message"]))
+                self.emit(events.Message(step=index, role="person", **said["message"]))
 
     # ---- Gathering
 
-    def tell(self, *what: events.Event) -> None:
+    def emit(self, *what: events.Event) -> None:
         self.pending.events.extend(what)
 
     def write_step(self, step: StepWrite) -> None:
@@ -238,7 +238,7 @@ class ClaimedRun:
         op = Commit(
             run_id=self.id,
             epoch=self.epoch,
-            op_no=self._op_no + 1,
+            commit_no=self._commit_no + 1,
             events=pending.events,
             steps=pending.steps,
             usage=pending.usage,
@@ -256,12 +256,12 @@ class ClaimedRun:
         except Exception:
             self.pending = pending.followed_by(self.pending)
             raise
-        self._op_no += 1
+        self._commit_no += 1
         self.row["active_s"] += now - self._counted_until
         self._counted_until = now
-        self.said_seq = max(self.said_seq, committed.said_seq)
+        self.last_message_seq = max(self.last_message_seq, committed.last_message_seq)
         for scope, spent, limit in committed.warnings:
-            self.tell(events.BudgetWarning(scope=scope, spent_usd=f"{spent:.6f}", limit_usd=f"{limit:.6f}"))
+            self.emit(events.BudgetWarning(scope=scope, spent_usd=f"{spent:.6f}", limit_usd=f"{limit:.6f}"))
         if was_cancelled:
             raise asyncio.CancelledError
 
@@ -294,7 +294,7 @@ class ClaimedRun:
         """
         if request is not None:
             self.pending.requests.append(request)
-            self.tell(
+            self.emit(
                 events.HumanRequested(
                     request=str(request.id),
                     kind=request.kind,
@@ -314,18 +314,18 @@ class ClaimedRun:
             until=shown.isoformat() if shown else None,
             detail=detail,
         )
-        self.tell(told)
+        self.emit(told)
         await self.flush(status="waiting", waiting_kind=kind, start_at=start_at)
         raise Released
 
     async def hand_over(self) -> None:
         """Give the run back to the queue at a step boundary."""
-        self.tell(events.RunQueued(reason="handover"))
+        self.emit(events.RunQueued(reason="handover"))
         await self.flush(status="queued")
         raise Released
 
     async def fail(self, code: ErrorCode, detail: str) -> None:
-        self.tell(self._end("failed", error_code=code, error_detail=detail))
+        self.emit(self._end("failed", error_code=code, error_detail=detail))
         await self.flush(status="failed", error_code=code, error_detail=detail)
         raise Released
 
@@ -350,7 +350,7 @@ class ClaimedRun:
             await self.flush(read_message_seq=self.read_message_seq, **changes)
         except UnreadMessage:
             self.pending = before
-            self.said_seq = self.read_message_seq + 1
+            self.last_message_seq = self.read_message_seq + 1
             return
         raise Released
 

@@ -116,7 +116,7 @@ class Commit:
 
     run_id: UUID
     epoch: int
-    op_no: int
+    commit_no: int
     events: list[Event] = field(default_factory=list)
     steps: dict[int, StepWrite] = field(default_factory=dict)
     usage: list[UsageWrite] = field(default_factory=list)
@@ -142,6 +142,6 @@ class Committed:
     """What the database said to a Commit."""
 
     last_seq: int
-    said_seq: int = 0
+    last_message_seq: int = 0
     warnings: Sequence[tuple[str, Decimal, Decimal]] = ()
     """(scope, spent, limit) of budgets that passed 80 % with this commit."""

@@ -19,7 +19,7 @@ _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_to
 
 
 def encode(op: Commit) -> str:
-    shape: dict[str, Any] = {"run": op.run_id, "epoch": op.epoch, "op_no": op.op_no}
+    shape: dict[str, Any] = {"run": op.run_id, "epoch": op.epoch, "commit_no": op.commit_no}
     if op.events:
         shape["events"] = [{"type": event.type, "data": event.data()} for event in op.events]
         shape["n_events"] = len(op.events)

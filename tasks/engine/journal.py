@@ -1,8 +1,8 @@
 """The engine's access to the database: claims, leases and fenced writes.
 
 Writes use group commit: while one group is being written the next one collects, so the number of transactions a second
-does not grow with the number of runs. A group whose answer was lost (PostgreSQL died) is sent again; `op_no` makes the
-repetition harmless.
+does not grow with the number of runs. A group whose answer was lost (PostgreSQL died) is sent again; `commit_no` makes
+the repetition harmless.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class _Waiting:
             self.done.set_exception(answer)
             return
         warnings = [(s, Decimal(spent), Decimal(limit)) for s, spent, limit in answer.get("warnings") or ()]
-        committed = Committed(last_seq=answer["last_seq"], said_seq=answer["said_seq"], warnings=warnings)
+        committed = Committed(
+            last_seq=answer["last_seq"], last_message_seq=answer["last_message_seq"], warnings=warnings
+        )
         self.done.set_result(committed)
 
 
@@ -193,7 +195,7 @@ class Journal:
     ) -> dict[UUID, DictRow]:
         found = {}
         for run_id, item in group.items():
-            cursor = await db.execute(sql.WAS_APPLIED, (run_id, item.op.epoch, item.op.op_no))
+            cursor = await db.execute(sql.WAS_APPLIED, (run_id, item.op.epoch, item.op.commit_no))
             row = await cursor.fetchone()
             if row:
                 found[run_id] = row

@@ -85,7 +85,7 @@ async def _check_run_limit(run: ClaimedRun, worst: Decimal) -> None:
 
 async def _wait_for_money(run: ClaimedRun, short: BudgetRefused) -> None:
     spent, limit, needed = f"{short.spent_usd:.6f}", f"{short.limit_usd:.6f}", f"{short.needed_usd:.6f}"
-    run.tell(events.BudgetExhausted(scope=short.scope, spent_usd=spent, limit_usd=limit, needed_usd=needed))
+    run.emit(events.BudgetExhausted(scope=short.scope, spent_usd=spent, limit_usd=limit, needed_usd=needed))
     asked = human_requests.budget(scope=short.scope, spent=spent, limit=limit, needed=needed)
     await run.wait(kind=WaitKind.BUDGET, request=asked)
 
@@ -94,7 +94,7 @@ async def _intend(run: ClaimedRun, *, index: int, attempt: int, worst: Decimal) 
     """Commit that the call is about to be made, together with all that was settled since the last commit."""
     before = run.steps.get(index)
     told = len(run.pending.events)
-    run.tell(events.ModelStarted(step=index, model=run.row["model"], attempt=attempt))
+    run.emit(events.ModelStarted(step=index, model=run.row["model"], attempt=attempt))
     request: dict[str, Any] = {"model": run.row["model"], "worst_usd": f"{worst:.6f}"}
     if before:
         request |= {name: before.request.get(name, 0) for name in ("failures", "billed_failures")}
@@ -154,7 +154,7 @@ def _settle(run: ClaimedRun, turn: Turn, *, index: int, attempt: int, duration_s
         **usage,
     )
     run.charge(charge, settle_key=key)
-    run.tell(
+    run.emit(
         events.ModelFinished(
             step=index,
             model=turn.model,
@@ -167,9 +167,9 @@ def _settle(run: ClaimedRun, turn: Turn, *, index: int, attempt: int, duration_s
     )
     text = conversation.text_of(run.steps[index])
     if text:
-        run.tell(events.Message(step=index, role="agent", text=text))
+        run.emit(events.Message(step=index, role="agent", text=text))
     if turn.cost_usd:
-        run.tell(events.UsageCharged(key=key, cost_usd=cost, total_usd=f"{run.cost_usd:.6f}"))
+        run.emit(events.UsageCharged(key=key, cost_usd=cost, total_usd=f"{run.cost_usd:.6f}"))
         _warn_near_limit(run, turn.cost_usd)
 
 
@@ -178,7 +178,7 @@ def _warn_near_limit(run: ClaimedRun, paid: Decimal) -> None:
     limit: Decimal = run.row["max_cost_usd"]
     if run.cost_usd - paid < WARN_AT * limit <= run.cost_usd:
         spent, allowed = f"{run.cost_usd:.6f}", f"{limit:.6f}"
-        run.tell(events.BudgetWarning(scope="run", spent_usd=spent, limit_usd=allowed))
+        run.emit(events.BudgetWarning(scope="run", spent_usd=spent, limit_usd=allowed))
 
 
 async def _after(run: ClaimedRun, turn: Turn) -> None:

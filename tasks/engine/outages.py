@@ -84,7 +84,7 @@ async def no_answer(
         )
     )
     will_retry = error.retryable and billed < MAX_BILLED_FAILURES
-    run.tell(events.Error(code=f"model_{error.kind}", detail=str(error), will_retry=will_retry))
+    run.emit(events.Error(code=f"model_{error.kind}", detail=str(error), will_retry=will_retry))
     circuit = None if run.recordings.is_replay else await ports.circuits.failed(run.circuit, run.id, error)
     if not will_retry:
         await run.fail(ErrorCode.MODEL_ERROR, str(error))

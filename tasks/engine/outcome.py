@@ -55,7 +55,7 @@ def _output(run: ClaimedRun, text: str) -> tuple[Any, str | None]:
     schema = run.row["output_schema"]
     if not schema:
         return text, None if text else "the final answer is empty."
-    unreadable, misfits = [], []
+    unreadable, problems = [], []
     for candidate in _candidates(text):
         try:
             value = strict_json.loads(candidate)
@@ -65,8 +65,8 @@ def _output(run: ClaimedRun, text: str) -> tuple[Any, str | None]:
         problem = schemas.validation_error(value, schema)
         if problem is None:
             return value, None
-        misfits.append(f"the final answer does not fit the declared schema: {problem}.")
-    return None, [*misfits, *unreadable][0]
+        problems.append(f"the final answer does not fit the declared schema: {problem}.")
+    return None, [*problems, *unreadable][0]
 
 
 def _candidates(text: str) -> list[str]:

@@ -26,7 +26,7 @@ async def take_up(run: ClaimedRun, ports: WorkerResources) -> None:
     was_lost = row["old_status"] == RunStatus.RUNNING
     if was_lost:
         reason = "let go" if row["was_let_go"] else "lease expired"
-        run.tell(events.AttemptLost(worker=row["old_worker"], recoveries=row["recoveries"], reason=reason))
+        run.emit(events.AttemptLost(worker=row["old_worker"], recoveries=row["recoveries"], reason=reason))
     if row["agent_status"] == "removed":
         await run.fail(ErrorCode.AGENT_REMOVED, "The agent was deleted.")
     if was_lost and _is_poison(row, ports.max_recoveries):
@@ -63,9 +63,9 @@ def _say_start(run: ClaimedRun) -> None:
     row = run.row
     if run.steps or row["old_status"] == RunStatus.RUNNING or row["requests"]:
         settled = max((s.index for s in run.settled()), default=0)
-        run.tell(events.RunResumed(worker=row["worker"], step=settled))
+        run.emit(events.RunResumed(worker=row["worker"], step=settled))
     else:
-        run.tell(
+        run.emit(
             events.RunStarted(
                 worker=row["worker"], runtime=run.runtime.name, badge=run.runtime.badge, model=row["model"]
             )
@@ -92,11 +92,11 @@ async def _tool_unknown(run: ClaimedRun, step: StepWrite, *, was_lost: bool) -> 
     told = events.ToolUnknown(step=step.index, call_id=step.call_id, tool=step.tool, will_repeat=True)
     if spec.effect != Effect.EFFECTFUL or step.effect_at is None:
         if was_lost:
-            run.tell(told)
+            run.emit(told)
         return
     asked = run.requests_for(step.call_id, "unknown_effect", after=step.index - 1)
     if not asked or asked[-1]["asked_at"] < step.effect_at:
-        run.tell(replace(told, will_repeat=False))
+        run.emit(replace(told, will_repeat=False))
         await run.wait(kind=WaitKind.UNKNOWN_EFFECT, request=human_requests.unknown_effect(step, spec))
     await _conclude(run, step, asked[-1])
 
@@ -118,7 +118,7 @@ async def _conclude(run: ClaimedRun, step: StepWrite, asked: DictRow) -> None:
     step.status = StepStatus.DONE if happened else StepStatus.FAILED
     step.result = {"content": content, "is_error": not happened, "summary": "Confirmed" if happened else "Skipped"}
     run.write_step(step)
-    run.tell(
+    run.emit(
         events.ToolFinished(
             step=step.index,
             call_id=step.call_id,

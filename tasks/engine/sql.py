@@ -6,14 +6,14 @@ from __future__ import annotations
 APPLY = """
 WITH ops AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(ops)s::jsonb) AS o(
-        run uuid, epoch int, op_no int, events jsonb, n_events int, steps jsonb, usage jsonb, requests jsonb,
+        run uuid, epoch int, commit_no int, events jsonb, n_events int, steps jsonb, usage jsonb, requests jsonb,
         artifacts jsonb, settle jsonb, status text, is_terminal bool, waiting_kind text, start_at timestamptz, output jsonb,
         error_code text, error_detail text, progress jsonb, turns int, active_s float,
         input_tokens bigint, output_tokens bigint, cache_read_tokens bigint, cache_write_tokens bigint, cost_usd numeric,
         read_message_seq int)
 ), fenced AS (
     UPDATE tasks_run r SET
-        op_no = o.op_no,
+        commit_no = o.commit_no,
         last_seq = r.last_seq + COALESCE(o.n_events, 0),
         status = COALESCE(o.status, r.status),
         status_changed_at = CASE WHEN o.status IS NULL THEN r.status_changed_at ELSE now() END,
@@ -34,10 +34,10 @@ WITH ops AS MATERIALIZED (
         cache_write_tokens = r.cache_write_tokens + COALESCE(o.cache_write_tokens, 0),
         cost_usd = r.cost_usd + COALESCE(o.cost_usd, 0)
     FROM ops o
-    WHERE r.id = o.run AND r.epoch = o.epoch AND r.op_no = o.op_no - 1 AND r.status = 'running'
-        AND r.said_seq <= COALESCE(o.read_message_seq, r.said_seq)
+    WHERE r.id = o.run AND r.epoch = o.epoch AND r.commit_no = o.commit_no - 1 AND r.status = 'running'
+        AND r.last_message_seq <= COALESCE(o.read_message_seq, r.last_message_seq)
     RETURNING r.id, r.team_id, r.agent_id, r.task_id, r.last_seq, r.last_seq - COALESCE(o.n_events, 0) AS base, r.epoch, r.status,
-        r.said_seq
+        r.last_message_seq
 ), events AS (
     INSERT INTO tasks_runevent (run_id, seq, type, at, data)
     SELECT f.id, f.base + e.ord, e.v ->> 'type', now(), e.v -> 'data'
@@ -89,21 +89,19 @@ WITH ops AS MATERIALIZED (
     WHERE b.id = t.budget_id
     RETURNING t.run, b.agent_id, b.spent_usd, b.limit_usd, b.warned_at = now() AS is_warning
 )
-SELECT f.id, f.last_seq, f.team_id, f.status, f.said_seq,
+SELECT f.id, f.last_seq, f.team_id, f.status, f.last_message_seq,
     (SELECT jsonb_agg(jsonb_build_array(CASE WHEN b.agent_id IS NULL THEN 'team' ELSE 'agent' END, b.spent_usd::text, b.limit_usd::text))
      FROM budgets b WHERE b.run = f.id AND b.is_warning) AS warnings
 FROM fenced f
 """
 
-# A write whose answer was lost: done already when the row still has this owner and this op_no.
-WAS_APPLIED = (
-    "SELECT id, last_seq, team_id, status, said_seq FROM tasks_run WHERE id = %s AND epoch = %s AND op_no = %s"
-)
+# A write whose answer was lost: done already when the row still has this owner and this commit_no.
+WAS_APPLIED = "SELECT id, last_seq, team_id, status, last_message_seq FROM tasks_run WHERE id = %s AND epoch = %s AND commit_no = %s"
 
 # Of the last writes of runs, those that only a message stopped that came before them.
 UNHEARD = """
 SELECT r.id FROM tasks_run r JOIN unnest(%(ids)s::uuid[], %(epochs)s::int[], %(heard)s::int[]) AS o(id, epoch, heard) ON r.id = o.id
-WHERE r.epoch = o.epoch AND r.status = 'running' AND r.said_seq > o.heard
+WHERE r.epoch = o.epoch AND r.status = 'running' AND r.last_message_seq > o.heard
 """
 
 # What people said to a run after an event. Their messages belong to no step until the run takes them in.
@@ -235,7 +233,7 @@ WITH RECURSIVE teams AS (
     SELECT * FROM lost UNION ALL SELECT * FROM suspect UNION ALL SELECT * FROM queued LIMIT %(room)s
 )
 UPDATE tasks_run r SET
-    status = 'running', status_changed_at = now(), worker = %(worker)s, epoch = r.epoch + 1, op_no = 0, waiting_kind = '',
+    status = 'running', status_changed_at = now(), worker = %(worker)s, epoch = r.epoch + 1, commit_no = 0, waiting_kind = '',
     lease_expires_at = now() + make_interval(secs => %(lease_s)s), started_at = COALESCE(r.started_at, now()),
     recoveries = r.recoveries + (mine.status = 'running' AND NOT mine.was_let_go)::int
 FROM mine WHERE r.id = mine.id
@@ -244,7 +242,7 @@ RETURNING r.id, mine.status AS old_status, mine.worker AS old_worker, mine.was_l
 """
 
 OWNED = """
-SELECT clock_timestamp() AS loaded_at, r.id, r.team_id, r.agent_id, r.kind, r.title, r.prompt, r.epoch, r.recoveries, r.turns, r.active_s, r.continued_at, r.continued_at_step, r.turns_before, r.active_s_before, r.cost_usd, r.last_seq, r.said_seq,
+SELECT clock_timestamp() AS loaded_at, r.id, r.team_id, r.agent_id, r.kind, r.title, r.prompt, r.epoch, r.recoveries, r.turns, r.active_s, r.continued_at, r.continued_at_step, r.turns_before, r.active_s_before, r.cost_usd, r.last_seq, r.last_message_seq,
     r.max_cost_usd, r.max_turns, r.timeout_s, r.review, r.output_schema, r.required_artifacts, r.metadata, r.started_at,
     a.name AS agent_name, a.role AS agent_role, a.status AS agent_status, t.name AS team_name, t.slug AS team_slug, u.email AS person,
     v.instructions, v.runtime, COALESCE(NULLIF(r.model_override, ''), v.model) AS model, r.model_override NOT IN ('', v.model) AS is_other_model, r.forked_at_step, v.tools, p.tools AS tools_now, p.options AS options_now, v.memory_enabled, v.options, v.number AS version,

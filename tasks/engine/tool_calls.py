@@ -111,7 +111,7 @@ class ToolCalls:
         asked = self._run.request_for(call.id, "approval", after=call.asked_at)
         if asked is None:
             headline = spec.headline(call.arguments) or spec.title
-            self._run.tell(
+            self._run.emit(
                 events.ToolRequested(call_id=call.id, tool=spec.name, headline=headline, arguments=call.arguments)
             )
             request = human_requests.approval(call, spec, step_index=step.index, now=self._run.now())
@@ -154,7 +154,7 @@ class ToolCalls:
 
     async def _ask_what_happened(self, spec: ToolSpec, step: StepWrite, why: str) -> None:
         """The step stays an intent; a person's word settles it when the run is taken up again."""
-        self._run.tell(events.ToolUnknown(step=step.index, call_id=step.call_id, tool=step.tool, will_repeat=False))
+        self._run.emit(events.ToolUnknown(step=step.index, call_id=step.call_id, tool=step.tool, will_repeat=False))
         await self._run.wait(kind=WaitKind.UNKNOWN_EFFECT, request=human_requests.unknown_effect(step, spec, why))
 
     async def _intend(self, step: StepWrite, spec: ToolSpec) -> None:
@@ -162,7 +162,7 @@ class ToolCalls:
         step.status = StepStatus.INTENT
         step.effect_began = spec.effect == Effect.EFFECTFUL and not spec.announces_effect
         self._run.write_step(step)
-        self._run.tell(
+        self._run.emit(
             events.ToolStarted(
                 step=step.index,
                 call_id=step.call_id,
@@ -191,9 +191,9 @@ class ToolCalls:
             self._run.artifacts[path] = {"id": file.write.id, "path": path, "version": file.write.version, **described}
             if file.write.version == 1:
                 kind = file.content_type
-                self._run.tell(events.ArtifactCreated(artifact=artifact, path=path, content_type=kind, **described))
+                self._run.emit(events.ArtifactCreated(artifact=artifact, path=path, content_type=kind, **described))
             else:
-                self._run.tell(
+                self._run.emit(
                     events.FileChanged(artifact=artifact, path=path, version=file.write.version, **described)
                 )
 
@@ -214,7 +214,7 @@ class ToolCalls:
             self._run.artifacts[write.path] = kept | {"id": write.id, "version": write.version}
             self._executor.workspace.adopt(self._run.artifacts[write.path])
             described: dict[str, Any] = {name: kept[name] for name in ("size", "sha256", "content_type")}
-            self._run.tell(events.ArtifactCreated(artifact=str(write.id), path=write.path, **described))
+            self._run.emit(events.ArtifactCreated(artifact=str(write.id), path=write.path, **described))
 
     def _refuse(self, step: StepWrite, text: str) -> None:
         """The call does not happen and the model learns why."""
@@ -232,7 +232,7 @@ class ToolCalls:
         step.attempt = max(step.attempt, 1)
         step.result = result
         self._run.write_step(step)
-        self._run.tell(
+        self._run.emit(
             events.ToolFinished(
                 step=step.index,
                 call_id=step.call_id,

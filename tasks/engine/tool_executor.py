@@ -125,7 +125,7 @@ class ToolExecutor:
                 raise
             rests = await self._run.timer_waits()
             if not rests:
-                self._run.tell(events.Error(code="files_away", detail=_words(error), will_retry=True))
+                self._run.emit(events.Error(code="files_away", detail=_words(error), will_retry=True))
             await self._run.wait(kind=WaitKind.TIMER, start_at=self._run.now() + backoff(rests))
 
     @asynccontextmanager
@@ -186,7 +186,7 @@ class ToolExecutor:
         if waits >= MOST_WAITS:
             return ToolResult(content=f"{error} Go on without it, or say so.", summary=str(error), is_error=True)
         if not waits:
-            self._run.tell(events.Error(code="tool_away", detail=str(error), will_retry=True))
+            self._run.emit(events.Error(code="tool_away", detail=str(error), will_retry=True))
         await self._run.wait(kind=WaitKind.TIMER, start_at=self._run.now() + backoff(waits))
         raise AssertionError("wait() ends the loop")
 
@@ -272,7 +272,7 @@ class ToolExecutor:
 
     async def _say_files_are_away(self, error: Exception) -> None:
         """So that whoever watches knows what the run waits for."""
-        self._run.tell(events.Error(code="files_away", detail=_words(error), will_retry=True))
+        self._run.emit(events.Error(code="files_away", detail=_words(error), will_retry=True))
         await self._run.flush()
 
     async def _patiently(
@@ -306,7 +306,7 @@ class ToolExecutor:
         self._loop.call_soon_threadsafe(self._note, event)
 
     def _note(self, event: events.Event) -> None:
-        self._run.tell(event)
+        self._run.emit(event)
         if isinstance(event, events.Progress):
             self._run.pending.progress = event.data()
 

@@ -35,8 +35,14 @@ class Place:
 
 
 def draw(row: Row, place: Place, done: events.ToolFinished | None = None) -> SafeString:
-    context: dict[str, Any] = {"row": row, "place": place, "id": row.key or f"e-{place.seq}", "done": done, **row.more}
-    if "call" in row.more:
+    context: dict[str, Any] = {
+        "row": row,
+        "place": place,
+        "id": row.key or f"e-{place.seq}",
+        "done": done,
+        **row.context,
+    }
+    if "call" in row.context:
         context["result"] = result_of(context["done"])
         context["arguments"] = arguments_of(getattr(context["call"], "arguments", None))
     return render_to_string(row.template, context)

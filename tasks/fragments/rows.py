@@ -21,18 +21,18 @@ class Row:
     """One line. A later line with the same `key` takes its place."""
 
     icon: str
-    lead: str
+    headline: str
     text: str = ""
-    told: str = ""
-    """A template that writes the text instead, where it has numbers in it; it gets `more`."""
+    text_template: str = ""
+    """Template for the text when it contains numbers; rendered with `context`."""
     code: str = ""
-    say: str = ""
+    markdown: str = ""
     """Markdown below the line."""
     tone: str = ""
     key: str = ""
     template: str = "tasks/_event.html"
-    more: Mapping[str, Any] = field(default_factory=dict)
-    """What the template needs besides."""
+    context: Mapping[str, Any] = field(default_factory=dict)
+    """Further variables of the template."""
 
 
 @singledispatch
@@ -46,7 +46,7 @@ def row_of(event: events.Event) -> Row | None:
 
 @row_of.register
 def _created(event: events.RunCreated) -> Row:
-    return Row(icon="send", lead=f"{event.by} handed this to {event.agent}")
+    return Row(icon="send", headline=f"{event.by} handed this to {event.agent}")
 
 
 @row_of.register
@@ -57,31 +57,31 @@ def _queued(event: events.RunQueued) -> Row | None:
         "requeued": ("refresh-cw", "Restarted by an operator"),
     }
     icon, lead = words.get(event.reason, ("", ""))
-    return Row(icon=icon, lead=lead) if lead else None
+    return Row(icon=icon, headline=lead) if lead else None
 
 
 @row_of.register
 def _continued(event: events.RunContinued) -> Row:
-    return Row(icon="play", lead=f"{event.by} continued the run", text="It goes on after its last finished step.")
+    return Row(icon="play", headline=f"{event.by} continued the run", text="It goes on after its last finished step.")
 
 
 @row_of.register
 def _started(event: events.RunStarted) -> Row:
-    return Row(icon="play", lead="Started", text=f"with {event.badge or event.model}")
+    return Row(icon="play", headline="Started", text=f"with {event.badge or event.model}")
 
 
 @row_of.register
 def _waiting(event: events.RunWaiting) -> Row | None:
     if event.kind == "model":
-        return Row(icon="timer", lead="Waits for the model", text=event.detail)
+        return Row(icon="timer", headline="Waits for the model", text=event.detail)
     if event.kind != "timer":
         return None
-    return Row(icon="timer", lead="Waits a little, then tries again", text=event.detail)
+    return Row(icon="timer", headline="Waits a little, then tries again", text=event.detail)
 
 
 @row_of.register
 def _in_review(event: events.RunNeedsReview) -> Row:
-    return Row(icon="eye", lead="Handed in for review", tone="human")
+    return Row(icon="eye", headline="Handed in for review", tone="human")
 
 
 @row_of.register
@@ -89,25 +89,27 @@ def _reviewed(event: events.RunReviewed) -> Row:
     words = {"approve": "approved the result", "reject": "rejected the result", "revise": "asked for changes"}
     tone = {"approve": "ok", "reject": "bad"}.get(event.decision, "")
     said = "" if event.decision == "revise" else event.comment
-    return Row(icon="user", lead=f"{event.by} {words.get(event.decision, event.decision)}", say=said, tone=tone)
+    return Row(
+        icon="user", headline=f"{event.by} {words.get(event.decision, event.decision)}", markdown=said, tone=tone
+    )
 
 
 @row_of.register
 def _finished(event: events.RunFinished) -> Row:
-    spent: dict[str, Any] = {"told": "tasks/_told_spent.html", "more": {"event": event}}
+    spent: dict[str, Any] = {"text_template": "tasks/_event_spent.html", "context": {"event": event}}
     if event.status == "succeeded":
-        return Row(icon="check", lead="Finished", tone="ok", **spent)
+        return Row(icon="check", headline="Finished", tone="ok", **spent)
     if event.status == "failed":
-        return Row(icon="triangle-alert", lead="Stopped", text=event.error_detail or event.error_code, tone="bad")
+        return Row(icon="triangle-alert", headline="Stopped", text=event.error_detail or event.error_code, tone="bad")
     if event.status == "rejected":
-        return Row(icon="circle-slash", lead="Closed", tone="bad", **spent)
-    return Row(icon="ban", lead=event.status.capitalize(), text=event.summary)
+        return Row(icon="circle-slash", headline="Closed", tone="bad", **spent)
+    return Row(icon="ban", headline=event.status.capitalize(), text=event.summary)
 
 
 @row_of.register
 def _lost(event: events.AttemptLost) -> Row:
     lead = "Its worker was stopped" if event.reason == "let go" else "Lost its worker"
-    return Row(icon="refresh-cw", lead=lead, text="Another one goes on after the last finished step.")
+    return Row(icon="refresh-cw", headline=lead, text="Another one goes on after the last finished step.")
 
 
 # ---- What the agent tells about its work
@@ -115,27 +117,27 @@ def _lost(event: events.AttemptLost) -> Row:
 
 @row_of.register
 def _phase(event: events.Phase) -> Row:
-    return Row(icon="", lead=event.name, template="tasks/_event_phase.html")
+    return Row(icon="", headline=event.name, template="tasks/_event_phase.html")
 
 
 @row_of.register
 def _plan(event: events.Plan) -> Row:
     count = len(event.steps)
-    return Row(icon="list-checks", lead=f"Planned {count} step{'s' if count != 1 else ''}", key="plan")
+    return Row(icon="list-checks", headline=f"Planned {count} step{'s' if count != 1 else ''}", key="plan")
 
 
 @row_of.register
 def _feature(event: events.FeatureStarted) -> Row:
     return Row(
-        icon="", lead=f"Feature {event.number} of {event.total} · {event.name}", template="tasks/_event_phase.html"
+        icon="", headline=f"Feature {event.number} of {event.total} · {event.name}", template="tasks/_event_phase.html"
     )
 
 
 @row_of.register
 def _feature_done(event: events.FeatureFinished) -> Row:
     if event.is_ok:
-        return Row(icon="check", lead="Built", text=event.name, tone="ok")
-    return Row(icon="x", lead="Not finished", text=event.name, tone="bad")
+        return Row(icon="check", headline="Built", text=event.name, tone="ok")
+    return Row(icon="x", headline="Not finished", text=event.name, tone="bad")
 
 
 @row_of.register
@@ -145,7 +147,7 @@ def _progress(event: events.Progress) -> Row | None:
         return None
     key = f"at-{label_key(event)}"
     lead = f"Step {event.done:g} of {event.total:g} · {event.label}" if event.total else event.label
-    return Row(icon="", lead=lead, key=key, template="tasks/_event_phase.html")
+    return Row(icon="", headline=lead, key=key, template="tasks/_event_phase.html")
 
 
 def label_key(event: events.Progress) -> str:
@@ -155,8 +157,14 @@ def label_key(event: events.Progress) -> str:
 @row_of.register
 def _message(event: events.Message) -> Row:
     if event.role == "person":
-        return Row(icon="user", lead=f"{event.by or 'A person'} wrote", say=event.text)
-    return Row(icon="message-square-text", lead="", say=event.text, tone="accent", template="tasks/_event_message.html")
+        return Row(icon="user", headline=f"{event.by or 'A person'} wrote", markdown=event.text)
+    return Row(
+        icon="message-square-text",
+        headline="",
+        markdown=event.text,
+        tone="accent",
+        template="tasks/_event_message.html",
+    )
 
 
 # ---- Tools
@@ -168,10 +176,10 @@ def _tool_started(event: events.ToolStarted) -> Row | None:
         return None
     return Row(
         icon=tool_icon(event.tool),
-        lead=event.headline or event.title,
+        headline=event.headline or event.title,
         key=tool_key(event.call_id),
         template="tasks/_event_tool.html",
-        more={"call": event},
+        context={"call": event},
     )
 
 
@@ -182,17 +190,17 @@ def _tool_finished(event: events.ToolFinished) -> Row | None:
         return None
     return Row(
         icon=tool_icon(event.tool),
-        lead=event.summary or event.tool,
+        headline=event.summary or event.tool,
         key=tool_key(event.call_id),
         template="tasks/_event_tool.html",
-        more={"call": event, "done": event},
+        context={"call": event, "done": event},
     )
 
 
 @row_of.register
 def _tool_unknown(event: events.ToolUnknown) -> Row:
     what = "It is safe to repeat, so it is made again." if event.will_repeat else "It is not repeated by itself."
-    return Row(icon="triangle-alert", lead="The answer of a call was lost", code=event.tool, text=what)
+    return Row(icon="triangle-alert", headline="The answer of a call was lost", code=event.tool, text=what)
 
 
 def tool_key(call_id: str) -> str:
@@ -212,13 +220,13 @@ def tool_icon(name: str) -> str:
 @row_of.register
 def _asked(event: events.HumanRequested) -> Row | None:
     if event.kind == "question":
-        return Row(icon="message-circle-question-mark", lead="Asked", text=event.title, tone="human")
+        return Row(icon="message-circle-question-mark", headline="Asked", text=event.title, tone="human")
     if event.kind == "approval":
-        return Row(icon="hand", lead="Asked for permission", text=event.title, tone="human")
+        return Row(icon="hand", headline="Asked for permission", text=event.title, tone="human")
     if event.kind == "no_progress":
-        return Row(icon="circle-pause", lead="Paused", text=event.title, tone="human")
+        return Row(icon="circle-pause", headline="Paused", text=event.title, tone="human")
     if event.kind == "unknown_effect":
-        return Row(icon="circle-question-mark", lead="Asked what happened", text=event.title, tone="human")
+        return Row(icon="circle-question-mark", headline="Asked what happened", text=event.title, tone="human")
     return None
 
 
@@ -242,12 +250,12 @@ def _answered(event: events.HumanAnswered) -> Row | None:
     if event.kind == "review":
         return None
     if event.kind == "question":
-        return Row(icon="user", lead=f"{event.by} answered", text=_value(event.value))
+        return Row(icon="user", headline=f"{event.by} answered", text=_value(event.value))
     words, tone = ANSWERS.get((event.kind, event.decision), (event.decision, ""))
     if event.kind == "budget" and event.value:
         words = f"{RAISED} to ${Decimal(event.value):,.2f}"
     icon = "wallet" if event.kind == "budget" else "user"  # money that came back is nobody
-    return Row(icon=icon, lead=f"{event.by} {words}", say=event.comment, tone=tone)
+    return Row(icon=icon, headline=f"{event.by} {words}", markdown=event.comment, tone=tone)
 
 
 def _value(value: Any) -> str:
@@ -256,7 +264,7 @@ def _value(value: Any) -> str:
 
 @row_of.register
 def _expired(event: events.HumanExpired) -> Row:
-    return Row(icon="hourglass", lead="Nobody answered in time")
+    return Row(icon="hourglass", headline="Nobody answered in time")
 
 
 # ---- What it made, and money
@@ -275,10 +283,10 @@ def _changed(event: events.FileChanged) -> Row:
 def _file(event: events.ArtifactCreated | events.FileChanged, lead: str, content_type: str) -> Row:
     return Row(
         icon=file_icon(event.path),
-        lead=lead,
+        headline=lead,
         code=event.path,
         template="tasks/_event_file.html",
-        more={"file": event, "is_image": is_image(event.path)},
+        context={"file": event, "is_image": is_image(event.path)},
     )
 
 
@@ -315,33 +323,39 @@ def is_image(path: str) -> bool:
 def _tests(event: events.TestFinished) -> Row:
     total = event.passed + event.failed
     if event.failed:
-        return Row(icon="flask-conical", lead=f"{event.failed} of {total} tests failed", code=event.name, tone="bad")
-    return Row(icon="flask-conical", lead=f"{total} of {total} tests pass", code=event.name, tone="ok")
+        return Row(
+            icon="flask-conical", headline=f"{event.failed} of {total} tests failed", code=event.name, tone="bad"
+        )
+    return Row(icon="flask-conical", headline=f"{total} of {total} tests pass", code=event.name, tone="ok")
 
 
 @row_of.register
 def _memory(event: events.MemorySaved) -> Row:
-    return Row(icon="brain", lead="Will remember", text=event.text)
+    return Row(icon="brain", headline="Will remember", text=event.text)
 
 
 @row_of.register
 def _near_limit(event: events.BudgetWarning) -> Row:
     lead = f"The {event.scope} budget is nearly used"
-    return Row(icon="gauge", lead=lead, told="tasks/_told_budget.html", more={"event": event}, tone="human")
+    return Row(
+        icon="gauge", headline=lead, text_template="tasks/_event_budget.html", context={"event": event}, tone="human"
+    )
 
 
 @row_of.register
 def _no_money(event: events.BudgetExhausted) -> Row:
     lead = f"The {event.scope} budget does not allow the next call"
-    return Row(icon="wallet", lead=lead, told="tasks/_told_budget.html", more={"event": event}, tone="human")
+    return Row(
+        icon="wallet", headline=lead, text_template="tasks/_event_budget.html", context={"event": event}, tone="human"
+    )
 
 
 @row_of.register
 def _error(event: events.Error) -> Row:
     if event.code == "files_away":
-        return Row(icon="rotate-cw", lead="Waits for its files", say=event.detail)
+        return Row(icon="rotate-cw", headline="Waits for its files", markdown=event.detail)
     if event.will_retry and not event.code.startswith("model_"):
-        return Row(icon="rotate-cw", lead="Tries again", text=event.detail)
+        return Row(icon="rotate-cw", headline="Tries again", text=event.detail)
     if event.will_retry:
-        return Row(icon="rotate-cw", lead="No answer from the model, trying again", text=event.detail)
-    return Row(icon="triangle-alert", lead="Something went wrong", text=event.detail, tone="bad")
+        return Row(icon="rotate-cw", headline="No answer from the model, trying again", text=event.detail)
+    return Row(icon="triangle-alert", headline="Something went wrong", text=event.detail, tone="bad")

@@ -325,7 +325,7 @@ def get_hub() -> Hub:
     return _hubs[loop]
 
 
-async def close_of_this_loop() -> None:
+async def close_hub() -> None:
     """Before the loop ends: a pool that is just opening a connection does not heed the loop's last cancellation."""
     if made := _hubs.pop(asyncio.get_running_loop(), None):
         await made.close()

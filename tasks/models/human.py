@@ -55,7 +55,7 @@ class HumanRequest(TeamScopedModel):
     digest = models.CharField(max_length=80, blank=True)
     """sha256 of the tool and the exact arguments that were shown; an approval runs these and nothing else, once."""
     asked_at = models.DateTimeField(default=timezone.now)
-    told_at = models.DateTimeField(null=True, blank=True)
+    notified_at = models.DateTimeField(null=True, blank=True)
     """When people were told. The engine leaves it empty: the row itself says that somebody has to be."""
     expires_at = models.DateTimeField(null=True, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)
@@ -72,7 +72,7 @@ class HumanRequest(TeamScopedModel):
         indexes = [
             models.Index(fields=["team", "-id"], condition=Q(status="open"), name="request_open"),
             models.Index(fields=["expires_at"], condition=Q(status="open"), name="request_expiry"),
-            models.Index(fields=["asked_at"], condition=Q(status="open", told_at=None), name="request_untold"),
+            models.Index(fields=["asked_at"], condition=Q(status="open", notified_at=None), name="request_unnotified"),
         ]
 
     def __str__(self) -> str:

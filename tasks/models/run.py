@@ -82,7 +82,7 @@ class ErrorCode(models.TextChoices):
 
 
 ENDS_BADLY = (S.FAILED, S.EXPIRED)
-UNTOLD = Q(told_at=None) & (Q(status__in=ENDS_BADLY) | Q(status=S.SUCCEEDED, is_awaited=True))
+UNNOTIFIED = Q(notified_at=None) & (Q(status__in=ENDS_BADLY) | Q(status=S.SUCCEEDED, notify_on_success=True))
 """The runs whose end somebody has to hear of: few, so the index costs the others nothing."""
 
 
@@ -156,9 +156,9 @@ class Run(TeamScopedModel):
     queue_expires_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
-    is_awaited = models.BooleanField(default=False)
+    notify_on_success = models.BooleanField(default=False)
     """Whoever started it wants to hear of its success, too."""
-    told_at = models.DateTimeField(null=True, blank=True)
+    notified_at = models.DateTimeField(null=True, blank=True)
     """When its end was told to people. Empty for the many of which nobody has to hear."""
     active_s = models.FloatField(default=0)
     output = models.JSONField(null=True, blank=True)
@@ -167,7 +167,7 @@ class Run(TeamScopedModel):
     error_detail = models.TextField(blank=True)
     progress = models.JSONField(null=True, blank=True)
     last_seq = models.PositiveIntegerField(default=0)
-    said_seq = models.PositiveIntegerField(default=0)
+    last_message_seq = models.PositiveIntegerField(default=0)
     """The event of the newest message that a person sent to the live run; 0: nobody did."""
     attempt = models.PositiveIntegerField(default=1)
     turns = models.PositiveIntegerField(default=0)
@@ -198,7 +198,7 @@ class Run(TeamScopedModel):
     worker = models.CharField(max_length=80, blank=True)
     epoch = models.PositiveIntegerField(default=0)
     """Counts the owners. Every write by a worker names the epoch that it claimed; an older one changes nothing."""
-    op_no = models.PositiveIntegerField(default=0)
+    commit_no = models.PositiveIntegerField(default=0)
     """Counts the owner's writes, so that one whose answer was lost can be sent again without being done twice."""
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     recoveries = models.PositiveIntegerField(default=0)
@@ -234,7 +234,7 @@ class Run(TeamScopedModel):
                 condition=Q(status="waiting", waiting_kind__in=("timer", "model")),
                 name="run_waits_by_itself",
             ),
-            models.Index(fields=["finished_at"], condition=UNTOLD, name="run_untold"),
+            models.Index(fields=["finished_at"], condition=UNNOTIFIED, name="run_unnotified"),
             models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="run_retries"),
             models.Index(fields=["forked_from"], condition=Q(forked_from__isnull=False), name="run_forks"),
         ]

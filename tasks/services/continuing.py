@@ -62,7 +62,7 @@ def continue_run(*, run: Run, actor: User) -> Run:
         start_at=None,
         error_code="",
         error_detail="",
-        told_at=None,
+        notified_at=None,
         queue_expires_at=Now() + QUEUE_EXPIRES_AFTER,
         continued_at=Now(),
         continued_at_step=last,

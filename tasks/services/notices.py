@@ -1,8 +1,7 @@
-"""Telling people what runs and budgets need of them.
+"""Notify people of requests, ends of runs and spent budgets.
 
-The rows that workers write say it by themselves: a request, a failed run or a spent budget that has no `told_at` has to
-be told. So the engine pays nothing, and a process that dies in between loses nothing: the next sweep looks again.
-Their times are those of the database.
+A row without `notified_at` is a notification that is still to be sent. The engine pays nothing for it, and a process
+that dies in between loses nothing: the next sweep finds the row again. All times are the database's.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from accounts.tenancy import ACTIONS, Access
 from agents.models import Agent
 from agents.services.visibility import who_sees
 from billing.models import Budget
-from tasks.models import ENDS_BADLY, UNTOLD, HumanRequest, RequestKind, Run
+from tasks.models import ENDS_BADLY, UNNOTIFIED, HumanRequest, RequestKind, Run
 from tasks.services import approvers
 from tools.text import shorten
 
@@ -44,23 +43,23 @@ WORDS = {
 
 def notify_pending() -> None:
     """What has to be told and was not. Safe to run twice at once: each row is locked while it is told."""
-    untold = HumanRequest.objects.open().filter(told_at__isnull=True)
-    _each(untold.order_by("asked_at"), _tell_request)
-    ended = Run.objects.filter(UNTOLD, finished_at__gt=Now() - NEWS_FOR)
-    _each(ended.order_by("finished_at"), _tell_end)
+    pending = HumanRequest.objects.open().filter(notified_at__isnull=True)
+    _each(pending.order_by("asked_at"), _notify_of_request)
+    ended = Run.objects.filter(UNNOTIFIED, finished_at__gt=Now() - NEWS_FOR)
+    _each(ended.order_by("finished_at"), _notify_of_end)
     warned = Budget.objects.filter(warned_at__isnull=False)
-    _each(warned.filter(_older("told_warned_at")), _tell_warned)
-    _each(warned.filter(_older("told_spent_at"), spent_usd__gte=F("limit_usd")), _tell_spent)
+    _each(warned.filter(_older("warning_notified_at")), _notify_of_warning)
+    _each(warned.filter(_older("spent_notified_at"), spent_usd__gte=F("limit_usd")), _notify_of_exhaustion)
 
 
 def _older(field: str) -> Q:
     return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__lt": F("warned_at")})
 
 
-def _each(untold: QuerySet[Any], work: Callable[[Any], None]) -> None:
-    for pk in list(untold.values_list("pk", flat=True)[:BATCH]):
+def _each(pending: QuerySet[Any], work: Callable[[Any], None]) -> None:
+    for pk in list(pending.values_list("pk", flat=True)[:BATCH]):
         with transaction.atomic():
-            row = untold.select_for_update(skip_locked=True, of=("self",)).filter(pk=pk).first()
+            row = pending.select_for_update(skip_locked=True, of=("self",)).filter(pk=pk).first()
             if row is not None:
                 work(row)
 
@@ -77,7 +76,7 @@ def settle() -> None:
 # ---- What is said
 
 
-def _tell_request(asked: HumanRequest) -> None:
+def _notify_of_request(asked: HumanRequest) -> None:
     run = asked.run
     does, action = WORDS[RequestKind(asked.kind)]
     notice = Notice(
@@ -91,10 +90,10 @@ def _tell_request(asked: HumanRequest) -> None:
         subject_label=shorten(run.title, 200),
     )
     _notify(run, _asked_people(asked), notice)
-    HumanRequest.objects.filter(pk=asked.pk).update(told_at=Now())
+    HumanRequest.objects.filter(pk=asked.pk).update(notified_at=Now())
 
 
-def _tell_end(run: Run) -> None:
+def _notify_of_end(run: Run) -> None:
     failed = run.status in ENDS_BADLY
     why = run.error_detail or "No worker took it in time."
     notice = Notice(
@@ -108,20 +107,20 @@ def _tell_end(run: Run) -> None:
         subject_label=shorten(run.title, 200),
     )
     _notify(run, _starter_or_admins(run), notice)
-    Run.objects.filter(pk=run.pk).update(told_at=Now())
+    Run.objects.filter(pk=run.pk).update(notified_at=Now())
 
 
-def _tell_warned(budget: Budget) -> None:
-    _tell_budget(budget, "has spent 80% of its budget", "warned")
-    Budget.objects.filter(pk=budget.pk).update(told_warned_at=Now())
+def _notify_of_warning(budget: Budget) -> None:
+    _notify_of_budget(budget, "has spent 80% of its budget", "warned")
+    Budget.objects.filter(pk=budget.pk).update(warning_notified_at=Now())
 
 
-def _tell_spent(budget: Budget) -> None:
-    _tell_budget(budget, "has spent its whole budget", "spent")
-    Budget.objects.filter(pk=budget.pk).update(told_spent_at=Now())
+def _notify_of_exhaustion(budget: Budget) -> None:
+    _notify_of_budget(budget, "has spent its whole budget", "spent")
+    Budget.objects.filter(pk=budget.pk).update(spent_notified_at=Now())
 
 
-def _tell_budget(budget: Budget, says: str, which: str) -> None:
+def _notify_of_budget(budget: Budget, says: str, which: str) -> None:
     """Once for each time that it passes the mark: a budget that is raised and nearly spent again is told again."""
     agent = Agent.objects.for_team(budget.team).filter(pk=budget.agent_id).first() if budget.agent_id else None
     passed = budget.warned_at or timezone.now()

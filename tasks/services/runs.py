@@ -89,7 +89,7 @@ def start_run(
         version=version,
         task=task,
         created_by=actor,
-        is_awaited=actor is not None and bool(channels_of(actor, NoticeKind.FINISHED)),
+        notify_on_success=actor is not None and bool(channels_of(actor, NoticeKind.FINISHED)),
         title=_title(task, prompt),
         prompt=prompt,
         variables=filled,

@@ -32,6 +32,6 @@ def steer_run(*, run: Run, actor: User, text: str) -> Run:
     if run.kind == RunKind.REPLAY:
         raise Conflict("A replay follows its records and hears nobody.")
     event_log.append(run, events.Message(step=0, role="person", text=text, by=actor.display_name))
-    Run.objects.filter(pk=run.pk).update(said_seq=run.last_seq)
+    Run.objects.filter(pk=run.pk).update(last_message_seq=run.last_seq)
     audit.record(team=run.team, actor=actor, action="run.steered", target=run, seq=run.last_seq)
     return run

@@ -17,7 +17,7 @@ from accounts.errors import NotFound
 from accounts.tenancy import TeamRequest, may, membership_required, require
 from agents.models import Agent
 from billing.reports import Standing, standings
-from billing.services import limit_spending
+from billing.services import set_budget
 from tasks.forms.answers import suggested_limit
 from tasks.forms.budgets import BudgetForm
 from tasks.models import HumanRequest, RequestKind
@@ -77,7 +77,7 @@ def _agent(agents: Sequence[Agent], text: str) -> Agent | None:
 
 def _set(request: TeamRequest, agent: Agent | None, limit: Decimal | None) -> HttpResponse:
     agent_id: UUID | None = agent.pk if agent else None
-    limit_spending(team=request.team, actor=request.user, limit_usd=limit, agent_id=agent_id)
+    set_budget(team=request.team, actor=request.user, limit_usd=limit, agent_id=agent_id)
     whose = agent.name if agent else "The team"
     said = f"{whose} may spend ${limit:,.2f} a month." if limit is not None else f"{whose} has no monthly limit."
     messages.success(request, said)

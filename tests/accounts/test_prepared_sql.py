@@ -145,12 +145,12 @@ def test_a_new_run_sends_so_few_values_that_the_driver_remembers_its_statement(t
 
 
 def test_zero_and_false_are_written_and_read_as_what_they_are(team: Team) -> None:
-    run = RunFactory.build(agent=AgentFactory(team=team), turns=0, review=False, is_awaited=True, priority=-1)
+    run = RunFactory.build(agent=AgentFactory(team=team), turns=0, review=False, notify_on_success=True, priority=-1)
 
     insert(run)
 
     there = Run.objects.get(pk=run.pk)
-    assert (there.turns, there.review, there.is_awaited, there.priority) == (0, False, True, -1)
+    assert (there.turns, there.review, there.notify_on_success, there.priority) == (0, False, True, -1)
 
 
 def test_a_row_that_the_database_refuses_leaves_nothing_of_its_statement(team: Team) -> None:

@@ -13,7 +13,7 @@ from accounts.models import AuditEntry, Team, User
 from agents.models import Agent
 from billing.models import Budget
 from billing.reports import month_start, standings
-from billing.services import set_budget
+from billing.services import save_budget
 from tests.calling import Api, api_of
 from tests.factories import AgentFactory, usage
 
@@ -37,7 +37,7 @@ def of(agent: Agent) -> str:
 
 def test_all_budgets_are_listed_with_what_is_spent(api: Api, team: Team, agent: Agent) -> None:
     usage(agent, "1.25")
-    set_budget(team=team, limit_usd=Decimal(20))
+    save_budget(team=team, limit_usd=Decimal(20))
 
     month = month_start().date().isoformat()
     assert api.send("GET", BUDGETS).json() == {
@@ -93,7 +93,7 @@ def test_an_unknown_field_is_refused(api: Api) -> None:
 
 
 def test_a_member_sets_no_budget_by_any_way(team: Team, bob: User, agent: Agent) -> None:
-    set_budget(team=team, agent_id=agent.pk, limit_usd=Decimal(3))
+    save_budget(team=team, agent_id=agent.pk, limit_usd=Decimal(3))
     api, profile = api_of(bob, team), f"/api/v1/agents/{agent.pk}/"
 
     refused = [api.send("PUT", path, {"limit_usd": "5"}) for path in (TEAM, of(agent))]
@@ -115,7 +115,7 @@ def test_a_key_needs_the_scopes(team: Team, alice: User, agent: Agent) -> None:
 
 def test_an_agent_of_another_team_is_not_found(api: Api, other_team: Team) -> None:
     theirs = AgentFactory(team=other_team)
-    set_budget(team=other_team, agent_id=theirs.pk, limit_usd=Decimal(3))
+    save_budget(team=other_team, agent_id=theirs.pk, limit_usd=Decimal(3))
 
     for path in (of(theirs), f"{BUDGETS}agents/{uuid4()}/"):
         assert [api.send(m, path, {"limit_usd": "9"}).status_code for m in ("GET", "PUT", "DELETE")] == [404] * 3
@@ -127,7 +127,7 @@ def test_an_agent_of_another_team_is_not_found(api: Api, other_team: Team) -> No
 
 
 def test_an_old_month_counts_as_nothing_spent(team: Team, agent: Agent) -> None:
-    set_budget(team=team, limit_usd=Decimal(10))
+    save_budget(team=team, limit_usd=Decimal(10))
     Budget.objects.update(spent_usd=7, reserved_usd=1, period="2020-01-01")
 
     of_team, _ = standings(team)
@@ -139,7 +139,7 @@ def test_an_old_month_counts_as_nothing_spent(team: Team, agent: Agent) -> None:
     ("limit", "percent", "level"), [("10", 75, ""), ("9.37", 80, "warn"), ("7.5", 100, "over"), ("0", 100, "over")]
 )
 def test_spent_and_set_aside_count_together(team: Team, limit: str, percent: int, level: str) -> None:
-    set_budget(team=team, limit_usd=Decimal(limit))
+    save_budget(team=team, limit_usd=Decimal(limit))
     Budget.objects.update(spent_usd=7, reserved_usd="0.5")
 
     of_team, _ = standings(team)
@@ -161,7 +161,7 @@ def test_nobody_overwrites_a_limit_that_they_have_not_seen(api: Api, team: Team,
 
 
 def test_what_is_spent_changes_no_etag(api: Api, team: Team, agent: Agent) -> None:
-    set_budget(team=team, limit_usd=Decimal(20))
+    save_budget(team=team, limit_usd=Decimal(20))
     before = api.get(TEAM)["ETag"]
 
     Budget.objects.update(spent_usd=3)
@@ -178,7 +178,7 @@ def test_a_new_limit_counts_from_the_first_day_of_the_databases_month(
     now = timezone.now()
     monkeypatch.setattr("django.utils.timezone.now", lambda: now + timedelta(days=days))
 
-    set_budget(team=team, limit_usd=Decimal(20))
+    save_budget(team=team, limit_usd=Decimal(20))
 
     kept = Budget.objects.get(team=team)
     assert (kept.period, kept.spent_usd) == (now.date().replace(day=1), Decimal("1.25"))

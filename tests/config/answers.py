@@ -41,7 +41,7 @@ class Answers:
                 found["additionalProperties"] = False
         return closed
 
-    def misfit(self, operation: Mapping[str, Any], answer: Any) -> str:
+    def problem_of(self, operation: Mapping[str, Any], answer: Any) -> str:
         """What in the body is not as documented, or "". Bodies that are no JSON are not looked at."""
         content = operation["responses"][str(answer.status_code)].get("content", {})
         media_type = answer.get("Content-Type", "").partition(";")[0]

@@ -21,7 +21,7 @@ from accounts.services.tokens import issue_pair
 from agents.models import Agent
 from agents.services.memories import AgentMemory
 from billing.models import Budget, Price, TeamPlan, UsageRecord
-from billing.services import set_budget
+from billing.services import save_budget
 from config.pages import health
 from storage.services import save_file
 from tasks import event_log
@@ -62,7 +62,7 @@ def run(team: Team, alice: User) -> Run:
     event_log.append(run, Log(text="hello"))
     AgentMemory(agent_id=run.agent_id, team_id=team.pk).remember(text="Pays in euros.")
     UsageRecord.objects.create(team=team, key="k", kind="model", outcome="charged", run_id=run.pk, step_key="s")
-    set_budget(team=team, limit_usd=20)  # type: ignore[arg-type]
+    save_budget(team=team, limit_usd=20)  # type: ignore[arg-type]
     TeamPlan.objects.get_or_create(team=team)
     keys.create_key(team=team, actor=alice, name="CI", scopes=["runs:read"])
     return run

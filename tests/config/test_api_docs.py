@@ -76,7 +76,7 @@ def test_every_change_of_a_row_with_an_etag_takes_if_match(document: dict[str, A
     assert "412" in one_agent["patch"]["responses"]
 
 
-def misfits(content: dict[str, Any], document: dict[str, Any]) -> list[str]:
+def problems(content: dict[str, Any], document: dict[str, Any]) -> list[str]:
     """What is wrong with the examples of a body, or that there is none."""
     shown = [one["value"] for one in content.get("examples", {}).values()] or [content["example"]]
     schema = {"components": document["components"], **content["schema"]}
@@ -90,7 +90,7 @@ def test_every_json_body_has_an_example_that_fits(document: dict[str, Any]) -> N
         for described in [operation.get("requestBody", {}), *operation["responses"].values()]:
             for media_type, content in described.get("content", {}).items():
                 if media_type in ("application/json", "application/problem+json"):
-                    wrong += [f"{operation['operationId']}: {found}" for found in misfits(content, document)]
+                    wrong += [f"{operation['operationId']}: {found}" for found in problems(content, document)]
                     seen += 1
 
     assert wrong == []

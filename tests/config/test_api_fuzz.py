@@ -77,7 +77,7 @@ def test_every_answer_is_one_that_the_document_names(rows: Rows, callers: dict[s
         for who, call in [*by_all, *(("owner", call) for call in operation.spoilt(calls[0]))]:
             answer = _answer(call, callers[who])
             done[who] += answer.status_code < 400 and bool(operation.described.get("security"))
-            if wrong := _wrong_with(answer, operation, who) or answers.misfit(operation.described, answer):
+            if wrong := _wrong_with(answer, operation, who) or answers.problem_of(operation.described, answer):
                 problems.append(f"{who}: {wrong}: {call}")
 
     assert "\n".join(problems) == ""

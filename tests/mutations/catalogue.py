@@ -75,9 +75,9 @@ MUTATIONS = (
        f"{LIVE}test_without_hints_the_table_is_looked_at"),
 
     _m("G3", "a write names its owner's epoch", SQL,
-       "r.epoch = o.epoch AND r.op_no = o.op_no - 1", "r.op_no = o.op_no - 1",
+       "r.epoch = o.epoch AND r.commit_no = o.commit_no - 1", "r.commit_no = o.commit_no - 1",
        f"{OWNERS}test_an_owner_of_before_changes_nothing"),
-    _m("G3", "each claim is a new epoch", SQL, "epoch = r.epoch + 1, op_no = 0", "epoch = r.epoch, op_no = 0",
+    _m("G3", "each claim is a new epoch", SQL, "epoch = r.epoch + 1, commit_no = 0", "epoch = r.epoch, commit_no = 0",
        f"{OWNERS}test_workers_that_claim_at_once_share_the_runs_and_no_run_has_two",
        f"{OWNERS}test_an_owner_of_before_changes_nothing"),
     _m("G3", "only the owner renews a lease", SQL,
@@ -186,7 +186,8 @@ MUTATIONS = (
        f"{TOGETHER}test_two_clocks_at_once_start_each_scheduled_run_once"),
 
     Mutation("G12", "a cancelled run takes no more writes of its worker", (
-        Edit(SQL, "r.epoch = o.epoch AND r.op_no = o.op_no - 1 AND r.status = 'running'", "r.op_no = o.op_no - 1"),
+        Edit(SQL, "r.epoch = o.epoch AND r.commit_no = o.commit_no - 1 AND r.status = 'running'",
+             "r.commit_no = o.commit_no - 1"),
     ), (f"{TOGETHER}test_after_a_cancel_is_acknowledged_no_call_starts",)),
     _m("G12", "a cancel is sent to the worker", RUNS,
        "    event_log.append(run, finished)\n    event_log.stop_worker(run.pk)\n",

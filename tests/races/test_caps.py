@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 
 from accounts.models import Team
 from billing.models import Budget, Reservation, UsageRecord
-from billing.services import set_budget
+from billing.services import save_budget
 from tasks import async_db
 from tasks.engine import commits
 from tasks.models import Run, Step
@@ -33,14 +33,14 @@ UNIT = Decimal("0.05")
 def intent(run: Run, epoch: int) -> commits.Commit:
     step = commits.StepWrite(index=1, kind="model", status="intent")
     reserve = commits.Reserve(key=f"{run.pk}:1:1", amount_usd=UNIT)
-    return commits.Commit(run_id=run.pk, epoch=epoch, op_no=1, steps={1: step}, reserve=reserve)
+    return commits.Commit(run_id=run.pk, epoch=epoch, commit_no=1, steps={1: step}, reserve=reserve)
 
 
 @pytest.mark.promise("G7")
 @pytest.mark.parametrize("of_agent", [False, True], ids=["team budget", "agent budget"])
 async def test_eight_workers_reserve_the_last_unit_once(open_journal: Open, team: Team, of_agent: bool) -> None:
     agent = await sync_to_async(AgentFactory)(team=team, max_concurrent_runs=100)
-    await sync_to_async(set_budget)(team=team, limit_usd=UNIT, agent_id=agent.pk if of_agent else None)
+    await sync_to_async(save_budget)(team=team, limit_usd=UNIT, agent_id=agent.pk if of_agent else None)
     runs = await sync_to_async(RunFactory.create_batch)(8, agent=agent)
     workers = [await open_journal(f"worker-{n}") for n in range(8)]
     owned = [(await worker.claim(1))[0] for worker in workers]
@@ -65,7 +65,7 @@ async def test_eight_workers_reserve_the_last_unit_once(open_journal: Open, team
 def test_many_runs_at_once_never_pass_the_cap(
     transactional_db: None, fast_engine: None, scripted: Play, start: Start, team: Team
 ) -> None:
-    set_budget(team=team, limit_usd=UNIT * 3)
+    save_budget(team=team, limit_usd=UNIT * 3)
     go_on, at_once, most = threading.Event(), 0, 0
 
     async def hold(request: object) -> None:
@@ -123,7 +123,7 @@ async def test_eight_workers_fill_the_last_place_of_an_agent_once(open_journal: 
 async def test_what_a_lost_worker_reserved_is_free_again_with_the_next_attempt(open_journal: Open, team: Team) -> None:
     agent = await sync_to_async(AgentFactory)(team=team)
     run = await sync_to_async(RunFactory)(agent=agent)
-    await sync_to_async(set_budget)(team=team, limit_usd=UNIT)
+    await sync_to_async(save_budget)(team=team, limit_usd=UNIT)
     lost, present = await open_journal("lost"), await open_journal("present")
     [old] = await lost.claim(1)
     await lost.commit(intent(run, old["epoch"]))
@@ -135,9 +135,9 @@ async def test_what_a_lost_worker_reserved_is_free_again_with_the_next_attempt(o
     )
     freed = commits.Settle(key=f"{run.pk}:1:1", cost_usd=Decimal(0))
     again = commits.Reserve(key=f"{run.pk}:1:2", amount_usd=UNIT)
-    op = commits.Commit(run_id=run.pk, epoch=new["epoch"], op_no=1, usage=[unknown], settle=[freed])
+    op = commits.Commit(run_id=run.pk, epoch=new["epoch"], commit_no=1, usage=[unknown], settle=[freed])
     await present.commit(op)
-    await present.commit(commits.Commit(run_id=run.pk, epoch=new["epoch"], op_no=2, reserve=again))
+    await present.commit(commits.Commit(run_id=run.pk, epoch=new["epoch"], commit_no=2, reserve=again))
 
     budget = await Budget.objects.aget()
     assert (budget.spent_usd, budget.reserved_usd) == (0, UNIT)
@@ -148,7 +148,7 @@ async def test_what_a_lost_worker_reserved_is_free_again_with_the_next_attempt(o
 async def test_a_group_locks_its_budgets_in_one_order_whatever_its_runs_are(open_journal: Open, team: Team) -> None:
     """Else two workers could each hold the budget that the other one waits for."""
     agents = await sync_to_async(AgentFactory.create_batch)(2, team=team)
-    budgets = [await sync_to_async(set_budget)(team=team, limit_usd=UNIT * 9, agent_id=a.pk) for a in agents]
+    budgets = [await sync_to_async(save_budget)(team=team, limit_usd=UNIT * 9, agent_id=a.pk) for a in agents]
     first, second = sorted(budget.pk for budget in await sync_to_async(list)(Budget.objects.all()))
     assert len(budgets) == 2
     later_agent = (await Budget.objects.aget(pk=second)).agent_id
@@ -184,7 +184,7 @@ async def test_an_attempt_has_one_row_however_late_its_answer_is(
 
     if late_first:
         await worker.late_usage(run_id=run.pk, usage=known)
-    await worker.commit(commits.Commit(run_id=run.pk, epoch=row["epoch"], op_no=1, usage=[unknown]))
+    await worker.commit(commits.Commit(run_id=run.pk, epoch=row["epoch"], commit_no=1, usage=[unknown]))
     if not late_first:
         await worker.late_usage(run_id=run.pk, usage=known)
     await worker.late_usage(run_id=run.pk, usage=known)

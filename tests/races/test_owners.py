@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.ids import uuid7
 from accounts.models import Team
 from billing.models import Budget, Reservation, UsageRecord
-from billing.services import set_budget
+from billing.services import save_budget
 from tasks import events
 from tasks.engine import commits, human_requests, lease
 from tasks.models import Artifact, HumanRequest, Run, RunEvent, Step
@@ -93,20 +93,25 @@ async def test_an_owner_of_before_changes_nothing(open_journal: Open, team: Team
     agent = await sync_to_async(AgentFactory)(team=team)
     run = await sync_to_async(RunFactory)(agent=agent)
     stored = await sync_to_async(StoredFileFactory)(team=team)
-    await sync_to_async(set_budget)(team=team, limit_usd=Decimal(5))
+    await sync_to_async(save_budget)(team=team, limit_usd=Decimal(5))
     before, present = await open_journal("before"), await open_journal("present")
     [old] = await before.claim(1)
     await Run.objects.filter(pk=run.pk).aupdate(lease_expires_at=timezone.now() - timedelta(seconds=1))
     [new] = await present.claim(1)
     assert (old["epoch"], new["epoch"], new["old_worker"], new["recoveries"]) == (1, 2, "before", 1)
     kept = commits.Reserve(key="kept", amount_usd=Decimal(2))
-    await present.commit(commits.Commit(run_id=run.pk, epoch=2, op_no=1, events=[events.Log(text="1")], reserve=kept))
+    await present.commit(
+        commits.Commit(run_id=run.pk, epoch=2, commit_no=1, events=[events.Log(text="1")], reserve=kept)
+    )
     seen = await sync_to_async(everything)(run)
 
     for changes in writes(run, stored.pk, "kept"):
-        for op_no in (1, 2):  # the one that follows its own last write, and the one that follows the present owner's
+        for commit_no in (
+            1,
+            2,
+        ):  # the one that follows its own last write, and the one that follows the present owner's
             with pytest.raises(commits.LeaseLost):
-                await before.commit(commits.Commit(run_id=run.pk, epoch=1, op_no=op_no, **changes))
+                await before.commit(commits.Commit(run_id=run.pk, epoch=1, commit_no=commit_no, **changes))
     assert await before.renew({run.pk: (1, lease.Lease(0.0))}) == set()
     await before.release([(run.pk, 1)])
 
@@ -119,7 +124,7 @@ async def test_a_write_whose_answer_was_lost_is_sent_again_and_done_once(
     open_journal: Open, team: Team, monkeypatch: pytest.MonkeyPatch, reserve: commits.Reserve | None
 ) -> None:
     run = await sync_to_async(RunFactory)(agent=await sync_to_async(AgentFactory)(team=team))
-    await sync_to_async(set_budget)(team=team, limit_usd=Decimal(5))
+    await sync_to_async(save_budget)(team=team, limit_usd=Decimal(5))
     journal = await open_journal("one")
     [row] = await journal.claim(1)
     sent, really = [], journal._apply
@@ -134,13 +139,13 @@ async def test_a_write_whose_answer_was_lost_is_sent_again_and_done_once(
     monkeypatch.setattr(journal, "_apply", cut_off)
     what: list[events.Event] = [events.Log(text="once")]
     committed = await journal.commit(
-        commits.Commit(run_id=run.pk, epoch=row["epoch"], op_no=1, events=what, turns=1, reserve=reserve)
+        commits.Commit(run_id=run.pk, epoch=row["epoch"], commit_no=1, events=what, turns=1, reserve=reserve)
     )
 
     assert sent == [False, True]
     assert committed.last_seq == 1
     await run.arefresh_from_db()
-    assert (run.last_seq, run.turns, run.op_no, await run.events.acount()) == (1, 1, 1, 1)
+    assert (run.last_seq, run.turns, run.commit_no, await run.events.acount()) == (1, 1, 1, 1)
     assert (await Budget.objects.aget()).reserved_usd == (reserve.amount_usd if reserve else 0)
 
 
@@ -155,7 +160,7 @@ async def test_a_write_that_postgres_refuses_takes_none_of_its_group_along(open_
         return {1: commits.StepWrite(index=1, kind="tool", status="done", call_id="x" * (200 if number == 2 else 20))}
 
     writing = [
-        journal.commit(commits.Commit(run_id=row["id"], epoch=row["epoch"], op_no=1, steps=step(number)))
+        journal.commit(commits.Commit(run_id=row["id"], epoch=row["epoch"], commit_no=1, steps=step(number)))
         for number, row in enumerate(rows)
     ]
     said = await asyncio.gather(*writing, return_exceptions=True)

@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts.models import Role, User
 from agents.models import Agent
 from billing.models import Budget
-from billing.services import set_budget
+from billing.services import save_budget
 from tasks.models import HumanRequest, Run, RunStatus
 from tests.factories import AgentFactory, HumanRequestFactory, MembershipFactory, RunFactory, usage
 from tests.html import HOSTILE, Page
@@ -38,7 +38,7 @@ def forms(page: Page) -> list[str]:
 
 
 def test_spend_is_shown_against_its_limit(as_alice: Client, team, agent: Agent) -> None:
-    set_budget(team=team, limit_usd=Decimal(10))
+    save_budget(team=team, limit_usd=Decimal(10))
     Budget.objects.update(spent_usd=8, reserved_usd="0.5")
     usage(agent, "1.25")
 
@@ -78,7 +78,7 @@ def test_a_wrong_limit_is_refused_at_its_own_field(as_alice: Client, agent: Agen
 def test_one_click_raises_what_a_run_waits_for(
     as_alice: Client, agent: Agent, django_capture_on_commit_callbacks: Any
 ) -> None:
-    set_budget(team=agent.team, agent_id=agent.pk, limit_usd=Decimal(1))
+    save_budget(team=agent.team, agent_id=agent.pk, limit_usd=Decimal(1))
     asked = wait_for(agent, "agent")
     page = Page(as_alice.get(BUDGETS).text)
     assert "s to $2.25" in " ".join(page.text.split())

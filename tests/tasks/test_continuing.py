@@ -75,7 +75,7 @@ def test_a_failed_run_goes_on_and_repeats_nothing(
 
     continued = continue_run(run=run, actor=alice)
 
-    assert (continued.status, continued.finished_at, continued.error_code, continued.told_at) == (
+    assert (continued.status, continued.finished_at, continued.error_code, continued.notified_at) == (
         "queued",
         None,
         "",

@@ -17,11 +17,11 @@ RUN = UUID("01980000-0000-7000-8000-000000000001")
 
 
 def shape(**said: Any) -> dict[str, Any]:
-    return json.loads(encode(Commit(run_id=RUN, epoch=3, op_no=7, **said)))  # type: ignore[no-any-return]
+    return json.loads(encode(Commit(run_id=RUN, epoch=3, commit_no=7, **said)))  # type: ignore[no-any-return]
 
 
 def test_a_commit_that_says_nothing_names_only_its_fence() -> None:
-    assert shape() == {"run": str(RUN), "epoch": 3, "op_no": 7}
+    assert shape() == {"run": str(RUN), "epoch": 3, "commit_no": 7}
 
 
 def test_steps_and_events_are_written_with_every_field() -> None:

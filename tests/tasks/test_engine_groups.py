@@ -43,7 +43,7 @@ async def written(driven: int, runs: list[UUID]) -> list[list[UUID]]:
     """The groups of one write of each run. The first is over when the others come one after the other."""
     noted = Noted(driven=driven)
     await noted.open()
-    first, *others = [Commit(run_id=run, epoch=1, op_no=1) for run in runs]
+    first, *others = [Commit(run_id=run, epoch=1, commit_no=1) for run in runs]
     await noted.commit(first)
     commits = []
     for op in others:
@@ -74,7 +74,7 @@ async def test_a_group_that_is_full_waits_no_longer(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(journal, "GROUP_EVERY_S", 60.0)
     monkeypatch.setattr(journal, "MAX_GROUP", 2)
     noted = Noted(driven=10_000)
-    first, *others = [Commit(run_id=uuid4(), epoch=1, op_no=1) for _ in range(3)]
+    first, *others = [Commit(run_id=uuid4(), epoch=1, commit_no=1) for _ in range(3)]
     await noted.open()
     await noted.commit(first)
 

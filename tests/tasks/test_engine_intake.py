@@ -363,7 +363,7 @@ def test_what_is_in_memory_is_what_is_in_the_row(content: list[Any], told: str, 
     arguments = tool.request
     asked = RequestWrite(id=RUN, kind="approval", title=told, arguments=arguments, digest=digest("t", arguments))
     commit = Commit(
-        run_id=RUN, epoch=1, op_no=1, steps=run.steps, events=[event], requests=[asked], output=tool.request
+        run_id=RUN, epoch=1, commit_no=1, steps=run.steps, events=[event], requests=[asked], output=tool.request
     )
 
     row = through_postgres(encode(commit))

@@ -14,7 +14,7 @@ from accounts.errors import InvalidInput
 from accounts.models import Team, User
 from agents.runtimes.base import ModelError, Stop
 from billing.models import Budget, Reservation, UsageRecord
-from billing.services import set_budget
+from billing.services import save_budget
 from tasks.models import HumanRequest, Run
 from tasks.services import answers
 from tests.tasks.scripted import Scripted, call, last, say, settled, types
@@ -75,14 +75,14 @@ def test_a_team_budget_is_reserved_and_settled(scripted: Play, start: Start, tea
 
 @pytest.mark.promise("G4", "G7")
 def test_raising_a_budget_continues_the_run_at_the_same_step(scripted: Play, start: Start, team: Team) -> None:
-    set_budget(team=team, limit_usd=Decimal("0.06"))
+    save_budget(team=team, limit_usd=Decimal("0.06"))
     runtime = scripted([READ], [say("Done.")], cost_usd=Decimal("0.04"), worst_usd=Decimal("0.05"))
     run = settled(start("list_files"))
     assert (run.status, len(runtime.calls)) == ("waiting", 1)
 
-    set_budget(team=team, limit_usd=Decimal("0.07"))
+    save_budget(team=team, limit_usd=Decimal("0.07"))
     settled(run, "waiting", seconds=5)
-    set_budget(team=team, limit_usd=Decimal("1.00"))
+    save_budget(team=team, limit_usd=Decimal("1.00"))
 
     settled(run, "succeeded")
     assert (types(run).count("tool.started"), len(runtime.calls), run.turns) == (1, 2, 2)

@@ -27,7 +27,7 @@ class SlowJournal:
     async def commit(self, op: Commit) -> Committed:
         self.began.set()
         await self.go_on.wait()
-        if op.op_no != len(self.written) + 1:
+        if op.commit_no != len(self.written) + 1:
             raise LeaseLost
         self.written.append(op)
         return Committed(last_seq=len(self.written))
@@ -45,7 +45,7 @@ class SlowJournal:
 def owned(journal: SlowJournal) -> ClaimedRun:
     lists: dict[str, Any] = {name: [] for name in ("steps", "requests", "artifacts", "inputs", "recordings")}
     row = {"id": uuid7(), "epoch": 1, "lease": Lease(float("inf")), "runtime": "demo", "kind": "direct"} | lists
-    row |= {"said_seq": 0}
+    row |= {"last_message_seq": 0}
     return ClaimedRun(
         row
         | {
@@ -63,7 +63,7 @@ def owned(journal: SlowJournal) -> ClaimedRun:
 async def test_a_write_on_its_way_is_waited_for_before_the_run_is_said_to_be_over() -> None:
     journal = SlowJournal()
     run = owned(journal)
-    run.tell(events.Log(text="before"))
+    run.emit(events.Log(text="before"))
     asyncio.get_running_loop().call_later(0.05, journal.go_on.set)
 
     with pytest.raises(TimeoutError):
@@ -71,16 +71,16 @@ async def test_a_write_on_its_way_is_waited_for_before_the_run_is_said_to_be_ove
             await run.flush()
     await run.flush(status="failed")
 
-    assert [(op.op_no, len(op.events), op.status) for op in journal.written] == [(1, 1, None), (2, 0, "failed")]
+    assert [(op.commit_no, len(op.events), op.status) for op in journal.written] == [(1, 1, None), (2, 0, "failed")]
 
 
 async def test_what_is_said_during_a_write_goes_with_the_next() -> None:
     journal = SlowJournal()
     run = owned(journal)
-    run.tell(events.Log(text="one"))
+    run.emit(events.Log(text="one"))
     writing = asyncio.create_task(run.flush())
     await journal.began.wait()
-    run.tell(events.Log(text="two"))
+    run.emit(events.Log(text="two"))
     journal.go_on.set()
     await writing
     await run.flush()
@@ -91,9 +91,9 @@ async def test_what_is_said_during_a_write_goes_with_the_next() -> None:
 async def test_what_could_not_be_written_is_still_there() -> None:
     journal = SlowJournal()
     run = owned(journal)
-    journal.written.append(Commit(run_id=run.id, epoch=2, op_no=1))
+    journal.written.append(Commit(run_id=run.id, epoch=2, commit_no=1))
     journal.go_on.set()
-    run.tell(events.Log(text="one"))
+    run.emit(events.Log(text="one"))
 
     with pytest.raises(LeaseLost):
         await run.flush()

@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts.models import Team, User
 from agents.runtimes.base import ModelError
 from billing.models import Budget, Reservation, UsageRecord
-from billing.services import set_budget
+from billing.services import save_budget
 from tasks import async_db, event_log
 from tasks.engine.driver import Driver
 from tasks.engine.journal import Journal
@@ -190,7 +190,7 @@ def test_a_lost_effect_that_is_lost_again_asks_again(
 def test_a_call_of_a_run_that_was_cancelled_with_its_worker_is_settled(
     scripted: Play, start: Start, alice: User, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    budget = set_budget(team=team, limit_usd=Decimal(5))
+    budget = save_budget(team=team, limit_usd=Decimal(5))
     assert budget
     run = start()
     lose_worker(run, {"index": 1, "kind": "model", "status": "intent", "request": {"worst_usd": "0.500000"}})

@@ -81,7 +81,7 @@ def test_sweeping_again_tells_nobody_twice(ask: Callable[..., HumanRequest]) -> 
     ask()
     periodic.sweep()
     periodic.sweep()
-    HumanRequest.objects.update(told_at=None)
+    HumanRequest.objects.update(notified_at=None)
     periodic.sweep()
 
     assert Notification.objects.count() == OutgoingMail.objects.count() == 1
@@ -95,7 +95,7 @@ def test_a_process_that_dies_while_it_tells_leaves_it_to_the_next_sweep(
         dying.setattr("accounts.mail.OutgoingMail.objects.create", lambda **_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             notices.notify_pending()
-    assert (Notification.objects.count(), HumanRequest.objects.filter(told_at=None).count()) == (0, 1)
+    assert (Notification.objects.count(), HumanRequest.objects.filter(notified_at=None).count()) == (0, 1)
 
     notices.notify_pending()
 
@@ -302,7 +302,7 @@ def test_a_sweeper_whose_clock_is_wrong_tells_and_mails_at_the_right_times(
     assert [message.subject for message in django_mail.outbox] == ["Acme has spent 80% of its budget: Acme"]
     asked.refresh_from_db()
     budget.refresh_from_db()
-    times = [asked.told_at, budget.told_warned_at, *Notification.objects.values_list("created_at", flat=True)]
+    times = [asked.notified_at, budget.warning_notified_at, *Notification.objects.values_list("created_at", flat=True)]
     times.append(OutgoingMail.objects.get(status="waiting").next_try_at - timedelta(minutes=1))
     assert len(times) == 5
     assert all(at and abs(at - NOW()) < timedelta(minutes=1) for at in times)
@@ -322,7 +322,7 @@ def test_each_person_chooses_by_kind(ask: Callable[..., HumanRequest], team: Tea
         ("alice@example.com", "needs_you", False),
         ("bob@example.com", "needs_you", True),
     }
-    assert Run.objects.filter(status="failed", told_at=None).exists() is False
+    assert Run.objects.filter(status="failed", notified_at=None).exists() is False
 
 
 def test_who_switches_mail_off_meanwhile_gets_none(ask: Callable[..., HumanRequest], alice: User) -> None:

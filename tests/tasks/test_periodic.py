@@ -79,7 +79,7 @@ def test_runs_that_wait_for_money_go_on_when_there_is_room(
 
     runs_now = list(Run.objects.order_by("pk").values_list("status", flat=True))
     assert runs_now == ["queued"] * goes_on + ["waiting"] * (2 - goes_on)
-    assert HumanRequest.objects.open().filter(told_at__isnull=False).count() == 2 - goes_on
+    assert HumanRequest.objects.open().filter(notified_at__isnull=False).count() == 2 - goes_on
     assert Budget.objects.get(agent_id=None).reserved_usd == Decimal(team_budget.get("reserved_usd", "0"))
 
 

@@ -134,7 +134,7 @@ def test_who_can_hear_nothing_more_refuses(team: Team, alice: User, status: RunS
 
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     run.refresh_from_db()
-    assert (run.last_seq, run.said_seq) == (0, 0)
+    assert (run.last_seq, run.last_message_seq) == (0, 0)
     assert not AuditEntry.objects.filter(action="run.steered").exists()
 
 
