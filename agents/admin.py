@@ -1,4 +1,4 @@
-"""What operators see of agents. They are changed by their teams; operators stop them."""
+"""Admin pages of agents, for operators. Teams change their agents themselves; operators pause and resume them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The form of an agent: who it is, what it is told, what it may use, and where it stops."""
+"""Form of an agent: profile, instructions, tools, limits and budget."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MINUTE_S = 60
 
 
 class PolicyChoice(forms.RadioSelect):
-    """The policies of a tool, of which those looser than `loosest` cannot be chosen."""
+    """Radio buttons of a tool's policies. Policies looser than `loosest` are disabled."""
 
     loosest: str = Policy.ALLOW.value
 
@@ -88,7 +88,10 @@ class AgentForm(forms.Form):
         loosest: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
-        """`cap_usd` and `loosest` (a policy for each tool) are as far as somebody without `team:admin` may go."""
+        """Build the fields.
+
+        `cap_usd` and `loosest` (a policy per tool) bound what a member without `team:admin` may choose.
+        """
         super().__init__(*args, **kwargs)
         if cap_usd is not None:
             self._limit_cost(cap_usd)
@@ -125,7 +128,7 @@ class AgentForm(forms.Form):
 
     @property
     def is_limited(self) -> bool:
-        """Whether some choices are left to owners and admins."""
+        """Return True if some policies are left to owners and admins."""
         return any(
             consent.is_looser(policy, cast(PolicyChoice, self.fields[f"tool_{tool.name}"].widget).loosest)
             for tool in registry.all_tools()
@@ -133,12 +136,12 @@ class AgentForm(forms.Form):
         )
 
     def tools(self) -> Iterator[tuple[ToolSpec, BoundField]]:
-        """Each tool with its three-way switch."""
+        """Yield each tool with its policy field."""
         for tool in registry.all_tools():
             yield tool, self[f"tool_{tool.name}"]
 
     def configuration(self) -> dict[str, Any]:
-        """What the services take."""
+        """Return the cleaned values under the names that `create_agent` and `update_agent` take."""
         data = self.cleaned_data
         policies = [{"tool": t.name, "policy": data[f"tool_{t.name}"]} for t in registry.all_tools()]
         runtime, _, model = data["model"].partition(":")
@@ -153,7 +156,7 @@ class AgentForm(forms.Form):
 
     @staticmethod
     def initial_of(agent: Agent, version: AgentVersion, budget_usd: Decimal | None) -> dict[str, Any]:
-        """The agent as it is now, in the form's words."""
+        """Return the form's initial values for an existing agent."""
         policies = {row["tool"]: row["policy"] for row in version.tools}
         initial = {f"tool_{name}": policies.get(name, Policy.DENY.value) for name in registry.BUILTIN}
         of_agent = ("name", "role", "description", "hue", "icon", "max_concurrent_runs")
@@ -168,7 +171,7 @@ class AgentForm(forms.Form):
 
 
 def model_choices(present: AgentVersion | None) -> list[tuple[str, str]]:
-    """`runtime:model` and its name: what this installation offers, and what the agent has now."""
+    """Return the (`runtime:model`, label) choices: offered models, and the agent's own model even if it is not."""
     catalogue = offered.Catalogue()
     choices = []
     for model in catalogue.offered if offered.has_real_models() else []:
@@ -189,7 +192,7 @@ def default_model() -> str:
 
 
 def words(model: str) -> str:
-    """claude-opus-4-8 → Claude Opus 4.8."""
+    """Return the display name of a model: claude-opus-4-8 → Claude Opus 4.8."""
     parts = [part for part in model.split("-") if not (part.isdigit() and len(part) == 8)]
     numbers = ".".join(part for part in parts if part.isdigit())
     return " ".join([*(part.title() for part in parts if not part.isdigit()), numbers]).strip()

@@ -11,7 +11,7 @@ from agents.models import Agent
 
 @hook
 def agent_limited(*, agent: Agent, actor: User, was_open: bool) -> None:
-    """React to an agent being limited to other people than before. `was_open`: everybody in the team saw it."""
+    """React to a change of the members who see the agent. `was_open`: the whole team saw it before."""
 
 
 @hook
@@ -21,5 +21,5 @@ def agent_removed(*, agent: Agent, actor: User | None) -> None:
 
 @hook
 def agent_dependents(*, agent: Agent) -> Iterable[str]:
-    """Say, one sentence each, what deleting the agent stops, such as "2 live runs are cancelled."."""
+    """Return one sentence for each kind of work that deleting the agent stops, such as "2 live runs are cancelled"."""
     return ()

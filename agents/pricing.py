@@ -1,4 +1,4 @@
-"""The prices in force, kept in memory, and the most that a call can cost."""
+"""Current model prices, cached in memory, and the highest possible cost of a call."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ KEEP_S = 60.0
 FIRST_LOAD_S = 3.0
 LETTERS = string.ascii_letters.encode()
 TOKENS_PER_REQUEST = 1200
-"""More than the provider's own words about tools, which no request shows."""
+"""Tokens per request of the provider's own text about tools, which the request does not contain. An upper bound."""
 TOKENS_PER_PART = 16
 
 
 class PriceBook:
-    """The rows of the `Price` table, at most a minute old.
+    """Cached rows of the `Price` table, at most a minute old.
 
-    It is asked on the event loop, where no query may run: a thread reads the rows, and only the very first question
-    waits for it. While the database does not answer, the last known prices hold, and before those the list in the code.
+    It is used on the event loop, where no query may run: a thread reads the rows, and only the very first caller waits
+    for it. While the database is down, the last known prices apply, and before the first read those in the code.
     """
 
     def __init__(self) -> None:
@@ -44,12 +44,12 @@ class PriceBook:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prices")
 
     def price(self, model: str, on: date | None = None) -> ListPrice | None:
-        """The price in force on the day (today), or None for a model without one."""
+        """Return the model's price in force on the day (default: today), or None if it has none."""
         self._refresh()
         return in_force(self._prices, model, on or datetime.now(UTC).date())
 
     def highest(self) -> ListPrice:
-        """The price of the dearest model, for one that is not listed."""
+        """Return the price of the most expensive model, for models that are not listed."""
         self._refresh()
         return max(self._prices, key=lambda price: price.rate.output_usd)
 
@@ -84,7 +84,7 @@ BOOK = PriceBook()
 def worst_case_usd(
     *, model: str, system: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any], max_tokens: int
 ) -> Decimal:
-    """The most that one call can cost: the largest possible input, all written to the cache, and all the output."""
+    """Return the highest possible cost of one call in USD: all input written to the cache, all output used."""
     price = BOOK.price(model) or BOOK.highest()
     tokens = most_input_tokens(system=system, messages=messages, tools=tools)
     rates = [price.rate, price.rate_for(tokens)]
@@ -92,18 +92,18 @@ def worst_case_usd(
 
 
 def most_input_tokens(*, system: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any]) -> int:
-    """No fewer tokens than the provider will count.
+    """Return an upper bound of the input tokens that the provider will count.
 
     No tokenizer is public, so this is a bound: a token holds at least two letters of a word, and anything else (digits,
-    signs, spaces, each byte of other scripts) may be a token of its own. English prose is counted about two and a half
-    times, tables of numbers and code are met closely.
+    signs, spaces, each byte of other scripts) may be a token of its own. English prose is overestimated about two and a
+    half times; for tables of numbers and code the bound is tight.
     """
-    said = most_tokens([system, messages, tools])
-    return said + TOKENS_PER_PART * (len(messages) + len(tools)) + TOKENS_PER_REQUEST
+    content = most_tokens([system, messages, tools])
+    return content + TOKENS_PER_PART * (len(messages) + len(tools)) + TOKENS_PER_REQUEST
 
 
 def most_tokens(value: Any) -> int:
-    """The bound of `most_input_tokens` for any JSON."""
+    """Return the bound of `most_input_tokens` for any JSON value."""
     text = json.dumps(value, ensure_ascii=False, default=str).encode(errors="surrogatepass")
     others = len(text.translate(None, LETTERS))
     return -(-(len(text) - others) // 2) + others

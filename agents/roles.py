@@ -1,4 +1,4 @@
-"""The role templates: ready agents to start from. Each is a file in `role_templates/`, in the order of the names."""
+"""Role templates: ready agents to start from. Each is a file in `role_templates/`, ordered by file name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ExampleTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleTemplate:
-    """A ready agent: who it is, how it works, what it may do, and what to try first."""
+    """A ready agent: profile, instructions, tools, limits and example tasks."""
 
     MAX_TURNS: ClassVar[int] = 40
     TIMEOUT_S: ClassVar[int] = 1800
@@ -36,7 +36,7 @@ class RoleTemplate:
     key: str
     name: str
     first_name: str
-    """What the agent is called until somebody names it."""
+    """Suggested name of the agent."""
     description: str
     hue: str
     icon: str
@@ -44,7 +44,7 @@ class RoleTemplate:
     tools: Sequence[tuple[str, Policy]]
     example_prompt: str
     example_file: str
-    """A file in docs/examples/ that the example prompt speaks of."""
+    """File in docs/examples/ that the example prompt refers to."""
     max_cost_usd: Decimal
     tasks: Sequence[ExampleTask]
     max_turns: int = MAX_TURNS
@@ -52,7 +52,7 @@ class RoleTemplate:
 
     @property
     def tool_rows(self) -> list[tuple[ToolSpec, Policy]]:
-        """The tools with their policies, for people."""
+        """Return (tool, policy) pairs for pages."""
         return [(registry.get(name), policy) for name, policy in self.tools]
 
 
@@ -65,7 +65,7 @@ def find_by_name(name: str) -> RoleTemplate | None:
 
 
 def starting_point(role: RoleTemplate) -> dict[str, Any]:
-    """The configuration of a new agent of the role; its model is chosen elsewhere."""
+    """Return the configuration of a new agent of the role, without a model."""
     return {
         "name": role.first_name,
         "role": role.name,
@@ -82,7 +82,7 @@ def starting_point(role: RoleTemplate) -> dict[str, Any]:
 
 
 def _load(path: Path) -> RoleTemplate:
-    """One file. A key that is missing or unknown is an error at start, not on somebody's page."""
+    """Load one template file. A missing or unknown key fails at start, not on a user's page."""
     found = tomllib.loads(path.read_text(encoding="utf-8"))
     found["instructions"] = found["instructions"]["text"].strip()
     found["tools"] = tuple((name, Policy(policy)) for name, policy in found["tools"].items())

@@ -1,4 +1,4 @@
-"""Agents over the API."""
+"""API endpoints of agents and their versions."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class AgentViewSet(ListAndShow):
             require_scope(self.access, "team:admin")
 
     def _locked(self) -> Agent:
-        """The agent, held until the change is committed, so that `If-Match` cannot be overtaken."""
+        """Lock and return the agent, and check `If-Match` under the lock."""
         agent = find(Agent.objects.visible_to(self.access).present().locked(), pk=self.kwargs["pk"])
         require_match(self.request, agent)
         return agent
@@ -110,7 +110,7 @@ class AgentViewSet(ListAndShow):
 
 
 class OfAgent(TeamViewSet):
-    """Rows of one agent, which must be one of the caller's team."""
+    """Base view for the rows of one agent, which must belong to the caller's team."""
 
     read_scope, write_scope = "agents:read", "agents:write"
 

@@ -1,4 +1,4 @@
-"""Monthly limits over the API: of the team, and of each agent."""
+"""API endpoints of monthly budgets: of the team, and of each agent."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class BudgetInput(StrictSerializer):
 
 
 class BudgetView(TeamAPIView):
-    """What the three addresses share."""
+    """Base view of the three budget endpoints."""
 
     read_scope = "billing:read"
 
@@ -75,7 +75,10 @@ class BudgetView(TeamAPIView):
 
     @transaction.atomic
     def set_limit(self, agent: Agent | None, limit_usd: Decimal | None) -> None:
-        """Under the lock of the team, because there may be no row of the budget yet that could be locked."""
+        """Check `If-Match` and set the budget, both under the team's lock.
+
+        The budget itself may have no row yet to lock.
+        """
         Team.objects.select_for_update(no_key=True).get(pk=self.team.pk)
         mine = Budget.objects.for_team(self.team).filter(agent_id=agent.pk if agent else None)
         require_etag(self.request, _etag(agent, mine.values_list("limit_usd", flat=True).first()))
@@ -83,7 +86,7 @@ class BudgetView(TeamAPIView):
 
 
 def _etag(agent: Agent | None, limit_usd: Decimal | None) -> str:
-    """What people set is the limit; what is spent changes by itself."""
+    """Return the ETag of the limit. Spending is left out: it changes without anybody's edit."""
     amount = "none" if limit_usd is None else f"{limit_usd:.6f}"
     return etag_of_text(f"budget:{agent.pk if agent else 'team'}:{amount}")
 

@@ -1,4 +1,4 @@
-"""What an agent remembers, over the API."""
+"""API endpoints of an agent's memories."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class MemoryViewSet(ListAndShow, OfAgent):
         return self._answer(memories.accept_memory(memory=memory, actor=self.actor))
 
     def _locked(self) -> Memory:
-        """The memory, held until the change is committed, so that `If-Match` cannot be overtaken."""
+        """Lock and return the memory, and check `If-Match` under the lock."""
         memory: Memory = find(self.get_queryset().select_for_update(of=("self",)), pk=self.kwargs["pk"])
         require_match(self.request, memory)
         return memory

@@ -1,4 +1,4 @@
-"""Whom an agent is kept to, over the API."""
+"""API endpoint of the members that an agent is limited to."""
 
 from __future__ import annotations
 
@@ -68,6 +68,6 @@ class AgentPeopleView(TeamAPIView):
 
 
 def _etag(agent: Agent) -> str:
-    """Of whom it is kept to alone: nothing else about the agent is changed here."""
+    """Return the ETag of the list of people. The agent's other fields are not part of it: they are not changed here."""
     people = limited_to(agent)
     return etag_of_text(f"people:{agent.pk}:{'everyone' if people is None else sorted(map(str, people))}")

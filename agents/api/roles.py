@@ -1,4 +1,4 @@
-"""The role templates over the API."""
+"""API endpoint of the role templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agents, versions and memories in the shapes of the public contract."""
+"""Serializers of agents, versions and memories."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tools.registry import Policy
 
 
 def usd(*, places: int = 2, **more: Any) -> serializers.DecimalField:
-    """An amount as a decimal string in USD."""
+    """Return a serializer field for an amount in USD, written as a decimal string."""
     return serializers.DecimalField(max_digits=14, decimal_places=places, **more)
 
 
@@ -130,7 +130,7 @@ class AgentOptionsInput(StrictSerializer):
 
 
 class AgentInput(StrictSerializer):
-    """What a change may name. `limits`, `options` and the budget keep what is left out."""
+    """Fields of an agent that a request may change. `limits`, `options` and the budget keep what is left out."""
 
     name = serializers.CharField(max_length=80, required=False)
     role = serializers.CharField(max_length=80, required=False, allow_blank=True)
@@ -147,7 +147,7 @@ class AgentInput(StrictSerializer):
     icon = serializers.RegexField(r"^[a-z0-9-]{1,40}$", required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """In the flat names of the services."""
+        """Return the values under the flat names of the services: `limits` is merged into the top level."""
         flat = {**attrs, **attrs.get("limits", {})}
         flat.pop("limits", None)
         if "tools" in flat:
@@ -157,7 +157,7 @@ class AgentInput(StrictSerializer):
 
 @extend_schema_serializer(component_name="NewAgent")
 class NewAgent(AgentInput):
-    """`name` and `instructions` are needed where no template gives them."""
+    """Fields of a new agent. `name` and `instructions` are required unless a template gives them."""
 
     template = serializers.ChoiceField(choices=[role.key for role in ROLES], required=False)
 

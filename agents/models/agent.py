@@ -1,4 +1,4 @@
-"""Agents, and the immutable versions that runs point at."""
+"""Agents, and the immutable versions that runs refer to."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Runtime(models.TextChoices):
 
 class AgentQuerySet(TeamScopedQuerySet["Agent"]):
     def hidden_from(self, access: Viewer) -> Self:
-        """Those of the team that are kept to members who do not include the caller."""
+        """Return the team's limited agents that the caller may not see."""
         limited = self.for_team(access.team).filter(is_limited=True)
         return limited.exclude(named_members__user=access.user_id)
 
@@ -40,23 +40,25 @@ class AgentQuerySet(TeamScopedQuerySet["Agent"]):
         return mine.exclude(pk__in=Agent.objects.hidden_from(access).values("pk"))
 
     def present(self) -> Self:
-        """Agents that were not deleted."""
+        """Leave out deleted agents."""
         return self.exclude(status=AgentStatus.REMOVED)
 
     def locked(self) -> Self:
-        """Each locked until the transaction ends. Without its version, which is read when it is asked for: joined, a
-        row that was waited for has none, because its new version is younger than the statement.
+        """Lock the agents until the transaction ends.
+
+        Do not join the version: under READ COMMITTED a row that waited for the lock would be joined with the version
+        from before the wait.
         """
         return self.select_for_update(of=("self",)).select_related("team")
 
     def with_budget(self) -> Self:
-        """With `budget_monthly_usd`, in the same query."""
+        """Annotate each agent with `budget_monthly_usd`, by a subquery."""
         mine = Budget.objects.filter(agent_id=OuterRef("pk"))
         return self.annotate(budget_monthly_usd=Subquery(mine.values("limit_usd")[:1]))
 
 
 class OfAgentQuerySet(TeamScopedQuerySet[M]):
-    """Rows that belong to an agent: who does not see it sees none of them."""
+    """Rows that belong to an agent, and are visible exactly to those who see the agent."""
 
     agent_path = "agent"
 
@@ -68,12 +70,12 @@ class OfAgentQuerySet(TeamScopedQuerySet[M]):
 
 
 class Agent(TeamScopedModel):
-    """A configured worker. Its present configuration is `version`; every change makes a new one."""
+    """A configured worker. `version` is its current configuration; every change makes a new one."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=80)
     role = models.CharField(max_length=80, blank=True)
-    """The name of the role template that it started from, or what the owner calls its role."""
+    """Name of the role template that it started from, or the owner's own name for its role."""
     description = models.CharField(max_length=300, blank=True)
     hue = models.CharField(max_length=10, default="blue")
     icon = models.CharField(max_length=40, default="bot")
@@ -81,15 +83,15 @@ class Agent(TeamScopedModel):
     version = models.ForeignKey("AgentVersion", null=True, on_delete=models.PROTECT, related_name="+")
     max_concurrent_runs = models.PositiveIntegerField(default=10)
     is_limited = models.BooleanField(default=False)
-    """Whether only owners, admins and `named_members` see and use it, its tasks and its runs."""
+    """True if only owners, admins and `named_members` see and use the agent, its tasks and its runs."""
     named_members = models.ManyToManyField(Membership, blank=True, related_name="+")
-    """Goes with the membership: who comes back to the team is not named any more."""
+    """Memberships that see a limited agent. A person who leaves the team and returns must be named again."""
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
     budget_monthly_usd: Decimal | None
-    """What the agent may spend in a month. Only on agents that `with_budget()` found."""
+    """Monthly budget in USD. Set only on agents that `with_budget()` returned."""
 
     objects = AgentQuerySet.as_manager()
 
@@ -110,10 +112,10 @@ class AgentVersion(TeamScopedModel):
     runtime = models.CharField(max_length=20, choices=Runtime.choices)
     model = models.CharField(max_length=80)
     tools = models.JSONField(default=list)
-    """[{"tool": "query_table", "policy": "allow" | "ask" | "deny"}, …]"""
+    """Policies of the tools: [{"tool": "query_table", "policy": "allow" | "ask" | "deny"}, …]."""
     memory_enabled = models.BooleanField(default=True)
     max_cost_usd = models.DecimalField(max_digits=10, decimal_places=2, default=Decimal("1.00"))
-    """Limits of one run; a task or a start may lower them."""
+    """Cost limit of one run in USD; a task or a start may lower this and the next two limits."""
     max_turns = models.PositiveIntegerField(default=40)
     timeout_s = models.PositiveIntegerField(default=1800)
     options = models.JSONField(default=dict, blank=True)

@@ -1,4 +1,4 @@
-"""What an agent keeps between its runs."""
+"""Memories: facts that an agent keeps between its runs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from agents.models.agent import Agent, OfAgentQuerySet
 
 
 class Memory(TeamScopedModel):
-    """One fact that an agent remembers. The same text is kept once."""
+    """One fact that an agent remembers. Each text is stored once per agent."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="memories")
     text = models.TextField()
     text_sha256 = models.CharField(max_length=64)
     run_id = models.UUIDField(null=True, blank=True)
-    """Where it was learned."""
+    """The run in which the agent learned it; null if a person entered it."""
     accepted_at = models.DateTimeField(null=True, blank=True)
-    """When a person said that it is right. Those come first when the agent recalls, and go last when it forgets."""
+    """Time at which a person confirmed the fact. Confirmed facts are recalled first and forgotten last."""
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 

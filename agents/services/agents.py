@@ -1,4 +1,4 @@
-"""Agents: making, changing, pausing, deleting. A configuration is never changed; a new version takes its place."""
+"""Create, change, pause and delete agents. Configurations are immutable; a change makes a new version."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from billing import services as budgets
 from billing.plans import Limit
 
 PROFILE = ("name", "role", "description", "hue", "icon", "max_concurrent_runs")
-"""What people see and the engine admits by; runs do not pin it."""
+"""Fields of the agent itself. Runs do not pin them."""
 CONFIG = (
     "instructions",
     "runtime",
@@ -32,16 +32,17 @@ CONFIG = (
     "timeout_s",
     "options",
 )
-"""What a version keeps."""
+"""Fields of an agent version, which runs pin."""
 BUDGET = "budget_monthly_usd"
 
 
 @transaction.atomic
 def create_agent(*, team: Team, actor: User | None, is_admin: bool = False, **given: Any) -> Agent:
-    """Make an agent with its first version. Takes PROFILE, CONFIG and BUDGET; `name` and `instructions` are needed.
+    """Create an agent with its first version. Takes the fields of PROFILE, CONFIG and BUDGET; `name` and `instructions`
+    are required.
 
-    Raises LimitReached when the plan has no place for another one, InsufficientScope when a tool asks less than its
-    default and the caller has no `team:admin` (`is_admin`).
+    Raises LimitReached when the plan allows no more agents, and InsufficientScope when a tool's policy is looser than
+    its default and the caller lacks `team:admin` (`is_admin`).
     """
     entitlements.require(team=team, what=Limit.AGENTS)
     runtime = given.setdefault("runtime", models.default_runtime())
@@ -62,7 +63,7 @@ def create_agent(*, team: Team, actor: User | None, is_admin: bool = False, **gi
 
 
 def create_from_role(*, team: Team, actor: User | None, role: RoleTemplate, **given: Any) -> Agent:
-    """Make an agent from a role template; what is given comes before what the template says."""
+    """Create an agent from a role template; given values override the template's."""
     return create_agent(team=team, actor=actor, **(starting_point(role) | given))
 
 
@@ -70,7 +71,7 @@ def create_from_role(*, team: Team, actor: User | None, role: RoleTemplate, **gi
 def update_agent(*, agent: Agent, actor: User | None, changes: Mapping[str, Any], is_admin: bool = False) -> Agent:
     """Change an agent. Started runs keep their version; a new one is made only if the configuration differs.
 
-    Raises InsufficientScope when consent would be looser and the caller has no `team:admin` (`is_admin`).
+    Raises InsufficientScope when consent would be looser and the caller lacks `team:admin` (`is_admin`).
     """
     checks.check_names(changes, known=(*PROFILE, *CONFIG, BUDGET))
     agent, current = _locked(agent)
@@ -98,9 +99,9 @@ def update_agent(*, agent: Agent, actor: User | None, changes: Mapping[str, Any]
 
 @transaction.atomic
 def restore_version(*, agent: Agent, actor: User | None, number: int, is_admin: bool = False) -> Agent:
-    """Make an old configuration the present one again, as a new version: history only grows.
+    """Restore an old configuration as a new version, so that the history only grows.
 
-    Raises InsufficientScope when it is looser than the present one and the caller has no `team:admin` (`is_admin`).
+    Raises InsufficientScope when it is looser than the current one and the caller lacks `team:admin` (`is_admin`).
     """
     agent, current = _locked(agent)
     old = AgentVersion.objects.filter(agent=agent, number=number).first()
@@ -118,7 +119,7 @@ def restore_version(*, agent: Agent, actor: User | None, number: int, is_admin: 
 
 
 def versions_for_admins(*, agent: Agent, versions: Iterable[AgentVersion]) -> set[int]:
-    """The numbers of those versions that only an owner or admin can restore: they cost more, or ask less."""
+    """Return the numbers of the versions that only an owner or admin may restore: they cost more or ask less."""
     cap, loosest = checks.most_of_members(agent.version), consent.loosest_policies(agent)
     return {
         version.number
@@ -128,13 +129,13 @@ def versions_for_admins(*, agent: Agent, versions: Iterable[AgentVersion]) -> se
 
 
 def restores_a_higher_cap(*, agent: Agent, number: int) -> bool:
-    """Whether one run of that version may cost more than a member can allow. The caller holds the agent."""
+    """Return True if a run of that version may cost more than a member can allow. The caller holds the agent's lock."""
     dearer = AgentVersion.objects.filter(max_cost_usd__gt=checks.most_of_members(agent.version))
     return dearer.filter(agent=agent, number=number).exists()
 
 
 def pause_agent(*, agent: Agent, actor: User | None) -> Agent:
-    """Start nothing new. Runs that were started go on."""
+    """Pause the agent: it starts no new runs; started runs continue."""
     return _set_status(agent, actor, AgentStatus.PAUSED, "agent.paused")
 
 
@@ -144,7 +145,7 @@ def resume_agent(*, agent: Agent, actor: User | None) -> Agent:
 
 @transaction.atomic
 def remove_agent(*, agent: Agent, actor: User | None) -> None:
-    """Remove an agent and stop its live work (`hooks.agent_dependents` names it). What it did stays."""
+    """Delete the agent and stop its live work (`hooks.agent_dependents` lists it). Runs, files and versions stay."""
     locked = Agent.objects.select_for_update().get(pk=agent.pk)
     if locked.status == AgentStatus.REMOVED:
         return
@@ -166,7 +167,10 @@ def _set_status(agent: Agent, actor: User | None, status: AgentStatus, action: s
 
 
 def _locked(agent: Agent) -> tuple[Agent, AgentVersion]:
-    """The agent as it is now, held until the transaction ends, with its present version."""
+    """Lock the agent until the transaction ends.
+
+    Return it with its current version; raise Conflict if it was deleted.
+    """
     locked = Agent.objects.locked().get(pk=agent.pk)
     if locked.status == AgentStatus.REMOVED or locked.version is None:
         raise Conflict(f"{locked.name} was deleted.")

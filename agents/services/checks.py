@@ -1,4 +1,4 @@
-"""What an agent may look like."""
+"""Validation of an agent's profile, configuration, tools and options."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ BOUNDS: dict[str, tuple[Decimal | int, Decimal | int]] = {
     "max_concurrent_runs": (1, 1000),
 }
 MEMBERS_MOST_USD = Decimal("5.00")
-"""As much as the dearest role template lets one run cost."""
+"""The largest cost limit of one run, in USD, that a member may set: that of the most expensive role template."""
 _ICON = re.compile(r"[a-z0-9-]{1,40}")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 _HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
 def most_of_members(present: AgentVersion | None) -> Decimal:
-    """What one run of an agent may cost at most without the word of an owner or admin (`team:admin`)."""
+    """Return the highest run cost, in USD, that a member without `team:admin` may set for the agent."""
     return max(MEMBERS_MOST_USD, present.max_cost_usd if present else Decimal(0))
 
 
@@ -41,7 +41,7 @@ def check_names(given: Mapping[str, Any], *, known: Iterable[str]) -> None:
 
 
 def check_agent(agent: Agent, version: AgentVersion, *, is_new_model: bool) -> None:
-    """Raise InvalidInput that names every wrong field. A model is only asked for again when it is another one."""
+    """Raise InvalidInput that names every wrong field. The model is checked only if it changes."""
     wrong = [*_profile(agent), *_config(version), *_tools(version.tools), *_options(version.options)]
     if is_new_model:
         wrong += _model(version)

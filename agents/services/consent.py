@@ -1,4 +1,4 @@
-"""Consent: what has to be agreed to before an agent acts. Loosening it takes an owner or admin, tightening nobody."""
+"""Approval rules of an agent's tools: only owners and admins may loosen them, everybody may tighten them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tools.registry import Policy
 RIGHT = "team:admin"
 NEEDS_ADMIN = "needs_admin"
 STRICTNESS = (Policy.ALLOW, Policy.ASK, Policy.DENY)
-"""From the loosest to the strictest."""
+"""Policies from the loosest to the strictest."""
 
 
 def is_looser(policy: str, than: str) -> bool:
@@ -22,7 +22,7 @@ def is_looser(policy: str, than: str) -> bool:
 
 
 def stricter_policies(pinned: Iterable[Mapping[str, str]], present: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """The policies of a fork: those of its version, where the agent's present ones are not stricter."""
+    """Return the policies of a fork: per tool, the stricter one of its version's and the agent's current policy."""
     now = {row["tool"]: row["policy"] for row in present}
     found = {}
     for row in pinned:
@@ -32,8 +32,10 @@ def stricter_policies(pinned: Iterable[Mapping[str, str]], present: Iterable[Map
 
 
 def loosest_policies(agent: Agent | None) -> dict[str, str]:
-    """The loosest policy of each tool that nobody needs a right for: the present one, and for a tool that the agent
-    never had, its default. A tool that was taken from the agent stays away.
+    """Return, for each tool, the loosest policy that needs no `team:admin`.
+
+    It is the current policy, or the tool's default if the agent never had the tool. A tool that was taken from the
+    agent stays denied.
     """
     defaults = {tool.name: tool.default_policy.value for tool in registry.all_tools()}
     if agent is None or agent.version is None:
@@ -46,9 +48,9 @@ def loosest_policies(agent: Agent | None) -> dict[str, str]:
 def loosened(
     *, agent: Agent | None, wanted: AgentVersion, loosest: Mapping[str, str] | None = None
 ) -> list[FieldError]:
-    """What in the wanted version is looser than the agent's present one, or than the default of a new agent.
+    """Return an error for each setting that is looser than the agent's current one, or than a new agent's default.
 
-    `loosest` is `loosest_policies(agent)` where it is known already.
+    `loosest` is `loosest_policies(agent)`, if the caller has it already.
     """
     present = agent.version if agent else None
     before: Mapping[str, Any] = (present.options if present else None) or {}
@@ -59,12 +61,14 @@ def loosened(
 
 
 def require(*, agent: Agent | None, wanted: AgentVersion, is_admin: bool) -> None:
-    """Raise InsufficientScope that names what is loosened, unless the caller has `team:admin`."""
+    """Raise InsufficientScope that names each loosened setting, unless the caller has `team:admin`."""
     found = [] if is_admin else loosened(agent=agent, wanted=wanted)
     if found:
-        said = " ".join(error.message for error in found[:3])
+        reasons = " ".join(error.message for error in found[:3])
         raise InsufficientScope(
-            f"{said} It takes an owner or admin of the team ({RIGHT}).", fields=found, extra={"required_scope": RIGHT}
+            f"{reasons} It takes an owner or admin of the team ({RIGHT}).",
+            fields=found,
+            extra={"required_scope": RIGHT},
         )
 
 
@@ -77,7 +81,7 @@ def _tools(rows: Sequence[Mapping[str, str]], loosest: Mapping[str, str]) -> Ite
 
 
 def _approvers(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[FieldError]:
-    """No approvers means everyone who may answer."""
+    """Yield an error if more people could approve. An empty list means everybody who may answer."""
     named, wanted = _emails(before), _emails(after)
     if not named or (wanted and wanted <= named):
         return
@@ -97,7 +101,7 @@ def _four_eyes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[
 
 
 def _hosts(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[FieldError]:
-    """No hosts means any public host."""
+    """Yield an error if more hosts could be reached. An empty list means any public host."""
     named, wanted = _host_names(before), _host_names(after)
     if not named:
         return
@@ -113,5 +117,5 @@ def _host_names(options: Mapping[str, Any]) -> list[str]:
 
 
 def _covers(entry: str, host: str) -> bool:
-    """Whether all that `host` names may be reached by `entry` already: `*.example.com` is every host below it."""
+    """Return True if `entry` already allows all hosts that `host` names: `*.example.com` covers every host below it."""
     return host == entry or (entry.startswith("*.") and host.removeprefix("*").endswith(entry[1:]))

@@ -1,4 +1,4 @@
-"""What an agent keeps between its runs: short facts, each once, at most MAX_MEMORIES of them."""
+"""Memories of agents: short facts, each stored once, at most MAX_MEMORIES per agent."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from accounts.models import User
 from agents.models import Agent, Memory
 
 MAX_MEMORIES = 500
-"""Of one agent. The oldest goes when another one comes."""
+"""Facts per agent. Adding one more deletes the least trusted, oldest one."""
 MAX_LENGTH = 2_000
 MAX_RECALLED = 50
 BY_TRUST = (F("accepted_at").desc(nulls_last=True), F("created_at").desc())
-"""What a person accepted comes first."""
+"""Order of recall: facts that a person confirmed come first."""
 
 
 class AgentMemory:
-    """The memory of one agent as its tools see it (`tools.registry.Memory`)."""
+    """The memory of one agent, as its tools use it (`tools.registry.Memory`)."""
 
     def __init__(self, *, agent_id: UUID, team_id: UUID, run_id: UUID | None = None) -> None:
         self._agent_id, self._team_id, self._run_id = agent_id, team_id, run_id
 
     def remember(self, *, text: str) -> str:
-        """Keep one fact; returns its id. The same text twice is kept once and counts as fresh."""
+        """Store one fact and return its id. A repeated text is stored once and counts as new."""
         return str(_keep(agent_id=self._agent_id, team_id=self._team_id, text=text, run_id=self._run_id).pk)
 
     def recall(self, *, query: str, limit: int) -> Sequence[str]:
-        """The facts that share a word with the query, best first; then the newest ones, up to the limit."""
+        """Return up to `limit` facts: those that share a word with the query, best first; then the newest ones."""
         limit = max(1, min(limit, MAX_RECALLED))
         mine = Memory.objects.filter(agent_id=self._agent_id, team_id=self._team_id)
         words = " or ".join(re.findall(r"\w+", query)[:30])
@@ -55,7 +55,7 @@ class AgentMemory:
 
 @transaction.atomic
 def add_memory(*, agent: Agent, actor: User, text: str) -> Memory:
-    """A person tells the agent something to keep."""
+    """Store a fact that a person entered."""
     memory = _accepted(_keep(agent_id=agent.pk, team_id=agent.team_id, text=text, run_id=None))
     audit.record(team=agent.team, actor=actor, action="memory.added", target=memory)
     return memory
@@ -63,7 +63,7 @@ def add_memory(*, agent: Agent, actor: User, text: str) -> Memory:
 
 @transaction.atomic
 def change_memory(*, memory: Memory, actor: User, text: str) -> Memory:
-    """Correct a fact. When the agent knows the corrected fact already, the two become one."""
+    """Correct a fact. If the agent already has the corrected fact, the two are merged."""
     text = _checked(text)
     digest, before = _digest(text), str(memory)
     twin = Memory.objects.filter(agent=memory.agent, text_sha256=digest).exclude(pk=memory.pk).first()
@@ -79,7 +79,7 @@ def change_memory(*, memory: Memory, actor: User, text: str) -> Memory:
 
 @transaction.atomic
 def accept_memory(*, memory: Memory, actor: User) -> Memory:
-    """A person says that what the agent learned is right."""
+    """Mark a learned fact as confirmed by a person."""
     if memory.accepted_at is None:
         _accepted(memory)
         audit.record(team=memory.team, actor=actor, action="memory.accepted", target=memory)

@@ -1,4 +1,4 @@
-"""Which runtimes and models an agent can be given on this installation, and what follows a model that ends."""
+"""Runtimes and models that an agent can use on this installation, and the end of models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from billing.pricing import base_name
 DEMO_MODEL = "demo-1"
 BALANCED, STRONGER, SMALL = "sonnet", "opus", "haiku"
 USES = {BALANCED: "balanced", STRONGER: "stronger", SMALL: "fast and low-cost"}
-"""What the newest model of a family is for."""
+"""Purpose of the newest model of each family."""
 
 
 class ModelEnded(Conflict):
@@ -33,9 +33,9 @@ class OfferedModel:
 
     name: str
     since: date
-    """The day of its first price."""
+    """Date of its first price."""
     ends_on: date | None = None
-    """The last day on which the provider answers calls to it."""
+    """Last day on which the provider answers calls to it."""
 
     @property
     def family(self) -> str:
@@ -43,7 +43,7 @@ class OfferedModel:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The version as numbers, so that 5-10 is newer than 5-5."""
+        """Return the version as numbers, so that 5-10 sorts after 5-5."""
         return tuple(int(part) for part in re.findall(r"\d+", base_name(self.name)))
 
     def is_over(self, on: date) -> bool:
@@ -52,7 +52,7 @@ class OfferedModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelEnd:
-    """When a model ends, and which one takes its place."""
+    """End date of a model, and the model that replaces it."""
 
     on: date
     is_over: bool
@@ -60,7 +60,7 @@ class ModelEnd:
 
 
 class Catalogue:
-    """The models of the price list, read once: newest first, by date and then by version number."""
+    """Models of the price list, read once; newest first, by date and then by version number."""
 
     def __init__(self, today: date | None = None) -> None:
         self.today = today or datetime.now(UTC).date()
@@ -77,17 +77,20 @@ class Catalogue:
         return next((model.name for model in self.offered if model.family == family), None)
 
     def default(self) -> str:
-        """`DESKHAND_DEFAULT_MODEL` if it is offered, else the newest balanced model, else the newest of all."""
+        """Return the model of new agents.
+
+        It is `DESKHAND_DEFAULT_MODEL` if that is offered, else the newest balanced model, else the newest of all.
+        """
         if settings.DEFAULT_MODEL in self.names():
             return str(settings.DEFAULT_MODEL)
         return self.newest(BALANCED) or next(iter(self.names()), "")
 
     def use_of(self, name: str) -> str:
-        """What the model is for, if it is the newest of its family."""
+        """Return the purpose of the model if it is the newest of its family, else an empty string."""
         return next((words for family, words in USES.items() if self.newest(family) == name), "")
 
     def end_of(self, runtime: str, name: str) -> ModelEnd | None:
-        """None for a model without a known end."""
+        """Return the end of the model; None if no end is known."""
         model = self._known.get(name) or self._known.get(base_name(name)) if runtime == Runtime.ANTHROPIC else None
         if model is None or model.ends_on is None:
             return None
@@ -96,18 +99,19 @@ class Catalogue:
 
 
 def has_real_models() -> bool:
-    """Whether this installation can call a real model."""
+    """Return True if this installation can call a real model."""
     return bool(settings.ANTHROPIC_API_KEY)
 
 
 def default_runtime() -> str:
-    """What a new agent starts with: a real model wherever there is one."""
+    """Return the runtime of new agents: a real model wherever there is a key for one."""
     return Runtime.ANTHROPIC if has_real_models() else Runtime.DEMO
 
 
 def models_of(runtime: str) -> list[str]:
-    """The models that the runtime offers, newest first: those with a price, so that no call can cost an unknown
-    amount, and without those that have ended.
+    """Return the names of the runtime's models, newest first.
+
+    They have a price, so that no call costs an unknown amount, and have not ended.
     """
     return [DEMO_MODEL] if runtime == Runtime.DEMO else Catalogue().names()
 
@@ -117,7 +121,7 @@ def default_model(runtime: str) -> str:
 
 
 def require_present(agent: Agent, version: AgentVersion, model: str = "") -> None:
-    """Raise ModelEnded when the model of the version (or `model` in its place) has ended: every call would fail."""
+    """Raise ModelEnded if the version's model (or `model` in its place) has ended: every call would fail."""
     name = model or version.model
     end = Catalogue().end_of(version.runtime, name) if version.runtime == Runtime.ANTHROPIC else None
     if end is not None and end.is_over:
@@ -127,7 +131,7 @@ def require_present(agent: Agent, version: AgentVersion, model: str = "") -> Non
 
 
 def _models(rows: Iterable[tuple[str, date, date | None]]) -> Iterable[OfferedModel]:
-    """One for each name out of its prices, oldest first. The newest price says when the model ends."""
+    """Return one model per name. Rows come oldest first; the newest price sets the end date."""
     found: dict[str, OfferedModel] = {}
     for name, since, ends_on in rows:
         first = found[name].since if name in found else since

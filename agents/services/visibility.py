@@ -1,4 +1,4 @@
-"""Agents that are kept to named members of their team."""
+"""Agents that are limited to named members of their team."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from agents.models import Agent, AgentStatus
 
 @transaction.atomic
 def limit_agent(*, agent: Agent, actor: User, to: Iterable[UUID] | None) -> Agent:
-    """Keep the agent, its tasks and its runs to those members (and the owners and admins), or open it to all: None."""
-    held = Agent.objects.select_for_update(of=("self",)).select_related("team").get(pk=agent.pk)
-    if held.status == AgentStatus.REMOVED:
-        raise Conflict(f"{held.name} was deleted.")
+    """Limit the agent, its tasks and its runs to those members, owners and admins. None opens it to the whole team."""
+    locked = Agent.objects.select_for_update(of=("self",)).select_related("team").get(pk=agent.pk)
+    if locked.status == AgentStatus.REMOVED:
+        raise Conflict(f"{locked.name} was deleted.")
     wanted = set(to or ())
-    named = list(Membership.objects.filter(team=held.team, user__in=wanted))
+    named = list(Membership.objects.filter(team=locked.team, user__in=wanted))
     if len(named) < len(wanted):
         wrong = FieldError("limited_to", "not_found", "There is no such person in this team.")
         raise InvalidInput("One of them is not in this team.", fields=[wrong])
-    before = limited_to(held)
-    held.is_limited = to is not None
-    held.save(update_fields=["is_limited", "updated_at"])
-    held.named_members.set(named)
-    after = limited_to(held)
+    before = limited_to(locked)
+    locked.is_limited = to is not None
+    locked.save(update_fields=["is_limited", "updated_at"])
+    locked.named_members.set(named)
+    after = limited_to(locked)
     if before != after:
         words = {"before": _words(before), "after": _words(after)}
-        audit.record(team=held.team, actor=actor, action="agent.limited", target=held, **words)
+        audit.record(team=locked.team, actor=actor, action="agent.limited", target=locked, **words)
         if after is not None:
-            hooks.agent_limited(agent=held, actor=actor, was_open=before is None)
-    return held
+            hooks.agent_limited(agent=locked, actor=actor, was_open=before is None)
+    return locked
 
 
 def limited_to(agent: Agent) -> list[UUID] | None:
-    """The ids of the people whom it is kept to, None for an agent of the whole team."""
+    """Return the user ids that the agent is limited to, or None if the whole team sees it."""
     if not agent.is_limited:
         return None
     return sorted(agent.named_members.values_list("user_id", flat=True))
 
 
 def who_sees(agent_ids: Collection[UUID], user_ids: Collection[UUID]) -> set[tuple[UUID, UUID]]:
-    """Which of the people see which of those limited agents, as (agent, person)."""
+    """Return the (agent, person) pairs of the limited agents and people in which the person sees the agent."""
     team_of = dict(Agent.objects.filter(pk__in=agent_ids).values_list("pk", "team_id"))
     every = Membership.objects.filter(team__in=team_of.values(), user__in=user_ids, role__in=SEES_EVERY_AGENT)
     seers = set(every.values_list("team_id", "user_id"))
