@@ -1,4 +1,4 @@
-"""What operators see of money: plans, prices and limits can be changed, the ledger cannot."""
+"""Admin pages of plans, prices, limits and the read-only usage ledger, for operators."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class UsageRecordAdmin(ReadOnlyAdmin):
 
 @admin.register(Budget)
 class BudgetAdmin(AuditedAdmin):
-    """A new limit goes through the service: runs that waited for it go on."""
+    """Admin page of budgets. A new limit goes through the service, so that runs that waited for it continue."""
 
     list_display = ["team", "agent_id", "limit_usd", "spent_usd", "reserved_usd", "period"]
     list_select_related = ["team"]

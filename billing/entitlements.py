@@ -1,6 +1,6 @@
-"""What a team's plan lets it have. Exact under concurrency: the team's plan row is locked first, then counted.
+"""Limits of a team's plan. Exact under concurrency: lock the team's plan row first, then count.
 
-An app that keeps what is limited says here how to count it, so that refusals and meters never disagree.
+Each app registers how to count the rows it owns, so that refusals and meters always agree.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from billing.plans import GB, LABELS, PLANS, Limit, Plan
 Count = Callable[[Team], int]
 WARN_PERCENT = 80
 KNOWN_FOR_S = 5.0
-"""How long a process may go on with a plan without limits that it has read; a smaller plan is in force after that."""
+"""Seconds an "unlimited" plan is cached in the process; a smaller plan takes effect after that."""
 ADVICE = {
     Limit.AGENTS: "Remove one that nobody needs, or choose a larger plan.",
     Limit.MONTHLY_RUNS: "It counts anew on the first of the month (UTC). A larger plan has more.",
@@ -39,7 +39,7 @@ _without_limits: dict[UUID, tuple[Plan, float]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """How much of one limit is in use. None as the limit is none."""
+    """Usage of one limit. `limit` is None if there is no limit."""
 
     what: Limit
     used: int
@@ -66,14 +66,17 @@ class Meter:
 
     @property
     def level(self) -> str:
-        """Only where reaching it refuses something: runs at the same time wait their turn."""
+        """Return "warn", "over" or "".
+
+        Concurrent runs have no level: reaching that limit refuses nothing, runs queue.
+        """
         if self.what == Limit.CONCURRENT_RUNS or self.limit is None:
             return ""
         return "over" if self.used >= self.limit else "warn" if self.percent >= WARN_PERCENT else ""
 
 
 def _counters() -> dict[Limit, Count]:
-    """Merge how each limit is counted, as the apps that keep the rows have registered it."""
+    """Return the counting functions of all limits, as the apps that own the rows registered them."""
     return {what: count for counters in hooks.limit_counters() for what, count in counters.items()}
 
 
@@ -83,9 +86,11 @@ def plan_of(team: Team) -> Plan:
 
 
 def require(*, team: Team, what: Limit, adding: int = 1, count: Count | None = None, advice: str | None = None) -> None:
-    """Raise LimitReached unless the plan lets the team have that many more. Call it in the transaction that adds them,
-    before any other lock: the plan's row stays locked until the commit, so of many at once the last place goes to one.
-    `count` counts here otherwise than for the meter, and then `advice` says what would help.
+    """Raise LimitReached unless the plan allows `adding` more.
+
+    Call it in the transaction that adds them, before any other lock: the plan's row stays locked until the commit, so
+    that concurrent callers cannot share the last place. `count` replaces the meter's counting function; `advice` then
+    says how to make room.
     """
     if _is_known_without(team.pk, what):
         return
@@ -101,8 +106,10 @@ def require(*, team: Team, what: Limit, adding: int = 1, count: Count | None = N
 
 @contextmanager
 def room_for(*, team: Team, what: Limit, adding: int = 1) -> Iterator[None]:
-    """The same around one write, in a transaction where there is something to count. A plan without limits costs the
-    write nothing, so it has to be one statement.
+    """Require room for one write.
+
+    A transaction opens only if there is something to count: with an unlimited plan the write has to be a single
+    statement.
     """
     if _is_known_without(team.pk, what):
         yield
@@ -122,7 +129,7 @@ def meters(team: Team, plan: Plan) -> list[Meter]:
 
 @transaction.atomic
 def assign_plan(*, team: Team, actor: User | None, plan: str) -> TeamPlan:
-    """Give the team another plan. What it has above the new limits stays; it can add no more."""
+    """Assign a plan. Existing rows above its limits stay; the team cannot add more."""
     if plan not in PLANS:
         raise InvalidInput("There is no such plan.", fields=[FieldError("plan", "invalid_choice", "Choose a plan.")])
     before = _locked(team)
@@ -134,7 +141,7 @@ def assign_plan(*, team: Team, actor: User | None, plan: str) -> TeamPlan:
 
 
 def running_limits() -> dict[str, int]:
-    """How many runs of one team may be driven at once, for the plans that limit it."""
+    """Return {plan: most concurrent runs of one team} for the plans that limit them."""
     most = {key: plan.limits[Limit.CONCURRENT_RUNS] for key, plan in PLANS.items()}
     return {key: limit for key, limit in most.items() if limit is not None}
 
@@ -144,7 +151,7 @@ def upgrade_url(team: Team) -> str:
 
 
 def amount(what: Limit, number: int) -> str:
-    """With its unit: 1,000 · 50 GB · 0.9 GB · 0.4 MB."""
+    """Format a number with its unit: 1,000 · 50 GB · 0.9 GB · 0.4 MB."""
     if what != Limit.STORAGE_BYTES:
         return f"{number:,}"
     if number % GB == 0:
@@ -183,7 +190,7 @@ def count_people(team: Team) -> int:
 
 
 def _count_seats(team: Team) -> int:
-    """Taken by people, or offered to somebody by an invitation that still works."""
+    """Count people and open invitations."""
     return count_people(team) + Invitation.objects.for_team(team).good().count()
 
 

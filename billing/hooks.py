@@ -17,5 +17,5 @@ def budget_changed(*, team: Team, agent_id: UUID | None) -> None:
 
 @hook
 def limit_counters() -> Mapping[Limit, Callable[[Team], int]]:
-    """Give, for the limits whose rows the app keeps, the function that counts what a team uses of each."""
+    """Return, for the limits whose rows the app owns, the function that counts a team's usage."""
     return {}

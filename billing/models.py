@@ -1,4 +1,4 @@
-"""Money: prices, the usage ledger, budgets and reservations. Amounts are USD with six digits."""
+"""Plans, prices, the usage ledger, budgets and reservations. Amounts are USD with six decimals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def default_plan() -> str:
 
 
 class TeamPlan(models.Model):
-    """What a team may do. One lockable row for each team."""
+    """Plan of a team. One lockable row per team."""
 
     team = models.OneToOneField(Team, primary_key=True, on_delete=models.CASCADE, related_name="plan")
     plan = models.CharField(max_length=30, choices=CHOICES, default=default_plan)
@@ -33,9 +33,9 @@ class TeamPlan(models.Model):
 
 
 class Price(models.Model):
-    """What a model costs from a day on, USD for a million tokens.
+    """Price of a model from a day on, in USD per million tokens.
 
-    A call with more than `band_tokens` of input has the `band_` prices as a whole.
+    A call with more than `band_tokens` of input is charged at the `band_` prices as a whole.
     """
 
     model = models.CharField(max_length=80)
@@ -43,7 +43,7 @@ class Price(models.Model):
     ends_on = models.DateField(
         null=True, blank=True, help_text="The last day on which the provider answers calls to the model."
     )
-    """Read from the model's newest price. New runs of agents on a model that has ended are refused."""
+    """Last day of the model, read from its newest price. Agents on a model that has ended start no new runs."""
     input_usd = models.DecimalField(max_digits=12, decimal_places=6)
     output_usd = models.DecimalField(max_digits=12, decimal_places=6)
     cache_read_usd = models.DecimalField(max_digits=12, decimal_places=6)
@@ -70,19 +70,20 @@ class UsageOutcome(models.TextChoices):
     CHARGED = "charged"
     FREE = "free"
     UNKNOWN = "unknown"
-    """A call that was sent and never answered: the cost is an estimate, and the customer does not pay it."""
+    """A call that was sent and never answered. The cost is an estimate, and the customer does not pay it."""
 
 
 class UsageRecord(TeamScopedModel):
-    """One line of the append-only usage ledger. Names its subject by id and label: it outlives it."""
+    """One line of the append-only usage ledger. It refers to its subjects by id and label, because it outlives them."""
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+", db_index=False)
     key = models.CharField(max_length=120)
-    """Our name for the call: run, step and attempt, after `unknown:` while nothing is known of its answer. Lines from
-    before version 0007 of this table have the provider's id of the answer here.
+    """Idempotency key of the call: run, step and attempt, prefixed with `unknown:` while its outcome is unknown.
+
+    Rows from before migration 0007 hold the provider's id here.
     """
     provider_id = models.CharField(max_length=120, blank=True, default="", db_default="")
-    """The provider's id of the answer, for reference. A gateway may give two answers one id."""
+    """Provider's id of the answer, for reference. Not unique: a gateway may give two answers one id."""
     kind = models.CharField(max_length=10, choices=UsageKind.choices)
     outcome = models.CharField(max_length=10, choices=UsageOutcome.choices)
     at = models.DateTimeField(default=timezone.now)
@@ -98,7 +99,7 @@ class UsageRecord(TeamScopedModel):
     output_tokens = models.PositiveBigIntegerField(default=0)
     cost_usd = models.DecimalField(max_digits=14, decimal_places=6, default=0)
     is_estimate = models.BooleanField(default=False, db_default=False)
-    """The provider sent no count that can be used: tokens and cost are our own upper estimate of the answer."""
+    """True if the provider sent no usable count: tokens and cost are our own upper estimate."""
 
     objects = TeamScopedQuerySet["UsageRecord"].as_manager()
 
@@ -112,24 +113,25 @@ class UsageRecord(TeamScopedModel):
 
 class BudgetQuerySet(TeamScopedQuerySet["Budget"]):
     def with_left(self) -> Self:
-        """Each with `left_usd`: what may still be set aside. In a new month nothing is spent yet. Whether it is new is
-        asked by the clock of the database, by which workers reserve.
+        """Annotate each budget with `left_usd`, the amount that can still be reserved.
+
+        In a new month nothing is spent yet. The month is that of the database's clock, which workers also reserve by.
         """
         month = TruncMonth(Now(), output_field=models.DateField(), tzinfo=UTC)
         spent = Case(When(period=month, then="spent_usd"), default=Decimal(0))
         return self.annotate(left_usd=F("limit_usd") - F("reserved_usd") - spent)
 
     def short_of(self, usd: Any) -> Self:
-        """Those that leave less than that."""
+        """Return the budgets with less than that amount left."""
         return self.with_left().filter(Q(left_usd__lt=usd))
 
 
 class Budget(TeamScopedModel):
-    """A hard monthly limit of a team, or of one agent of it. `spent` and `reserved` belong to the month `period`."""
+    """Hard monthly limit of a team or of one agent. `spent` and `reserved` belong to the month `period`."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     agent_id = models.UUIDField(null=True, blank=True)
-    """None for the budget of the whole team. An id, not a foreign key: billing lies below agents."""
+    """Agent of the budget; null for the whole team's. An id, not a foreign key: billing lies below agents."""
     limit_usd = models.DecimalField(max_digits=14, decimal_places=6)
     period = models.DateField()
     spent_usd = models.DecimalField(max_digits=14, decimal_places=6, default=0)
@@ -137,7 +139,10 @@ class Budget(TeamScopedModel):
     warned_at = models.DateTimeField(null=True, blank=True)
     warning_notified_at = models.DateTimeField(null=True, blank=True)
     spent_notified_at = models.DateTimeField(null=True, blank=True)
-    """When people were told that 80 % was spent (`warned_at`), and that all of it was; older than that: not yet."""
+    """Times of the notifications about 80 % (`warned_at`) and about 100 % spent.
+
+    A time before `warned_at` means that the notification is still due.
+    """
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = BudgetQuerySet.as_manager()
@@ -155,10 +160,10 @@ class Budget(TeamScopedModel):
 
 
 class Reservation(TeamScopedModel):
-    """Money set aside for one model call. Gone when the call is settled."""
+    """Money reserved for one model call. Deleted when the call is settled."""
 
     key = models.CharField(max_length=120)
-    """The step and attempt that it is for."""
+    """Step and attempt of the call."""
     run_id = models.UUIDField()
     budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="reservations")
     amount_usd = models.DecimalField(max_digits=14, decimal_places=6)

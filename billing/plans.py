@@ -1,4 +1,4 @@
-"""What each plan includes: one table. The API, the pages and the pricing page read it; nothing else knows a number."""
+"""Plans and their limits, in one table. The API, the product pages and the pricing page read it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ GB = 1024**3
 
 
 class Limit(StrEnum):
-    """What a plan limits."""
+    """Kinds of limits that a plan sets."""
 
     AGENTS = "agents"
     MONTHLY_RUNS = "runs_per_month"
@@ -32,7 +32,7 @@ LABELS: Mapping[Limit, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """None as a limit is no limit, None as a price is one to be agreed."""
+    """A plan. None as a limit: no limit; None as a price: agreed individually."""
 
     key: str
     name: str
@@ -45,7 +45,7 @@ def _plan(key: str, name: str, blurb: str, price_usd: int | None, *limits: int |
     return Plan(key=key, name=name, blurb=blurb, price_usd=price_usd, limits=dict(zip(Limit, limits, strict=True)))
 
 
-# key, name, for whom, USD a month, then the limits in the order of Limit
+# key, name, audience, USD per month, then the limits in the order of Limit
 FREE = _plan("free", "Free", "To try it on one real job", 0, 1, 200, 3, 1 * GB, 1, 0)
 STARTER = _plan("starter", "Starter", "For one team with a few steady jobs", 29, 3, 1_000, 5, 10 * GB, 2, 1)
 PRO = _plan("pro", "Pro", "For companies where agents do daily work", 99, 10, 5_000, 25, 50 * GB, 5, 3)

@@ -1,8 +1,8 @@
-"""What model calls cost: the dated price list, and exact arithmetic over it.
+"""Dated price list of model calls, and exact arithmetic over it.
 
-The list is copied into the `Price` table by a migration, where an operator may add to it. It was read from the price
-table of Anthropic's own command line client in November 2026; a five-minute cache write costs 1.25 times the input, one
-for an hour twice the input.
+A migration copies the list into the `Price` table, where an operator may add rows. It was read from the price table of
+Anthropic's own command line client in November 2026; a five-minute cache write costs 1.25 times the input, an hour's
+write twice the input.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CACHE_WRITE_HOUR = Decimal(2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """USD for a million tokens of each kind."""
+    """Prices in USD per million tokens of each kind."""
 
     input_usd: Decimal
     output_usd: Decimal
@@ -33,7 +33,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListPrice:
-    """What a model costs from a day on. A call with more than `band_tokens` of input costs `band` as a whole."""
+    """Price of a model from a day on. A call with more than `band_tokens` of input is charged at `band` as a whole."""
 
     model: str
     effective_from: date
@@ -42,7 +42,7 @@ class ListPrice:
     band: Rate | None = None
 
     def rate_for(self, input_tokens: int) -> Rate:
-        """The rate of a call with so many tokens of input, cached ones included."""
+        """Return the rate of a call with that many input tokens, cached ones included."""
         if self.band and self.band_tokens is not None and input_tokens > self.band_tokens:
             return self.band
         return self.rate
@@ -50,12 +50,12 @@ class ListPrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """What one call used. The total input is all of it but the output."""
+    """Token counts of one call. The total input is everything but the output."""
 
     input: int = 0
     cache_read: int = 0
     cache_write: int = 0
-    """Written to be kept for five minutes."""
+    """Tokens written to the five-minute cache."""
     cache_write_hour: int = 0
     output: int = 0
 
@@ -65,7 +65,7 @@ class Tokens:
 
 
 def cost_usd(price: ListPrice, tokens: Tokens) -> Decimal:
-    """The exact cost, rounded half up to a millionth of a dollar."""
+    """Return the exact cost in USD, rounded half up to a millionth of a dollar."""
     rate = price.rate_for(tokens.total_input)
     whole = (
         tokens.input * rate.input_usd
@@ -78,9 +78,10 @@ def cost_usd(price: ListPrice, tokens: Tokens) -> Decimal:
 
 
 def in_force(prices: tuple[ListPrice, ...], model: str, on: date) -> ListPrice | None:
-    """The newest price of the model that has begun by that day.
+    """Return the newest price of the model on that day, or None.
 
-    A name with a date at its end ("claude-haiku-4-5-20251001") is the model without it.
+    A name with a date at its end ("claude-haiku-4-5-20251001") has the price of the model without it, unless it has its
+    own.
     """
     base = base_name(model)
     begun = [price for price in prices if price.model in (model, base) and price.effective_from <= on]
@@ -88,7 +89,7 @@ def in_force(prices: tuple[ListPrice, ...], model: str, on: date) -> ListPrice |
 
 
 def base_name(model: str) -> str:
-    """The model without a date at its end."""
+    """Return the model's name without a date at its end."""
     return model[:-9] if model[-9:-8] == "-" and model[-8:].isdigit() else model
 
 

@@ -1,4 +1,4 @@
-"""React to hooks of accounts."""
+"""Receivers of the hooks of accounts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from billing.plans import Limit
 
 @hooks.team_created.register
 def give_plan(*, team: Team, owner: User) -> None:
-    """Every team has one plan row from its first moment: it is what concurrent starts lock."""
+    """Create the plan row of a new team. It exists from the start, because concurrent starts lock it."""
     TeamPlan.objects.create(team=team)
 
 
 @hooks.member_joining.register
 def have_a_seat(*, team: Team) -> None:
-    """People count, invitations do not: one that finds no free seat (a smaller plan) is refused and stays."""
+    """Refuse a new member if the plan has no seat left. Only people count; a refused invitation stays valid."""
     advice = "Remove somebody who has left, or choose a larger plan."
     entitlements.require(team=team, what=Limit.SEATS, count=entitlements.count_people, advice=advice)
 
 
 @hooks.member_inviting.register
 def have_a_seat_to_offer(*, team: Team, adding: int) -> None:
-    """People count, and the invitations by which others can join: nobody gets a link to a seat that is not there."""
+    """Refuse an invitation if no seat is left. Open invitations count as people, so that every link has a seat."""
     entitlements.require(team=team, what=Limit.SEATS, adding=adding)

@@ -1,4 +1,4 @@
-"""What a team and its agents have spent this month, against their limits. Reads only."""
+"""Spending of a team and its agents this month, against their limits. Reads only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WARN_PERCENT = 80
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """This month so far. `reserved_usd` is set aside for calls that are under way."""
+    """Spending of the current month. `reserved_usd` is reserved for calls in progress."""
 
     limit_usd: Decimal | None
     spent_usd: Decimal
@@ -26,7 +26,7 @@ class Standing:
 
     @property
     def percent(self) -> int:
-        """Spent and set aside, of the limit."""
+        """Return the share of the limit that is spent or reserved, in percent."""
         if self.limit_usd is None:
             return 0
         used = self.spent_usd + self.reserved_usd
@@ -42,7 +42,7 @@ def month_start() -> datetime:
 
 
 def standings(team: Team) -> tuple[Standing, dict[UUID, Standing]]:
-    """Of the team, and of each agent that has spent something or has a limit."""
+    """Return the team's standing, and that of each agent that has spent something or has a limit."""
     month = month_start()
     charged = UsageRecord.objects.for_team(team).filter(outcome=UsageOutcome.CHARGED, at__gte=month)
     spent: dict[UUID | None, Decimal] = dict(

@@ -21,7 +21,7 @@ MOST_USD = Decimal(1_000_000)
 
 @transaction.atomic
 def save_budget(*, team: Team, limit_usd: Decimal | None, agent_id: UUID | None = None) -> Budget | None:
-    """Limit what the team, or one agent of it, may spend in a month. None takes the limit away."""
+    """Set the monthly budget of the team or of one agent, without an audit record. None removes it."""
     mine = Budget.objects.for_team(team).filter(agent_id=agent_id)
     if limit_usd is None:
         mine.delete()
@@ -42,7 +42,7 @@ def save_budget(*, team: Team, limit_usd: Decimal | None, agent_id: UUID | None 
 
 
 def limit_of(*, team: Team, agent_id: UUID | None = None) -> Decimal | None:
-    """The monthly limit of the team, or of one agent of it; None for none."""
+    """Return the monthly limit of the team or of one agent, or None."""
     mine = Budget.objects.for_team(team).filter(agent_id=agent_id)
     return mine.values_list("limit_usd", flat=True).first()
 
@@ -51,7 +51,7 @@ def limit_of(*, team: Team, agent_id: UUID | None = None) -> Decimal | None:
 def set_budget(
     *, team: Team, actor: User | None, limit_usd: Decimal | None, agent_id: UUID | None = None
 ) -> Budget | None:
-    """Set or take away a monthly limit, on the record."""
+    """Set or remove a monthly limit and write the audit record."""
     before = limit_of(team=team, agent_id=agent_id)
     budget = save_budget(team=team, limit_usd=limit_usd, agent_id=agent_id)
     values = audit.diff({"limit_usd": before}, {"limit_usd": limit_usd})
@@ -61,7 +61,7 @@ def set_budget(
 
 
 def _spent_since(start: datetime, team: Team, agent_id: UUID | None) -> Decimal:
-    """A limit that begins in the middle of a month counts the month from its first day."""
+    """Return the amount charged since `start`: a budget set in the middle of a month counts the whole month."""
     charged = UsageRecord.objects.for_team(team).filter(outcome=UsageOutcome.CHARGED, at__gte=start)
     if agent_id is not None:
         charged = charged.filter(agent_id=agent_id)
@@ -70,7 +70,7 @@ def _spent_since(start: datetime, team: Team, agent_id: UUID | None) -> Decimal:
 
 @transaction.atomic
 def release(*, run_id: UUID) -> None:
-    """Free what is still reserved for a run that will make no more calls."""
+    """Release what is still reserved for a run that makes no more calls."""
     for reservation in Reservation.objects.select_for_update().filter(run_id=run_id).order_by("budget_id"):
         Budget.objects.filter(pk=reservation.budget_id).update(reserved_usd=F("reserved_usd") - reservation.amount_usd)
         reservation.delete()

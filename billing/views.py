@@ -1,4 +1,4 @@
-"""Settings, Plan: what the team's plan includes, how much is in use, and what the other plans have."""
+"""Settings page "Plan": the team's plan, its usage, and the other plans."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the plans include, and how much of its own the team uses."""
+"""API endpoints of the plans, and of the team's usage against its plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from billing import entitlements, plans
 
 @extend_schema_serializer(component_name="PlanLimits")
 class LimitsSerializer(serializers.Serializer[Any]):
-    """null is no limit."""
+    """Limits of a plan. null: no limit."""
 
     agents = serializers.IntegerField(allow_null=True)
     runs_per_month = serializers.IntegerField(allow_null=True)

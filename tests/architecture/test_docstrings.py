@@ -41,7 +41,6 @@ FORBIDDEN = frozenset(
 EXEMPT = (
     "accounts",
     "agents/runtimes",
-    "billing",
     "config",
     "docs/examples",
     "scripts",
