@@ -1,3 +1,3 @@
-"""Listings and hires will live here. So far the app owns the onboarding only, which needs no rows."""
+"""Placeholder of listings and hires. So far the app only has the onboarding, which needs no tables."""
 
 from __future__ import annotations

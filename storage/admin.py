@@ -1,4 +1,4 @@
-"""What operators see of files: what and how large, never the content."""
+"""Admin pages of files and uploads, for operators. They show metadata, never content."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a file really is: found from its first bytes, never believed from a request.
+"""Content types of files, detected from their first bytes. Types that a request claims are not trusted.
 
-A picture that is not one, or a page that calls itself a picture, must not be shown as one.
+A file that only claims to be a picture, or a page that does, must never be shown as one.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ TEXTS = frozenset({*_TEXTS.values(), "text/plain"})
 
 
 def detect(*, name: str, head: bytes) -> str:
-    """The content type of a file that starts with `head`; the name only chooses between kinds that fit."""
+    """Return the content type of a file that starts with `head`. The name only chooses between types that fit."""
     for mark, kind in _MARKS:
         if head.startswith(mark):
             return kind
@@ -62,9 +62,9 @@ def detect(*, name: str, head: bytes) -> str:
 
 
 def inline(content_type: str) -> str | None:
-    """The type under which a browser may show the file in a page, or None: download only.
+    """Return the type under which a browser may show the file in a page, or None: download only.
 
-    An SVG can hold scripts: whoever serves it inline must send a Content-Security-Policy with `sandbox`.
+    An SVG can hold scripts: serve it inline only with a Content-Security-Policy of `sandbox`.
     """
     if content_type in PICTURES or content_type == SVG:
         return content_type
@@ -72,7 +72,7 @@ def inline(content_type: str) -> str | None:
 
 
 def specific(detected: str, hint: str) -> str:
-    """The hint where the bytes say nothing and the hint is harmless."""
+    """Return the hinted type if the bytes say nothing and the hint is harmless, else the detected one."""
     is_plain = detected == BINARY and hint and inline(hint) is None
     return hint[:120] if is_plain else detected
 

@@ -1,4 +1,4 @@
-"""Handing out a file: by a signed address of its store, or by ourselves where a browser cannot reach that store."""
+"""Downloads: by a signed address of the store, or through this server if a browser cannot reach the store."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LOCKED = "sandbox; default-src 'none'"
 
 
 def download(stored: StoredFile, request: HttpRequest) -> HttpResponseBase:
-    """The answer that saves the file; it is never shown in place. Whether the caller may have it was asked before."""
+    """Return the response that saves the file as an attachment. The caller has checked access already."""
     response = _streamed(stored, request) if by_app() else HttpResponseRedirect(services.signed_url(stored))
     response["Cache-Control"] = "no-store"
     return response
 
 
 def by_app() -> bool:
-    """Whether downloads pass through this server: as set, else where the store listens on this machine only."""
+    """Return True if downloads pass through this server: as set, else if the store listens on this machine only."""
     if settings.DOWNLOADS in ("app", "store"):
         return bool(settings.DOWNLOADS == "app")
     host = urlsplit(settings.S3_ENDPOINT_URL).hostname or ""

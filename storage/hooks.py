@@ -12,10 +12,10 @@ from accounts.models import Viewer
 
 @hook
 def file_saving(*, team_id: UUID, size: int) -> None:
-    """Refuse, by raising, that a file of `size` bytes is stored. Called inside the transaction of its row."""
+    """Refuse, by raising, to store a file of `size` bytes. Called inside the transaction of its row."""
 
 
 @hook
 def hidden_files(access: Viewer) -> Q:
-    """Select the files that this viewer may not see: storage does not know what files are used for."""
+    """Return the filter of files that the viewer may not see. Apps that use files register it."""
     return Q()

@@ -1,4 +1,4 @@
-"""Bytes: one row for each object in the object store."""
+"""Stored files and pending uploads: one row per object in the object store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StoredFileQuerySet(TeamScopedQuerySet["StoredFile"]):
 
 
 class StoredFile(TeamScopedModel):
-    """An object that is complete in the object store. Names, types and hashes live here, never in the store."""
+    """A complete object in the object store. Names, types and hashes are kept here, never in the store."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     key = models.CharField(max_length=200, unique=True)
@@ -43,9 +43,9 @@ class StoredFile(TeamScopedModel):
 
 
 class Upload(TeamScopedModel):
-    """A file that was announced and may be sent to the store by a signed address until `expires_at`.
+    """An announced file that may be sent to the store by a signed address until `expires_at`.
 
-    It becomes the StoredFile of the same id once what arrived is what was announced.
+    It becomes the StoredFile of the same id once the received bytes match the announcement.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -1,4 +1,4 @@
-"""Reading uploads of forms, with the names of their files as the person's computer has them."""
+"""Multipart parsers that keep file names as the browser sent them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rest_framework.exceptions import ParseError
 from storage import names
 
 _ESCAPED = re.compile("%(22|0D|0A)", re.IGNORECASE)
-"""What browsers write for a quotation mark and a line break in a name, and nothing else (WHATWG, form submission)."""
+"""Escapes that browsers use in file names: quotation mark, CR and LF, nothing else (WHATWG, form submission)."""
 
 
 class FormParser(MultiPartParser):
-    """Django's, whose own reading of names drops joiners and takes `&copy` in a name for a character."""
+    """Django's parser, except for file names: Django drops joiners and decodes `&copy` as a character."""
 
     def sanitize_file_name(self, file_name: str) -> str | None:
         name = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), file_name)
@@ -26,7 +26,7 @@ class FormParser(MultiPartParser):
 
 
 class UploadParser(parsers.MultiPartParser):
-    """The same for the API."""
+    """Parser of multipart requests of the API, with the same file names."""
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
@@ -42,7 +42,7 @@ class UploadParser(parsers.MultiPartParser):
 
 
 def read_form(request: Any, meta: Mapping[str, Any], stream: Any) -> tuple[Any, Any]:
-    """In place of `HttpRequest.parse_file_upload`: fields and files of a page's form."""
+    """Parse the fields and files of a page's form. Replaces `HttpRequest.parse_file_upload`."""
     warning = "The upload was read already."
     request.upload_handlers = ImmutableList(request.upload_handlers, warning=warning)
     parsed: tuple[Any, Any] = FormParser(meta, stream, request.upload_handlers, request.encoding).parse()

@@ -1,4 +1,4 @@
-"""The name of a file, as people see it and as a header carries it."""
+"""File names as pages show them and as headers carry them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_BYTES = 200
 
 
 def display_name(name: str) -> str:
-    """The last part of any name, without what cannot be seen, cut in the middle rather than in its ending."""
+    """Return the last part of a path without invisible characters, shortened before the extension to MAX_BYTES."""
     last = unicodedata.normalize("NFC", name).replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     plain = remove_hidden(last).strip(" .")
     stem, dot, suffix = plain.rpartition(".")
@@ -22,7 +22,7 @@ def display_name(name: str) -> str:
 
 
 def content_disposition(name: str) -> str:
-    """`attachment` with the name for every browser (RFC 6266): plain ASCII first, then the true one."""
+    """Return an `attachment` header (RFC 6266) with an ASCII name for old browsers and the real name."""
     shown = display_name(name)
     plain = unicodedata.normalize("NFKD", shown).encode("ascii", "ignore").decode()
     plain = "".join(char for char in plain if char not in '"\\%;')

@@ -1,4 +1,4 @@
-"""A part of a file: `Range: bytes=500-` goes on with a download that broke off (RFC 9110, one range)."""
+"""Range requests: `Range: bytes=500-` resumes a broken download (RFC 9110, one range)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ONE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 class RangeNotSatisfiable(AppError):
-    """The file has no byte that was asked for."""
+    """The requested range lies outside the file."""
 
     status = 416
     code = "range_not_satisfiable"
@@ -20,7 +20,7 @@ class RangeNotSatisfiable(AppError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The bytes from `first` to `last`, both included."""
+    """Bytes from `first` to `last`, both included."""
 
     first: int
     last: int
@@ -31,7 +31,10 @@ class Part:
 
 
 def part_of(size: int, header: str) -> Part | None:
-    """The part that the header asks for; None for the whole file, also when the header is one that we do not serve."""
+    """Return the requested part, or None for the whole file: no header, or one that is not supported.
+
+    Raises RangeNotSatisfiable if the range lies outside the file.
+    """
     asked = _ONE.fullmatch(header.strip())
     if asked is None or not (asked[1] or asked[2]):
         return None

@@ -1,4 +1,4 @@
-"""Files of a team in the object store. The object comes first, complete and verified; then the row that names it."""
+"""Files of a team in the object store. First the object is written and verified, then the row that names it."""
 
 from __future__ import annotations
 
@@ -53,8 +53,9 @@ _FULL = "The file store is full. Nothing was lost; whoever runs this Deskhand ha
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """What is to be kept. `content_type` is a hint for what cannot be told from the bytes; a page that calls itself a
-    picture is not believed.
+    """A file to store.
+
+    `content_type` is a hint, used only where the bytes say nothing; a page that claims to be a picture is not believed.
     """
 
     content: BinaryIO | bytes | Path
@@ -71,7 +72,7 @@ def save_file(
     created_by: User | None = None,
     expires_at: datetime | None = None,
 ) -> StoredFile:
-    """Keep the content under a generated key. A row exists only for an object that was read back and is whole."""
+    """Store the content under a generated key. The row is written only after the object was read back and verified."""
     file = NewFile(content, name, content_type)
     return save_files([file], team_id=team_id, created_by=created_by, expires_at=expires_at)[0]
 
@@ -79,8 +80,10 @@ def save_file(
 def save_files(
     files: Iterable[NewFile], *, team_id: UUID, created_by: User | None = None, expires_at: datetime | None = None
 ) -> list[StoredFile]:
-    """The same for several, all or none. Whoever asks for room in the plan holds it until the transaction ends, which
-    may be another's: no object is on its way to the store meanwhile.
+    """Store several files, all or none.
+
+    All objects are sent before the transaction, because the plan row that `file_saving` locks stays locked until it
+    ends.
     """
     objects: list[dict[str, Any]] = []
     try:
@@ -95,7 +98,7 @@ def save_files(
 
 
 def _object(team_id: UUID, new: NewFile) -> dict[str, Any]:
-    """Put the content into the store; what its row will say of it."""
+    """Store the content as an object; return the fields of its row."""
     with _on_disk(new.content) as file:
         size, sha256, head = _measure(file)
         key = _put(f"{team_id}/{uuid7()}", file, sha256)
@@ -113,18 +116,18 @@ def _row(of: dict[str, Any], *, team_id: UUID, created_by: User | None, expires_
 
 @contextmanager
 def open_file(stored: StoredFile) -> Iterator[IO[bytes]]:
-    """The file's bytes."""
+    """Open the file's content."""
     with answering(lambda: _fetched(stored.key)) as file:
         yield file
 
 
 def copy_to(stored: StoredFile, path: Path) -> None:
-    """Write the file to a path; whole and as it was saved, or not at all."""
+    """Write the file to a path, complete and verified, or not at all."""
     copy_object(key=stored.key, sha256=stored.sha256, path=path)
 
 
 def copy_object(*, key: str, sha256: str, path: Path) -> None:
-    """The same for those who hold no row."""
+    """Write an object to a path, complete and verified, or not at all."""
     part = path.with_name(f".part-{uuid7()}")
     try:
         with answering(lambda: _fetched(key)) as source, part.open("xb") as target:
@@ -137,7 +140,7 @@ def copy_object(*, key: str, sha256: str, path: Path) -> None:
 
 
 def signed_url(stored: StoredFile) -> str:
-    """An address that downloads the file for the next five minutes, for whoever holds it; never shown in place."""
+    """Return an address that downloads the file for URL_LIVES_S seconds, without a login; never shown in place."""
     headers = {
         "ResponseContentDisposition": names.content_disposition(stored.name),
         "ResponseContentType": download_type(stored),
@@ -147,29 +150,32 @@ def signed_url(stored: StoredFile) -> str:
 
 
 def pieces(stored: StoredFile, part: Part | None = None) -> Iterator[bytes]:
-    """The file's bytes as they come from the store. A store or object that is away is said before the first of them."""
+    """Iterate over the file's bytes as the store sends them.
+
+    A missing store or object raises before the first of them.
+    """
     return pieces_of(stored.key, part)
 
 
 def pieces_of(key: str, part: Part | None = None) -> Iterator[bytes]:
-    """The same for an object that has no row yet."""
+    """Iterate over the bytes of an object that has no row yet."""
     return _read(answering(lambda: _opened(key, part)))
 
 
 def download_type(stored: StoredFile) -> str:
-    """The type that a download carries: never one that a browser would run."""
+    """Return the content type of a download: never one that a browser would execute."""
     shown = content_types.inline(stored.content_type)
     return content_types.BINARY if shown is None or stored.content_type == content_types.SVG else shown
 
 
 def safe_inline_type(stored: StoredFile) -> str | None:
-    """The type under which a page may show the file, or None. SVG needs a sandboxing Content-Security-Policy."""
+    """Return the type under which a page may show the file, or None. SVG needs a sandboxing Content-Security-Policy."""
     return content_types.inline(stored.content_type)
 
 
 @transaction.atomic
 def delete_file(stored: StoredFile, *, actor: User | None = None) -> None:
-    """Remove the row, and its object once that is committed. What a person deletes is recorded."""
+    """Delete the row, and its object after the commit. A deletion by a person is audited."""
     key = stored.key
     if actor is not None:
         audit.record(team=stored.team, actor=actor, action="file.deleted", target=stored)
@@ -178,9 +184,9 @@ def delete_file(stored: StoredFile, *, actor: User | None = None) -> None:
 
 
 def delete_expired(*, limit: int = 500) -> int:
-    """Remove files whose time is over, by the clock of the database; returns how many.
+    """Delete files past their expiry, by the database's clock; return how many.
 
-    One that something still points at is asked about again in a day, so that it does not stand before the others.
+    A file that is still referenced is tried again after IN_USE_STAYS, so that it does not block the others.
     """
     count = 0
     for stored in StoredFile.objects.filter(expires_at__lt=Now()).order_by("expires_at")[:limit]:
@@ -195,7 +201,7 @@ def delete_expired(*, limit: int = 500) -> int:
 
 @contextmanager
 def _on_disk(content: BinaryIO | bytes | Path) -> Iterator[BinaryIO]:
-    """The content as a file that can be read more than once."""
+    """Return the content as a seekable file that can be read more than once."""
     if isinstance(content, Path):
         with content.open("rb") as file:
             yield file
@@ -211,7 +217,7 @@ def _on_disk(content: BinaryIO | bytes | Path) -> Iterator[BinaryIO]:
 
 
 def _measure(file: BinaryIO) -> tuple[int, str, bytes]:
-    """Size, SHA-256 and first bytes."""
+    """Return the file's size, SHA-256 and first bytes."""
     file.seek(0)
     digest, size, head = hashlib.sha256(), 0, b""
     while piece := file.read(_PIECE):
@@ -223,7 +229,7 @@ def _measure(file: BinaryIO) -> tuple[int, str, bytes]:
 
 
 def _put(key: str, file: BinaryIO, sha256: str) -> str:
-    """Store the object and read it back; returns its key."""
+    """Store the object, read it back and verify it; return its key."""
     try:
         answering(lambda: default_storage.save(key, File(file)))
         with answering(lambda: _fetched(key)) as kept:
@@ -237,14 +243,14 @@ def _put(key: str, file: BinaryIO, sha256: str) -> str:
 
 
 def _fetched(key: str) -> IO[bytes]:
-    """The object, downloaded: reading it cannot fail any more."""
+    """Download the object, so that reading it cannot fail later."""
     kept = default_storage.open(key)
     kept.file  # noqa: B018 - the property downloads
     return kept
 
 
 def _opened(key: str, part: Part | None) -> Any:
-    """The object with only its head read, so that nothing of it is kept here."""
+    """Open the object as a stream; nothing is kept on this server."""
     store: Any = default_storage
     try:
         wanted = {"Range": f"bytes={part.first}-{part.last}"} if part else {}
@@ -267,7 +273,7 @@ def _sha256(path: Path) -> str:
 
 
 def answering(call: Callable[[], Any]) -> Any:
-    """The answer of the object store, or an error that a person can act on."""
+    """Call the object store; turn its failures into NotFound or Unavailable with advice."""
     try:
         return call()
     except FileNotFoundError as problem:
@@ -279,22 +285,24 @@ def answering(call: Callable[[], Any]) -> Any:
 
 
 def _words(problem: Exception) -> str:
-    """What a person can do about it. That a store is full MinIO, Ceph and others say with 507; it may be our own disk,
-    too, which holds what is on its way. A store refuses requests of another time without saying why.
+    """Return the advice for a failed call.
+
+    MinIO, Ceph and others answer 507 when full; our own disk, which spools uploads, may be full, too. A store refuses
+    requests with a wrong clock without saying why.
     """
     if isinstance(problem, ClientError):
-        told = problem.response.get("ResponseMetadata", {})
-        if told.get("HTTPStatusCode") == HTTPStatus.INSUFFICIENT_STORAGE:
+        metadata = problem.response.get("ResponseMetadata", {})
+        if metadata.get("HTTPStatusCode") == HTTPStatus.INSUFFICIENT_STORAGE:
             return _FULL
-        if told.get("HTTPStatusCode") in (HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST):
-            return _OTHER_TIME if _apart_s(told.get("HTTPHeaders", {}).get("date", "")) > _SAME_TIME_S else _DOWN
+        if metadata.get("HTTPStatusCode") in (HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST):
+            return _OTHER_TIME if _apart_s(metadata.get("HTTPHeaders", {}).get("date", "")) > _SAME_TIME_S else _DOWN
     if isinstance(problem, ValueError):
         return _UNREADABLE
     return _FULL if is_disk_full(problem) else _DOWN
 
 
 def _apart_s(date: str) -> float:
-    """How far the store's clock is from ours; 0 where what it sends is no date."""
+    """Return the difference between the store's clock and ours in seconds; 0 if `date` is not a date."""
     try:
         return abs(parsedate_to_datetime(date).timestamp() - time.time())
     except (ValueError, OverflowError):
@@ -302,7 +310,7 @@ def _apart_s(date: str) -> float:
 
 
 def forget_object(key: str) -> None:
-    """Remove an object. One that cannot be removed now is only lost space."""
+    """Delete an object. A failure is only logged: the object merely wastes space."""
     try:
         default_storage.delete(key)
     except Exception:

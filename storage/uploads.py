@@ -1,6 +1,6 @@
-"""Files that go to the store by a signed address: announced, sent past our own memory, checked, and only then a file.
+"""Uploads to the store by a signed address: announced, sent past this server's memory, checked, then made a file.
 
-What was sent is copied away from the signed address before it is checked: who has the address could otherwise change
+The object is copied away from the signed address before it is checked; the holder of the address could otherwise change
 it afterwards.
 """
 
@@ -32,9 +32,9 @@ from storage.services import answering, forget_object, pieces_of
 
 LIVES = timedelta(hours=1)
 MOST_BYTES = 5 * 1024**3
-"""What the S3 protocol takes in one PUT. Where the store is reached through us only, it is UPLOAD_MAX_BYTES."""
+"""Bytes that the S3 protocol accepts in one PUT. If the store is reached only through us, UPLOAD_MAX_BYTES applies."""
 IN_MEMORY = 8 * 1024 * 1024
-"""What passes through us lies on disk from there on."""
+"""Bytes of an upload through this server that stay in memory; larger ones are spooled to disk."""
 SALT = "deskhand.upload"
 _PIECE = 1024 * 1024
 NOT_THAT = "This upload address is mistyped, used up or too old."
@@ -46,7 +46,7 @@ def most_bytes() -> int:
 
 @transaction.atomic
 def begin_upload(*, team: Team, actor: User, name: str, size: int, sha256: str, content_type: str = "") -> Upload:
-    """Announce a file of that size and SHA-256. Whether there is room is asked now and when it has arrived."""
+    """Announce a file of that size and SHA-256. The plan's room is checked now and again on completion."""
     if size > most_bytes():
         message = f"A file may have at most {most_bytes() // 1024 // 1024} MB here."
         raise InvalidInput(message, fields=[FieldError("size", "too_large", message)])
@@ -66,7 +66,7 @@ def begin_upload(*, team: Team, actor: User, name: str, size: int, sha256: str, 
 
 
 def address_of(upload: Upload) -> str:
-    """Where the bytes go with PUT: to the store itself, or through this server where the store is out of reach."""
+    """Return the address for the PUT: the store's, or ours if browsers cannot reach the store."""
     if by_app():
         path = reverse("api:file-upload-receive", args=[signing.dumps(str(upload.pk), salt=SALT)])
         return f"{settings.BASE_URL}{path}"
@@ -78,7 +78,7 @@ def address_of(upload: Upload) -> str:
 
 
 def receive(*, token: str, content: IO[bytes]) -> None:
-    """Take the bytes of an upload whose address leads to us."""
+    """Receive the bytes of an upload whose address leads to this server."""
     upload = _by_token(token)
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spool:
         while piece := content.read(_PIECE):
@@ -106,11 +106,11 @@ def _by_token(token: str) -> Upload:
 
 @transaction.atomic
 def complete_upload(*, upload: Upload, actor: User) -> StoredFile:
-    """Make the file, if what arrived is what was announced. What is not, is removed, and can be sent again."""
-    held = Upload.objects.select_for_update().filter(pk=upload.pk).first()
-    if held is None:
+    """Create the file if the received bytes match the announcement. Otherwise delete them; they can be sent again."""
+    locked = Upload.objects.select_for_update().filter(pk=upload.pk).first()
+    if locked is None:
         raise NotFound("This upload was completed or has gone.")
-    upload = held
+    upload = locked
     kept = f"{upload.team_id}/{uuid7()}"
     try:
         answering(lambda: _copy(upload.key, kept))
@@ -147,7 +147,7 @@ def _copy(source: str, target: str) -> None:
 
 
 def _check(upload: Upload, key: str) -> bytes:
-    """The first bytes of the object, once all of it is what was announced. It passes through in pieces."""
+    """Read the object in pieces and verify its size and SHA-256; return its first bytes."""
     digest, size, head = hashlib.sha256(), 0, b""
     for piece in pieces_of(key):
         head = head or piece[: content_types.HEAD_BYTES]
@@ -169,8 +169,10 @@ def _type_of(upload: Upload, head: bytes) -> str:
 
 
 def delete_abandoned(*, limit: int = 500) -> int:
-    """Remove uploads that were never completed, and what had arrived; returns how many. By the clock of the database:
-    that of the machine that sweeps may be an hour wrong, and an upload lives no longer.
+    """Delete expired uploads and their objects; return how many.
+
+    Expiry is by the database's clock, because that of the machine that sweeps may be wrong by more than an upload's
+    lifetime.
     """
     late = list(Upload.objects.filter(expires_at__lt=Now()).order_by("expires_at")[:limit])
     for upload in late:

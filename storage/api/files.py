@@ -1,4 +1,4 @@
-"""Files over the API: upload, look at, delete."""
+"""API endpoints of files: upload, show, delete."""
 
 from __future__ import annotations
 

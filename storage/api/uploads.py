@@ -1,4 +1,4 @@
-"""Large files: announced here, sent to a signed address, and checked when they are complete."""
+"""API endpoints of large uploads: announce, send to a signed address, complete."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class UploadViewSet(TeamViewSet):
 
 
 class BytesParser(BaseParser):
-    """The body as it is, whatever its type says."""
+    """Parser that returns the raw body, whatever its media type."""
 
     media_type = "*/*"
 
@@ -90,7 +90,10 @@ class BytesParser(BaseParser):
 
 
 class ReceiveView(OpenAPIView):
-    """Where the bytes go when only this server reaches the store. The signed address is the right to send."""
+    """Endpoint that receives the bytes of an upload if only this server reaches the store.
+
+    The signed address is the credential.
+    """
 
     http_method_names = ["put"]
     parser_classes = [BytesParser]

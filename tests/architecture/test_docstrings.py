@@ -44,7 +44,6 @@ EXEMPT = (
     "config",
     "docs/examples",
     "scripts",
-    "storage",
     "tasks",
     "tests/accounts",
     "tests/agents",
