@@ -1,4 +1,4 @@
-"""Everything that can be checked without running the product: what `make check`, the hooks and CI run."""
+"""Static checks of the project: what `make check`, the hooks and CI run."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ ENVIRONMENT = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": 
 
 
 def main(wanted: list[str]) -> int:
-    """Run the named checks, or all of them; every failure is shown, not only the first."""
+    """Run the named checks, or all of them; report every failure, not only the first."""
     failed = [name for name, check in CHECKS.items() if (not wanted or name in wanted) and not _passes(name, check)]
     print(f"Failed: {', '.join(failed)}." if failed else "All checks pass.")
     return 1 if failed else 0
 
 
 def _run(*command: str | Path) -> str:
-    """What the command printed if it failed, else nothing."""
+    """Run a command; return its output if it failed, else an empty string."""
     done = subprocess.run([str(word) for word in command], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
-    return (done.stdout + done.stderr) or "It failed without a word." if done.returncode else ""
+    return (done.stdout + done.stderr) or "It failed without output." if done.returncode else ""
 
 
 def _manage(*arguments: str) -> str:
@@ -40,10 +40,10 @@ def _templates() -> str:
 
 
 def _assets() -> str:
-    """Empty when the committed style sheet and script are what their sources give."""
+    """Return an error for each committed asset that differs from a fresh build."""
     with tempfile.TemporaryDirectory() as folder:
-        if said := _run("sh", "static/build.sh", folder):
-            return said
+        if errors := _run("sh", "static/build.sh", folder):
+            return errors
         stale = [
             f"static/dist/{built.name} is not what its source gives: run make css.\n"
             for built in Path(folder).iterdir()
@@ -74,11 +74,11 @@ CHECKS: dict[str, Callable[[], str]] = {
 
 def _passes(name: str, check: Callable[[], str]) -> bool:
     started = time.monotonic()
-    said = check()
-    print(f"{'FAIL' if said else 'ok':4}  {name}  ({time.monotonic() - started:.1f} s)", flush=True)
-    if said:
-        print(said.rstrip(), flush=True)
-    return not said
+    errors = check()
+    print(f"{'FAIL' if errors else 'ok':4}  {name}  ({time.monotonic() - started:.1f} s)", flush=True)
+    if errors:
+        print(errors.rstrip(), flush=True)
+    return not errors
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write requirements/*.txt anew: every version and hash, for every platform, with no index address in them."""
+"""Write requirements/*.txt: every version and hash, for every platform, without index addresses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OPTIONS = ["--quiet", "--universal", "--python-version", "3.11", "--generate-has
 
 
 def main(arguments: list[str]) -> None:
-    """Each lock is bound to the one below it, so that the three never disagree. `--upgrade` takes newer versions."""
+    """Compile prod, local and dev in turn, each constrained by the one before. `--upgrade` takes newer versions."""
     below: str | None = None
     for name in ("prod", "local", "dev"):
         bound = ["-c", f"{below}.txt"] if below else []

@@ -28,7 +28,10 @@ def _wants_browser(parts: list[str]) -> bool:
 
 
 def _fetch_chromium() -> None:
-    """As root on a machine with apt. Where it does not work, pytest says that the browser tests are left out."""
+    """Install Chromium with apt if running as root.
+
+    If that fails, pytest reports that the browser tests are left out.
+    """
     apt = shutil.which("apt-get")
     if os.geteuid() != 0 or not apt:
         return

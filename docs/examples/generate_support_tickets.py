@@ -1,8 +1,8 @@
-"""Write support-tickets.csv: half a year of tickets of a made-up maker of smart-home devices.
+"""Write support-tickets.csv: half a year of tickets of a fictional maker of smart-home devices.
 
 Everything comes from one seeded stream of `random.random()`, the one method whose sequence Python promises never to
-change, so the file is the same on every machine and Python. There is something to find in it: refunds come from faulty
-Porch Cams, lost Latch Locks and billing mistakes; priority and channel only look as if they mattered.
+change, so the file is the same on every machine and Python. The data has findings: refunds come from faulty Porch Cams,
+lost Latch Locks and billing mistakes; priority and channel only appear to matter.
 
     python docs/examples/generate_support_tickets.py [path]
 """
@@ -93,7 +93,7 @@ SUBJECTS: Mapping[str, Sequence[str]] = {
 
 
 class Dice:
-    """Draws built from `random.random()` and plain arithmetic only."""
+    """Random choices built from `random.random()` and plain arithmetic only."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed).random  # noqa: S311 — sample data
@@ -116,13 +116,13 @@ class Dice:
         return int(self._random() * limit)
 
     def spread(self, middle: float) -> float:
-        """Around `middle`, with a long tail to the right, never below a tenth of it."""
+        """Draw a value around `middle`, with a long right tail, never below a tenth of it."""
         low = 0.1 + self._random() + self._random() * self._random()
         return middle * (low * 2.6 if self.chance(0.08) else low)
 
 
 def opened_at(dice: Dice) -> datetime:
-    """Mostly on weekdays between eight and eight."""
+    """Draw a time, mostly on weekdays between 08:00 and 20:00."""
     day = FIRST_DAY + timedelta(days=dice.below(DAYS))
     if day.weekday() >= 5 and dice.chance(0.6):
         day -= timedelta(days=2)
@@ -131,7 +131,7 @@ def opened_at(dice: Dice) -> datetime:
 
 
 def satisfaction(dice: Dice, *, hours: float, refunded: bool) -> str:
-    """One to five, worse after long waits; every third customer does not answer."""
+    """Draw a score of 1 to 5, lower after long waits; empty for a third of the customers."""
     if dice.chance(0.34):
         return ""
     score = 4.7 - hours / 32 + (0.4 if refunded else 0.0) - dice.below(3) * 0.6
@@ -139,7 +139,7 @@ def satisfaction(dice: Dice, *, hours: float, refunded: bool) -> str:
 
 
 def ticket(dice: Dice, when: datetime) -> dict[str, str]:
-    """One row, without its id."""
+    """Draw one row, without its id."""
     product, channel = dice.pick(PRODUCTS), dice.pick(CHANNELS)
     category = dice.pick(CATEGORIES[product])
     priority = dice.pick(PRIORITIES[category])
@@ -168,7 +168,7 @@ def ticket(dice: Dice, when: datetime) -> dict[str, str]:
 
 
 def generate() -> str:
-    """The whole file as text with Unix line ends."""
+    """Return the whole file as text with Unix line ends."""
     dice = Dice(SEED)
     times = sorted(opened_at(dice) for _ in range(ROWS))
     out = io.StringIO()

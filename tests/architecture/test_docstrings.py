@@ -42,8 +42,6 @@ EXEMPT = (
     "accounts",
     "agents/runtimes",
     "config",
-    "docs/examples",
-    "scripts",
     "tasks",
     "tests/accounts",
     "tests/agents",
