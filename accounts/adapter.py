@@ -1,4 +1,4 @@
-"""Deskhand's word in allauth's flows."""
+"""Account adapter: what Deskhand changes in allauth's sign-up, sign-in and account mails."""
 
 from __future__ import annotations
 
@@ -39,14 +39,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return emails.normalise(email)
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
-        """Whatever spelling of the address, from whatever door."""
+        """Look the person up by the stored spelling of the address that was typed."""
         if email := credentials.get("email"):
             credentials["email"] = User.objects.stored_email(str(email))
         found: User | None = super().authenticate(request, **credentials)
         return found
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """allauth counts wrong passwords in Valkey. While that is away each process counts every try."""
+        """Count this attempt, and refuse it locally while Valkey does not answer. allauth counts wrong passwords in
+        Valkey. Without it each process counts every attempt by itself.
+        """
         counted = self._get_login_attempts_cache_key(request, **credentials)
         for who in (f"address:{rates.address_of(request)}", f"email:{counted}"):
             usage = rates.spend("sign_in", who)
@@ -55,11 +57,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         super().pre_authenticate(request, **credentials)
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        """Under which name wrong passwords of an account are counted (docs/security.md, Signing in).
-
-        Tries from addresses that its owner never signed in from share one count; each known address and each signed-in
-        browser of the owner has its own, which guesses from elsewhere cannot fill. The request's Host, which allauth
-        counts apart, is the caller's to choose.
+        """Return the key under which an account's wrong passwords are counted (docs/security.md, Signing in).
+        Attempts from addresses that the owner never signed in from share one count. Each known address and each
+        signed-in browser of the owner has a count of its own, so guesses from elsewhere cannot lock the owner out.
+        allauth also counts by the request's Host; that is left out because the caller chooses it.
         """
         email = str(credentials.get("email", "")).lower()
         user = getattr(request, "user", None)
@@ -68,7 +69,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return f"{rates.here()}|{email}" if known_addresses.is_known(email) else email
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
-        """A new person and their personal team, in one transaction: there is never the one without the other."""
+        """Create the person and their personal team in one transaction.
+        Raises Conflict if a second copy of the same sign-up arrives at the same time.
+        """
         try:
             with transaction.atomic():
                 super().save_user(request, user, form, commit=True)
@@ -80,7 +83,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return user
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
-        """Back to where the link was."""
+        """Return to the security page, which has the link to the password form."""
         return reverse("mfa_index")
 
     def get_reset_password_from_key_url(self, key: str) -> str:
@@ -91,14 +94,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return _absolute(reverse("account_confirm_email", args=[emailconfirmation.key]))
 
     def is_reauthentication_required(self, *, app: str, **more: Any) -> bool:
-        """Ask nobody who has nothing to confirm with: who signs in with Google or GitHub only may set a password."""
+        """Require no confirmation from people who have nothing to confirm with.
+        Somebody who signs in only with Google or GitHub may set a password.
+        """
         user = allauth_context.request.user
         return bool(get_reauthentication_flows(user)) and bool(super().is_reauthentication_required(app=app, **more))
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send at once, as somebody waits for it; what the mail server does not take now goes through the outbox.
-
-        No link comes from the request: whoever asks for somebody else's mail could choose its host and port.
+        """Send the mail at once, and queue it if the mail server refuses it now.
+        Links use BASE_URL, never the request: whoever asks for somebody else's mail could choose its host and port.
         """
         site = SimpleNamespace(domain=urlsplit(settings.BASE_URL).netloc, name="Deskhand")
         given = {"request": allauth_context.request, "email": email, "current_site": site} | context
@@ -112,7 +116,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             mail.send_mail_later(to=email, template="account", context=words)
 
     def send_account_already_exists_mail(self, email: str) -> None:
-        """A sign-up with a known address takes as long as one with a new address, whose password is hashed."""
+        """Tell the owner of the address that it already has an account.
+        Hashes a password first, so that a sign-up with a known address takes as long as one with a new address.
+        """
         User().set_password(email)
         context = {"password_reset_url": _absolute(reverse("account_reset_password"))}
         self.send_mail("account/email/account_already_exists", email, context)

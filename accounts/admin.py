@@ -1,4 +1,4 @@
-"""What operators see of people and teams. What is history can be read and not changed."""
+"""Admin pages for people and teams. History can be read there, not changed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from accounts.services import credentials, deletion, keys, members, teams, token
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
-    """Who is in the team. What changes it has rules, which the page of the one membership keeps."""
+    """Read-only list of members. Each row links to its own page, which changes it through the services."""
 
     model = Membership
     extra = 0
@@ -58,7 +58,7 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
 
 class AccountForm(UserChangeForm):  # type: ignore[type-arg]
     def clean_is_active(self) -> bool:
-        """Switching an account off leaves no team of others without an owner, as removing a member does not."""
+        """Refuse to deactivate the last owner of a team in which others work."""
         is_active = bool(self.cleaned_data["is_active"])
         if self.instance.is_active and not is_active:
             teams = get_text_list([team.name for team in members.owned_by_nobody_without(self.instance)], "and")
@@ -88,11 +88,11 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     add_fieldsets = [(None, {"fields": ["email", "usable_password", "password1", "password2"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """An address is changed by its owner, who proves it."""
+        """Make the address of an existing account read-only: only its owner can prove a new one."""
         return ["last_login", "date_joined", *(["email"] if obj else [])]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Whom an operator adds comes in like anyone else: with a team, and an address that counts as verified."""
+        """Give a new account a verified address and a personal team; end the access of a deactivated one."""
         with transaction.atomic():
             super().save_model(request, obj, form, change)
             if not obj.is_active:
@@ -103,7 +103,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
                 teams.create_personal_team(owner=obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], list[str]]:
-        """What is a person's own goes along, also what nobody deletes by itself: notifications, tokens."""
+        """Ignore missing delete permissions on the person's own rows, such as notifications and tokens."""
         shown, counts, _, protected = super().get_deleted_objects(objs, request)
         return shown, counts, set(), protected
 
@@ -134,12 +134,12 @@ admin.site.unregister([Authenticator, EmailAddress, SocialAccount, SocialApp, So
 
 @admin.register(EmailAddress)
 class PersonsAddressAdmin(AuditedAdmin, EmailAddressAdmin):  # type: ignore[misc]
-    """As allauth has it, on the record."""
+    """allauth's admin page for addresses, with its changes in the audit log."""
 
 
 @admin.register(Authenticator)
 class PersonsFactorAdmin(AuditedAdmin, ReadOnlyAdmin):
-    """Second factors. Who lost all of theirs, and has proved who they are, is helped by deleting the rows."""
+    """Second factors. Operators delete the rows of a person who lost all of them and proved who they are."""
 
     list_display = ["user", "type", "created_at", "last_used_at"]
     list_filter = ["type"]
@@ -187,7 +187,7 @@ class TeamAdmin(AuditedAdmin):
 
 @admin.register(Membership)
 class MembershipAdmin(AuditedAdmin):
-    """By the services: a team keeps an owner, a seat is counted, and who goes loses keys and invitations."""
+    """Memberships, changed through the services: they keep an owner, count seats and revoke keys and invitations."""
 
     list_display = ["user", "team", "role", "created_at"]
     list_filter = ["role"]
@@ -211,7 +211,7 @@ class MembershipAdmin(AuditedAdmin):
         members.remove_member(team=obj.team, actor=operator, user=obj.user, is_operator=True)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
-        """All of them or none."""
+        """Remove all of the members, or none if one cannot be removed."""
         with transaction.atomic():
             for membership in queryset:
                 self.delete_model(request, membership)
@@ -271,7 +271,7 @@ class KnownAddressAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """Entries outlive their team, so they are shown with its id."""
+    """Audit entries. They outlive their team, so the list shows its id."""
 
     list_display = ["at", "team_id", "seq", "actor_label", "action", "subject_label", "address", "request_id"]
     list_filter = ["action", "at"]
@@ -299,7 +299,7 @@ class IdempotencyRecordAdmin(ReadOnlyAdmin):
 
 @admin.register(OutgoingMail)
 class OutgoingMailAdmin(ReadOnlyAdmin):
-    """Its words are not shown: they may hold a link that lets its reader in."""
+    """Outgoing mails without their content, which may hold a link that signs its reader in."""
 
     list_display = ["to", "template", "status", "attempts", "next_try_at", "ended_at", "error"]
     list_filter = ["status", "template", "created_at"]

@@ -18,7 +18,7 @@ M = TypeVar("M", bound=Model)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that services write and history keeps. Actions, which call services, are the only way to change them."""
+    """Read-only admin page. Rows change only through actions, which call services."""
 
     show_full_result_count = False
     list_per_page = 50
@@ -34,7 +34,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def each(request: HttpRequest, rows: Iterable[M], act: Callable[[M], object], done: str) -> None:
-    """Do something to each row; say what came of it, also where a service refused."""
+    """Call `act` for each row, and show one message for the successes and one for each refusal."""
     count = 0
     for row in rows:
         try:
@@ -53,11 +53,11 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @transaction.atomic
     def response_action(self, *args: Any, **kwargs: Any) -> Any:
-        """Of several that are deleted together all are, with their entries, or none."""
+        """Run a bulk action, with its audit entries, in one transaction."""
         return super().response_action(*args, **kwargs)
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
-        """Beside the message of Django's own log, the old and new values for ours."""
+        """Return the message for Django's log, and note the old and new values for the audit log."""
         before, after = form.initial, {name: form.cleaned_data[name] for name in form.changed_data}
         request.changed_values = {} if add else audit.diff(before, after)  # type: ignore[attr-defined]
         return super().construct_change_message(request, form, formsets, add)
@@ -77,7 +77,9 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def record_operator_change(request: HttpRequest, obj: Model, what: str, message: Any) -> None:
-    """One entry in each team that the row belongs to; what belongs to no team is only in Django's own admin log."""
+    """Append an entry to the audit log of each team that the row belongs to.
+    A row of no team is only in Django's own admin log.
+    """
     operator: Any = request.user
     name = f"operator.{what}_{obj._meta.model_name}"
     data = {"changes": message, **(getattr(request, "changed_values", {}) if what == "changed" else {})}

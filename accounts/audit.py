@@ -1,6 +1,6 @@
-"""Writing the audit log. Called inside the transaction of the change that it records; takes no lock and one statement.
-
-`accounts/services/audit_chain.py` seals what is written here.
+"""Functions that append to the audit log.
+Call them inside the transaction of the change that they record: they take no lock and run one statement.
+`accounts/services/audit_chain.py` seals the entries later.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from accounts.prepared_sql import insert
 from accounts.tracing import current_address, current_key_label, current_request_id, is_operator
 
 MAX_VALUE = 300
-"""Characters of a value that an entry keeps; of a longer one it keeps its start, length and hash."""
+"""Characters of one value in an entry. Of a longer value the entry keeps its start, length and hash."""
 SECRET = frozenset({"password", "secret", "token", "data"})
-"""Fields whose values are in no log."""
+"""Names of fields whose values are never logged."""
 
 
 def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """`before` and `after` of an entry: the old and new values of the fields that differ."""
+    """Return `before` and `after` of an entry: the old and new values of the fields that differ."""
     shown = [name for name in after if name not in SECRET]
     differing = [name for name in shown if name not in before or before[name] != after[name]]
     return {
@@ -37,14 +37,15 @@ def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[
 
 
 def record(*, team: Team, actor: User | None, action: str, target: models.Model, **data: Any) -> None:
-    """Append one entry. An actor of None is the system itself; an API key is named beside the person who made it, and
-    an operator is called one.
+    """Append one entry.
+    An actor of None is the system itself. The label of an API key stands beside its maker's, and an operator is marked
+    as one.
     """
     insert(entry(team=team, actor=actor, action=action, target=target, data=data))
 
 
 def record_person(*, person: User, actor: User | None, action: str, **data: Any) -> None:
-    """Append what happened to a person: one entry in each of their teams."""
+    """Append a change of a person: one entry in each of their teams."""
     teams: Iterable[Team] = Team.objects.filter(memberships__user=person)
     AuditEntry.objects.bulk_create(
         [entry(team=team, actor=actor, action=action, target=person, data=data) for team in teams]
@@ -52,7 +53,7 @@ def record_person(*, person: User, actor: User | None, action: str, **data: Any)
 
 
 def entry(*, team: Team, actor: User | None, action: str, target: models.Model, data: dict[str, Any]) -> AuditEntry:
-    """The row as it will be written, dated by the clock of the database: those of the machines may be hours apart."""
+    """Return the unsaved entry, dated by the database's clock: clocks of machines may be hours apart."""
     return AuditEntry(
         team=team,
         at=Now(),
@@ -69,7 +70,7 @@ def entry(*, team: Team, actor: User | None, action: str, target: models.Model, 
 
 
 def _value(value: Any) -> Any:
-    """As JSON that is bounded in size."""
+    """Return the value as JSON of at most MAX_VALUE characters."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, models.Model):

@@ -1,4 +1,4 @@
-"""The audit log of a team as a file."""
+"""Download of a team's audit log."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from accounts.models import Team
 from accounts.services import audit_chain
 
 IN_MEMORY = 2 * 1024 * 1024
-"""Whatever is larger lies on disk while it is sent."""
+"""Bytes of an export that stay in memory. A larger one is written to disk while it is sent."""
 
 
 def audit_download(team: Team) -> FileResponse:
-    """The whole chain. It is read at once and sent in pieces: a slow client holds no connection to the database."""
+    """Return the whole chain as a file of JSON lines.
+    The rows are read at once, so that a slow client holds no database connection.
+    """
     file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the response closes it
     file.writelines(text.encode() for text in audit_chain.export(team.pk))
     file.seek(0)

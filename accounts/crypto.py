@@ -1,4 +1,4 @@
-"""Secrets that we must be able to read again are in the database only encrypted, with keys that are not in it."""
+"""Encryption of secrets that must be readable again, with keys that are not in the database."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from django.conf import settings
 
 
 def encrypt(text: str) -> str:
-    """With the first key."""
+    """Encrypt with the first key of ENCRYPTION_KEYS."""
     return _ring(tuple(settings.ENCRYPTION_KEYS), settings.SECRET_KEY).encrypt(text.encode()).decode()
 
 
 def decrypt(text: str) -> str:
-    """With whichever key it was encrypted; cryptography.fernet.InvalidToken if that one is gone."""
+    """Decrypt with whichever key fits. Raises cryptography.fernet.InvalidToken if that key is gone."""
     return _ring(tuple(settings.ENCRYPTION_KEYS), settings.SECRET_KEY).decrypt(text.encode()).decode()
 
 
 @cache
 def _ring(keys: tuple[str, ...], secret: str) -> MultiFernet:
-    """The given keys, else one that follows from the signing key."""
+    """Return the configured keys, or without any a key derived from SECRET_KEY."""
     derived = base64.urlsafe_b64encode(hashlib.sha256(f"deskhand.encryption:{secret}".encode()).digest()).decode()
     return MultiFernet([Fernet(key) for key in keys or (derived,)])

@@ -1,9 +1,9 @@
-"""What a browser calls itself, in words that its owner recognises."""
+"""Readable names of browsers and API clients, from their User-Agent."""
 
 from __future__ import annotations
 
 UNKNOWN = "Unknown device"
-# The first that is found counts: most browsers name others too.
+# The first match wins: most browsers also name others.
 _BROWSERS = (
     ("Edg/", "Edge"),
     ("OPR/", "Opera"),
@@ -26,13 +26,13 @@ _SYSTEMS = (
 
 
 def device_name(user_agent: str) -> str:
-    """`Firefox on Windows`; what is not known is not guessed."""
+    """Return a name such as `Firefox on Windows`, with only the parts that the User-Agent shows."""
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     return " on ".join(part for part in (browser, system) if part) or UNKNOWN
 
 
 def client_name(user_agent: str) -> str:
-    """What signed in over the API: a browser or curl by its name, else as it calls itself."""
+    """Return the name of an API client: a known browser or curl, else its User-Agent."""
     name = device_name(user_agent)
     return user_agent[:60] or "An API client" if name == UNKNOWN else name

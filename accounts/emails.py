@@ -1,8 +1,7 @@
-"""One spelling for each mailbox, so that no two accounts belong to one and every door finds the same account.
-
-The local part is lower-case ASCII, without quotation marks that it does not need; the domain is in the form that mail
-is sent to (IDNA 2008 with the mapping of UTS 46): `Ann@BÜCHER.example` is `ann@xn--bcher-kva.example`. Characters that
-cannot be seen go at both ends, where copying leaves them, and are refused inside.
+"""Canonical spelling of email addresses: one for each mailbox, so that no two accounts share one.
+The local part becomes lower-case ASCII without needless quotation marks. The domain takes the form that mail is sent
+to (IDNA 2008 with the mapping of UTS 46): `Ann@BÜCHER.example` becomes `ann@xn--bcher-kva.example`. Invisible
+characters are removed at both ends, where copying leaves them, and refused inside.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})
 _JOINERS = "\u200c\u200d"
-"""Domains of some scripts have them; IDNA knows where."""
+"""Joiners. Domains of some scripts contain them, so IDNA decides where they are valid."""
 
 
 def normalise(email: str) -> str:
-    """Return the one spelling of the address, or raise ValidationError."""
+    """Return the canonical spelling of the address. Raises ValidationError."""
     text = unicodedata.normalize("NFKC", _trimmed(email))
     local, _, domain = text.rpartition("@")
     if any(_is_unseen(char) for char in text) or any(char in local for char in _JOINERS):
@@ -38,7 +37,7 @@ def normalise(email: str) -> str:
 
 
 def canonical(email: str) -> str:
-    """Return the one spelling, or what is nearest to it for a text that is no address."""
+    """Return the canonical spelling, or the trimmed lower-case text if it is no address."""
     try:
         return normalise(email)
     except ValidationError:
@@ -59,7 +58,7 @@ def _is_unseen(char: str, *, joiners: bool = False) -> bool:
 
 
 def _unquoted(local: str) -> str:
-    """The same mailbox without quotation marks (RFC 5321, 4.1.2), where they are not needed."""
+    """Return the local part without quotation marks that it does not need (RFC 5321, 4.1.2)."""
     if len(local) > 2 and local[0] == local[-1] == '"':
         inner = re.sub(r"\\(.)", r"\1", local[1:-1])
         return inner if _DOT_ATOM.fullmatch(inner) else local

@@ -1,4 +1,4 @@
-"""Forms of signing in and up, and the admin's for a new person. Every spelling of an address is the same one."""
+"""Forms of sign-in and sign-up, and the admin's form for a new person. All accept any spelling of an address."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ class NewAddressField(EmailField):  # type: ignore[misc]
 
 
 class KnownAddressField(EmailField):  # type: ignore[misc]
-    """An address as an account has it: some are older than the one spelling."""
+    """Email field that returns the address as its account stores it.
+    Some accounts are older than the canonical spelling.
+    """
 
     def to_python(self, value: Any) -> str:
         text: str = super().to_python(value)
@@ -55,15 +57,13 @@ class ResetPasswordForm(allauth_forms.ResetPasswordForm):  # type: ignore[misc]
     email = KnownAddressField(required=True)
 
     def clean_email(self) -> str:
-        """The mail goes to the address as the account has it, never to what was typed."""
+        """Find the accounts of the address. The mail goes to the stored address, never to what was typed."""
         email: str = self.cleaned_data["email"]
         self.users = filter_users_by_email(email, is_active=True, prefer_verified=True, for_login=True)
         return email
 
 
 class PersonForm(AdminUserCreationForm):  # type: ignore[type-arg]
-    """A new person in the admin."""
-
     email = NewAddressField()
 
     class Meta:

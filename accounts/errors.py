@@ -1,7 +1,6 @@
-"""The root of every error that a person may see.
-
-A service raises a subclass; `config/errors.py` turns it into problem+json, a page, or a fragment.
-`title` is the kind of problem, `detail` says in one sentence what is wrong and what to do about it.
+"""Base class of every error that a person may see.
+A service raises a subclass; `config/errors.py` turns it into problem+json, a page, or a fragment. `title` names the
+kind of problem, `detail` says in one sentence what is wrong and what to do about it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong with one field of the input."""
+    """Error in one field of the input."""
 
     field: str
     code: str
@@ -22,7 +21,7 @@ class FieldError:
 
 
 class AppError(Exception):
-    """Something the caller can understand and act on. Never a bug."""
+    """Error that the caller can understand and act on. Never a bug."""
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "bad_request"
@@ -44,7 +43,7 @@ class AppError(Exception):
 
 
 class InvalidInput(AppError):
-    """The input does not fit; `fields` says where."""
+    """Invalid input; `fields` says where."""
 
     status = 422
     code = "invalid_input"
@@ -52,7 +51,7 @@ class InvalidInput(AppError):
 
 
 class NotFound(AppError):
-    """There is no such thing, or it belongs to another team: the two are never told apart."""
+    """Missing row, or a row of another team. The answer is the same, so that nobody learns which."""
 
     status = 404
     code = "not_found"
@@ -60,7 +59,7 @@ class NotFound(AppError):
 
 
 class Forbidden(AppError):
-    """The person may see this but may not do it."""
+    """Action that the caller may not perform on something that they may see."""
 
     status = 403
     code = "forbidden"
@@ -68,14 +67,14 @@ class Forbidden(AppError):
 
 
 class InsufficientScope(Forbidden):
-    """The key or role lacks a right; `extra` names it as `required_scope`."""
+    """Key or role without the scope; `extra` names it as `required_scope`."""
 
     code = "insufficient_scope"
     title = "Not allowed with this key or role"
 
 
 class Conflict(AppError):
-    """The thing has changed since the caller looked at it."""
+    """Change of something that has changed since the caller read it."""
 
     status = 409
     code = "conflict"
@@ -83,13 +82,13 @@ class Conflict(AppError):
 
 
 class InvalidTransition(Conflict):
-    """A status cannot become that one any more."""
+    """Status change that the present status no longer allows."""
 
     code = "invalid_transition"
 
 
 class LimitReached(AppError):
-    """The team's plan does not allow one more."""
+    """Limit of the team's plan."""
 
     status = 402
     code = "plan_limit_reached"
@@ -97,7 +96,7 @@ class LimitReached(AppError):
 
 
 class Unavailable(AppError):
-    """A part that is needed does not answer; trying again later is right."""
+    """Service that does not answer. The caller should retry later."""
 
     status = 503
     code = "unavailable"
@@ -108,5 +107,7 @@ DISK_FULL = "The server's disk is full, so nothing of this was kept. Try again w
 
 
 def is_disk_full(problem: BaseException | None) -> bool:
-    """Whether there was no room for what was written: none at all, none for this user, none in one file."""
+    """Return True if the write failed for lack of space.
+    That is a full disk, a spent quota, or a file at its size limit.
+    """
     return isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

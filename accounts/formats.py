@@ -1,4 +1,4 @@
-"""Numbers and times as people read them. The live half of `relative_time` is static/src/js/time.js; keep them alike."""
+"""Readable numbers and times. static/src/js/time.js has the live half of `relative_time`; keep them alike."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DASH = "\N{EN DASH}"
 
 
 def money(value: Number | str | None) -> str:
-    """USD with two digits; below a cent as many as it takes to see something, six at most."""
+    """Format US dollars with two digits; amounts below a cent with up to six."""
     try:
         amount = Decimal(str(value))
     except InvalidOperation:
@@ -26,7 +26,7 @@ def money(value: Number | str | None) -> str:
 
 
 def duration(seconds: Number | None) -> str:
-    """4 m 05 s, 1 h 20 m, 48 s, 0.2 s."""
+    """Format seconds: 4 m 05 s, 1 h 20 m, 48 s, 0.2 s."""
     if seconds is None:
         return DASH
     total = max(float(seconds), 0.0)
@@ -44,7 +44,7 @@ def duration(seconds: Number | None) -> str:
 
 
 def relative_time(at: datetime, now: datetime | None = None) -> str:
-    """38 s ago, 6 min ago, in 3 h, 2 days ago; further away the date."""
+    """Format a time by its distance from now: 38 s ago, 6 min ago, in 3 h, 2 days ago. From a week on, the date."""
     now = now or timezone.now()
     distance = now - at
     seconds = abs(distance.total_seconds())
@@ -65,7 +65,7 @@ def relative_time(at: datetime, now: datetime | None = None) -> str:
 
 
 def day_time(at: datetime, now: datetime | None = None) -> str:
-    """Sun 22 Nov, 14:30 UTC; with its year if that is another one."""
+    """Format a time as Sun 22 Nov, 14:30 UTC, with the year if it is not the present one."""
     now = now or timezone.now()
     local = timezone.localtime(at)
     year = "" if local.year == timezone.localtime(now).year else f" {local.year}"
@@ -73,13 +73,13 @@ def day_time(at: datetime, now: datetime | None = None) -> str:
 
 
 def exact_time(at: datetime) -> str:
-    """Thu 19 Nov 2026, 14:31:37 UTC."""
+    """Format a time as Thu 19 Nov 2026, 14:31:37 UTC."""
     local = timezone.localtime(at) if timezone.is_aware(at) else at
     return f"{local:%a} {local.day} {local:%b %Y, %H:%M:%S} {local.tzname() or ''}".strip()
 
 
 def file_size(size: Number | None) -> str:
-    """412 B, 38.2 kB, 1.4 GB: powers of 1,000, as file managers show them."""
+    """Format bytes: 412 B, 38.2 kB, 1.4 GB. Units are powers of 1,000, as file managers show them."""
     if size is None:
         return DASH
     amount = float(size)
@@ -93,7 +93,7 @@ def file_size(size: Number | None) -> str:
 
 
 def compact(value: Number | None) -> str:
-    """1,482 · 61.2k · 1.24M."""
+    """Format a count: 1,482, 61.2k, 1.24M."""
     if value is None:
         return DASH
     amount = float(value)

@@ -1,4 +1,4 @@
-"""Forms of people, teams and keys; and how a service's refusal reaches the field that caused it."""
+"""Forms of people, teams and keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from accounts.models.roles import SCOPES, may_manage
 
 
 def add_refusal(form: forms.Form, error: AppError) -> None:
-    """Show what a service refused: at its fields where the form has them, else above the form."""
+    """Add a service's refusal to the form: to its fields where the form has them, else above the form."""
     for wrong in error.fields:
         form.add_error(wrong.field if wrong.field in form.fields else None, wrong.message)
     if not error.fields:

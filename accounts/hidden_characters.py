@@ -1,7 +1,6 @@
-"""Characters that show nothing, or change the direction of others: what may stand in a name, and what may not.
-
-Joiners are invisible and still belong to words and pictures: U+200C and U+200D in Persian, Indic and emoji sequences.
-They are kept where a script uses them (RFC 5892, appendix A, and what people write beyond it) and nowhere else, so no
+"""Rules for invisible characters, and characters that change text direction, in names.
+Joiners are invisible but belong to words and pictures: U+200C and U+200D in Persian, Indic and emoji sequences. They
+are kept where a script uses them (RFC 5892, appendix A, and common usage beyond it) and removed elsewhere, so that no
 two names look alike because of them.
 """
 
@@ -12,13 +11,13 @@ import unicodedata
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _SHOWN = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
-"""Signs of category Cf that are drawn: they stand before or around numbers in Arabic, Syriac and Kaithi."""
+"""Visible characters of category Cf: signs before or around numbers in Arabic, Syriac and Kaithi."""
 _NON_JOINER, _JOINER = "\u200c", "\u200d"
 _CURSIVE = ("ARABIC", "SYRIAC", "MONGOLIAN", "NKO", "MANDAIC", "PHAGS-PA", "MANICHAEAN", "ADLAM", "HANIFI")
 _EMOJI_ENDS = frozenset("\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
-"""The emoji variation selector and skin tones, after which a sequence goes on."""
+"""Emoji variation selector and skin tones. A sequence may continue after them."""
 _VIRAMA = 9
-"""Its canonical combining class: it joins the letters of Indic scripts."""
+"""Canonical combining class of the sign that joins letters of Indic scripts."""
 _FLAGS = re.compile(
     "|".join(f"\U0001f3f4{''.join(chr(0xE0000 + ord(c)) for c in of)}\U000e007f" for of in ("gbeng", "gbsct", "gbwls"))
 )
@@ -26,7 +25,7 @@ _FLAGS = re.compile(
 
 
 def remove_hidden(text: str) -> str:
-    """Return the text without control, direction and other invisible characters that no script needs there."""
+    """Return the text without control, direction and other invisible characters that its script does not need."""
     if text.isascii() and text.isprintable():
         return text
     flags = {at for found in _FLAGS.finditer(text) for at in range(*found.span())}

@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 class Hook(Generic[P, R]):
-    """The functions that are registered under one signature."""
+    """Functions that are registered under one signature."""
 
     def __init__(self, signature: Callable[P, R]) -> None:
         self.name = f"{signature.__module__.partition('.')[0]}.{signature.__name__}"

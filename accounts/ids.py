@@ -14,8 +14,10 @@ _moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
 
 
 def uuid7() -> UUID:
-    """48 bits of milliseconds, 12 bits of the fraction (a quarter of a microsecond), then 62 random bits: what one
-    process makes one after the other sorts so, within a millisecond too (RFC 9562, method 3)."""
+    """Return a new id: 48 bits of milliseconds, 12 bits of the fraction, 62 random bits.
+    The fraction counts quarters of a microsecond, so ids of one process sort in the order of their creation within a
+    millisecond too (RFC 9562, method 3).
+    """
     moment = _moment.get()
     now_ns = (
         time.time_ns() if moment is None else int(moment.timestamp() * 1000) * 1_000_000 + time.time_ns() % 1_000_000
@@ -26,7 +28,7 @@ def uuid7() -> UUID:
 
 
 def first_id_at(moment: datetime) -> UUID:
-    """The lowest id of that moment: `id__gte` it finds what came later by the primary key alone."""
+    """Return the lowest id of that moment. `id__gte` with it finds later rows by the primary key alone."""
     return UUID(int=int(moment.timestamp() * 1000) << 80 | 0x7 << 76)
 
 

@@ -1,4 +1,4 @@
-"""Celery jobs. Each may come twice, late or never."""
+"""Celery jobs of accounts. A message may arrive twice, late or never."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from accounts.services import audit_checkpoints
 LONGEST_S = 60.0
 CHECKPOINTS_FOR_S = 300
 _slots = threading.BoundedSemaphore(2)
-"""A mail server that does not answer may hold two threads of a worker; the others go on with the runs."""
+"""Worker threads that a hanging mail server may hold. The others go on with the runs."""
 
 
 @shared_task(name=queue.SEND_MAILS, acks_late=False)
 def send_mails() -> None:
-    """Send what is due, for a minute at most; the sweep sees what is left."""
+    """Send the due mails for at most LONGEST_S seconds. The periodic sweep finds the rest."""
     if not _slots.acquire(blocking=False):
-        return  # those who are at it take the new ones too
+        return  # the threads that hold the slots send the new mails too
     try:
         until = time.monotonic() + LONGEST_S
         while mail.send_next() and time.monotonic() < until:
@@ -32,7 +32,9 @@ def send_mails() -> None:
 
 @shared_task(name=queue.SAVE_CHECKPOINTS, acks_late=False)
 def save_checkpoints() -> None:
-    """Keep the ends of the audit log in the file store. One worker at a time, which a store that hangs may hold."""
+    """Write due audit checkpoints to the file store, one worker at a time.
+    The lock ends after CHECKPOINTS_FOR_S, also if the store hangs.
+    """
     if cache.add("accounts:save_checkpoints", 1, timeout=CHECKPOINTS_FOR_S):
         try:
             audit_checkpoints.save_due()

@@ -1,7 +1,6 @@
-"""Mail: written down in the transaction of what causes it, sent after it, tried again for a day.
-
-Nothing of a request waits for a mail server. A try first moves `next_try_at` behind a lease, so two workers do not send
-one mail; a process that dies while it sends leaves a row that is tried again, with the same Message-ID.
+"""Outbox for mail: written in the transaction that causes it, sent afterwards, retried for a day.
+No request waits for a mail server. An attempt first moves `next_try_at` behind a lease, so that two workers do not
+send one mail. A process that dies while sending leaves a row that is tried again with the same Message-ID.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from accounts.models.notifications import channels_of
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)
-"""Much longer than a try takes (EMAIL_TIMEOUT for each word to the server)."""
+"""Time that an attempt may take. Much longer than EMAIL_TIMEOUT, which bounds each command to the server."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 30, 3600
 GIVE_UP_AFTER = timedelta(hours=24)
 NOT_IN_TEAM = "They are no longer in the team."
@@ -48,10 +47,10 @@ def send_mail_later(
     notification: Notification | None = None,
     after: timedelta = timedelta(0),
 ) -> OutgoingMail:
-    """Send `templates/mail/<template>_subject.txt`, `.txt` and `.html` to the address once the transaction commits.
-
-    The context is kept as JSON until the mail is sent; every template also gets `base_url`. A mail about a notification
-    is dropped if there is nothing to tell any more when it is due.
+    """Queue `templates/mail/<template>_subject.txt`, `.txt` and `.html` to the address, to be sent after the commit.
+    The context is kept as JSON until the mail is sent; every template also gets `base_url`. A mail about a
+    notification is dropped if the notification is out of date when the mail is due. Raises InvalidInput if `to` is no
+    address.
     """
     try:
         validate_email(to)
@@ -65,7 +64,7 @@ def send_mail_later(
         context=dict(context),
         headers=dict(headers or {}),
         notification=notification,
-        next_try_at=Now() + after,  # as `due` asks
+        next_try_at=Now() + after,  # the database's clock, which `due` compares with
     )
     if not after:
         transaction.on_commit(queue.wake_mailer)
@@ -77,7 +76,7 @@ def _names(template: str) -> tuple[str, str, str]:
 
 
 def send_next() -> bool:
-    """Try the mail that is due longest; False when there is none."""
+    """Try the mail that has been due longest. Return False if none is due."""
     mail = OutgoingMail.objects.take(lease=LEASE)
     if mail is None:
         return False
@@ -91,7 +90,7 @@ def send_next() -> bool:
             _end(mail, MailStatus.FAILED, error=f"The mail server refused it: {error}")
         else:
             _try_again(mail, error)
-    except Exception as error:  # whatever it is: the other mails are due all the same, and this one again
+    except Exception as error:  # of any kind: this mail is retried, and the others are sent all the same
         _try_again(mail, error)
     else:
         _end(mail, MailStatus.SENT)
@@ -99,7 +98,7 @@ def send_next() -> bool:
 
 
 def out_of_date(notification: Notification, *, by_mail: bool = False) -> str:
-    """Why there is nothing to tell this person any more, or ""."""
+    """Return why the person need not be told any more, or ""."""
     if by_mail and notification.read_at is not None:
         return "It was read in Deskhand."
     if notification.settled_at is not None:
@@ -129,26 +128,26 @@ def message_of(mail: OutgoingMail) -> EmailMultiAlternatives:
 
 
 def _plain(name: str, context: Mapping[str, Any]) -> str:
-    """A template of plain text: nothing in it is HTML, so nothing is escaped."""
+    """Render a plain-text template without HTML escaping."""
     template: Any = get_template(name)
     return str(template.template.render(Context(dict(context), autoescape=False)))
 
 
 def _message_id(mail: OutgoingMail) -> str:
-    """The same for every try, so that a server or reader can drop the second."""
+    """Return the Message-ID, the same for every attempt, so that servers and readers can drop duplicates."""
     domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
     return f"<{mail.pk}@{domain}>"
 
 
 def _is_final(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPDataError) -> bool:
-    """Whether the server will never take it (5xx), as against not now (4xx)."""
+    """Return True if the server will never accept the mail (5xx), False if it may later (4xx)."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
     return error.smtp_code >= 500
 
 
 def _end(mail: OutgoingMail, status: MailStatus, error: str = "") -> None:
-    """What was in it may be a link that opens something: it is not kept."""
+    """Set the final status and delete the context, which may hold a link that opens something."""
     OutgoingMail.objects.filter(pk=mail.pk, status=MailStatus.WAITING).update(
         status=status, error=mask(error)[:300], ended_at=timezone.now(), context={}
     )
@@ -165,7 +164,7 @@ def _try_again(mail: OutgoingMail, error: Exception) -> None:
 
 
 def send_again(*, mail: OutgoingMail) -> None:
-    """An operator's word: a mail that was given up is due now, for another day."""
+    """Queue a failed mail again, for another day. Raises InvalidInput if its content is no longer kept."""
     if not mail.context:
         raise InvalidInput("The mail server refused this mail for good, and its words are no longer kept.")
     OutgoingMail.objects.filter(pk=mail.pk, status=MailStatus.FAILED).update(
@@ -175,13 +174,13 @@ def send_again(*, mail: OutgoingMail) -> None:
 
 
 def wake_if_due() -> None:
-    """The sweep's part: messages get lost."""
+    """Send a wake-up if mails are due. Part of the periodic sweep, because messages get lost."""
     if OutgoingMail.objects.due().exists():
         queue.wake_mailer()
 
 
 def forget_old() -> None:
-    """Also the sweep's part."""
+    """Delete mails that ended longer ago than KEEP_SENT or KEEP_FAILED."""
     now = timezone.now()
     ended = OutgoingMail.objects.exclude(status=MailStatus.WAITING)
     ended.filter(ended_at__lt=now - KEEP_FAILED).delete()

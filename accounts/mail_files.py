@@ -1,4 +1,4 @@
-"""Mails as files, readable by nobody but the account that runs Deskhand: they hold links that open accounts."""
+"""File backend for mail, readable only by the account that runs Deskhand: mails hold sign-in links."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.core.mail.backends import filebased
 
 
 class EmailBackend(filebased.EmailBackend):
-    """Django's, with a folder of mode 0700 (also one that is there already) and files of mode 0600."""
+    """Django's file backend with a folder of mode 0700 (also an existing one) and files of mode 0600."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Mask what opens something (links, tokens, keys, passwords) in text that is logged or kept."""
+"""Masking of credentials (links, tokens, keys, passwords) in text that is logged or kept."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ _SLASH = "(?:/|%2f)"
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _PATHS = "|".join(path.replace("/", _SLASH) for path in BEARER_PATHS)
 _SHORTEST = 16
-"""Characters. No token of ours is shorter, and names of folders (`/usr/share/…` in a traceback) are."""
+"""Least number of characters that is masked.
+Tokens are longer; folder names (`/usr/share/…` in a traceback) are shorter.
+"""
 _NAMES = "token|key|code|secret|passw|sig|state|ticket|credential|auth|jwt|session|assertion|otp"
 
-# Each keeps its group `kept` and masks the rest of what it matches.
+# Each pattern keeps its group `kept` and masks the rest of the match.
 _PATTERNS = (
     rf"(?P<kept>{_SLASH}(?:{_PATHS}){_SLASH})(?!{_UUID})[^\s/?#&\"'<>()\\]{{{_SHORTEST},}}",
     rf"(?P<kept>(?:[?&;]|%3f|%26)[\w.-]*(?:{_NAMES})[\w.-]*(?:=|%3d))[^\s&;\"'<>#]+",

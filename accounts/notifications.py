@@ -1,4 +1,4 @@
-"""Telling people: a row for the bell, a mail where they want one, both in the transaction of what causes them."""
+"""Notifications: a row for the bell, and a mail where the person wants one, in the causing transaction."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from accounts.models.notifications import channels_of
 from accounts.models.roles import ACTIONS
 
 PAUSE = timedelta(seconds=60)
-"""What a person may see and answer here before a mail says it, too."""
+"""Delay before a mail that a run needs the person. Within it they may see and answer the notification in Deskhand."""
 KEEP = timedelta(days=90)
 GONE = "It is gone."
-"""What a receiver of `notification_due` answers when there is nothing left to show."""
+"""Answer of a `notification_outdated` receiver when there is nothing left to show."""
 LINK_AGE, OFF_AGE = timedelta(days=14), timedelta(days=90)
 _LINK, _OFF = "accounts.notification.link", "accounts.notification.off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What there is to say. `action` names what the mail's button does: it opens `url`, nothing more."""
+    """Content of a notification. `action` labels the button of the mail, which only opens `url`."""
 
     kind: NoticeKind
     title: str
@@ -47,7 +47,9 @@ class Notice:
 
 @transaction.atomic
 def notify(*, team: Team, people: Iterable[User], notice: Notice, needs: str) -> list[Notification]:
-    """Tell those of the people who are in the team today with a role that includes `needs`. Twice is once."""
+    """Notify those people who are in the team with a role that includes `needs`.
+    Return the new rows. A repeat for the same subject adds nothing.
+    """
     wanted = {person.pk for person in people}
     told = []
     for membership in members(team, needs=needs).filter(user__in=wanted):
@@ -79,7 +81,7 @@ def notify(*, team: Team, people: Iterable[User], notice: Notice, needs: str) ->
 
 
 def members(team: Team, *, needs: str) -> models.QuerySet[Membership]:
-    """Who is in the team now with a role that includes the action."""
+    """Return the active memberships whose role includes the action, oldest first."""
     roles = [role for role, actions in ACTIONS.items() if needs in actions]
     found = Membership.objects.filter(team=team, team__removed_at__isnull=True, role__in=roles, user__is_active=True)
     return found.select_related("user").order_by("created_at")
@@ -108,7 +110,7 @@ def _mail(row: Notification, team: Team, person: User, notice: Notice) -> None:
 
 
 def changed(team_id: UUID, people: Collection[UUID]) -> None:
-    """Their bells show something else, once this commits."""
+    """Refresh the bells of these people after the commit."""
     if people:
         told = partial(hooks.notifications_changed, team_id=team_id, people=list(people))
         transaction.on_commit(told)
@@ -119,7 +121,7 @@ def changed(team_id: UUID, people: Collection[UUID]) -> None:
 
 @transaction.atomic
 def mark_read(*, team: Team, person: User, actions: Collection[str], only: UUID | None = None) -> int:
-    """All that the person may see and has not read in this team, or one of it. Doing it twice changes nothing."""
+    """Mark the person's notifications in this team as read, or only one of them. Return how many were unread."""
     rows = Notification.objects.for_team(team).shown_to(person, actions).filter(read_at__isnull=True)
     count = (rows if only is None else rows.filter(pk=only)).update(read_at=timezone.now())
     if count:
@@ -129,7 +131,9 @@ def mark_read(*, team: Team, person: User, actions: Collection[str], only: UUID 
 
 @transaction.atomic
 def settle(*, subject_type: str, subject_ids: Collection[str]) -> None:
-    """These need nobody any more: they leave the counts, and their mails are not sent."""
+    """Mark the subjects' notifications as needing nobody any more.
+    They leave the counts, and their mails are not sent.
+    """
     rows = Notification.objects.filter(
         subject_type=subject_type, subject_id__in=subject_ids, kind=NoticeKind.NEEDS_YOU, settled_at__isnull=True
     )
@@ -143,7 +147,9 @@ def settle(*, subject_type: str, subject_ids: Collection[str]) -> None:
 
 @transaction.atomic
 def retract(*, subject_type: str, subject_id: str) -> None:
-    """What was told of the subject's end does not hold any more: it may be told again, and unsent mails are dropped."""
+    """Delete notifications of how the subject ended, because it no longer has.
+    Unsent mails go with them, and the next end notifies again.
+    """
     ends = (NoticeKind.FAILED, NoticeKind.FINISHED)
     rows = Notification.objects.filter(subject_type=subject_type, subject_id=subject_id, kind__in=ends)
     people: dict[UUID, list[UUID]] = {}
@@ -162,8 +168,9 @@ def forget_old() -> None:
 
 
 def choose(*, person: User, choices: Mapping[str, Collection[str]], by_link: bool = False) -> None:
-    """How the person wants to be told, by kind. Kinds that are not named stay as they are. Who only has the link in a
-    mail need not be that person, and the audit log does not say that they are.
+    """Save the channels of each named kind; other kinds stay as they are.
+    Raises InvalidInput. With `by_link` the audit log names no actor: whoever has the link from a mail need not be that
+    person.
     """
     unknown = [kind for kind, of in choices.items() if kind not in NoticeKind or not set(of) <= set(Channel)]
     if unknown:
@@ -195,7 +202,7 @@ def _signed(salt: str, **what: Any) -> str:
 
 
 def opened(token: str) -> Notification | None:
-    """What the link is about, or None for one that is made up or too old."""
+    """Return the notification that the link names, or None if the link is forged or too old."""
     try:
         found = signing.loads(token, salt=_LINK, max_age=LINK_AGE)
     except signing.BadSignature:
@@ -204,7 +211,7 @@ def opened(token: str) -> Notification | None:
 
 
 def opened_off(token: str) -> tuple[User, NoticeKind] | None:
-    """Whom and what the unsubscribe link is about."""
+    """Return the person and kind that the unsubscribe link names, or None if it is forged or too old."""
     try:
         found = signing.loads(token, salt=_OFF, max_age=OFF_AGE)
     except signing.BadSignature:

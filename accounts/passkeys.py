@@ -1,4 +1,4 @@
-"""Allauth's passkey forms, for which an answer that no browser gives is a wrong answer and not a crash."""
+"""allauth's passkey forms, with malformed credentials as form errors instead of crashes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
 
 class PasskeyField(forms.JSONField):
-    """What navigator.credentials gave, as JSON."""
+    """Result of navigator.credentials, as JSON."""
 
     widget = forms.HiddenInput
 

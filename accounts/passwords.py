@@ -1,7 +1,6 @@
-"""One form for each password, whatever keyboard it was typed on, and the rules that every new one is held to.
-
-A password is hashed in the form NFKC (NIST SP 800-63B), with every kind of space as a space (RFC 8265). The rules are
-Django's AUTH_PASSWORD_VALIDATORS, which pages, API, admin and `createsuperuser` all ask.
+"""Canonical form of passwords, the same on every keyboard, and validators for new ones.
+A password is hashed in the form NFKC (NIST SP 800-63B), with every kind of space as a space (RFC 8265). The validators
+stand in Django's AUTH_PASSWORD_VALIDATORS, which pages, API, admin and `createsuperuser` all use.
 """
 
 from __future__ import annotations
@@ -15,19 +14,18 @@ from django.core.exceptions import ValidationError
 from accounts.hidden_characters import has_hidden
 
 _LOOKS_EMPTY = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and patterns that are drawn as nothing."""
+"""Letters and symbols that are drawn as nothing."""
 
 
 def prepare(password: str) -> str:
-    """Return the form that is hashed."""
+    """Return the canonical form, which is hashed."""
     text = unicodedata.normalize("NFKC", password)
     return "".join(" " if unicodedata.category(char) == "Zs" else char for char in text)
 
 
 def spellings(password: str) -> list[str]:
-    """Return what may have been hashed for this password, today's form first.
-
-    Passwords of before this rule were hashed as they were typed: composed on most keyboards, decomposed on some.
+    """Return every form that may have been hashed for this password, the canonical one first.
+    Older passwords were hashed as typed: composed on most keyboards, decomposed on some.
     """
     found = [prepare(password), password]
     found += [unicodedata.normalize(form, password) for form in ("NFC", "NFD")]
@@ -35,7 +33,7 @@ def spellings(password: str) -> list[str]:
 
 
 class VisibleValidator:
-    """Refuses a password that is nothing but blanks, or holds what nobody can see that they typed."""
+    """Validator that refuses a blank password, and characters that nobody can see that they typed."""
 
     def validate(self, password: str, user: Any = None) -> None:
         if all(unicodedata.category(char)[0] in "ZC" or char in _LOOKS_EMPTY for char in password):

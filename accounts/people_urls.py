@@ -1,4 +1,4 @@
-"""Addresses of a person outside any team."""
+"""URLs of a person outside any team."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""SQL that is made once for the process: only its values change from call to call.
-
-To put a queryset or an insert into SQL takes Django longer than PostgreSQL takes to carry it out.
+"""SQL that is compiled once in a process; only its values change from call to call.
+Django takes longer to compile a queryset or an insert than PostgreSQL takes to run it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ M = TypeVar("M", bound=Model)
 
 
 class Param(Expression):
-    """Stands in a kept queryset for a value that each call names."""
+    """Placeholder in a prepared queryset for a value that each call passes."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -32,7 +31,7 @@ class Param(Expression):
 
 
 class PreparedQuery(Generic[M]):
-    """A queryset of one shape. `build` is called once and puts `Param("name")` where the values of a call go."""
+    """Queryset that is compiled once. `build` is called once and puts `Param("name")` where the values of a call go."""
 
     def __init__(self, build: Callable[[], QuerySet[M]]) -> None:
         self._build = build
@@ -47,7 +46,7 @@ class PreparedQuery(Generic[M]):
 
 
 class _Plan(Generic[M]):
-    """What Django works out anew for each query of that shape, as `ModelIterable` does."""
+    """Compiled query: what `ModelIterable` computes anew for each queryset."""
 
     def __init__(self, queryset: QuerySet[M]) -> None:
         compiler = queryset.query.get_compiler(using=DEFAULT_DB_ALIAS)
@@ -85,18 +84,20 @@ class _Plan(Generic[M]):
 
 
 def _cursor(ours: BaseDatabaseWrapper) -> Any:
-    """One that sends values apart from the statement, whose plan Postgres keeps then. Django's own sends them in it."""
+    """Return a cursor that sends values apart from the statement, so that PostgreSQL keeps its plan.
+    Django's default cursor puts the values into it.
+    """
     ours.ensure_connection()
     return ours._prepare_cursor(ServerBindingCursor(ours.connection))  # type: ignore[attr-defined, call-arg]
 
 
 def insert(*rows: Model) -> None:
-    """Insert the rows, all kinds in one statement; a foreign key may name a row of the same statement.
-
-    Keys that the database gives out are not read back, and no signal is sent.
+    """Insert the rows, all models in one statement.
+    A foreign key may name a row of the same statement. Keys that the database generates are not read back, and no
+    signal is sent.
     """
     given: list[Any] = []
-    ours = connections[DEFAULT_DB_ALIAS]  # itself, because the name that all threads share looks it up at each use
+    ours = connections[DEFAULT_DB_ALIAS]  # looked up once: the shared proxy does so at each use
     shape = tuple((model, tuple(_cells(row, given, ours) for row in same)) for model, same in groupby(rows, key=type))
     with _cursor(ours) as cursor:
         cursor.execute(_insert_sql(shape), given)
@@ -110,7 +111,7 @@ def _columns(model: type[Model]) -> list[Field[Any, Any]]:
 
 
 def _cells(row: Model, given: list[Any], ours: BaseDatabaseWrapper) -> tuple[str, ...]:
-    """What stands for each column of the row in the statement; adds the values that are sent with it."""
+    """Return the SQL of each column of the row, and append the values that are sent with it to `given`."""
     cells = []
     for field in _columns(type(row)):
         value = field.pre_save(row, True)
@@ -124,8 +125,9 @@ def _cells(row: Model, given: list[Any], ours: BaseDatabaseWrapper) -> tuple[str
 
 
 def _written(value: Any) -> str | None:
-    """What stands in the statement itself: to send a value costs more, and of a new row's fields many are empty. The
-    driver remembers what it made of a statement only if that has fifty parameters or less.
+    """Return the SQL literal of a value that need not be sent as a parameter, else None.
+    Sending a value costs more, and many fields of a new row are empty. The driver caches the translation of a
+    statement only up to fifty parameters.
     """
     if value is None:
         return "NULL"
@@ -133,7 +135,7 @@ def _written(value: Any) -> str | None:
         return "statement_timestamp()"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):  # the driver's own kinds of integers, too
+    if isinstance(value, int):  # includes the driver's own integer types
         return None if value else "0"
     return "''" if isinstance(value, str) and not value else None
 
@@ -153,7 +155,7 @@ def _insert_of(model: type[Model], rows: tuple[tuple[str, ...], ...]) -> str:
 
 
 def prime_relation(row: Model, name: str, rows: list[Any]) -> None:
-    """Say what stands behind a reverse relation of a row, as after a prefetch, so that nobody asks."""
+    """Fill the cache of a row's reverse relation, as a prefetch does, so that reading it runs no query."""
     known = getattr(row, name).all()
     known._result_cache, known._prefetch_done = rows, True
     row.__dict__.setdefault("_prefetched_objects_cache", {})[name] = known

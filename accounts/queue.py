@@ -1,4 +1,4 @@
-"""Jobs of accounts by name. A message is a hint and may come twice, late or never."""
+"""Names of accounts' jobs. A message is a hint and may arrive twice, late or never."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SAVE_CHECKPOINTS = "accounts.save_checkpoints"
 
 
 def wake_mailer() -> None:
-    """Have the mails sent that are due. A broker that is down costs seconds: the sweep looks at the table too.
-
-    The message has no time at which it expires: a worker whose clock is a minute wrong would throw all of them away.
+    """Send a message to mail what is due.
+    Never raises: without a broker the sweep finds the rows. The message has no expiry: a worker whose clock is a
+    minute wrong would drop all of them.
     """
     try:
         current_app.send_task(SEND_MAILS, ignore_result=True)
-    except Exception as error:  # kombu raises many kinds; none of them may fail a committed change
+    except Exception as error:  # kombu raises many kinds; none may fail a committed change
         log.warning("could not wake the mailer: %s", error)

@@ -1,4 +1,4 @@
-"""What follows when a person changes how they sign in: other sessions end, and their teams' audit logs say so."""
+"""Signal receivers for changes of credentials: they end other sessions and write the audit log."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from accounts.services.one_time_codes import USED_STEP
 
 @receiver(user_logged_in)
 def record_sign_in(user: User, sociallogin: Any = None, **_: Any) -> None:
-    """A failed one is not recorded: anybody could fill the log of a team whose members they know."""
+    """Record a sign-in. Failed ones are not recorded: anybody could fill the log of a team whose members they know."""
     audit.record_person(person=user, actor=user, action="session.signed_in", by=_way(sociallogin))
     known_addresses.remember(user)
 
@@ -55,7 +55,9 @@ def end_other_sessions(request: HttpRequest, user: User, **_: Any) -> None:
 
 @receiver(password_reset)
 def forget_who_came_before(user: User, **_: Any) -> None:
-    """The link went to the mailbox: what was added before anybody proved to own it, is not its owner's."""
+    """Remove identities and factors from an account whose address nobody had proved before.
+    The reset link went to the mailbox; what was added earlier need not be its owner's.
+    """
     if not credentials.has_proved_an_address(user):
         credentials.forget_identities(user)
 
@@ -81,7 +83,7 @@ def record_changed_address(
 
 @receiver(pre_save, sender=Authenticator)
 def spend_the_first_code(instance: Authenticator, **_: Any) -> None:
-    """Write the step of the code that set up an authenticator app in the row that makes it one."""
+    """Store the time step of the code that set up an authenticator app in the new row."""
     step = getattr(context.request, "totp_step", None)
     if instance.type == Authenticator.Type.TOTP and instance._state.adding and step is not None:
         instance.data[USED_STEP] = step

@@ -1,4 +1,4 @@
-"""Count what ends with a team, or stays open after a person leaves it."""
+"""Counts of what ends with a team, or stays open after a person leaves it."""
 
 from __future__ import annotations
 

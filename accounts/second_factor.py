@@ -1,4 +1,4 @@
-"""Deskhand's word in the second factors: an authenticator app, passkeys, recovery codes."""
+"""MFA adapter and forms: what Deskhand changes in allauth's second factors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 
 
 class _CodeOnce:
-    """A form of allauth that takes a code, and spends it."""
+    """Mixin for allauth's code forms that allows each code once."""
 
     authenticator: Authenticator
 
@@ -64,7 +64,9 @@ class ReauthenticateForm(_CodeOnce, allauth_forms.ReauthenticateForm):  # type: 
 
 
 class ActivateForm(ActivateTOTPForm):  # type: ignore[misc]
-    """Setting up the app spends the first code: accounts/receivers.py writes its step with the new secret."""
+    """Form that sets up the authenticator app.
+    It spends the first code: accounts/receivers.py stores its step with the secret.
+    """
 
     def clean_code(self) -> str:
         code: str = super().clean_code()

@@ -1,4 +1,4 @@
-"""Notes from where and when each session was used last; people see it in their settings."""
+"""Middleware that records where and when each session was last used. People see it in their settings."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ SEEN_EVERY_S = 60
 
 
 class SessionSeenMiddleware:
-    """A session is noted at most once a minute."""
+    """Middleware that records each session at most once in SEEN_EVERY_S seconds."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        # A request that did not ask who it is costs nothing here; one that failed has other worries.
+        # Requests that read no session cost nothing here, and failed ones are not recorded.
         session: Any = request.session
         has_session = session.accessed and session.session_key and response.status_code < 500
         if has_session and request.user.is_authenticated and cache.add(f"seen:{session.session_key}", 1, SEEN_EVERY_S):

@@ -1,4 +1,4 @@
-"""Signing in with Google or GitHub. An identity is (provider, uid); an address that it brings along opens nothing."""
+"""Sign-in with Google or GitHub. An identity is (provider, uid); its unproved addresses give no access."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     }
 
     def list_apps(self, request: HttpRequest, **which: Any) -> list[SocialApp]:
-        """Those of the settings. One in the database would be a second way in that nobody looks at."""
+        """Return the apps from the settings. One in the database would be a second way in that nobody reviews."""
         return [app for app in super().list_apps(request, **which) if app.pk is None]
 
     def get_provider(self, request: HttpRequest, provider: str, client_id: str | None = None) -> Provider:
@@ -36,7 +36,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
             raise Http404(f"This installation does not offer {provider}.") from None
 
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> User:
-        """Name and address as the provider says them; of its addresses the verified ones, if it has verified any."""
+        """Fill in name and address as the provider gives them, preferring an address that it has verified."""
         user: User = sociallogin.user
         whole = " ".join(data.get(part) or "" for part in ("first_name", "last_name"))
         user.name = " ".join((data.get("name") or whole).split())[:120]
@@ -48,7 +48,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         return user
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Somebody registered this address and never proved it; its owner comes now and takes the account over."""
+        """Connect the identity to an account of its verified address whose address nobody had proved."""
         is_signing_in = sociallogin.state.get("process") == AuthProcess.LOGIN
         if sociallogin.is_existing or not is_signing_in:
             return
@@ -60,7 +60,9 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
                     return
 
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
-        """A new person with their personal team and identity, in one transaction."""
+        """Create the person, their personal team and identity in one transaction.
+        Raises Conflict for a simultaneous repeat.
+        """
         try:
             with transaction.atomic():
                 user: User = super().save_user(request, sociallogin, form)

@@ -1,4 +1,4 @@
-"""Who opens a WebSocket: a signed-in person's browser from our own pages, an API key, or a person's access token."""
+"""Authentication of WebSockets: a browser session from our own pages, an API key, or an access token."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ from accounts.services import keys, tokens
 from accounts.tenancy import Access, access_of_member
 
 READERS = frozenset(role for role, actions in ACTIONS.items() if "runs:read" in actions)
-"""The roles that see runs."""
+"""Roles that may see runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated person (`user_id`, `password_mark`, and `session_key` or `family_id`) or key (`key_id`,
-    `team_id`, and `maker_id`, the person who made it)."""
+    """Authenticated person or API key.
+    A person has `user_id`, `password_mark`, and `session_key` or `family_id`. A key has `key_id`, `team_id`, and
+    `maker_id`, the person who made it.
+    """
 
     user_id: Any = None
     password_mark: str = ""
@@ -43,17 +45,17 @@ class Caller:
 
     @property
     def name(self) -> str:
-        """Whose limits count: the person's, also behind a key."""
+        """Name under which limits count: the person's, also behind a key."""
         return f"user:{self.maker_id or self.user_id}"
 
 
 def password_mark(user: User) -> str:
-    """Changes when the password does: a socket of before is closed."""
+    """Return a mark that changes with the password, so that older sockets are closed."""
     return hashlib.sha256(user.password.encode()).hexdigest()
 
 
 def http_caller(request: HttpRequest) -> Caller | None:
-    """The caller of a plain request: an API key or access token, else the browser's session."""
+    """Return the caller of an HTTP request: an API key or access token, else the browser's session. None for others."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return _caller_of_token(token.strip())
@@ -65,7 +67,9 @@ def _caller_of(user: User, session: SessionBase) -> Caller:
 
 
 def _caller_of_token(token: str) -> Caller | None:
-    """An API key, or the access token of a person. The token may end while the socket is open; its family may not."""
+    """Return the caller of an API key or access token, or None.
+    The access token may expire while the socket is open, but its family must stay live.
+    """
     if not tokens.is_token(token):
         return _caller_of_key(token)
     family = tokens.family_of_access(token)
@@ -82,7 +86,7 @@ def _caller_of_key(token: str) -> Caller | None:
 
 
 class SocketAuth:
-    """Sets scope["caller"], or refuses the handshake with 403 when a browser comes from another site."""
+    """ASGI middleware that sets scope["caller"], and refuses handshakes from other sites with 403."""
 
     def __init__(self, app: Any) -> None:
         self._by_session = AuthMiddlewareStack(_SessionCaller(app))
@@ -120,7 +124,7 @@ def _host_is_ours(headers: dict[bytes, bytes]) -> bool:
 
 
 def _is_same_origin(headers: dict[bytes, bytes]) -> bool:
-    """Exactly our scheme, host and port. No origin, or `null`, is nobody's browser page of ours."""
+    """Return True if Origin has exactly our scheme, host and port. A missing or `null` origin is not a page of ours."""
     origin = headers.get(b"origin", b"").decode("latin-1")
     host = headers.get(b"host", b"").decode("latin-1")
     parts = urlsplit(origin)
@@ -129,26 +133,28 @@ def _is_same_origin(headers: dict[bytes, bytes]) -> bool:
 
 
 def callers_team_ids(caller: Caller, roles: Collection[str] = READERS) -> list[Any]:
-    """The teams that the caller may look at now; empty when it may not look at anything any more."""
+    """Return the ids of the teams that the caller may see now; empty if access has ended."""
     return teams_of([caller], roles)[caller]
 
 
 def people_of(callers: Collection[Caller]) -> dict[Caller, Any]:
-    """The person behind each caller; behind a key whoever made it."""
+    """Return the id of the person behind each caller; behind a key, its maker."""
     keys = ApiKey.objects.filter(pk__in={caller.key_id for caller in callers if caller.key_id})
     makers = dict(keys.values_list("pk", "created_by_id"))
     return {caller: makers.get(caller.key_id) if caller.key_id else caller.user_id for caller in callers}
 
 
 def access_of(caller: Caller, team_id: Any) -> Access | None:
-    """As whom the caller looks at that team now; None for who has no place in it."""
+    """Return the present access to that team of the person behind the caller, or None."""
     user_id = people_of([caller])[caller]
     membership = Membership.objects.select_related("team").filter(team=team_id, user=user_id).first()
     return access_of_member(membership) if membership else None
 
 
 def teams_of(callers: Collection[Caller], roles: Collection[str] = READERS) -> dict[Caller, list[Any]]:
-    """The same for many callers, in as many queries as for one. A key always needs to see runs."""
+    """Return {caller: ids of the teams that it may see now}, in as many queries as for one caller.
+    A key always needs `runs:read`.
+    """
     keys_asked = {caller.key_id for caller in callers if caller.key_id}
     users_asked = {caller.user_id for caller in callers if not caller.key_id}
     keys = ApiKey.objects.live().filter(pk__in=keys_asked)
@@ -178,6 +184,6 @@ def teams_of(callers: Collection[Caller], roles: Collection[str] = READERS) -> d
 
 
 def _sessions(session_keys: Collection[str]) -> QuerySet[Session, str]:
-    """Those of the sessions that are open: signing out removes the row."""
+    """Return those session keys that are still open: signing out deletes the row."""
     found = Session.objects.filter(session_key__in=session_keys, expire_date__gt=timezone.now())
     return found.values_list("session_key", flat=True)

@@ -1,8 +1,7 @@
-"""JSON that memory, PostgreSQL and the wire hold alike; what people, models and tools send is read through here.
-
-PostgreSQL takes no NUL and no unpaired surrogate, stores 1e300 and -0.0 as other numbers than Python reads, and knows
-neither NaN nor Infinity. A value that has passed `normalise` comes back from a `jsonb` or `text` column equal to what
-was written, so a digest taken before the write holds after it.
+"""Strict JSON that memory, PostgreSQL and the wire represent alike.
+All input is read through here. PostgreSQL takes no NUL and no unpaired surrogate, stores 1e300 and -0.0 as other
+numbers than Python reads, and knows neither NaN nor Infinity. A value that has passed `normalise` comes back from a
+`jsonb` or `text` column equal to what was written, so that a digest taken before the write stays valid.
 """
 
 from __future__ import annotations
@@ -15,19 +14,19 @@ from typing import Any, NoReturn
 
 MAX_DEPTH = 60
 LARGEST = int(sys.float_info.max)
-"""What a double can hold. Other readers of JSON, the model's provider among them, know no larger number."""
+"""Largest number, that of a double. Other readers of JSON, such as a model's provider, take no larger one."""
 _EXACT = 1e16
-"""From here on Python writes a float with an exponent, and PostgreSQL gives it back as a whole number."""
+"""Size from which Python writes a float with an exponent, and PostgreSQL returns a whole number."""
 _ROOM = 20
-"""Levels that `storable` allows around a value of MAX_DEPTH: blocks, lists and steps that hold it."""
+"""Extra levels of nesting that `storable` allows around a value of MAX_DEPTH: blocks, lists and steps."""
 
 
 class NotStorable(ValueError):
-    """The text is no JSON, or the value cannot be kept as it is. Says why in one sentence."""
+    """Invalid JSON, or a value that cannot be stored unchanged. The message says why in one sentence."""
 
 
 def parse(text: str | bytes) -> Any:
-    """The value of a JSON text as it was sent; only numbers and depth are checked. Follow it with `normalise`."""
+    """Parse JSON as it was sent, checking only numbers and depth. Follow it with `normalise`. Raises NotStorable."""
     try:
         return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8"))
     except json.JSONDecodeError as error:
@@ -41,20 +40,20 @@ def parse(text: str | bytes) -> Any:
 
 
 def loads(text: str | bytes, *, repair: bool = True) -> Any:
-    """The normalised value of a JSON text, or NotStorable."""
+    """Parse and normalise a JSON text. Raises NotStorable."""
     return normalise(parse(text), repair=repair)
 
 
 def normalise(value: Any, *, repair: bool = True, max_depth: int = MAX_DEPTH) -> Any:
-    """The value as PostgreSQL gives it back, or NotStorable. What is normal already is returned as it is, not copied.
-
-    NUL and unpaired surrogates become U+FFFD; without `repair` they are refused.
+    """Return the value as PostgreSQL will return it.
+    Raises NotStorable. A value that is normal already is returned itself, not copied. NUL and unpaired surrogates
+    become U+FFFD, or with `repair=False` raise.
     """
     return _normal(value, repair, max_depth, max_depth)
 
 
 def storable(value: Any) -> Any:
-    """Like `normalise`, for what is only kept and shown: what JSON cannot hold becomes text instead of an error."""
+    """Normalise a value that is only stored and shown: what JSON cannot represent becomes text instead of an error."""
     try:
         return _normal(value, True, MAX_DEPTH + _ROOM, MAX_DEPTH + _ROOM)
     except NotStorable:
@@ -62,7 +61,7 @@ def storable(value: Any) -> Any:
 
 
 def clean_text(text: str) -> str:
-    """The text with surrogate pairs joined, and U+FFFD for each NUL and each surrogate without its other half."""
+    """Join surrogate pairs, and replace each NUL and unpaired surrogate by U+FFFD."""
     if not is_unstorable(text):
         return text
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -70,7 +69,7 @@ def clean_text(text: str) -> str:
 
 
 def is_unstorable(text: str) -> bool:
-    """Whether PostgreSQL would refuse the text."""
+    """Return True if PostgreSQL would refuse the text."""
     if "\0" in text:
         return True
     if text.isascii():
@@ -149,7 +148,7 @@ def _number(value: float) -> float:
 
 
 def _as_text(value: Any, left: int) -> Any:
-    """Every part that cannot be kept in its kind is kept as what it says."""
+    """Replace every part that JSON cannot represent by its text."""
     if isinstance(value, Mapping | list | tuple) and left == 0:
         return "(nested too deeply)"
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Who may do what in which team: one table, asked at the edges (pages, API, sockets)."""
+"""Permissions in a team: one table of roles, asked at the edges (pages, API, sockets)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """In which team a caller of the API acts, and what they may do there."""
+    """Team in which a caller acts, with the actions that they may perform there."""
 
     team: Team
     actions: frozenset[str]
     key: ApiKey | None = None
     role: str = ""
-    """What the person, or the key's maker, is in the team."""
+    """Role of the person, or of the key's maker, in the team."""
     user_id: Any = None
 
     @property
@@ -42,13 +42,13 @@ def access_of_member(membership: Membership) -> Access:
 
 
 def access_of_key(key: ApiKey, role: str) -> Access:
-    """A key can never do more than the person who made it can do today."""
+    """Return the access of a key: never more than its maker may do today."""
     actions = ACTIONS.get(role, frozenset()) & frozenset(key.scopes)
     return Access(team=key.team, actions=actions, key=key, role=role, user_id=key.created_by_id)
 
 
 class TeamRequest(HttpRequest):
-    """A request by a signed-in person inside one team."""
+    """Request of a signed-in person inside one team."""
 
     user: User
     team: Team
@@ -61,7 +61,7 @@ def may(role: str, action: str) -> bool:
 
 
 def require(request: Any, action: str) -> None:
-    """Raise Forbidden when the person's role does not include the action."""
+    """Raise Forbidden if the person's role does not include the action."""
     if not may(request.role, action):
         raise Forbidden("Your role in this team does not allow that. A team admin can change it.")
 
@@ -87,7 +87,7 @@ Wrapped = Callable[Concatenate[HttpRequest, str, P], HttpResponseBase]
 
 
 def membership_required(view: View[P]) -> Wrapped[P]:
-    """Give a page view `/t/<team>/…` its `request.team`, `request.role` and `request.access`; an outsider gets 404."""
+    """Decorate a page view `/t/<team>/…`: set its team, role and access. An outsider gets 404."""
 
     @login_required
     @functools.wraps(view)
@@ -100,7 +100,9 @@ def membership_required(view: View[P]) -> Wrapped[P]:
 
 
 def team_required(view: View[P]) -> Wrapped[P]:
-    """The same for pages that show agents, tasks or runs: a role that sees none of them is refused."""
+    """Decorate a page view of agents, tasks or runs: like `membership_required`, and the role must include
+    `runs:read`.
+    """
 
     @functools.wraps(view)
     def wrapped(request: TeamRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:

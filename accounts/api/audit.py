@@ -1,4 +1,4 @@
-"""The audit log over the API: list, export, verify."""
+"""API endpoints of the audit log: list, export, verify."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ class AuditFilter(filters.FilterSet):  # type: ignore[misc]
 
 
 class BySeq(CursorPagination):
-    """Entries that commit late are sealed last: by `seq` no page misses one."""
+    """Pagination by `seq`.
+    Entries are numbered in the order of sealing, so one that commits late is on a later page and none is missed.
+    """
 
     key = "seq"
 

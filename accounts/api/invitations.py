@@ -1,4 +1,4 @@
-"""Invitations over the API. The link is in the mail and nowhere else, so no answer holds it."""
+"""API endpoints of invitations. The link is only in the mail, so no response contains it."""
 
 from __future__ import annotations
 

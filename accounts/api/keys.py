@@ -1,4 +1,4 @@
-"""API keys over the API: make, list, revoke."""
+"""API endpoints of API keys: create, list, revoke."""
 
 from __future__ import annotations
 

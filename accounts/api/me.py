@@ -1,4 +1,4 @@
-"""Who am I, and in which teams."""
+"""API endpoint of the caller's profile and teams."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class MeView(TeamAPIView):
         return self._answer()
 
     def required_scope(self) -> str | None:
-        """A person may always change their own name; a key only with the scope."""
+        """Require the scope from keys only: a person may always change their own name."""
         return super().required_scope() if self.access.key else None
 
     def _answer(self) -> Response:

@@ -1,4 +1,4 @@
-"""What a person was told, over the API: their own, in the caller's team."""
+"""API endpoints of the caller's own notifications in the current team."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class NotificationFilter(filters.FilterSet):  # type: ignore[misc]
     retrieve=extend_schema(summary="Show a notification"),
 )
 class NotificationViewSet(ListAndShow):
-    """With a key they are those of the person who made it."""
+    """Notifications of the caller, or of the person who made the key."""
 
     queryset = Notification.objects.all()
     serializer_class = NotificationSerializer

@@ -1,4 +1,4 @@
-"""Signing up over the API: from an address and a password to an account whose address is proved."""
+"""API endpoints of sign-up: create an account, then verify its address."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ class VerifyEmailView(OpenAPIView):
 
 @contextmanager
 def _no_page(request: HttpRequest) -> Iterator[HttpRequest]:
-    """The request for allauth, which notes in the session and in messages what its next page shows: here is none."""
+    """Lend allauth a request whose session and messages are thrown away. allauth notes there what its next page shows;
+    the API shows no page.
+    """
     kept = request.session
     request.session = SessionStore()
     try:

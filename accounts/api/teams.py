@@ -1,4 +1,4 @@
-"""Teams and their members over the API. The address names the team; `X-Team` says nothing here."""
+"""API endpoints of teams and members. The URL names the team; the header `X-Team` is ignored."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class MemberInput(StrictSerializer):
 
 
 class OfTeam(TeamViewSet):
-    """What belongs to the team that the address names by its slug."""
+    """Base view for what belongs to the team whose slug is in the URL."""
 
     needs_team = takes_team = False
 
@@ -98,7 +98,9 @@ class OfTeam(TeamViewSet):
             raise Forbidden(IN_PERSON)
 
     def require_person_for_owners(self, *roles: str) -> None:
-        """An owner can delete the team or hand it on, so a key makes none and touches none, whoever made it."""
+        """Raise InsufficientScope if a key makes, changes or removes an owner.
+        Owners can delete the team or transfer it, so no key may, whoever made it.
+        """
         if self.access.key and Role.OWNER in roles:
             raise InsufficientScope(IN_PERSON, extra={"required_scope": "team:own"})
 
@@ -136,7 +138,7 @@ class TeamOneViewSet(OfTeam):
     action_scopes = {"leave": None, "destroy": "team:own", "transfer": "team:own"}
 
     def required_scope(self) -> str | None:
-        """Keys know nothing of `team:own`: whatever else they may, this is for people."""
+        """Raise InsufficientScope if a key calls an action that needs `team:own`, which is for people only."""
         scope = super().required_scope()
         if scope == "team:own" and self.access.key:
             raise InsufficientScope(IN_PERSON, extra={"required_scope": scope})
@@ -248,7 +250,7 @@ class MemberViewSet(ListAndShow, OfTeam):
         return Response(status=204)
 
     def required_scope(self) -> str | None:
-        """A person may leave whatever their role is; a key never does that for its maker."""
+        """Require no scope from a person who leaves the team. A key cannot leave for its maker."""
         scope = super().required_scope()
         is_me = str(self.kwargs.get("user_pk")) == str(self.actor.pk)
         return None if self.request.method == "DELETE" and is_me and not self.access.key else scope

@@ -1,4 +1,4 @@
-"""The JWT pair: sign in, go on with the refresh token, sign out."""
+"""API endpoints of the JWT pair: sign in, refresh, sign out."""
 
 from __future__ import annotations
 

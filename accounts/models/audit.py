@@ -1,4 +1,4 @@
-"""Who did what. Append-only, and sealed into one chain for each team; entries outlive the team and what they name."""
+"""Audit log: append-only entries, sealed into one chain for each team. Entries outlive what they name."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ class AuditEntryQuerySet(TeamScopedQuerySet["AuditEntry"]):
         return self.filter(seq__isnull=True)
 
     def by_actor(self, text: str) -> Self:
-        """What a person did, by their id or by words of their label."""
+        """Filter by a person's id, or by a part of their label."""
         try:
             return self.filter(actor_id=UUID(text))
         except ValueError:
             return self.filter(actor_label__icontains=text)
 
     def of_action(self, text: str) -> Self:
-        """`run.started`, or `run` for everything that is done to runs."""
+        """Filter by an action such as `run.started`, or by a kind such as `run`."""
         return self.filter(action=text) if "." in text else self.filter(action__startswith=f"{text}.")
 
     def saying(self, text: str) -> Self:
-        """What a search of the log means: a person, a thing, an address or an id."""
+        """Filter by a search text: a part of a person, a thing, an action, an address or an id."""
         places = ("actor_label", "subject_label", "action", "address", "subject_id", "request_id")
         return self.filter(reduce(or_, (models.Q(**{f"{place}__icontains": text}) for place in places)))
 
 
 class AuditEntry(TeamScopedModel):
-    """One entry. `accounts/audit.py` writes it; `accounts/services/audit_chain.py` adds seq, prev_hash and hash.
-
-    A trigger in the database refuses every other change. There are no foreign keys in the database:
-    neither a removed person nor a deleted team takes an entry along.
+    """Audit entry.
+    `accounts/audit.py` writes it; `accounts/services/audit_chain.py` adds seq, prev_hash and hash. A trigger in the
+    database refuses every other change. The database has no foreign keys on it, so that neither a removed person nor a
+    deleted team takes an entry along.
     """
 
     team = models.ForeignKey(Team, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
@@ -58,9 +58,9 @@ class AuditEntry(TeamScopedModel):
     data = models.JSONField(default=dict)
     request_id = models.CharField(max_length=64, blank=True)
     address = models.CharField(max_length=45, blank=True, default="")
-    """From where; empty for the system itself."""
+    """IP address of the caller; empty for the system itself."""
     seq = models.BigIntegerField(null=True, editable=False)
-    """1, 2, 3, … in its team."""
+    """Place in the team's chain, from 1. Null until the entry is sealed."""
     prev_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
     hash = models.CharField(max_length=64, blank=True, default="", editable=False)
 

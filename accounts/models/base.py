@@ -1,4 +1,4 @@
-"""The root of tenancy: every query that answers a person starts with `for_team`."""
+"""Base classes of tenancy: every query that answers a person starts with `for_team`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ M = TypeVar("M", bound=models.Model, covariant=True)
 
 
 class Viewer(Protocol):
-    """Who looks: `accounts.tenancy.Access`."""
+    """Protocol of `accounts.tenancy.Access`."""
 
     @property
     def team(self) -> Team: ...
@@ -24,16 +24,16 @@ class Viewer(Protocol):
 
 class TeamScopedQuerySet(models.QuerySet[M]):
     def for_team(self, team: Team) -> Self:
-        """Only the rows of that team."""
+        """Filter by the team."""
         return self.filter(team=team)
 
     def visible_to(self, access: Viewer) -> Self:
-        """Only the rows of the team that the caller acts in, without those that are kept to other members of it."""
+        """Filter by the caller's team, without rows that are restricted to other members of it."""
         return self.for_team(access.team)
 
 
 class TeamScopedModel(models.Model):
-    """A row that belongs to exactly one team."""
+    """Base of models whose rows belong to exactly one team."""
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+")
 

@@ -1,4 +1,4 @@
-"""Invitations into a team, by email."""
+"""Invitations to a team, by email."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from accounts.models.people import Role, User
 
 class InvitationQuerySet(TeamScopedQuerySet["Invitation"]):
     def open(self) -> Self:
-        """Neither used nor revoked. One that has expired is still there to be sent again."""
+        """Filter invitations that are neither used nor revoked. Expired ones are included: they can be sent again."""
         return self.filter(accepted_at__isnull=True, revoked_at__isnull=True)
 
     def good(self) -> Self:
-        """Those by which somebody can join now."""
+        """Filter invitations that somebody can accept now."""
         return self.open().filter(expires_at__gt=timezone.now())
 
 
 class Invitation(TeamScopedModel):
-    """A link to join the team that works once, for one address. Only the SHA-256 of its token is kept."""
+    """Link to join the team that works once, for one address. Only the SHA-256 of its token is stored."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = models.EmailField()

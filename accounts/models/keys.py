@@ -1,4 +1,4 @@
-"""Keys for the REST API, and the answers kept for idempotent repeats."""
+"""Keys of the REST API, and the stored responses of idempotent requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from accounts.models.people import User
 
 class ApiKeyQuerySet(TeamScopedQuerySet["ApiKey"]):
     def live(self) -> Self:
-        """Keys that open something: neither revoked nor expired, and whoever made them still works in the team."""
+        """Filter keys that work: neither revoked nor expired, with an active maker who is in the team.
+        Annotates `maker_role`.
+        """
         return (
             self.select_related("team", "created_by")
             .filter(
@@ -31,7 +33,7 @@ class ApiKeyQuerySet(TeamScopedQuerySet["ApiKey"]):
 
 
 class ApiKey(TeamScopedModel):
-    """A team's credential `dh_<prefix>_<secret>`. Only the SHA-256 of the secret is kept."""
+    """Credential `dh_<prefix>_<secret>` of a team. Only the SHA-256 of the secret is stored."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=80)
@@ -45,7 +47,7 @@ class ApiKey(TeamScopedModel):
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     maker_role: str
-    """What the maker is in the team today. Only on keys that `live()` found."""
+    """Role of the key's maker today. Only on keys that `live()` returned."""
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -54,7 +56,7 @@ class ApiKey(TeamScopedModel):
 
 
 class IdempotencyRecord(TeamScopedModel):
-    """The first answer to a POST with an Idempotency-Key; kept for 24 hours. No status yet means in flight."""
+    """First response to a POST with an Idempotency-Key, kept for 24 hours. A status of null means in flight."""
 
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)

@@ -9,11 +9,11 @@ from accounts.models.people import User
 
 
 class KnownAddress(models.Model):
-    """An address from which a person proved who they are. Wrong passwords sent from elsewhere do not lock it out."""
+    """Address from which a person proved who they are. Wrong passwords sent from elsewhere do not lock it out."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_addresses")
     address = models.CharField(max_length=45)
-    """IPv4, or the network of an IPv6 address."""
+    """IPv4 address, or the network of an IPv6 address."""
     last_used_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Mails on their way. The row is the truth; a message in the broker only says that there is one."""
+"""Outgoing mail. The row is the truth; a broker message only says that there is one."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ class MailStatus(models.TextChoices):
 
 class OutgoingMailQuerySet(models.QuerySet["OutgoingMail"]):
     def due(self) -> Self:
-        """By the database's clock, whatever this machine's says."""
+        """Filter mails that are due by the database's clock."""
         return self.filter(status=MailStatus.WAITING, next_try_at__lte=Now())
 
     @transaction.atomic
     def take(self, *, lease: timedelta) -> OutgoingMail | None:
-        """The one that is due longest, counted as tried and nobody else's until the lease is over."""
+        """Lock the mail that has been due longest, count an attempt and hide it for the lease.
+        Return None if none is due.
+        """
         mail = self.due().order_by("next_try_at").select_for_update(skip_locked=True).first()
         if mail is not None:
             mail.attempts += 1
@@ -38,7 +40,7 @@ class OutgoingMailQuerySet(models.QuerySet["OutgoingMail"]):
 
 
 class OutgoingMail(models.Model):
-    """One mail to one address. Until it is sent, `context` holds what its templates say; afterwards nothing."""
+    """Mail to one address. `context` holds the template's values until it is sent, then nothing."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     to = models.EmailField()
@@ -46,13 +48,13 @@ class OutgoingMail(models.Model):
     context = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     headers = models.JSONField(default=dict)
     notification = models.ForeignKey(Notification, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
-    """What it says, where it says what the bell shows; it is looked at again before the mail goes."""
+    """Notification that the mail is about. It is checked again before the mail is sent."""
     status = models.CharField(max_length=8, choices=MailStatus.choices, default=MailStatus.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
     error = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     next_try_at = models.DateTimeField(default=timezone.now)
-    """Not before then. A try moves it ahead first: whoever comes meanwhile finds nothing to do."""
+    """Earliest time of the next attempt. An attempt first moves it ahead, so that other workers skip the row."""
     ended_at = models.DateTimeField(null=True, blank=True)
 
     objects = OutgoingMailQuerySet.as_manager()

@@ -1,4 +1,4 @@
-"""What a person is told, and how they want to be told."""
+"""Notifications, and the channels that a person chose for them."""
 
 from __future__ import annotations
 
@@ -40,24 +40,28 @@ DEFAULT_CHANNELS = {
 
 
 def channels_of(person: User, kind: str) -> frozenset[str]:
-    """How the person wants to hear of this kind of thing."""
+    """Return the channels on which the person wants this kind of notification."""
     chosen = person.notice_channels.get(kind)
     return frozenset(DEFAULT_CHANNELS[NoticeKind(kind)] if chosen is None else chosen)
 
 
 class NotificationQuerySet(TeamScopedQuerySet["Notification"]):
     def shown_to(self, person: User, actions: Collection[str]) -> Self:
-        """What the person was told and may see with these actions: who sees no runs sees nothing that is about one."""
+        """Filter the person's notifications that these actions allow them to see.
+        Without `runs:read`, none that is about a run.
+        """
         mine = self.filter(person=person, is_shown=True)
         return mine if "runs:read" in actions else mine.exclude(kind__in=ABOUT_RUNS)
 
     def unread(self) -> Self:
-        """What is over needs nobody's eye, even if nobody has opened it."""
+        """Filter notifications that are neither read nor settled."""
         return self.filter(read_at__isnull=True, settled_at__isnull=True)
 
 
 class Notification(TeamScopedModel):
-    """One thing that one person is told, once. Its subject is named, not referenced: it may be gone before this row."""
+    """Notice to one person about one thing, sent once.
+    The subject is named, not referenced: it may be deleted before this row.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
@@ -65,16 +69,16 @@ class Notification(TeamScopedModel):
     title = models.CharField(max_length=200)
     detail = models.CharField(max_length=300, blank=True)
     url = models.CharField(max_length=300)
-    """The page that shows it, below BASE_URL."""
+    """Path of the page that shows it, below BASE_URL."""
     subject_type = models.CharField(max_length=40)
     subject_id = models.CharField(max_length=60)
     subject_label = models.CharField(max_length=200, blank=True)
     is_shown = models.BooleanField(default=True)
-    """False for who wants to hear of it by mail only."""
+    """False if the person wants this kind by mail only."""
     created_at = models.DateTimeField(default=timezone.now)
     read_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
-    """Since when it needs nobody any more: answered, expired, cancelled."""
+    """Time since which nobody needs to act: answered, expired or cancelled."""
 
     objects = NotificationQuerySet.as_manager()
 

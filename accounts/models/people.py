@@ -1,4 +1,4 @@
-"""People and the teams that they work in."""
+"""People, teams and memberships."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from accounts.ids import uuid7
 
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **extra: Any) -> User:
-        """Raises ValidationError for what is no address, and for a password of blanks."""
+        """Create a person. Raises ValidationError for an invalid address and for a blank password."""
         if password is not None:
             passwords.VisibleValidator().validate(password)
         user = self.model(email=emails.normalise(email), **extra)
@@ -32,7 +32,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=self.stored_email(username or ""))
 
     def stored_email(self, email: str) -> str:
-        """The address as an account has it: its one spelling, but for accounts that are older than that."""
+        """Return the address as its account stores it: canonical, except for accounts that are older than that rule."""
         spelled, typed = emails.canonical(email), email.strip().lower()
         if typed == spelled:
             return spelled
@@ -41,7 +41,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person. Signs in by email; works in teams by Membership."""
+    """Person. Signs in by email; works in teams by Membership."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = models.EmailField(unique=True)
@@ -70,10 +70,9 @@ class User(AbstractBaseUser, PermissionsMixin):
             self.email = emails.normalise(self.email)
 
     def set_password(self, raw_password: str | None) -> None:
-        """Hash the password in its one form.
-
-        Whoever has no address is nobody: Django and allauth hash for them so that an unknown address costs the time of
-        a known one, and `check_password` may hash several spellings.
+        """Hash the canonical form of the password.
+        For a user without an address it hashes every spelling: Django and allauth hash for such a dummy so that an
+        unknown address takes as long as a known one, and `check_password` may hash several spellings.
         """
         if raw_password is None:
             super().set_password(None)
@@ -107,7 +106,7 @@ class Role(models.TextChoices):
 
 
 class Team(models.Model):
-    """The tenant. Every other row belongs to exactly one team."""
+    """Tenant. Every other row belongs to exactly one team."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=120)
@@ -117,7 +116,9 @@ class Team(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
     removed_at = models.DateTimeField(null=True, blank=True)
-    """When an owner deleted it. Nobody is in it any more; its ledger and its audit log stay (docs/adr/0011)."""
+    """Time at which an owner deleted the team.
+    It has no members since; its ledger and its audit log stay (docs/adr/0011).
+    """
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
 
     def __str__(self) -> str:
@@ -125,7 +126,7 @@ class Team(models.Model):
 
 
 class Membership(models.Model):
-    """A person's place in a team."""
+    """Membership of a person in a team, with a role."""
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")

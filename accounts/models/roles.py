@@ -1,4 +1,4 @@
-"""The one table of what a role may do. Asked at the edges through `accounts/tenancy.py`."""
+"""Table of the actions that each role allows. Asked at the edges through `accounts/tenancy.py`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ ACTIONS: dict[str, frozenset[str]] = {
     Role.OWNER: WORK | {"team:admin", "billing:write", "team:own"},
 }
 SCOPES = tuple(sorted(WORK | {"team:admin"}))
-"""What a key can be allowed. `billing:write` (the plan) and `team:own` (delete, transfer) are for people only."""
+"""Scopes that a key can have. `billing:write` (the plan) and `team:own` (delete, transfer) are for people only."""
 SEES_EVERY_AGENT = frozenset({Role.OWNER.value, Role.ADMIN.value})
 _RANK = {Role.OWNER.value: 2, Role.ADMIN.value: 1}
 
 
 def may_manage(own: str, other: str) -> bool:
-    """Whether a person with the role `own` may give the role `other`, or take it from somebody."""
+    """Return True if a person with the role `own` may give the role `other`, or take it away."""
     return "team:admin" in ACTIONS.get(own, frozenset()) and _RANK.get(own, 0) >= _RANK.get(other, 0)

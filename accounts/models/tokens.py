@@ -1,4 +1,4 @@
-"""Signed-in clients of the API: one row for each sign-in, whose tokens all descend from it."""
+"""Sign-ins over the API: one row each, from which all their tokens descend."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class TokenFamilyQuerySet(models.QuerySet["TokenFamily"]):
 
 
 class TokenFamily(models.Model):
-    """One sign-in over the API. `current` names the only refresh token that is still good."""
+    """Sign-in over the API. `current` is the id of the only refresh token that is still valid."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_families")
     current = models.UUIDField(default=uuid4)
     session_hash = models.CharField(max_length=128)
-    """Django's `get_session_auth_hash` of then: it changes with the password, and the family ends."""
+    """Django's `get_session_auth_hash` at sign-in. It changes with the password, which ends the family."""
     user_agent = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(default=timezone.now)

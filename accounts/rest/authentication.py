@@ -1,4 +1,4 @@
-"""Who calls the API: a team's key, or a signed-in person's browser. Both end in an `Access` as `request.auth`."""
+"""Authentication of API calls by key, JWT or browser session. Each sets an `Access` as `request.auth`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CsrfFailed(Forbidden):
 
 
 class TokenAuthentication(authentication.BaseAuthentication):
-    """`Authorization: Bearer <JWT>` of a person who signed in at `/auth/token/`. The team as with a session."""
+    """Authentication by `Authorization: Bearer <JWT>` from `/auth/token/`. The team is chosen as with a session."""
 
     def authenticate(self, request: Request) -> tuple[User, Access | None] | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -39,7 +39,7 @@ class TokenAuthentication(authentication.BaseAuthentication):
 
 
 class ApiKeyAuthentication(authentication.BaseAuthentication):
-    """`Authorization: Bearer dh_…`. What is in that header and is no key is refused."""
+    """Authentication by `Authorization: Bearer dh_…`. Any other value of that header is refused."""
 
     def authenticate(self, request: Request) -> tuple[User, Access] | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -60,7 +60,9 @@ class ApiKeyAuthentication(authentication.BaseAuthentication):
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
-    """The browser's session with CSRF. The team is the header `X-Team`, else the person's first team."""
+    """Authentication by the browser's session, with CSRF.
+    The team is the header `X-Team`, else the person's first team.
+    """
 
     def authenticate(self, request: Request) -> tuple[User, Access | None] | None:
         found = super().authenticate(request)
@@ -77,7 +79,9 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
 
 def _access_of(user: User, request: Request) -> Access | None:
-    """In the team that `X-Team` names, else in the person's first one; None for who is in no such team."""
+    """Return the access to the team that `X-Team` names, else to the person's first team.
+    None if they are in no such team.
+    """
     memberships = Membership.objects.select_related("team").filter(user=user).order_by("id")
     wanted = request.headers.get("X-Team")
     membership = (memberships.filter(team__slug=wanted) if wanted is not None else memberships).first()

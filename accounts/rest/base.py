@@ -1,4 +1,4 @@
-"""The root of every API view: one caller, one team, one scope for each method."""
+"""Base classes of the API views: one caller, one team, one scope for each method."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOTHING_HERE = "This doesn’t exist, or you don’t have access to it."
 
 
 def takes(*names: str) -> Callable[[F], F]:
-    """Name the query parameters that a handler reads. Any other is refused, in a list those that no filter knows."""
+    """Declare the query parameters that a handler reads. Others are refused; a list also takes those of its filters."""
 
     def mark(handler: F) -> F:
         handler.takes = frozenset(names)  # type: ignore[attr-defined]
@@ -36,7 +36,7 @@ def takes(*names: str) -> Callable[[F], F]:
 
 
 def refuses(*statuses: int) -> Callable[[F], F]:
-    """Name refusals of a handler that its method does not tell, for the OpenAPI document."""
+    """Declare statuses of a handler that its method does not imply, for the OpenAPI document."""
 
     def mark(handler: F) -> F:
         handler.refuses = frozenset(statuses)  # type: ignore[attr-defined]
@@ -46,27 +46,29 @@ def refuses(*statuses: int) -> Callable[[F], F]:
 
 
 def require_body(request: Request) -> None:
-    """Raise InvalidInput for a request without a body. One with an empty object names the missing fields itself."""
+    """Raise InvalidInput for a request without a body.
+    An empty object passes: its serializer names the missing fields.
+    """
     if request.stream is None and not request.data:
         raise InvalidInput("Send a JSON object as the body.")
 
 
 class RatedAPIView(APIView):
-    """Every answer says what is left of the caller's limit, and nobody keeps it; unknown parameters are refused."""
+    """Base view with rate-limit headers, `Cache-Control: no-store` and refusal of unknown parameters."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         check_parameters(request.query_params)
         name = getattr(self, "action", None) or str(request.method).lower()
         handler = getattr(self, name, None)
-        if handler is None or name == "list":  # a list asks its filters
+        if handler is None or name == "list":  # the filter backend checks a list's parameters
             return
         for given in request.query_params:
             if given not in getattr(handler, "takes", ()):
                 raise BadParameter(given[:60], UNKNOWN)
 
     def perform_authentication(self, request: Request) -> None:
-        """Who brings nothing, or guesses keys, is counted by address."""
+        """Authenticate, and count failures against the caller's address."""
         try:
             super().perform_authentication(request)
         except AuthenticationFailed:
@@ -86,7 +88,7 @@ class RatedAPIView(APIView):
 
 
 class OpenAPIView(RatedAPIView):
-    """A view for callers who are not signed in yet; counted by address."""
+    """View for callers who are not signed in yet, limited by address."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -95,15 +97,15 @@ class OpenAPIView(RatedAPIView):
 
 
 class TeamAPIView(RatedAPIView):
-    """A view inside the caller's team. `None` as a scope lets in everyone who is in the team."""
+    """View inside the caller's team. A scope of None allows every member."""
 
     read_scope: ClassVar[str | None]
     write_scope: ClassVar[str | None]
     action_scopes: ClassVar[Mapping[str, str | None]] = {}
     needs_team: ClassVar[bool] = True
-    """Whether a person who is in no team gets nothing here."""
+    """True if a person who is in no team gets 404."""
     takes_team: ClassVar[bool] = True
-    """Whether the header `X-Team` chooses the team; else the address does."""
+    """True if the header `X-Team` chooses the team; else the URL does."""
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
 
     @property
@@ -126,8 +128,8 @@ class TeamAPIView(RatedAPIView):
 
 
 class TeamViewSet(TeamAPIView, GenericViewSet[Any]):
-    """Rows of one team. Subclasses name `queryset`, `serializer_class` (the answer) and the scopes; they call
-    services for every change.
+    """View set over rows of one team.
+    Subclasses set `queryset`, `serializer_class` (the response) and the scopes, and call services for every change.
     """
 
     def get_queryset(self) -> QuerySet[Any]:
@@ -136,16 +138,16 @@ class TeamViewSet(TeamAPIView, GenericViewSet[Any]):
         return cast(TeamScopedQuerySet[Any], super().get_queryset()).visible_to(self.access)
 
     def get_object(self) -> Any:
-        """The row that the address names. Filters belong to lists."""
+        """Return the row that the URL names. List filters do not apply."""
         name = self.lookup_url_kwarg or self.lookup_field
         return find(self.get_queryset(), **{self.lookup_field: self.kwargs[name]})
 
     def show(self, row: Model, *, status: int = 200) -> Response:
-        """The answer that shows one row."""
+        """Return the response for one row."""
         return Response(shown(self.get_serializer_class(), row), status=status)
 
     def read(self, serializer: type[StrictSerializer]) -> dict[str, Any]:
-        """The body, checked by an input serializer."""
+        """Return the body, validated by an input serializer."""
         is_partial = self.request.method == "PATCH"
         if serializer.needs_body:
             require_body(self.request)
@@ -153,7 +155,7 @@ class TeamViewSet(TeamAPIView, GenericViewSet[Any]):
 
 
 class ListAndShow(TeamViewSet):
-    """Lists and shows."""
+    """View set with `list` and `retrieve`."""
 
     def list(self, request: Request, **of: Any) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
@@ -164,7 +166,7 @@ class ListAndShow(TeamViewSet):
 
 
 def find(rows: QuerySet[M], **lookup: Any) -> M:
-    """The one row, or 404 in the words of every other 404."""
+    """Return the one row, or raise NotFound with the usual message."""
     row = rows.filter(**lookup).first()
     if row is None:
         raise NotFound(NOTHING_HERE)

@@ -1,4 +1,4 @@
-"""ETag and If-Match: nobody overwrites a change that they have not seen."""
+"""ETag and If-Match: they prevent overwriting a change that the caller has not seen."""
 
 from __future__ import annotations
 
@@ -33,12 +33,14 @@ def etag_of_text(state: str) -> str:
 
 
 def require_match(request: Request, row: Editable) -> None:
-    """Raise unless `If-Match` is absent or names the row as it is now. Call it while the row is locked."""
+    """Raise PreconditionFailed unless `If-Match` is absent or names the row's present state.
+    Call it while the row is locked.
+    """
     require_etag(request, etag_of(row))
 
 
 def require_etag(request: Request, present: str) -> None:
-    """The same for a state that is no single row."""
+    """Raise PreconditionFailed unless `If-Match` is absent or names this ETag."""
     given = request.headers.get("If-Match")
     if given is not None and not {present, "*"} & set(parse_etags(given)):
         raise PreconditionFailed("Someone has changed this since you read it. Read it again, then send your change.")

@@ -1,4 +1,4 @@
-"""Refusals that only the API knows."""
+"""Errors that only the API raises."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ UNKNOWN = "There is no such parameter here."
 
 
 class BadParameter(AppError):
-    """A query parameter or header that does not fit."""
+    """Invalid query parameter or header."""
 
     code = "bad_parameter"
     title = "A parameter does not fit"
@@ -20,7 +20,9 @@ class BadParameter(AppError):
 
 
 def check_parameters(query: QueryDict) -> None:
-    """Refuse what would be ignored without a word: a parameter without a value, or a second one of the same name."""
+    """Raise BadParameter for a parameter without a value, or one that is given twice.
+    They would be silently ignored otherwise.
+    """
     for name, values in query.lists():
         if len(values) > 1:
             raise BadParameter(name[:60], "Give it once; a list is separated by commas.")
@@ -35,7 +37,7 @@ class TooLarge(AppError):
 
 
 class PreconditionFailed(AppError):
-    """`If-Match` names a state that is not the present one."""
+    """Value of `If-Match` that does not name the present state."""
 
     status = 412
     code = "precondition_failed"

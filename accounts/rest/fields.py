@@ -1,4 +1,4 @@
-"""Ids of a team's rows in a body. One of another team is as wrong as one that does not exist: 422, nothing is read."""
+"""Serializer fields for ids of a team's rows. An id of another team gets the same 422 as one that does not exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOT_FOUND = "There is no such thing in this team."
 
 
 class AddressField(serializers.EmailField):
-    """An email address in its one spelling (accounts/emails.py)."""
+    """Email field that returns the canonical spelling (accounts/emails.py)."""
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -31,7 +31,7 @@ class AddressField(serializers.EmailField):
 
 
 class KnownAddressField(serializers.EmailField):
-    """An email address as an account has it: some are older than the one spelling."""
+    """Email field that returns the address as its account stores it."""
 
     def to_internal_value(self, data: Any) -> str:
         return User.objects.stored_email(super().to_internal_value(data))
@@ -39,7 +39,7 @@ class KnownAddressField(serializers.EmailField):
 
 @extend_schema_field({"type": "string", "format": "uuid"})
 class TeamRow(serializers.UUIDField):
-    """The row of that id. `rows` is a function, so that nothing is asked at import."""
+    """Field that turns an id into its row. `rows` is a function, so that no query runs at import."""
 
     default_error_messages = {"not_found": NOT_FOUND}
 
@@ -56,7 +56,7 @@ class TeamRow(serializers.UUIDField):
 
 
 class TeamRows(serializers.ListField):
-    """The rows of those ids, in their order, with one query."""
+    """Field that turns a list of ids into their rows, in the same order, with one query."""
 
     child = serializers.UUIDField()
 
@@ -85,6 +85,6 @@ def _of_team(field: serializers.Field[Any, Any, Any, Any], rows: TeamScopedQuery
 
 
 def _is_visible(field: serializers.Field[Any, Any, Any, Any], row: Any) -> bool:
-    """Owners and admins see all that is in their team, so that nothing is asked for them."""
+    """Return True if the caller may see the row. Owners and admins see every row of the team without a query."""
     access: Access = field.context["view"].access
     return access.sees_every_agent or bool(type(row).objects.visible_to(access).filter(pk=row.pk).exists())

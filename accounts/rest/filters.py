@@ -1,4 +1,4 @@
-"""Filters of lists. A parameter that nothing knows is refused: a filter that is silently ignored shows too much."""
+"""Filters of lists. Unknown parameters are refused: a filter that is silently ignored shows too much."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ class _UtcField(IsoDateTimeField):  # type: ignore[misc]
 
 
 class TimeFilter(IsoDateTimeFilter):  # type: ignore[misc]
-    """A point in time, asked for in UTC: PostgreSQL refuses offsets of 16 hours and more, ISO 8601 does not."""
+    """Point in time, converted to UTC: PostgreSQL refuses offsets of 16 hours and more, ISO 8601 does not."""
 
     field_class = _UtcField

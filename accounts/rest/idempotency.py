@@ -1,8 +1,7 @@
-"""Idempotency-Key: the same POST sent twice has one effect, and the second caller gets the first answer.
-
-The record of the answer commits with the effect or not at all. A refused request has no effect and leaves no record, so
-it may be sent again with the same key. Who comes while the first is at work is told so at once, by an advisory lock.
-A form of a page carries a key of its own and has the same done for it by `once`; only that its sender waits.
+"""Idempotency-Key: the same POST sent twice has one effect and gets the first response again.
+The record of the response commits with the effect or not at all. A refused request leaves no record, so that it may be
+sent again with the same key. A repeat during the first request gets 409 at once, by an advisory lock. Forms of pages
+carry a key of their own; `run_once_per_form` does the same for them, but waits.
 """
 
 from __future__ import annotations
@@ -38,10 +37,9 @@ _RECORD = PreparedQuery(lambda: IdempotencyRecord.objects.filter(team=Param("tea
 
 
 def idempotent(*, hide: Collection[str] = (), writes_once: bool = False) -> Callable[[F], F]:
-    """Make a POST handler honour `Idempotency-Key`. It runs in a transaction with a key, and without one unless it says
-    that all it writes is whole by itself.
-
-    `hide` names fields of the answer that are secrets: they are not kept, and a repeat shows them as null.
+    """Decorate a POST handler to honour `Idempotency-Key`.
+    With a key it runs in a transaction. Without one it does too, except with `writes_once`, for handlers whose writes
+    are atomic by themselves. `hide` names secret fields of the response: they are not stored, and a repeat shows null.
     """
 
     def decorate(handler: F) -> F:
@@ -70,9 +68,8 @@ def idempotent(*, hide: Collection[str] = (), writes_once: bool = False) -> Call
 
 
 def run_once_per_form(request: TeamRequest, act: Callable[[], Any]) -> Any:
-    """What `act` answers, as JSON can hold it, to a form with a `{% form_key %}`; to the same form again, the same.
-
-    Who went back and changed what they had written means another effect: with other content it is another form.
+    """Run `act` once for each submission of a form with `{% form_key %}`; a repeat gets its stored JSON result.
+    A form with changed content counts as another submission.
     """
     given = request.POST.get(FORM_KEY, "")
     if not given:
@@ -90,7 +87,7 @@ def run_once_per_form(request: TeamRequest, act: Callable[[], Any]) -> Any:
         try:
             answer = act()
         except AppError as error:
-            refused = error  # and what was uploaded with the form stays, until its time is over
+            refused = error  # raised after the commit, so that uploads of the form are kept until they expire
         else:
             insert(IdempotencyRecord(team=request.team, key=key, fingerprint=fingerprint, status=200, body=answer))
     if refused is not None:
@@ -99,7 +96,7 @@ def run_once_per_form(request: TeamRequest, act: Callable[[], Any]) -> Any:
 
 
 def allow_a_slow_store() -> None:
-    """Storing a large file far away takes longer than a transaction may otherwise idle."""
+    """Allow ten minutes of idle time in this transaction: storing a large file may take that long."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")
 
@@ -112,13 +109,13 @@ def _key_of(request: Request) -> str | None:
 
 
 def _fingerprint(request: Request) -> str:
-    """What makes two requests the same: method, path and body. Files count by name and content."""
+    """Return a digest of method, path and body. Files count by name and content."""
     body: Any = request.data
     return _digest(request, _listed(body) if hasattr(body, "lists") else body)
 
 
 def _form_fingerprint(request: HttpRequest) -> str:
-    """The same for a form, whose token against forgery differs each time that it is shown."""
+    """Return the digest of a form, without its CSRF token, which differs each time."""
     fields = _listed(request.POST) | {f"file {name}": files for name, files in _listed(request.FILES).items()}
     return _digest(request, {name: fields[name] for name in fields if name != "csrfmiddlewaretoken"})
 
@@ -151,7 +148,9 @@ def _lock(owner: Any, key: str) -> None:
 
 
 def _wait(owner: Any, key: str) -> None:
-    """A browser shows the answer to what it sent last: that must be the page of what was started, not a refusal."""
+    """Wait for the lock, because a browser shows the response to its last request.
+    That must be the result of the first, not a refusal. Raises IdempotencyInProgress at the lock timeout.
+    """
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_number(owner, key)])

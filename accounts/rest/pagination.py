@@ -1,4 +1,4 @@
-"""Pages by keyset: a cursor names the row to go on from, so that rows which come and go never shift a page."""
+"""Keyset pagination: a cursor names the row to go on from, so inserts and deletes never shift a page."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 ORDERINGS = {"-created_at": True, "created_at": False}
-"""Ids are UUIDv7 (or counters), so the order of ids is the order of creation."""
+"""{name: is descending}. Ids are UUIDv7 or counters, so their order is the order of creation."""
 
 
 class CursorPagination(BasePagination):
-    """`?limit=50&cursor=…&ordering=-created_at` → {"results", "next", "previous"}."""
+    """Pagination by `?limit=50&cursor=…&ordering=-created_at`, answered as {"results", "next", "previous"}."""
 
     key = "pk"
-    """The field that rows are ordered by: unique, and growing with the time."""
+    """Field that orders the rows: unique, and growing with time."""
 
     def paginate_queryset(  # type: ignore[override]
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
@@ -108,7 +108,7 @@ def _encode(direction: str, pk: UUID | int) -> str:
 
 
 def _decode(cursor: str | None, model: type[models.Model], key: str) -> tuple[bool, UUID | int | None]:
-    """(backwards?, the row's key) of a cursor that we made."""
+    """Return (is backwards, key of the row) of a cursor. Raises BadParameter for a text that `_encode` did not make."""
     if cursor is None:
         return False, None
     try:

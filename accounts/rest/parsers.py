@@ -1,4 +1,4 @@
-"""Bodies of the API: JSON of bounded size, read strictly (accounts/strict_json.py)."""
+"""Parser of API bodies: JSON of bounded size, read strictly (accounts/strict_json.py)."""
 
 from __future__ import annotations
 

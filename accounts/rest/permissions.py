@@ -1,4 +1,4 @@
-"""May this caller do that? One question against the one table in `accounts/tenancy.py`."""
+"""Permission check of the API, against the table of `accounts/tenancy.py`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_SUCH_TEAM = "You are in no team of that name (header X-Team)."
 
 
 class TeamPermission(BasePermission):
-    """Lets a caller through whose key and role include the scope that the view names for this method."""
+    """Permission for callers whose key and role include the scope that the view names for this method."""
 
     def has_permission(self, request: Request, view: TeamAPIView) -> bool:  # type: ignore[override]
         access = request.auth

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of every operation: who may call, what may be refused."""
+"""OpenAPI schema class: adds to every operation its callers, headers and refusals."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ IF_MATCH = OpenApiParameter(
 
 
 class DeskhandSchema(AutoSchema):
-    """Adds to each operation the refusals and headers that follow from the base classes."""
+    """Schema class that adds the refusals and headers that follow from the base classes."""
 
     def get_description(self) -> str:  # type: ignore[override]
-        """Only what an operation says of itself; the docstrings of base classes are for us."""
+        """Return "", so that docstrings of base classes stay out of the document."""
         return ""
 
     def get_override_parameters(self) -> list[Any]:
@@ -65,9 +65,7 @@ class DeskhandSchema(AutoSchema):
         return extra
 
     def _get_request_body(self, direction: Any = "request") -> dict[str, Any] | None:
-        """With `required`: an operation that takes a body refuses a request without one, unless its input says that
-        it does something useful with none.
-        """
+        """Add `required`: a body is required unless its input says that it does something useful without one."""
         body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         if body is not None:
             asked: Any = self.get_request_serializer()  # a dict names a shape for each media type
@@ -76,7 +74,9 @@ class DeskhandSchema(AutoSchema):
         return body
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
-        """Closed: an input refuses unknown fields, an answer has no others. Problems carry members of their own."""
+        """Close the schema: inputs refuse unknown fields and responses have no others.
+        Problems may have extra members.
+        """
         schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         shape = serializer if isinstance(serializer, type) else type(serializer)
         if not issubclass(shape, ProblemSerializer):
@@ -114,7 +114,7 @@ class DeskhandSchema(AutoSchema):
 
 
 def _may_be_left_out(shape: Any) -> bool:
-    """Bytes may be none at all: that is an empty file."""
+    """Return True if the body may be absent. A body of bytes may: that is an empty file."""
     kind = shape if isinstance(shape, type) else type(shape)
     return not (issubclass(kind, StrictSerializer) and kind.needs_body)
 

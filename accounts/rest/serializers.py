@@ -1,4 +1,4 @@
-"""What bodies have in common: what is not known is refused, never ignored."""
+"""Base serializers of the API. Unknown fields are refused, never ignored."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ _built: dict[Shape, serializers.BaseSerializer[Any]] = {}
 
 
 def shown(shape: Shape, row: Any) -> dict[str, Any]:
-    """The row in that shape. The serializer is built once for the process: that costs more than to show a row with it,
-    and showing changes nothing in it.
+    """Return the row as the serializer `shape` represents it.
+    The serializer is built once in a process: building costs more than using it, and representing a row does not
+    change it.
     """
     serializer = _built.get(shape) or _built.setdefault(shape, shape())
     return cast(dict[str, Any], serializer.to_representation(row))
@@ -34,7 +35,9 @@ _inputs = _Inputs()
 def checked(
     shape: type[StrictSerializer], body: Any, *, context: Mapping[str, Any], partial: bool = False
 ) -> dict[str, Any]:
-    """The body, if that input allows it. A thread builds its fields once: that costs more than to use them."""
+    """Return the validated body, or raise ValidationError.
+    Each thread builds a serializer once: building costs more than using it.
+    """
     serializer = _inputs.built.get((shape, partial))
     if serializer is None:
         serializer = _inputs.built[shape, partial] = shape(partial=partial)
@@ -46,10 +49,10 @@ def checked(
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """The input of one operation. A field that it does not know is an error at that field."""
+    """Input of one operation. An unknown field is an error at that field."""
 
     needs_body: ClassVar[bool] = True
-    """Whether a request without a body is refused."""
+    """True if a request without a body is refused."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, MultiValueDict):
@@ -66,7 +69,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class EmptyInput(StrictSerializer):
-    """No fields."""
+    """Input without fields."""
 
     needs_body = False
 
@@ -78,7 +81,7 @@ class ProblemFieldSerializer(serializers.Serializer[Any]):
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
-    """Every refusal, as RFC 9457 says."""
+    """Refusal of any kind (RFC 9457)."""
 
     type = serializers.CharField()
     title = serializers.CharField()

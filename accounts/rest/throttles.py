@@ -1,4 +1,4 @@
-"""The limits of accounts/services/rates.py on calls of the API, and their headers."""
+"""Throttles of the API, on the limits of accounts/services/rates.py, and their headers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RateThrottle(BaseThrottle):
-    """At most the rate of that kind, for each person with all their keys, or address of nobody known."""
+    """Limit of one kind for each person, with all their keys, or for each address of anonymous callers."""
 
     scope: str
 
@@ -34,7 +34,7 @@ class RateThrottle(BaseThrottle):
 
 
 class KeyThrottle(RateThrottle):
-    """The limits on every call of the API: of the person, and of the team that the call acts in."""
+    """Limits of every API call: one for the person, one for the team."""
 
     scope = "key"
 
@@ -44,32 +44,32 @@ class KeyThrottle(RateThrottle):
 
 
 class AddressThrottle(RateThrottle):
-    """The limit on calls of nobody known."""
+    """Limit of anonymous calls."""
 
     scope = "address"
 
 
 class BuildThrottle(RateThrottle):
-    """The limit on starting builds."""
+    """Limit of started builds."""
 
     scope = "build"
 
 
 class ChatThrottle(RateThrottle):
-    """The limit on messages to agents."""
+    """Limit of messages to agents."""
 
     scope = "chat"
 
 
 def count_stranger(request: Request) -> None:
-    """Count a call with no key, or a wrong one, against its address. Raises Throttled."""
+    """Count a call without a valid key against its address. Raises Throttled."""
     (usage,) = _spend(request, ("address", f"address:{rates.address_of(request._request)}"))
     if usage.is_over:
         raise Throttled(usage.reset_s)
 
 
 def put_rate_headers(request: Request, response: Response) -> None:
-    """Tell the caller what is left of the limit that this call counted against."""
+    """Add the RateLimit headers of the limit that this call counted against."""
     usage: rates.Usage | None = getattr(request, "rate_usage", None)
     if usage is not None:
         response["RateLimit-Limit"] = str(usage.limit)
@@ -78,7 +78,7 @@ def put_rate_headers(request: Request, response: Response) -> None:
 
 
 def _spend(request: Request, *limits: tuple[str, str]) -> list[rates.Usage]:
-    """Count against each limit. Of several the headers tell of the one with the least left."""
+    """Count against each limit, and keep the one with the least left for the headers."""
     usages = rates.spend_all(*limits)
     before: rates.Usage | None = getattr(request, "rate_usage", None)
     request.rate_usage = min(  # type: ignore[attr-defined]
@@ -88,7 +88,7 @@ def _spend(request: Request, *limits: tuple[str, str]) -> list[rates.Usage]:
 
 
 def _caller(request: Request) -> str:
-    """The person, also behind a key: more keys allow no more calls."""
+    """Return the name that is counted: the person, also behind a key, so that more keys allow no more calls."""
     if request.user.is_authenticated:
         return f"user:{request.user.pk}"
     return f"address:{rates.address_of(request._request)}"

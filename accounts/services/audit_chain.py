@@ -1,7 +1,7 @@
-"""The audit log as a chain: each sealed entry carries the hash of the one before it (docs/adr/0016).
-
-Writing an entry takes no lock. Sealing comes later, one process at a time for each team: whatever has committed by then
-gets the next numbers, so an entry that commits late breaks nothing.
+"""Hash chain of the audit log (docs/adr/0016).
+Each sealed entry carries the hash of the one before it. Writing an entry takes no lock. Sealing comes later, one
+process at a time for each team, and gives the next numbers to whatever has committed by then, so that an entry that
+commits late breaks nothing.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _SEAL = """
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What reading a whole chain found."""
+    """Result of verifying a whole chain."""
 
     entries: int
-    """How many are in order, from the first."""
+    """Number of intact entries, from the first."""
     head: str
     broken_at: int | None = None
     problem: str = ""
     checkpoint: int | None = None
-    """How many entries the checkpoint in the file store confirms; None without one."""
+    """Number of entries that the checkpoint in the file store confirms; None without one."""
     note: str = ""
-    """What could not be looked at."""
+    """Note on what could not be checked, or ""."""
 
     @property
     def is_unbroken(self) -> bool:
@@ -57,7 +57,7 @@ class Verdict:
 
 
 def content(entry: AuditEntry, seq: int) -> dict[str, Any]:
-    """What the hash of an entry is made of, beside the hash before it."""
+    """Return the part of an entry that is hashed, beside the previous hash."""
     return {
         "seq": seq,
         "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
@@ -75,18 +75,20 @@ def content(entry: AuditEntry, seq: int) -> dict[str, Any]:
 
 
 def hash_of(prev_hash: str, said: Mapping[str, Any]) -> str:
-    """SHA-256 of the hash before, a line feed, and the entry as JSON with sorted keys and no spaces, in UTF-8."""
+    """Return the SHA-256 of the previous hash, a line feed, and the entry as JSON.
+    The JSON has sorted keys, no spaces and is UTF-8.
+    """
     canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(f"{prev_hash}\n{canonical}".encode()).hexdigest()
 
 
 def line(entry: AuditEntry) -> dict[str, Any]:
-    """One line of the export: everything that is needed to verify it elsewhere."""
+    """Return one line of the export, with everything that is needed to verify it elsewhere."""
     return {**content(entry, entry.seq or 0), "prev_hash": entry.prev_hash, "hash": entry.hash}
 
 
 def seal(team_id: UUID) -> int:
-    """Give every committed entry of the team its place; how many there were."""
+    """Seal every committed entry of the team. Return how many."""
     sealed = 0
     while count := _seal_batch(team_id):
         sealed += count
@@ -96,7 +98,9 @@ def seal(team_id: UUID) -> int:
 
 
 def seal_pending(limit: int = 20) -> int:
-    """Seal what waits, of some teams; the clock calls it every few seconds. Who is sealing already is left alone."""
+    """Seal waiting entries of up to `limit` teams, at most BATCH each.
+    Called every few seconds; skips teams that another process is sealing.
+    """
     teams = AuditEntry.objects.unsealed().order_by("team_id").values_list("team_id", flat=True).distinct()
     return sum(_seal_batch(team_id, wait=False) for team_id in teams[:limit])
 
@@ -121,7 +125,7 @@ def _seal_batch(team_id: UUID, *, wait: bool = True) -> int:
 
 
 def verify(team_id: UUID) -> Verdict:
-    """Read the whole chain of a team and compare it with where it should end, and with its checkpoint."""
+    """Verify the whole chain of a team against its head and its checkpoint."""
     seal(team_id)
     head = AuditHead.objects.filter(team_id=team_id).first()
     entries = AuditEntry.objects.filter(team_id=team_id).sealed().order_by("seq").iterator(chunk_size=2000)
@@ -157,7 +161,7 @@ def _cut_off(found: Verdict, why: str) -> Verdict:
 
 
 def verify_lines(lines: Iterable[Mapping[str, Any]]) -> Verdict:
-    """The same for an export, which has to be kept where nobody can change it to prove anything."""
+    """Verify an export. To prove anything it must be kept where nobody can change it."""
     count, last = 0, GENESIS
     for said in lines:
         problem = _problem(said, seq=count + 1, last=last)
@@ -177,7 +181,7 @@ def _problem(said: Mapping[str, Any], *, seq: int, last: str) -> str:
 
 
 def export(team_id: UUID) -> Iterator[str]:
-    """The chain as lines of JSON, oldest first."""
+    """Yield the chain as lines of JSON, oldest first."""
     seal(team_id)
     entries = AuditEntry.objects.filter(team_id=team_id).sealed().order_by("seq").iterator(chunk_size=2000)
     for entry in entries:
@@ -186,9 +190,8 @@ def export(team_id: UUID) -> Iterator[str]:
 
 @transaction.atomic
 def accept_checkpoint(team: Team) -> bool:
-    """Take the chain as it is for the right one, after a restore from a backup; whether its checkpoint differed.
-
-    The log itself then says that the checkpoint was replaced, and by which end of the chain.
+    """Replace the checkpoint by the chain's present end, after a restore from a backup.
+    Return False if it fitted already. An entry then records the old and the new end. Raises Unavailable.
     """
     try:
         kept = audit_checkpoints.read(team.pk)
@@ -207,7 +210,10 @@ def accept_checkpoint(team: Team) -> bool:
 
 @transaction.atomic
 def remove_chain(team_id: UUID) -> int:
-    """Delete the log of a team that is gone, when it need not be kept any longer. The only way there is."""
+    """Delete the log of a deleted team.
+    Return the number of entries. There is no other way to delete entries. Raises Conflict while the team exists,
+    Unavailable without the file store.
+    """
     if Team.objects.filter(pk=team_id, removed_at=None).exists():
         raise Conflict("The team still exists; its log stays.")
     with connection.cursor() as cursor:

@@ -1,6 +1,5 @@
-"""Checkpoints of the audit log: how far each chain went and with which hash, kept in the file store.
-
-Whoever can only write to the database can empty a chain, cut off its end or write all of it anew; none of that fits the
+"""Checkpoints of the audit log in the file store: the length and last hash of each chain.
+Whoever can only write to the database can empty a chain, cut off its end or rewrite all of it; none of that fits the
 checkpoint any more (docs/adr/0016).
 """
 
@@ -26,16 +25,16 @@ log = logging.getLogger(__name__)
 
 FOLDER = "audit"
 EVERY = timedelta(minutes=5)
-"""Between two checkpoints of one team, if anything was sealed."""
+"""Least time between two checkpoints of one team."""
 
 
 class Unreadable(Exception):
-    """The file store does not answer, or holds something that is no checkpoint."""
+    """File store that does not answer, or a file that is no checkpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Entry `seq` of the team's chain had that hash."""
+    """Hash of entry `seq` of the team's chain."""
 
     seq: int
     hash: str
@@ -47,7 +46,7 @@ def key_of(team_id: UUID) -> str:
 
 
 def read(team_id: UUID) -> Checkpoint | None:
-    """The team's checkpoint, None if none was made yet. Raises Unreadable."""
+    """Return the team's checkpoint, or None if none was written yet. Raises Unreadable."""
     try:
         with default_storage.open(key_of(team_id)) as kept:
             said = json.loads(kept.read())
@@ -59,14 +58,16 @@ def read(team_id: UUID) -> Checkpoint | None:
 
 
 def save_due(limit: int = 100) -> int:
-    """Make the checkpoints of teams whose chain went on; how many. One that does not fit its chain stays as it is."""
+    """Write the checkpoints of teams whose chain has grown.
+    Return how many. A checkpoint that does not fit its chain stays as it is.
+    """
     late = Q(checkpointed_at__isnull=True) | Q(checkpointed_at__lt=Now() - EVERY)
     due = AuditHead.objects.filter(late, seq__gt=F("checkpoint_seq"))
     saved = 0
     for head in due.order_by(F("checkpointed_at").asc(nulls_first=True))[:limit]:
         mine = AuditHead.objects.filter(pk=head.pk, checkpointed_at=head.checkpointed_at)
         if not mine.update(checkpointed_at=Now()):
-            continue  # another worker is at it
+            continue  # another worker has claimed it
         try:
             kept = read(head.pk)
             if kept is not None and not fits(head.pk, kept):
@@ -81,12 +82,12 @@ def save_due(limit: int = 100) -> int:
 
 
 def fits(team_id: UUID, kept: Checkpoint) -> bool:
-    """Whether the chain in the database still has that entry with that hash."""
+    """Return True if the chain in the database still has that entry with that hash."""
     return AuditEntry.objects.filter(team_id=team_id, seq=kept.seq, hash=kept.hash).exists()
 
 
 def remove(team_id: UUID) -> None:
-    """With the chain of a team that is gone. Raises Unreadable."""
+    """Delete the checkpoint of a deleted team. Raises Unreadable."""
     try:
         default_storage.delete(key_of(team_id))
     except Exception as error:
@@ -94,7 +95,9 @@ def remove(team_id: UUID) -> None:
 
 
 def set_aside(name: str) -> int:
-    """Give every checkpoint another key, which nothing is compared with: a restored log is older. Raises Unreadable."""
+    """Rename every checkpoint, so that nothing is compared with it: a restored log is older.
+    Return how many. Raises Unreadable.
+    """
     store: Any = default_storage
     moved = 0
     try:
@@ -110,7 +113,7 @@ def set_aside(name: str) -> int:
 
 
 def known_teams() -> Iterable[UUID]:
-    """Every team that has, or should have, a chain."""
+    """Return the ids of all teams that have, or should have, a chain."""
     heads = AuditHead.objects.values_list("pk", flat=True)
     return sorted({*heads, *Team.objects.filter(removed_at=None).values_list("pk", flat=True)})
 
@@ -118,7 +121,7 @@ def known_teams() -> Iterable[UUID]:
 def write(head: AuditHead) -> None:
     """Make the end of the chain its checkpoint. Raises Unreadable."""
     kept = Checkpoint(seq=head.seq, hash=head.hash, at=timezone.now().isoformat(timespec="seconds"))
-    store: Any = default_storage  # one object for each team, written over: the base class knows no such thing
+    store: Any = default_storage  # the base class cannot overwrite an object
     body = json.dumps({"team": str(head.pk), **asdict(kept)}).encode()
     try:
         store.bucket.Object(key_of(head.pk)).put(Body=body, ContentType="application/json")

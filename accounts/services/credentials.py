@@ -1,4 +1,4 @@
-"""What a person signs in with: passwords, identities, second factors and sessions, and how all of them end."""
+"""Credentials of a person (passwords, identities, second factors, sessions), and how they end."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from accounts.services import keys, known_addresses, tokens
 
 @transaction.atomic
 def claim_account(email: str) -> User | None:
-    """Give the account with this address to who has just proved to own it, if nobody ever did; else None.
-
-    Whoever registered it keeps nothing: password, sessions, identities and keys are void. An operator's account is
-    never taken over this way.
+    """Give an account whose address nobody proved to the person who has just proved it.
+    Return None if there is no such account. Whoever registered it keeps nothing: password, sessions, identities and
+    keys are void. An operator's account is never claimed this way.
     """
     user = User.objects.select_for_update().filter(email__iexact=email, is_active=True, is_staff=False).first()
     if user is None or has_proved_an_address(user):
@@ -55,14 +54,14 @@ def end_access(user: User, *, actor: User) -> None:
 
 
 def sessions_of(user: User) -> list[UserSession]:
-    """The open ones, the one that was seen last first."""
+    """Return the person's open sessions, most recently used first."""
     found: list[UserSession] = UserSession.objects.purge_and_list(user)
     return sorted(found, key=lambda session: session.last_seen_at, reverse=True)
 
 
 def end_sessions(user: User, *, keep: str = "") -> int:
-    """Sign the person out everywhere but in the session with the key `keep`, API clients included; sockets follow
-    within seconds. Answers with how many browsers and clients that were.
+    """Sign the person out everywhere except in the session with the key `keep`.
+    Includes API clients; sockets close within seconds. Returns how many browsers and clients that were.
     """
     count = tokens.families_of(user).count()
     tokens.revoke_tokens(user=user)
@@ -76,7 +75,7 @@ def end_sessions(user: User, *, keep: str = "") -> int:
 
 
 def end_session(user: User, session_id: int) -> bool:
-    """Sign the person out in one of their sessions; False if it is no session of theirs."""
+    """End one of the person's sessions. Return False if it is not theirs."""
     session = UserSession.objects.filter(user=user, pk=session_id).first()
     if session is not None:
         session.end()
@@ -85,7 +84,7 @@ def end_session(user: User, session_id: int) -> bool:
 
 
 def end_client(user: User, family_id: UUID) -> bool:
-    """Void the tokens of one sign-in over the API; False if it is no live one of theirs."""
+    """Revoke one of the person's sign-ins over the API. Return False if it is not theirs or not live."""
     is_theirs = tokens.families_of(user).filter(pk=family_id).exists()
     if is_theirs:
         tokens.revoke_family(family_id=family_id)

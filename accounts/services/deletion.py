@@ -1,4 +1,4 @@
-"""Deleting a team, and deleting people."""
+"""Deletion of teams and of people."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from accounts.services.members import LastOwner, lock_team, remove_member
 
 @transaction.atomic
 def remove_team(*, team: Team, actor: User, confirm: str) -> dict[str, int]:
-    """Close the team for good; `confirm` is its name, typed. Answers with what ended (docs/adr/0011).
-
-    One transaction cancels its live runs, revokes its keys, links and invitations and ends every membership, with which
-    every page, key and socket of it closes. The row stays, and with it the ledger and the audit log.
+    """Delete the team.
+    Return counts of what ended; `confirm` is its name, typed (docs/adr/0011). One transaction cancels its live runs,
+    revokes its keys, links and invitations and ends every membership, which closes every page, key and socket of it.
+    The row stays, with the ledger and the audit log. Raises Forbidden, InvalidInput.
     """
     held = lock_team(team)
     if not Membership.objects.filter(team=held, user=actor, role=Role.OWNER).exists():
@@ -32,8 +32,9 @@ def remove_team(*, team: Team, actor: User, confirm: str) -> dict[str, int]:
 
 @transaction.atomic
 def remove_people(*, people: Collection[User], actor: User) -> None:
-    """Delete people for good, all of them or none. A team that has nobody else goes with them; one of others keeps an
-    owner, or nobody is deleted. The people are held, so that none of them gets into another team meanwhile.
+    """Delete these people, all or none.
+    A team without other members is deleted with them; a team with others must keep an owner. The people are locked, so
+    that none joins another team meanwhile. Raises LastOwner.
     """
     list(User.objects.select_for_update().filter(pk__in=[one.pk for one in people]).order_by("pk"))
     for team in Team.objects.filter(memberships__user__in=people).distinct().order_by("pk"):

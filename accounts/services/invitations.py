@@ -1,4 +1,4 @@
-"""Inviting people by email. The link works once, for seven days, for one address; its token is only in the mail."""
+"""Invitations by email. A link works once, for seven days, for one address; its token is only in the mail."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from accounts.services.members import add_member, lock_team
 VALID_FOR = timedelta(days=7)
 SEND_AGAIN_AFTER = timedelta(minutes=1)
 MOST_OPEN = 100
-"""Of one team: an invitation is a mail to a stranger."""
+"""Open invitations of one team: each is a mail to a stranger."""
 
 
 class InvitationOver(Conflict):
-    """The link was used, revoked, or is too old; `invitation` in the answer says which."""
+    """Link that was used, revoked, or has expired; `invitation` in the response says which."""
 
     code = "invitation_over"
     title = "This invitation does not work any more"
 
 
 class WrongPerson(Forbidden):
-    """The link was sent to another address than the signed-in person's."""
+    """Link that was sent to another address than the signed-in person's."""
 
     code = "wrong_person"
     title = "This invitation is for somebody else"
@@ -43,7 +43,10 @@ class WrongPerson(Forbidden):
 
 @transaction.atomic
 def invite(*, team: Team, actor: User, email: str, role: str) -> Invitation:
-    """Send a link to the address. Nobody invites into more than their own role; nobody learns who has an account."""
+    """Send an invitation to the address.
+    Nobody can give a higher role than their own, and the answer does not tell who has an account. Raises InvalidInput,
+    Forbidden, Conflict, LimitReached.
+    """
     rates.require("invite", f"team:{team.pk}")
     email = _address(email)
     if role not in Role.values:
@@ -69,7 +72,7 @@ def invite(*, team: Team, actor: User, email: str, role: str) -> Invitation:
 
 @transaction.atomic
 def send_again(*, invitation: Invitation, actor: User) -> Invitation:
-    """Another link for another seven days; the one before stops working."""
+    """Send a new link, valid for seven days; the previous one stops working."""
     rates.require("invite", f"team:{invitation.team_id}")
     held = _held(invitation)
     _require_rank(held.team, actor, held.role)
@@ -84,21 +87,21 @@ def send_again(*, invitation: Invitation, actor: User) -> Invitation:
 
 @transaction.atomic
 def revoke(*, invitation: Invitation, actor: User) -> None:
-    """The link stops working. Revoking it twice is the same as once."""
+    """Revoke the invitation. A repeat changes nothing."""
     now = timezone.now()
     if Invitation.objects.open().filter(pk=invitation.pk).update(revoked_at=now):
         audit.record(team=invitation.team, actor=actor, action="invitation.revoked", target=invitation)
 
 
 def find_invitation(token: str) -> Invitation | None:
-    """Whose token it is, whatever became of the invitation since."""
+    """Return the invitation of that token in any state, or None."""
     found = Invitation.objects.select_related("team", "invited_by").filter(token_sha256=_digest(token))
     return found.filter(team__removed_at__isnull=True).first()
 
 
 @transaction.atomic
 def accept(*, invitation: Invitation, user: User) -> Membership:
-    """Join the team. Of two people who open one link at once, only one joins."""
+    """Join the team. A lock makes sure that of two people who open one link, only one joins."""
     held = _held(invitation)
     if held.is_expired:
         raise _over(held)
@@ -132,13 +135,13 @@ def _tell(invitation: Invitation, inviter: User, user: User) -> None:
 
 
 def is_for(invitation: Invitation, user: User) -> bool:
-    """Whether the person has proved to read the mail of that address."""
+    """Return True if the person has proved that they own the invited address."""
     mine = EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True)
     return emails.canonical(invitation.email) in {emails.canonical(email) for email in (user.email, *mine)}
 
 
 def _held(invitation: Invitation) -> Invitation:
-    """The open invitation as it is now. The team's row is held first, as by every change of members."""
+    """Lock the team's row, as every change of members does, and return the open invitation as it is now."""
     team = lock_team(invitation.team)
     held = Invitation.objects.for_team(team).select_related("invited_by").get(pk=invitation.pk)
     held.team = team

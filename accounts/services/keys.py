@@ -1,4 +1,4 @@
-"""API keys `dh_<prefix>_<secret>`. The secret is 256 random bits, so that one SHA-256 of it is safe to keep."""
+"""API keys `dh_<prefix>_<secret>`. The secret has 256 random bits, so that storing one SHA-256 of it is safe."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def create_key(
     expires_at: datetime | None = None,
     within: frozenset[str] | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key and its token, which exists nowhere else.
-
-    `within` are the actions of the caller, when they are fewer than the person's role has (a key that makes a key).
+    """Create a key.
+    Return it with its token, which is stored nowhere. `within` are the caller's actions if they are fewer than the
+    role's (a key that makes a key). Raises InvalidInput, Forbidden.
     """
     scopes = tuple(dict.fromkeys(scopes))
     team = lock_team(
@@ -65,7 +65,7 @@ def create_key(
 
 @transaction.atomic
 def revoke_key(*, key: ApiKey, actor: User) -> ApiKey:
-    """End a key for ever. Revoking it twice is the same as once."""
+    """Revoke a key for good. A repeat changes nothing."""
     if ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=timezone.now()):
         audit.record(team=key.team, actor=actor, action="api_key.revoked", target=key)
     key.refresh_from_db(fields=["revoked_at"])
@@ -73,7 +73,7 @@ def revoke_key(*, key: ApiKey, actor: User) -> ApiKey:
 
 
 def find_key(token: str) -> ApiKey | None:
-    """The live key of that token with its team and maker, or None whatever is wrong with it."""
+    """Return the live key of that token with its team and maker, or None for any other text."""
     parts = _TOKEN.fullmatch(token)
     if parts is None:
         return None
@@ -84,7 +84,7 @@ def find_key(token: str) -> ApiKey | None:
 
 
 def touch_key(key: ApiKey) -> None:
-    """Note that the key was used, at most once a minute."""
+    """Record the use of a key, at most once a minute."""
     now = timezone.now()
     if key.last_used_at is None or key.last_used_at < now - TOUCH_EVERY:
         stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - TOUCH_EVERY)

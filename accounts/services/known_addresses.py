@@ -1,4 +1,4 @@
-"""Which addresses a person signs in from, so that somebody who guesses elsewhere cannot lock them out."""
+"""Addresses that a person signs in from, so that guesses from elsewhere cannot lock them out."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from accounts.services import rates
 
 KEPT_FOR = timedelta(days=90)
 MOST = 20
-"""Of one person."""
+"""Addresses of one person."""
 
 
 def remember(user: User) -> None:
-    """Note that the person signed in from the address of this request. Old ones go."""
+    """Record that the person signed in from the address of this request, and delete old ones."""
     if not (address := rates.here()):
         return
     now = timezone.now()
@@ -27,12 +27,12 @@ def remember(user: User) -> None:
 
 
 def is_known(email: str) -> bool:
-    """Whether the account with that email address was signed in to from the address of this request."""
+    """Return True if the account of that email address was signed in to from this request's address."""
     theirs = Q(user__email=email) | Q(user__emailaddress__email=email, user__emailaddress__verified=True)
     recent = KnownAddress.objects.filter(address=rates.here(), last_used_at__gt=timezone.now() - KEPT_FOR)
     return recent.filter(theirs).exists()
 
 
 def forget_others(user: User) -> None:
-    """Keep only the address of this request: somebody who knew the password may have signed in from the others."""
+    """Delete all addresses but this request's: somebody who knew the password may have used the others."""
     KnownAddress.objects.filter(user=user).exclude(address=rates.here() or None).delete()

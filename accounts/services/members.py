@@ -1,6 +1,5 @@
-"""The people in a team: joining, roles, leaving.
-
-Every change holds the team's row first, so that of two at once the second sees what the first did.
+"""Members of a team: joining, roles, leaving.
+Every change locks the team's row first, so that of two at once the second sees what the first did.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ NO_SUCH_MEMBER = "There is no such person in this team."
 
 
 class LastOwner(Conflict):
-    """The team would have nobody left who owns it."""
+    """Change that would leave the team without an owner."""
 
     code = "last_owner"
     title = "A team needs an owner"
 
 
 def lock_team(team: Team) -> Team:
-    """The team as it is now, until the transaction ends. One that was deleted is not there."""
+    """Lock and return the team until the transaction ends. Raises NotFound if it was deleted."""
     held = Team.objects.select_for_update(no_key=True).filter(pk=team.pk, removed_at__isnull=True).first()
     if held is None:
         raise NotFound("This team was deleted.")
@@ -33,7 +32,7 @@ def lock_team(team: Team) -> Team:
 
 @transaction.atomic
 def add_member(*, team: Team, user: User, role: str, actor: User | None) -> Membership:
-    """Let a person in. Who is in already stays what they are."""
+    """Add the person to the team. An existing member keeps their role."""
     team = lock_team(team)
     there = Membership.objects.filter(team=team, user=user).first()
     if there is not None:
@@ -46,7 +45,10 @@ def add_member(*, team: Team, user: User, role: str, actor: User | None) -> Memb
 
 @transaction.atomic
 def change_role(*, team: Team, actor: User, user: User, role: str, is_operator: bool = False) -> Membership:
-    """Make a member something else. Nobody gives or takes more than they have; an operator need not be in the team."""
+    """Change a member's role.
+    Nobody gives or takes a higher role than their own; an operator need not be in the team. Raises InvalidInput,
+    NotFound, Forbidden, LastOwner.
+    """
     if role not in Role.values:
         raise InvalidInput("There is no such role.", fields=[FieldError("role", "invalid_choice", "Choose a role.")])
     team = lock_team(team)
@@ -65,8 +67,9 @@ def change_role(*, team: Team, actor: User, user: User, role: str, is_operator: 
 
 @transaction.atomic
 def remove_member(*, team: Team, actor: User, user: User, is_operator: bool = False) -> None:
-    """End a membership: somebody else's, or one's own by leaving. Keys and invitations that the person made end with
-    it; agents and runs stay. Sockets ask for the membership every few seconds and close themselves.
+    """End a membership: somebody else's, or one's own by leaving.
+    Revokes the keys and invitations that the person made; agents and runs stay. Sockets check the membership every few
+    seconds and close themselves. Raises NotFound, Forbidden, LastOwner.
     """
     team = lock_team(team)
     membership = _member(team, user)
@@ -86,7 +89,7 @@ def remove_member(*, team: Team, actor: User, user: User, is_operator: bool = Fa
 
 @transaction.atomic
 def transfer_ownership(*, team: Team, actor: User, user: User) -> Membership:
-    """Hand the team to another member. Who owned it stays as an admin."""
+    """Make another member the owner. The previous owner stays as an admin."""
     team = lock_team(team)
     mine, theirs = _member(team, actor), _member(team, user)
     if mine.role != Role.OWNER:
@@ -107,9 +110,9 @@ def transfer_ownership(*, team: Team, actor: User, user: User) -> Membership:
 
 
 def owned_by_nobody_without(person: User) -> list[Team]:
-    """The teams, held, that would have nobody left who owns them and can sign in, and in which others work."""
+    """Lock and return the teams that have other members and no other owner who can sign in."""
     found = []
-    mine = Team.objects.filter(removed_at=None, memberships__user=person)  # one may become theirs at this moment
+    mine = Team.objects.filter(removed_at=None, memberships__user=person)  # of any role, which may change meanwhile
     for pk in mine.order_by("pk").values_list("pk", flat=True):
         team = Team.objects.select_for_update(no_key=True).get(pk=pk)
         people = Membership.objects.filter(team=team, user__is_active=True)
@@ -127,7 +130,9 @@ def _member(team: Team, user: User) -> Membership:
 
 
 def _require_rank(team: Team, actor: User, *roles: str) -> None:
-    """Asked again under the lock: who was demoted a moment ago changes nobody any more."""
+    """Raise Forbidden unless the actor may manage these roles.
+    Checked under the lock, because the actor may have lost the role a moment ago.
+    """
     mine = Membership.objects.filter(team=team, user=actor).values_list("role", flat=True).first()
     if mine is None or not all(may_manage(mine, role) for role in roles):
         raise Forbidden("Your role in this team does not allow that. Only an owner can change owners.")

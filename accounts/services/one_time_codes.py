@@ -1,7 +1,6 @@
-"""Codes of authenticator apps, each good for one use (RFC 6238, section 5.2).
-
-allauth remembers used codes in the cache, which may be away or emptied. The last used time step stands in the database
-with the secret: a code of that step or of an earlier one is refused, whoever is first in a race.
+"""Single use of authenticator codes (RFC 6238, section 5.2). allauth remembers used codes in the cache, which may be
+away or emptied. Here the last used time step is stored in the database with the secret: a code of that step or of an
+earlier one is refused, also in a race.
 """
 
 from __future__ import annotations
@@ -17,17 +16,19 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
 USED_STEP = "used_step"
-"""In `Authenticator.data`: the number of the last used time step, 30 seconds each since 1970."""
+"""Key in `Authenticator.data` of the last used time step (30 seconds each, since 1970)."""
 
 
 def step_of(secret: str, code: str) -> int | None:
-    """Return the newest time step of now whose code this is."""
+    """Return the newest valid time step whose code this is, or None."""
     steps = list(yield_hotp_counters_from_time())
     return next((step for step in reversed(steps) if _is_code(secret, step, code)), None)
 
 
 def use_up(authenticator: Authenticator, code: str) -> bool:
-    """Spend the code in one statement. False when it, or a newer one, was spent before. Other factors need none."""
+    """Spend the code in one statement.
+    Return False if it, or a newer one, was spent before. Other kinds of factors return True.
+    """
     if authenticator.type != Authenticator.Type.TOTP:
         return True
     step = step_of(decrypt(authenticator.data["secret"]), code)
@@ -43,6 +44,6 @@ def _is_code(secret: str, step: int, code: str) -> bool:
 
 
 def _with(data: Any, step: int) -> Func:
-    """The JSON with the step in it."""
+    """Return the SQL expression that sets the step in the JSON."""
     number = Func(Cast(Value(step), BigIntegerField()), function="to_jsonb", output_field=JSONField())
     return Func(data, Value([USED_STEP]), number, function="jsonb_set", output_field=JSONField())

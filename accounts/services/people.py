@@ -1,4 +1,4 @@
-"""What people say about themselves."""
+"""Profiles of people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from accounts.errors import FieldError, InvalidInput
 from accounts.models import User
 
 HUES = ("blue", "teal", "moss", "amber", "coral", "rose", "plum", "slate")
-"""The identity colours of the design; people and agents have one each."""
+"""Identity colours of the design; people and agents have one each."""
 
 
 @transaction.atomic

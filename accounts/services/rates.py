@@ -1,7 +1,6 @@
-"""How often something may be done, counted in Valkey so that all processes count together.
-
-Windows are fixed: they begin with the clock's minute, hour or day; at the edge of two up to twice as many may pass. One
-atomic command counts. What happens while Valkey is away is a decision for each kind, in `KINDS`.
+"""Rate limits, counted in Valkey so that all processes count together.
+Windows are fixed: they begin with the clock's minute, hour or day, and at their edge up to twice the limit may pass.
+One atomic command counts. `KINDS` decides for each kind of limit what happens while Valkey is away.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hour": 3600, "d": 8
 
 
 class WhenAway(StrEnum):
-    """What a limit does while Valkey does not answer."""
+    """Behaviour of a limit while Valkey does not answer."""
 
     OPEN = "open"
-    """Nobody is refused: the work itself is bounded elsewhere."""
+    """Refuse nobody: the work itself is limited elsewhere."""
     CLOSED = "closed"
-    """Nobody is let through: 503, come again in a moment."""
+    """Refuse everybody with 503."""
     ALONE = "alone"
-    """Each process counts for itself."""
+    """Count in each process by itself."""
 
 
 KINDS: Mapping[str, WhenAway] = {
@@ -56,13 +55,13 @@ class TooOften(AppError):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How much of a limit is left in the present window."""
+    """Use of a limit in the present window."""
 
     limit: int
     used: int
     reset_s: int
     is_alone: bool = False
-    """Counted by this process only, because Valkey is away."""
+    """True if only this process counted, because Valkey is away."""
 
     @property
     def remaining(self) -> int:
@@ -74,12 +73,14 @@ class Usage:
 
 
 def spend(kind: str, who: str) -> Usage:
-    """Count one more and say what is left."""
+    """Count one use. Return the usage."""
     return spend_all((kind, who))[0]
 
 
 def spend_all(*limits: tuple[str, str]) -> list[Usage]:
-    """Count one more under each (kind, who), in one round trip, and say what is left of each."""
+    """Count one use of each (kind, who), in one round trip.
+    Return their usages. Raises Unavailable if a limit is CLOSED and Valkey is away.
+    """
     all_rates: Any = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
     now = time.time()
     windows = [_Window.of(kind, who, rate=all_rates[kind], now=now) for kind, who in limits]
@@ -96,7 +97,7 @@ def spend_all(*limits: tuple[str, str]) -> list[Usage]:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """The present window of one limit: the name of its count, and when it ends."""
+    """Present window of one limit: the name of its count, and the seconds until it ends."""
 
     kind: str
     name: str
@@ -113,24 +114,24 @@ class _Window:
 
 
 def require(kind: str, who: str) -> None:
-    """Count one more, or raise TooOften."""
+    """Count one use, or raise TooOften."""
     usage = spend(kind, who)
     if usage.is_over:
         raise TooOften("That was often. Wait, then try again.", retry_after_s=usage.reset_s)
 
 
 def address_of(request: HttpRequest) -> str:
-    """Where the request comes from, behind as many proxies as the operator has (`TRUSTED_PROXY_COUNT`)."""
+    """Return the client's address, behind as many proxies as TRUSTED_PROXY_COUNT says."""
     return str(get_ip(request))
 
 
 def here() -> str:
-    """The address of the request that is being served, as `address_of` writes it; empty in jobs and commands."""
+    """Return the address of the current request, in the form of `address_of`; empty in jobs and commands."""
     return str(truncate_ip(current_address.get()))
 
 
 def parse_rate(rate: str) -> tuple[int, int]:
-    """ "100/min" → (100, 60)."""
+    """Parse a rate: "100/min" is (100, 60). Raises ValueError."""
     parts = re.fullmatch(r"(\d+)/([a-z]+)", rate)
     if parts is None or parts[2] not in SECONDS:
         raise ValueError(f"A rate looks like 100/min, not {rate!r}.")
@@ -138,7 +139,7 @@ def parse_rate(rate: str) -> tuple[int, int]:
 
 
 class _Alone:
-    """The counts of one process. They are forgotten when there are too many, not one by one."""
+    """Counts of one process. All are cleared when there are more than 100,000."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

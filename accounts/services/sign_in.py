@@ -1,4 +1,4 @@
-"""Signing in without a page: the same proofs, limits and words as on the web, by allauth."""
+"""Sign-in without a page, with the same proofs, limits and messages as on the web, by allauth."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ class AccountInactive(Forbidden):
 
 
 def person_of(*, request: HttpRequest, email: str, password: str, code: str) -> User:
-    """Who that is. What is wrong is said only to somebody who knows the password."""
+    """Authenticate the person.
+    Raises TooOften, WrongCredentials, AccountInactive, EmailNotVerified or SecondFactorRequired. Only a caller who
+    knows the password learns more than WrongCredentials.
+    """
     adapter = get_adapter()
     if not ratelimit.consume(request, action="login"):
         raise _too_many(adapter)
@@ -73,7 +76,7 @@ def _is_verified(user: User) -> bool:
 
 
 def _prove_second_factor(user: User, code: str) -> None:
-    """A code of the authenticator app, or a recovery code: allauth checks it, counts the wrong ones, uses it up."""
+    """Check and spend a code of the authenticator app, or a recovery code. allauth counts the wrong ones."""
     if not is_mfa_enabled(user):
         return
     if not code:

@@ -1,4 +1,4 @@
-"""Signing up without a page: the same form, limits and mails as on the web, by allauth."""
+"""Sign-up without a page, with the same form, limits and mails as on the web, by allauth."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from accounts.services.rates import TooOften
 from accounts.services.sign_in import WAIT_S
 
 FIELDS = {"password1": "password"}
-"""Names of the form that the API calls otherwise."""
+"""{field of the form: name in the API} where they differ."""
 
 
 class SignUpClosed(Forbidden):
@@ -26,7 +26,9 @@ class SignUpClosed(Forbidden):
 
 
 def sign_up(*, request: HttpRequest, email: str, password: str) -> None:
-    """Make the person and their team, and mail the link. Who has an account gets a mail that says so instead."""
+    """Create the person and their team, and mail a link.
+    An address with an account gets a mail that says so instead. Raises SignUpClosed, TooOften, InvalidInput.
+    """
     adapter = get_adapter()
     if not adapter.is_open_for_signup(request):
         raise SignUpClosed("The operator of this installation makes the accounts.")
@@ -45,7 +47,7 @@ def sign_up(*, request: HttpRequest, email: str, password: str) -> None:
 
 
 def verify_email(*, request: HttpRequest, key: str) -> str:
-    """Take an address as its owner's, by the key in the mailed link; answers with the address."""
+    """Verify an address by the key of the mailed link. Return the address. Raises InvalidInput."""
     confirmation = EmailConfirmationHMAC.from_key(key)
     address = confirmation.confirm(request) if confirmation else None
     if address is None:

@@ -1,4 +1,4 @@
-"""Teams and the people in them."""
+"""Creation and renaming of teams."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME_MAX = 120
 
 @transaction.atomic
 def create_team(*, owner: User, name: str, is_personal: bool = False) -> Team:
-    """Make a team with its first owner. Whoever must know hears `team_created` inside the same transaction."""
+    """Create a team with its first owner, and call the hook `team_created` in the same transaction."""
     team = _insert_with_free_slug(name=_checked(name), email=owner.email, is_personal=is_personal)
     Membership.objects.create(team=team, user=owner, role=Role.OWNER)
     hooks.team_created(team=team, owner=owner)
@@ -26,13 +26,13 @@ def create_team(*, owner: User, name: str, is_personal: bool = False) -> Team:
 
 
 def create_personal_team(*, owner: User) -> Team:
-    """The team that every person has from the start."""
+    """Create the team that every person starts with."""
     return create_team(owner=owner, name=f"{owner.display_name[:100]}'s team", is_personal=True)
 
 
 @transaction.atomic
 def rename_team(*, team: Team, actor: User, name: str) -> Team:
-    """Call the team something else. Its slug stays, so that no address changes."""
+    """Rename the team. Its slug stays, so that no URL changes."""
     name = _checked(name)
     kept = Team.objects.select_for_update(no_key=True).get(pk=team.pk)
     if kept.name != name:
@@ -56,7 +56,7 @@ def _misnamed(code: str, message: str) -> InvalidInput:
 
 
 def default_team(user: User) -> Team | None:
-    """Where a person lands: the team that they joined first."""
+    """Return the team that the person joined first, or None."""
     first = Membership.objects.select_related("team").filter(user=user).order_by("id").first()
     return first.team if first else None
 

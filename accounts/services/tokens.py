@@ -1,7 +1,6 @@
-"""The JWT pair of people who call the API: a short access token, and a refresh token that is good for one use.
-
-The row of the family decides, the signature only finds it: one that is revoked, expired, of a disabled person or of
-before a changed password opens nothing, from the next request on.
+"""JWT pairs of people who call the API: a short access token, and a refresh token for one use.
+The signature only finds the row of the family; the row decides. A family that is revoked, expired, of a disabled
+person or older than the password is refused from the next request on.
 """
 
 from __future__ import annotations
@@ -41,12 +40,12 @@ class Pair:
     access: str
     refresh: str
     expires_in: int
-    """Seconds that the access token is good for."""
+    """Seconds until the access token expires."""
 
 
 @transaction.atomic
 def issue_pair(*, user: User, user_agent: str = "") -> Pair:
-    """A new family for a person who has just proved who they are. Their families that have run out go."""
+    """Start a family for a person who has just proved who they are. Deletes their expired families."""
     now = timezone.now()
     TokenFamily.objects.filter(user=user, expires_at__lt=now).delete()
     family = TokenFamily.objects.create(
@@ -61,8 +60,9 @@ def issue_pair(*, user: User, user_agent: str = "") -> Pair:
 
 
 def rotate(refresh: str) -> Pair:
-    """The next pair for a refresh token, which is then used up. One that comes a second time ends its whole family:
-    either the thief or the owner is late, and nobody can tell which.
+    """Exchange a refresh token for the next pair.
+    A used token ends its whole family: either the thief or the owner is late, and nobody can tell which. Raises
+    InvalidToken.
     """
     claims = _claims(refresh, REFRESH)
     family = _live(claims.get("fam")) if claims else None
@@ -81,7 +81,7 @@ def rotate(refresh: str) -> Pair:
 
 @transaction.atomic
 def end_sign_in(refresh: str) -> None:
-    """Revoke the family of a refresh token, used or not: all its tokens are void at once. Ignore any other text."""
+    """Revoke the family of a refresh token, used or not: all its tokens are void at once. Other texts are ignored."""
     claims = _claims(refresh, REFRESH)
     family = _live(claims.get("fam")) if claims else None
     if family is None or not revoke_family(family_id=family.pk):
@@ -90,38 +90,38 @@ def end_sign_in(refresh: str) -> None:
 
 
 def family_of_access(token: str) -> TokenFamily | None:
-    """The live family of an access token with its person, or None whatever is wrong with it."""
+    """Return the live family of an access token with its person, or None for any other text."""
     claims = _claims(token, ACCESS)
     return _live(claims.get("fam")) if claims else None
 
 
 def families_of(user: User) -> QuerySet[TokenFamily]:
-    """The sign-ins whose tokens are good today, the one that was refreshed last first."""
+    """Return the person's live families, most recently used first."""
     live = TokenFamily.objects.live().filter(user=user, session_hash=user.get_session_auth_hash())
     return live.order_by("-last_used_at")
 
 
 def revoke_family(*, family_id: UUID) -> bool:
-    """Whether it was still good."""
+    """Revoke the family. Return False if it was revoked before."""
     live = TokenFamily.objects.filter(pk=family_id, revoked_at__isnull=True)
     return bool(live.update(revoked_at=timezone.now()))
 
 
 @transaction.atomic
 def _end_stolen(family: TokenFamily) -> None:
-    """The teams of the person read of it too: somebody else may have had a token of theirs."""
+    """Revoke the family of a reused refresh token, and record it in the logs of the person's teams."""
     revoke_family(family_id=family.pk)
     why = "a used refresh token came again"
     audit.record_person(person=family.user, actor=None, action="session.ended", count=1, why=why)
 
 
 def revoke_tokens(*, user: User) -> int:
-    """Sign a person out of every API client."""
+    """Sign the person out of every API client. Return how many."""
     return TokenFamily.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=timezone.now())
 
 
 def is_token(text: str) -> bool:
-    """Whether it has the form of our tokens; an API key never has."""
+    """Return True if the text has the form of a JWT; an API key never has."""
     return text.count(".") == 2 and not text.startswith("dh_")
 
 
@@ -133,7 +133,7 @@ def _live(family_id: Any) -> TokenFamily | None:
 
 
 def _uuid(text: Any) -> UUID:
-    """The id in a claim; one that is none is nobody's."""
+    """Return the id in a claim, or the nil UUID, which no row has, for other texts."""
     try:
         return UUID(str(text))
     except ValueError:
@@ -164,5 +164,5 @@ def _claims(token: str, kind: str) -> dict[str, Any] | None:
 
 
 def _secret() -> bytes:
-    """A key of its own: what signs cookies and links signs no token."""
+    """Derive a key of its own, so that no other signed value can pass as a token."""
     return salted_hmac("deskhand.tokens", "", algorithm="sha256").digest()

@@ -1,7 +1,6 @@
-"""From the link in an invitation to the team.
-
-Opening the link changes nothing, because mail servers open links too. It is swapped for a note in the browser's
-session, which survives signing in, and the token stands on no page.
+"""Pages from the link of an invitation to the team.
+Opening the link changes nothing, because mail servers open links too. The token is replaced by an id in the browser's
+session, which survives signing in, and stands on no page.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from accounts.services import invitations
 
 NOTE = "invitation"
 FIRST = "invitation_first"
-"""Set until the person, signed in, has seen it once: the way home leads past it."""
+"""Session key that is set until the signed-in person has seen the invitation once: the home page redirects to it."""
 
 
 @never_cache
@@ -35,7 +34,7 @@ def invitation_open(request: HttpRequest, token: str) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: HttpRequest) -> HttpResponse:
-    """What the opened link offers, and the button that takes it."""
+    """Show the invitation of the opened link, or accept it on POST."""
     if request.user.is_authenticated:
         request.session.pop(FIRST, None)
     found = _noted(request)

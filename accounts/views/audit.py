@@ -1,4 +1,4 @@
-"""The settings page of the audit log: search, export, verify."""
+"""Settings page of the audit log: search, export, verify."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PHRASES = {
     "person.password_changed": "changed the password",
     "session.ended": "ended a session",
 }
-"""Actions whose name, turned round, is no English."""
+"""Texts of actions whose name, turned round, is no English."""
 SHOWN = 80
 """Characters of an old or new value on the page; the export has more."""
 MAX_SEQ = 2**63 - 1
@@ -49,25 +49,25 @@ MAX_SEQ = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An entry as the page tells it."""
+    """Audit entry as the page shows it."""
 
     entry: AuditEntry
     person: User | None
 
     @property
     def by(self) -> str:
-        """How the person acted: by which key, or as an operator."""
+        """Means by which the person acted: a key, or "(operator)"."""
         return self.entry.actor_label.partition(" ")[2] if self.entry.actor_id else ""
 
     @property
     def subject(self) -> str:
-        """What it was done to; nothing for what somebody does to themselves."""
+        """Label of what was changed; empty if the actor changed themselves."""
         label = self.entry.subject_label
         return "" if self.person and label in (self.person.display_name, self.person.email) else label
 
     @property
     def changes(self) -> list[tuple[str, str, str]]:
-        """What was changed: field, old value, new value."""
+        """Changes as (field, old value, new value)."""
         before, after = self.entry.data.get("before"), self.entry.data.get("after")
         if isinstance(before, dict) and isinstance(after, dict):
             return [
@@ -80,7 +80,7 @@ class Row:
 
     @property
     def did(self) -> str:
-        """`run.started` → started the run."""
+        """Action as a phrase: `run.started` is "started the run"."""
         if self.entry.action in PHRASES:
             return PHRASES[self.entry.action]
         noun, _, verb = self.entry.action.partition(".")
@@ -90,7 +90,7 @@ class Row:
 
 
 def _shown(value: Any) -> str:
-    """A value of an entry in one short line."""
+    """Return a value as one short line."""
     if value in (None, "", [], {}):
         return "none"
     if isinstance(value, dict) and "start" in value:
@@ -103,7 +103,7 @@ def _shown(value: Any) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 @membership_required
 def audit_log(request: TeamRequest) -> HttpResponse:
-    """The log, newest first. A POST verifies the chain and says what it found."""
+    """Show the log, newest first. A POST verifies the chain and shows the verdict."""
     require(request, "team:admin")
     verdict = audit_chain.verify(request.team.pk) if request.method == "POST" else None
     audit_chain.seal(request.team.pk)
@@ -139,7 +139,7 @@ def _filtered(entries: AuditEntryQuerySet, text: str, kind: str, period: str) ->
 
 
 def _page(entries: AuditEntryQuerySet, asked: Any) -> tuple[list[AuditEntry], int | None, int | None]:
-    """One page, and from where the newer and the older one go on, if there are any."""
+    """Return one page, and the seqs from which the newer and the older page go on, or None."""
     after, before = _seq(asked.get("after", "")), _seq(asked.get("before", ""))
     if after is not None:
         found = list(entries.filter(seq__gt=after).order_by("seq")[: PAGE + 1])
@@ -154,5 +154,5 @@ def _page(entries: AuditEntryQuerySet, asked: Any) -> tuple[list[AuditEntry], in
 
 
 def _seq(text: str) -> int | None:
-    """A place in the log, from an address that anybody may have typed."""
+    """Parse a seq from the URL, or return None."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < len(str(MAX_SEQ)) else None

@@ -1,4 +1,4 @@
-"""The settings page of the API keys."""
+"""Settings page of API keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from accounts.tenancy import TeamRequest, may, require, team_required
 @require_http_methods(["GET", "HEAD", "POST"])
 @team_required
 def api_keys(request: TeamRequest) -> HttpResponse:
-    """The keys of the team. The answer to the form is the only place where a new key's token is ever shown."""
+    """List the team's keys, or create one on POST. Only the response to the form ever shows a new key's token."""
     allowed = ACTIONS[request.role]
     form = ApiKeyForm(request.POST or None, allowed=allowed)
     made: tuple[ApiKey, str] | None = None

@@ -1,4 +1,4 @@
-"""The settings page of the people in the team: roles, invitations, who goes."""
+"""Settings page of members: roles, invitations, removal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MATRIX = (
 @require_http_methods(["GET", "HEAD", "POST"])
 @membership_required
 def members(request: TeamRequest) -> HttpResponse:
-    """Who is in the team and who is invited. The form invites."""
+    """List the members and open invitations, or send an invitation on POST."""
     form = InviteForm(request.POST or None, own=request.role)
     if request.method == "POST":
         require(request, "team:admin")

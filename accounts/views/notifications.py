@@ -1,4 +1,4 @@
-"""The bell, its page, what a person chooses to hear of, and the links in mails."""
+"""Pages of notifications: the bell, the list, the choices, and the links in mails."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _rows(request: TeamRequest) -> Any:
 @require_safe
 @membership_required
 def notification_list(request: TeamRequest) -> HttpResponse:
-    """All of them; `?part=menu` is what hangs below the bell."""
+    """List all notifications; with `?part=menu` return the menu below the bell."""
     rows = _rows(request)
     if request.GET.get("part") == "menu":
         newest = [(row, ICONS[NoticeKind(row.kind)]) for row in rows[:IN_MENU]]
@@ -67,7 +67,7 @@ def notifications_read(request: TeamRequest) -> HttpResponse:
 @require_POST
 @membership_required
 def notification_open(request: TeamRequest, notification_id: UUID) -> HttpResponse:
-    """Read it and go there. What it was about may be gone."""
+    """Mark the notification as read and redirect to its page, or show 410 if that is gone."""
     row = get_object_or_404(_rows(request), pk=notification_id)
     notifications.mark_read(team=request.team, person=request.user, actions=request.access.actions, only=row.pk)
     return _go(request, row)
@@ -83,7 +83,7 @@ def _go(request: HttpRequest, row: Notification) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @membership_required
 def notification_choices(request: TeamRequest) -> HttpResponse:
-    """One row for each kind, one switch for each channel."""
+    """Show one row for each kind with one switch for each channel, or save them on POST."""
     if request.method == "POST":
         chosen = {str(kind): [c for c in Channel if f"{kind}.{c}" in request.POST] for kind in NoticeKind}
         notifications.choose(person=request.user, choices=chosen)
@@ -119,10 +119,12 @@ def notification_link(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @never_cache
-@csrf_exempt  # mail programs post here by themselves (RFC 8058); the signed token is what allows it, and all it allows
+@csrf_exempt  # mail programs post here by themselves (RFC 8058); the signed token authorises only this
 @require_http_methods(["GET", "HEAD", "POST"])
 def notification_off(request: HttpRequest, token: str) -> HttpResponse:
-    """Asks first; the POST takes one kind of mail away from one person, and the settings page brings it back."""
+    """Ask for confirmation; on POST switch off mail of one kind for one person.
+    The settings page switches it on again.
+    """
     found = notifications.opened_off(token)
     if found is None:
         return render(request, "accounts/notification_no_link.html", {"why": "old"}, status=410)

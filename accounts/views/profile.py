@@ -1,4 +1,4 @@
-"""The settings page of the person."""
+"""Settings page of the person's profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The security page of the settings: password, second factors, connected accounts and sessions of the person."""
+"""Settings page of security: password, second factors, connected accounts and sessions."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def security(request: TeamRequest) -> HttpResponse:
 
 
 def _identities(request: HttpRequest, user: User) -> list[dict[str, Any]]:
-    """What is connected, and what could be."""
+    """Return the connected identities and the providers that can be connected."""
     connected = list(SocialAccount.objects.filter(user=user).order_by("provider"))
     rows = [
         {"id": of.provider, "name": NAMES.get(of.provider, of.provider), "account": of, "label": _label(of)}
@@ -92,7 +92,7 @@ def sessions_end_others(request: TeamRequest) -> HttpResponse:
 
 @login_required
 def to_security(request: HttpRequest, **_: Any) -> HttpResponse:
-    """In place of allauth's lists, each on a page of its own: ours has all of them."""
+    """Redirect to the security page, which replaces allauth's separate lists."""
     teams = Team.objects.filter(memberships__user=request.user)  # type: ignore[misc]
     last = teams.filter(slug=request.session.get("last_team", "")).first()
     team = last or teams.order_by("-is_personal", "created_at").first()
@@ -100,7 +100,7 @@ def to_security(request: HttpRequest, **_: Any) -> HttpResponse:
 
 
 class Connections(ConnectionsView):  # type: ignore[misc]
-    """Disconnecting an identity; connecting begins at the provider's own address."""
+    """View that disconnects an identity. Connecting begins at the provider's own URL."""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return to_security(request)

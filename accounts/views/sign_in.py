@@ -1,4 +1,4 @@
-"""Signing in, where allauth's own views do not do."""
+"""Sign-in views that replace allauth's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.http import HttpResponse
 
 
 class ResetFromLink(PasswordResetFromKeyView):  # type: ignore[misc]
-    """The page behind a reset link. A link that is used up or made up is an error, also for who cannot see the page."""
+    """Page behind a reset link. A used or forged link answers 400, so that clients without a screen notice too."""
 
     def render_to_response(self, context: dict[str, Any], **more: Any) -> HttpResponse:
         status = 400 if context.get("token_fail") else 200

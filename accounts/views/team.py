@@ -1,4 +1,4 @@
-"""The settings page of the team: its name, handing it over, leaving it, deleting it; and making another one."""
+"""Settings pages of the team: rename, transfer, leave, delete; and a new team."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def team_delete(request: TeamRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def team_new(request: HttpRequest) -> HttpResponse:
-    """Also where a person lands who is in no team any more."""
+    """Create a team. People who are in no team any more are sent here."""
     user = cast(User, request.user)
     form = NewTeamForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

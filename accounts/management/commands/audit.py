@@ -1,4 +1,4 @@
-"""The audit log from the terminal: verify, export, accept after a restore, remove."""
+"""Command `audit`: verify, export, accept after a restore, remove."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             raise CommandError(error.detail) from None
 
     def _verify(self, team_id: UUID | None, file: str | None) -> None:
-        """Exit code 1 when a chain is broken."""
+        """Print a verdict for each chain. Exits with code 1 if one is broken."""
         if file:
             with Path(file).open(encoding="utf-8") as lines:
                 found = {Path(file).name: audit_chain.verify_lines(json.loads(text) for text in lines if text.strip())}
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             self.stdout.write(text, ending="")
 
     def _accept(self, team_id: UUID | None, file: str | None) -> None:
-        """The end of each chain becomes its checkpoint, whatever the file store says; the log tells of it."""
+        """Make the end of each chain its checkpoint, whatever the file store says, and log that."""
         teams = Team.objects.filter(removed_at=None, **({"pk": team_id} if team_id else {})).order_by("pk")
         accepted = [team.slug for team in teams if audit_chain.accept_checkpoint(team)]
         self.stdout.write(f"Accepted: {', '.join(accepted)}." if accepted else "Every log fits its checkpoint.")
