@@ -1,4 +1,4 @@
-"""People who can sign in, their browsers, and the codes of their authenticator app."""
+"""Helpers: people who can sign in, their browsers, and the codes of their authenticator app."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605
 
 
 def person(email: str = "grace@example.com", *, verified: bool = True, **given: Any) -> User:
-    """With an address and a team of their own."""
+    """Create a person with an email address and a personal team."""
     user = UserFactory(email=email, **given)
     EmailAddress.objects.create(user=user, email=email, verified=verified, primary=True)
     teams.create_personal_team(owner=user)
@@ -33,7 +33,7 @@ def person(email: str = "grace@example.com", *, verified: bool = True, **given: 
 
 
 def browser(user: User | None = None, *, password: str = PASSWORD, agent: str = FIREFOX, **headers: str) -> Client:
-    """A browser that has signed in as that person on our page, up to a second step if there is one."""
+    """Return a browser that has signed in on our page. An account with a second factor stops before that step."""
     client = Client(headers={"User-Agent": agent} | headers)
     if user is not None:
         answer = client.post(SIGN_IN, {"login": user.email, "password": password})
@@ -46,7 +46,7 @@ def is_signed_in(client: Client) -> bool:
 
 
 def confirmed(client: Client, path: str, password: str = PASSWORD) -> Any:
-    """The answer of a page that asks once more who it is."""
+    """Open a page that asks for reauthentication, confirm with the password, and return the page."""
     asked = client.get(path)
     assert asked.status_code == 302, asked.content
     assert asked["Location"].startswith("/accounts/reauthenticate/"), asked["Location"]
@@ -56,7 +56,7 @@ def confirmed(client: Client, path: str, password: str = PASSWORD) -> Any:
 
 
 def forget_used_codes() -> None:
-    """As if the present half minute of every authenticator app were another one: the code that set it up is spent."""
+    """Make the authenticator codes of the present half minute usable again, which setting up has spent."""
     cache.clear()
     for factor in Authenticator.objects.filter(type=Authenticator.Type.TOTP):
         factor.data.pop(USED_STEP, None)
@@ -64,7 +64,7 @@ def forget_used_codes() -> None:
 
 
 def totp(secret: str, at: float | None = None) -> str:
-    """RFC 6238: the six digits that an app shows at that time."""
+    """Return the six digits that an authenticator app shows at that time (RFC 6238)."""
     counter = struct.pack(">Q", int(time.time() if at is None else at) // 30)
     digest = hmac.new(base64.b32decode(secret), counter, hashlib.sha1).digest()
     start = digest[-1] & 15

@@ -1,4 +1,4 @@
-"""Who gets in: keys, sessions, teams, scopes. Attack cases 11, 46, 48."""
+"""Access to the API by keys, sessions, teams and scopes. Attack cases 11, 46, 48."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists, bodies and refusals look the same everywhere. Attack cases 1, 9, 10, 57."""
+"""Conventions of lists, bodies and refusals, the same everywhere. Attack cases 1, 9, 10, 57."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def more_keys(team: Team, alice: User, count: int) -> None:
 
 
 def pages(api: Api, path: str) -> list[list[str]]:
-    """The names on each page, following `next`."""
+    """Return the names on each page, following `next`."""
     found = []
     url: str | None = path
     while url:

@@ -1,4 +1,4 @@
-"""Idempotency-Key: one effect, one answer. Promise G10, for every POST that creates."""
+"""Idempotency-Key: one effect, one response. Promise G10, for every POST that creates."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_who_comes_while_the_first_is_at_work_is_told_at_once(owner: User, monke
 
 @pytest.mark.promise("G10")
 def test_a_crash_after_the_effect_undoes_the_effect_too(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record commits with the effect: if it cannot be written, there is no effect, and the repeat makes it."""
+    """Fail to write the record: the effect is rolled back with it, and the repeat makes it."""
     from accounts.rest import idempotency
 
     api = api_of(owner, owner.teams.get())

@@ -1,4 +1,4 @@
-"""From an address and a password to an account, without a page. Attack cases 44, 45."""
+"""Sign-up without a page. Attack cases 44, 45."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_where_sign_up_is_closed_nobody_is_made(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_key_of_the_api_is_the_link_of_the_page() -> None:
-    """Whoever opens the link in place of sending its key has the same account."""
+    """Open the mailed link instead of sending its key: the account is the same."""
     post(SIGN_UP, GRACE)
 
     Client().post(f"/accounts/confirm-email/{mailed_key()}/")

@@ -1,4 +1,4 @@
-"""Teams and members over the API."""
+"""Teams and members in the API."""
 
 from __future__ import annotations
 

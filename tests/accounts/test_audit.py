@@ -1,4 +1,4 @@
-"""The audit log: what an entry says, the chain, and what the database refuses."""
+"""Audit log: the content of entries, the chain, and changes that the database refuses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write(team: Team, actor: User | None, *names: str) -> None:
 
 
 def tamper(sql: str, *values: Any) -> None:
-    """What somebody with the rights of the database's owner could do."""
+    """Change rows with the rights of the database's owner, who can disable the trigger."""
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE accounts_auditentry DISABLE TRIGGER accounts_audit_keep")
         cursor.execute(sql, values)
@@ -178,7 +178,7 @@ def test_the_log_outlives_its_people_and_its_team_until_it_is_removed(team: Team
     team_id = team.pk
 
     person.delete()
-    team.delete()  # the product only closes teams; this is the worst that can happen
+    team.delete()  # the product never deletes the row of a team; this is the worst case
 
     assert audit_chain.verify(team_id).entries == 2
     assert AuditEntry.objects.filter(team_id=team_id).first().actor_label == person.email
@@ -373,7 +373,7 @@ CHANGING = re.compile(r"\w+\.(\w+_)?(changed|renamed|restored|limited|transferre
 
 
 def test_every_action_that_changes_something_records_both_values() -> None:
-    """Each call in the code whose action says so passes them on, by name or as `**values`."""
+    """Find every call that records a change: it passes before and after, by name or as `**values`."""
     calls: dict[str, set[str | None]] = {}
     for path in modules():
         for node in ast.walk(ast.parse((ROOT / path).read_text())):

@@ -1,4 +1,4 @@
-"""The audit log over the API: who may read it, what it shows, and that the chain goes along."""
+"""Audit log in the API: who may read it, what it shows, and the chain."""
 
 from __future__ import annotations
 

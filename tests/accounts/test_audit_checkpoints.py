@@ -1,4 +1,4 @@
-"""What the database refuses to do to the audit log, and what a checkpoint outside of it finds."""
+"""Changes of the audit log that the database refuses, and those that a checkpoint outside of it finds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TABLES = ("accounts_auditentry", "accounts_audithead")
 
 @pytest.fixture
 def log(team: Team, alice: User) -> Team:
-    """A team with four entries and a checkpoint at the third."""
+    """Team with four entries and a checkpoint at the third."""
     write(team, 3)
     audit_chain.seal(team.pk)
     assert audit_checkpoints.save_due() == 1
@@ -44,7 +44,7 @@ def write(team: Team, count: int) -> None:
 
 
 def as_owner(*statements: str) -> None:
-    """What somebody with the rights of the tables' owner could do."""
+    """Run statements with the rights of the tables' owner, who can disable the triggers."""
     with connection.cursor() as cursor:
         for table in TABLES:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
@@ -197,7 +197,7 @@ def test_a_file_store_that_is_away_is_told_and_stops_nothing(log: Team) -> None:
 
 
 def test_checkpoints_are_set_aside_for_a_restored_log(log: Team) -> None:
-    assert audit_checkpoints.set_aside("before-restore") > 0  # of other tests too
+    assert audit_checkpoints.set_aside("before-restore") > 0  # includes those of other tests
     assert audit_checkpoints.set_aside("before-restore") == 0
 
     found = audit_chain.verify(log.pk)
@@ -225,7 +225,7 @@ def test_the_job_saves_what_is_due_and_the_log_of_a_gone_team_takes_its_checkpoi
 
 
 def test_a_role_that_does_not_own_the_tables_writes_entries_and_gets_around_nothing() -> None:
-    """The grants of docs/security.md, for a role that is gone when the transaction is rolled back."""
+    """Apply the grants of docs/security.md to a role that disappears with the rollback."""
     keys = json.loads((settings.VAR_DIR / "secrets.json").read_text())
     database = connection.settings_dict
     where = {"host": database["HOST"], "port": database["PORT"], "dbname": database["NAME"]}

@@ -1,4 +1,4 @@
-"""The settings page of the audit log: what it tells, whom it tells it, and what the verify button answers."""
+"""Settings page of the audit log: its texts, its readers, and the verify button."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ URL = "/t/acme/settings/audit/"
 
 
 def entries(text: str) -> list[str]:
-    """The ids of the rows, from top to bottom."""
+    """Return the ids of the rows, from top to bottom."""
     return [row["id"] for row in Page(text).all("tr") if str(row.get("id", "")).startswith("entry-")]
 
 

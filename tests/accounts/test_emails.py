@@ -1,4 +1,4 @@
-"""Every spelling of a mailbox is one address, at every door."""
+"""Spellings of a mailbox: they are one address at every entry point."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ANN = "ann.lee@example.com"
 
 
 def wide(text: str) -> str:
-    """As an input method for Japanese writes it."""
+    """Return the text in full-width letters, as a Japanese input method writes it."""
     return "".join(chr(ord(char) + 0xFEE0) for char in text)
 
 
@@ -113,7 +113,7 @@ def test_no_spelling_makes_a_second_account(door: str, typed: str) -> None:
 @pytest.mark.parametrize("door", ["page", "api", "invitation", "admin", "command", "add"])
 @pytest.mark.parametrize("typed", SPELLINGS[:5] + REFUSED[:2])
 def test_every_door_writes_the_one_spelling(door: str, typed: str, team: Team, alice: User) -> None:
-    """Or writes nothing, as the command does that trims nothing."""
+    """Store the canonical spelling or refuse. The command refuses spaces, because it trims nothing."""
     found = DOORS[door](typed, team, alice)
 
     expected = [ANN] if typed in SPELLINGS else []
@@ -213,7 +213,7 @@ def test_an_identity_brings_its_address_in_the_one_spelling(provider: OAuthStand
 
 
 def test_an_approver_is_named_in_any_spelling(team: Team) -> None:
-    """Of the approvers of an agent too: with the old comparison nobody could have approved."""
+    """Name an agent's approver in another spelling. A plain comparison would leave nobody who can approve."""
     bob = MembershipFactory(team=team, user=person("bob@xn--bcher-kva.example")).user
     agent = AgentFactory(team=team, version__options={"approvers": ["Bob@BÜCHER.example"]})
     asked = HumanRequestFactory(run=RunFactory(agent=agent), kind="approval")
@@ -222,12 +222,12 @@ def test_an_approver_is_named_in_any_spelling(team: Team) -> None:
     assert "bob@xn--bcher-kva.example" in why_barred(asked, asked.run, person("eve@xn--bcher-kva.example"))
 
 
-# ---- Accounts that are older than the one spelling
+# ---- Accounts that are older than the canonical spelling
 
 
 @pytest.fixture
 def older() -> User:
-    """As sign-ups of before made it: nobody can type this address."""
+    """Person whose address was stored before spellings were canonical; nobody can type it."""
     user = UserFactory(email="ann.lee@example.com\u200b")
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     return user

@@ -1,4 +1,4 @@
-"""Joiners stay where a script needs them; nothing else that cannot be seen does."""
+"""Invisible characters in names: joiners stay where a script needs them, all others go."""
 
 from __future__ import annotations
 

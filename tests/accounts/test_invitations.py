@@ -1,4 +1,4 @@
-"""Inviting people: the service, its pages and its API."""
+"""Invitations: the service, its pages and its API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Send = Callable[..., tuple[Invitation, str]]
 
 
 def tokens() -> list[str]:
-    """Of the mails that were sent, the oldest first."""
+    """Return the tokens in the mails that were sent, oldest first."""
     while mail.send_next():
         pass
     return [re.search(r"/invitations/([\w-]{43})/", str(sent.body))[1] for sent in outbox.outbox]  # type: ignore[index]
@@ -423,7 +423,7 @@ def test_an_invitation_into_a_team_that_is_gone_stands_in_nobodys_way(client: Cl
 
 
 def test_a_key_invites_no_owner(send, team, alice):
-    """Who owns the team could delete it: for people only, whatever the key's maker is."""
+    """Invite an owner with an owner's key. Owners can delete the team, so only people may."""
     asked, _ = send(role=Role.OWNER)
     age(asked, hours=1)
     api, path = api_of(alice, team), "/api/v1/teams/acme/invitations/"

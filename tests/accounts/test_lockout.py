@@ -1,4 +1,4 @@
-"""Guessing a password is slowed down, and whoever guesses cannot keep the owner of the account out."""
+"""Password guessing: it is slowed down, and cannot keep the owner out of the account."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _strangers = (f"203.0.113.{n}" for n in count(1))
 
 @pytest.fixture
 def grace() -> User:
-    """She has signed in from her office before."""
+    """Person who has signed in from her office before."""
     user = person()
     assert is_signed_in(at(OFFICE, user.email))
     return user
 
 
 def at(address: str, email: str, password: str = PASSWORD, **headers: str) -> Client:
-    """A new browser at that address, after one try to sign in."""
+    """Return a new browser at that address, after one attempt to sign in."""
     client = Client(REMOTE_ADDR=address, headers=headers)
     client.post(SIGN_IN, {"login": email, "password": password})
     return client
 
 
 def guess(email: str, times: int = 6, **headers: str) -> None:
-    """Wrong passwords, each from an address of its own."""
+    """Try wrong passwords, each from an address of its own."""
     for _ in range(times):
         assert is_signed_in(at(next(_strangers), email, "wrong", **headers)) is False
 
@@ -130,7 +130,7 @@ def test_who_is_signed_in_confirms_from_wherever_they_are_now(grace: User) -> No
 
 
 def test_a_new_password_forgets_the_addresses_of_before(grace: User) -> None:
-    """Whoever knew the old one may have signed in from them."""
+    """Change the password: whoever knew the old one may have signed in from the known addresses."""
     at(HOTEL, grace.email)
     client = browser(grace)
     fresh = {"password1": "a brand new secret", "password2": "a brand new secret"}

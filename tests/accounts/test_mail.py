@@ -1,4 +1,4 @@
-"""Mail is written down with what causes it and sent after it, once, however often it is tried."""
+"""Outbox for mail: written with its cause and sent once after it, in however many attempts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mails that are written to files are for the account that runs Deskhand only."""
+"""Permissions of mails that are written to files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.core.mail import send_mail
 
 @pytest.fixture
 def folder(tmp_path: Path, settings: Any) -> Iterator[Path]:
-    """A mail folder of an account that hides nothing by itself."""
+    """Mail folder of an account with a umask of 0."""
     settings.EMAIL_BACKEND, settings.EMAIL_FILE_PATH = "accounts.mail_files.EmailBackend", tmp_path / "mail"
     before = os.umask(0)
     yield tmp_path / "mail"

@@ -1,4 +1,4 @@
-"""The links in mails lead to BASE_URL, whatever host and port the request names."""
+"""Links in mails: they lead to BASE_URL, whatever host and port the request names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.factories import PASSWORD
 pytestmark = pytest.mark.django_db
 OURS = "https://desk.example.com"
 ELSEWHERE = "localhost:6666"
-"""A host that ALLOWED_HOSTS lets through with any port."""
+"""Host that ALLOWED_HOSTS allows with any port."""
 TEMPLATES = Path(product.BASE_DIR) / "templates"
 
 
@@ -36,7 +36,7 @@ def stranger() -> Client:
 
 
 def links() -> list[str]:
-    """Every address in the mails that were sent, which say nothing of the request's host."""
+    """Return every URL in the sent mails, and check that no mail names the request's host."""
     found = []
     for message in mail.outbox:
         parts = [message.subject, str(message.body), *(str(part.content) for part in message.alternatives)]
@@ -142,7 +142,7 @@ def alice_verified(alice: User) -> User:
     "template", sorted(path.stem.removesuffix("_subject") for path in TEMPLATES.glob("*/email/*_subject.txt"))
 )
 def test_no_mail_of_signing_in_takes_its_host_from_the_request(template: str) -> None:
-    """Every template, those too that no flow of today sends."""
+    """Send every template, including those that no flow sends today."""
     (path,) = TEMPLATES.glob(f"*/email/{template}_subject.txt")
     request = RequestFactory(headers={"Host": ELSEWHERE}).get("/")
     request.user = person()

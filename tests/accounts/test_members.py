@@ -48,7 +48,7 @@ def test_the_same_role_again_is_no_change(team, alice, bob):
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.MEMBER, Role.VIEWER, Role.BILLING])
 def test_only_owners_make_or_touch_owners(team, alice, bob, role):
-    """Nobody else does either, whatever they are told to do it with."""
+    """Try every change of an owner as a person of each other role."""
     actor = person(team, role)
 
     with pytest.raises(Forbidden):

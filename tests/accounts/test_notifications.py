@@ -1,4 +1,4 @@
-"""The bell's page, the choices, and links in mails that say which thing and which person and do nothing."""
+"""Page of the bell, choices, and links in mails, which change nothing when opened."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tell(team: Team, *people: User, subject_id: str = "1", subject_type: str = "
 
 
 def mailed(path: str = "/n/") -> tuple[Any, str]:
-    """The next mail, and the path of its link."""
+    """Send the due mails. Return the last one and the path of its link."""
     OutgoingMail.objects.update(next_try_at=timezone.now() - timedelta(seconds=1))
     jobs.send_mails()
     message: Any = django_mail.outbox[-1]

@@ -1,4 +1,4 @@
-"""A password is the same on every keyboard, and what is no password is refused at every door."""
+"""Passwords: one form for every keyboard, and the same refusals at every entry point."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_every_form_of_a_password_is_the_same(made: str, typed: str) -> None:
 @pytest.mark.parametrize("kept", [COMPOSED, DECOMPOSED, NO_BREAK])
 @pytest.mark.parametrize("typed", FORMS[:2])
 def test_a_password_that_was_hashed_as_it_was_typed_still_opens(kept: str, typed: str) -> None:
-    """Accounts of before: the form that their keyboard made, and on another keyboard the other one."""
+    """Sign in with a password that was hashed before forms were canonical, typed on either kind of keyboard."""
     user = person()
     User.objects.filter(pk=user.pk).update(password=make_password(kept))
     opens = typed == kept or kept != NO_BREAK
@@ -80,7 +80,7 @@ def test_an_older_password_goes_on_signing_in_without_ending_sessions() -> None:
 
 @pytest.mark.parametrize("made", FORMS)
 def test_every_door_makes_the_same_password(made: str) -> None:
-    """Signing up on the page and over the API, resetting, changing, the admin."""
+    """Set a password by sign-up on the page and the API, reset, change, and the admin."""
     both = {"password1": made, "password2": unicodedata.normalize("NFC", made)} if made == DECOMPOSED else {}
     both = both or {"password1": made, "password2": made}
     Client().post("/accounts/signup/", {"email": "page@example.com", "password1": made})
@@ -136,7 +136,7 @@ def test_the_command_refuses_it_too(bad: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_length_is_that_of_what_is_hashed() -> None:
-    """Decomposed letters are two characters each, and one in the end."""
+    """Count characters after composition: a decomposed letter is two before and one after."""
     with pytest.raises(ValidationError):
         passwords.MinimumLengthValidator(8).validate(unicodedata.normalize("NFD", "éàüñ"))
     passwords.MinimumLengthValidator(8).validate("éàüñéàüñ")
@@ -144,7 +144,7 @@ def test_the_length_is_that_of_what_is_hashed() -> None:
 
 @pytest.mark.attack(45)
 def test_a_wrong_password_costs_the_same_for_any_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also one of which several forms are tried."""
+    """Count the hashes of a wrong password, including one that is tried in several forms."""
     hashed: list[str] = []
     encode = MD5PasswordHasher.encode
 

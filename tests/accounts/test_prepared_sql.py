@@ -1,4 +1,4 @@
-"""Kept SQL finds and writes what Django's own would."""
+"""Prepared SQL: it finds and writes what Django's own SQL would."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_value_is_never_read_as_sql(team: Team) -> None:
 
 
 def test_postgres_keeps_the_plan_of_prepared_sql_alone(team: Team) -> None:
-    """A plan that is kept is one for any value. What people filter by needs one for theirs: see the settings."""
+    """Look for prepared statements: a kept plan is one for any value, but filters need one for their own values."""
     kept = PreparedQuery(lambda: Team.objects.filter(slug=Param("slug")))
 
     for _ in range(5):

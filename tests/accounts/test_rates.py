@@ -1,4 +1,4 @@
-"""How often something may be done, also while Valkey is away."""
+"""Rate limits, with Valkey and without it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SIGN_IN = "/api/v1/auth/token/"
 
 @pytest.fixture
 def away(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No Valkey: connecting is refused."""
+    """Valkey that refuses connections."""
     monkeypatch.setattr(ForgivingRedisCache, "_rest_until", 0.0)
     monkeypatch.setattr(rates, "_alone", rates._Alone())
     settings.CACHES = {"default": product.CACHES["default"] | {"LOCATION": "redis://127.0.0.1:1/1"}}
@@ -81,7 +81,7 @@ def test_who_has_no_key_or_a_wrong_one_is_counted_by_address(limits: Any) -> Non
 
 @pytest.mark.attack(45)
 def test_more_keys_of_one_person_allow_no_more_calls(limits: Any, team: Team, other_team: Team, alice: User) -> None:
-    """Nor do another team, a token, or the browser."""
+    """Call with two keys, in another team, with a token and by browser: all count together."""
     limits(key="5/d")
     MembershipFactory(team=other_team, user=alice, role=Role.OWNER)
     token = tokens.issue_pair(user=alice).access

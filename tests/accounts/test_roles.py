@@ -1,4 +1,4 @@
-"""The one table of roles, and what the pages make of it for who sees money and no runs."""
+"""Table of roles, and pages for a role that sees billing but no runs."""
 
 from __future__ import annotations
 
@@ -69,5 +69,5 @@ def test_who_sees_no_runs_has_no_feed_but_a_way_around_on_a_phone(client: Client
 
     text = client.get("/t/acme/settings/plan/").text
 
-    assert text.count("data-feed") == feeds  # the sign and its text
+    assert text.count("data-feed") == feeds  # the icon and its text
     assert text.count('href="/t/acme/settings/" aria-current="page"') == links  # beside the page, and below it

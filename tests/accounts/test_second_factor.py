@@ -1,4 +1,4 @@
-"""Two-step sign-in: authenticator app, recovery codes, and what both need. Passkeys: tests/e2e/test_sign_in.py."""
+"""Two-step sign-in with authenticator app and recovery codes. Passkeys: tests/e2e/test_sign_in.py."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def grace() -> User:
 
 
 def switch_on(client: Client) -> tuple[str, list[str]]:
-    """Set up the app; its secret and the recovery codes that are shown afterwards."""
+    """Set up the authenticator app. Return its secret and the recovery codes that are shown afterwards."""
     page = confirmed(client, ACTIVATE).content.decode()
     found = re.search(r"data-secret>([A-Z2-7]{32})<", page)
     assert found is not None
@@ -118,7 +118,7 @@ def test_the_code_that_switched_it_on_does_not_sign_in(grace: User) -> None:
 
 
 def test_a_code_works_once_while_valkey_has_forgotten_it(grace: User) -> None:
-    """And on every door: the page, the API, and the page that asks once more who it is."""
+    """Repeat a code on the sign-in page, on the API and on the page that asks for reauthentication."""
     secret, _ = switch_on(browser(grace))
     client = at_the_second_step(grace)
     code = totp(secret)

@@ -1,4 +1,4 @@
-"""Settings: the sessions of a person, their connected accounts, and what ends when. Attack case 47."""
+"""Security settings: sessions, connected accounts, and when they end. Attack case 47."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def page(grace: User) -> str:
 
 
 def caller(client: Client, user: User) -> Caller:
-    """The open socket of that browser, as the hub knows it."""
+    """Return the caller of that browser's open socket, as the hub knows it."""
     user.refresh_from_db()
     key = client.session.session_key or ""
     return Caller(user_id=user.pk, password_mark=sockets.password_mark(user), session_key=key)
@@ -322,7 +322,7 @@ def test_who_has_no_password_can_set_one(provider: OAuthStandIn) -> None:
 
 
 def test_a_code_by_mail_does_not_confirm_who_it_is(grace: User) -> None:
-    """Whoever reads the mail would get round a second factor."""
+    """Ask for a code by mail: whoever reads the mail would get round a second factor."""
     client = browser(grace)
     asked = client.get("/accounts/2fa/totp/activate/", follow=True)
     mail.outbox.clear()
@@ -336,7 +336,7 @@ def test_a_code_by_mail_does_not_confirm_who_it_is(grace: User) -> None:
 
 
 def test_a_reset_takes_an_account_from_who_registered_it_before_its_owner(provider: OAuthStandIn) -> None:
-    """An unverified identity made the account; the owner of the mailbox resets its password."""
+    """Reset the password of an account that an unverified identity created: the owner of the mailbox gets it."""
     squatted = person("grace@example.com", verified=False)
     SocialAccount.objects.create(user=squatted, provider="google", uid=provider.identity.uid)
     victim = Client()

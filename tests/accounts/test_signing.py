@@ -1,4 +1,4 @@
-"""Signing up, in and out, and resetting a password. Attack cases 44, 45."""
+"""Sign-up, sign-in, sign-out and password reset. Attack cases 44, 45."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NEW = {"email": "Grace@Example.com", "password1": PASSWORD}
 
 @pytest.fixture
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every password that is hashed: what takes the time of a sign-in."""
+    """Passwords that are hashed during the test: hashing takes most of the time of a sign-in."""
     hashed: list[str] = []
     encode = MD5PasswordHasher.encode
 
@@ -204,7 +204,7 @@ def test_guessing_passwords_is_stopped_whatever_the_headers_say() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("proxies", [0, 1])
 def test_one_address_cannot_try_many_accounts_behind_invented_headers(proxies: int) -> None:
-    """What a caller puts into X-Forwarded-For is no address of theirs; what our own proxy adds behind it is."""
+    """Invent X-Forwarded-For. Only the address that our own proxy appends counts."""
     for n in range(7):
         verified(email=f"person{n}@example.com")
 
@@ -235,7 +235,7 @@ def test_a_wrong_password_is_the_same_answer_and_the_same_work_for_any_address(h
         cache.clear()
         hashes.clear()
         answer = Client().post(SIGN_IN, {"login": f"{who}@example.com", "password": "wrong"})
-        without = re.sub(r'(value|nonce)="[^"]*"', "", answer.content.decode())  # the address, and what is random
+        without = re.sub(r'(value|nonce)="[^"]*"', "", answer.content.decode())  # without address, tokens, nonces
         answers.add((answer.status_code, without, tuple(sorted(answer.cookies))))
         work.add(len(hashes))
 

@@ -1,4 +1,4 @@
-"""Signing in with Google and GitHub. Attack cases 41 to 43."""
+"""Sign-in with Google and GitHub. Attack cases 41 to 43."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 
 def go(address: str) -> str:
-    """Follow the browser to the provider; the address that it is sent back to, as a path of ours."""
+    """Follow the browser to the provider. Return the path that it is sent back to."""
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.build_opener(_Stay).open(address, timeout=PATIENCE_S)
     assert refused.value.code == 302, refused.value.read()
@@ -41,7 +41,7 @@ def go(address: str) -> str:
 
 
 def to_provider(client: Client, name: str, *, process: str = "login", query: str = "") -> str:
-    """Press the button; the provider's address that the browser is sent to."""
+    """Press the button. Return the provider's URL that the browser is sent to."""
     answer = client.post(f"/accounts/{name}/login/?process={process}{query}")
     assert answer.status_code == 302, answer.content
     return answer["Location"]
@@ -121,7 +121,9 @@ def test_an_unverified_address_of_a_provider_opens_no_account(provider: OAuthSta
 @pytest.mark.attack(41)
 @both
 def test_a_verified_address_does_not_open_the_account_of_who_proved_it_here(provider: OAuthStandIn, name: str) -> None:
-    """Found by provider and uid, never by an address. The mailbox is told how to go on."""
+    """Sign in with an unknown identity whose address has an account.
+    Accounts are found by provider and uid only; the owner of the mailbox is told how to connect.
+    """
     person("grace@example.com", verified=True)
     client = Client()
 
@@ -149,7 +151,7 @@ def test_an_unverified_new_address_must_be_confirmed_first(provider: OAuthStandI
 @pytest.mark.attack(42)
 @both
 def test_whoever_registered_the_address_before_its_owner_keeps_nothing(provider: OAuthStandIn, name: str) -> None:
-    """Password, session, identity, second address and key of the attacker are void."""
+    """Claim an account: the attacker's password, session, identity, second address and key are void."""
     squatted = person("grace@example.com", verified=False)
     EmailAddress.objects.create(user=squatted, email="mallory@example.com")
     SocialAccount.objects.create(user=squatted, provider="github", uid="666")
@@ -194,7 +196,7 @@ def test_an_operators_account_is_never_taken_over(provider: OAuthStandIn) -> Non
 @both
 @pytest.mark.parametrize("state", ["", "made-up-by-mallory"])
 def test_a_callback_without_our_state_is_refused(provider: OAuthStandIn, name: str, state: str) -> None:
-    """Missing and invented."""
+    """Return from the provider with a missing and an invented state."""
     client = Client()
     back = urlsplit(go(to_provider(client, name)))
     code = parse_qs(back.query)["code"][0]
@@ -203,13 +205,13 @@ def test_a_callback_without_our_state_is_refused(provider: OAuthStandIn, name: s
 
     assert answer.status_code == 401
     assert User.objects.count() == 0
-    assert code in provider.codes  # it was not even asked for
+    assert code in provider.codes  # no token request was made
 
 
 @pytest.mark.attack(43)
 @both
 def test_a_callback_that_began_in_another_browser_is_refused(provider: OAuthStandIn, name: str) -> None:
-    """Mallory sends the victim the end of Mallory's own sign-in."""
+    """Open a callback that belongs to a sign-in of another browser (login CSRF)."""
     back = go(to_provider(Client(), name))
     victim = Client()
     to_provider(victim, name)
@@ -224,7 +226,7 @@ def test_a_callback_that_began_in_another_browser_is_refused(provider: OAuthStan
 @pytest.mark.attack(43)
 @both
 def test_a_callback_works_once(provider: OAuthStandIn, name: str) -> None:
-    """Replayed, in the same browser and in another one."""
+    """Replay a callback, in the same browser and in another one."""
     client = Client()
     back = go(to_provider(client, name))
     client.get(back)
@@ -239,7 +241,7 @@ def test_a_callback_works_once(provider: OAuthStandIn, name: str) -> None:
 @pytest.mark.attack(43)
 @both
 def test_connecting_cannot_be_finished_in_another_persons_session(provider: OAuthStandIn, name: str) -> None:
-    """Mallory begins to connect her identity and has the victim open its end."""
+    """Begin to connect an identity in one session and finish in another person's."""
     mallory, victim = Client(), Client()
     mallory.force_login(person("mallory@example.com", verified=True), backend=BACKEND)
     victim.force_login(person("grace@example.com", verified=True), backend=BACKEND)
@@ -262,7 +264,7 @@ def test_a_state_of_one_provider_is_nothing_to_another(provider: OAuthStandIn) -
 
 
 def test_a_code_that_another_browser_asked_for_fails_at_the_provider(provider: OAuthStandIn) -> None:
-    """PKCE: a stolen code put into one's own sign-in has another challenge."""
+    """Use a stolen code in another sign-in: its PKCE challenge differs."""
     stolen = parse_qs(urlsplit(go(to_provider(Client(), "google"))).query)["code"][0]
     client = Client()
     back = urlsplit(go(to_provider(client, "google")))
@@ -294,7 +296,7 @@ def test_who_stops_at_the_provider_is_told_that_nothing_happened(provider: OAuth
 
 
 def test_opening_the_address_of_a_button_leads_nowhere_yet(provider: OAuthStandIn) -> None:
-    """A link to it on another site does not start a sign-in."""
+    """Open the button's URL by GET, as a link on another site does: no sign-in starts."""
     answer = Client().get("/accounts/google/login/")
 
     assert answer.status_code == 200
@@ -302,7 +304,7 @@ def test_opening_the_address_of_a_button_leads_nowhere_yet(provider: OAuthStandI
 
 
 def test_a_link_cannot_ask_the_provider_for_more_than_we_do(provider: OAuthStandIn) -> None:
-    """Mallory's link to our page names a scope; the button on that page does not pass it on."""
+    """Name a scope in a link to our page: its button does not pass the scope on."""
     page = Client().get("/accounts/github/login/?scope=repo&auth_params=prompt%3Dnone&next=/t/acme/").content.decode()
 
     target = re.search(r'<form [^>]*action="(/accounts/github/login/[^"]*)"', page)

@@ -1,4 +1,4 @@
-"""One reader for JSON from outside: what it lets through is the same in memory and in PostgreSQL."""
+"""Strict JSON: accepted values are the same in memory and in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REAL_DATABASE = settings(
 )
 ODD = st.sampled_from(["\0", "\ud83d", "\ude42", "\udfff", "\ufffd", "\u2028", "\u202e", "\\", '"'])
 TEXTS = st.lists(st.one_of(st.characters(codec=None, exclude_categories=()), ODD), max_size=20).map("".join)
-"""Any code points, NUL and unpaired surrogates often among them."""
+"""Texts of any code points, often with NUL and unpaired surrogates."""
 NUMBERS = st.one_of(st.integers(), st.floats(), st.integers(-(10**320), 10**320))
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
@@ -29,7 +29,7 @@ VALUES = st.recursive(
 
 
 def through_postgres(value: Any) -> Any:
-    """What a jsonb column gives back."""
+    """Return the value as a jsonb column returns it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT %s::jsonb::text", [json.dumps(value, ensure_ascii=False, allow_nan=False)])
         return json.loads(cursor.fetchone()[0])

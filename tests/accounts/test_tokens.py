@@ -1,4 +1,4 @@
-"""The JWT pair of the API."""
+"""JWT pairs of the API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REVOKE = "/api/v1/auth/token/revoke/"
 
 @pytest.fixture
 def grace(alice: User) -> User:
-    """Alice, with an address that she has confirmed."""
+    """Alice, with a verified address."""
     alice.emailaddress_set.create(email=alice.email, verified=True, primary=True)
     return alice
 

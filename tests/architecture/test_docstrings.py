@@ -42,7 +42,6 @@ EXEMPT = (
     "agents/runtimes",
     "config",
     "tasks",
-    "tests/accounts",
     "tests/agents",
     "tests/architecture",
     "tests/bench",
