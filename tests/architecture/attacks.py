@@ -1,6 +1,5 @@
-"""Which test sends which attack: `@pytest.mark.attack(7)` on a test, and the table of docs/security.md.
-
-`python -m tests.architecture.attacks --write` writes the table's last column anew.
+"""Tests of each attack case: `@pytest.mark.attack(7)` on a test, and the table of docs/security.md.
+`python -m tests.architecture.attacks --write` rewrites the table's last column.
 """
 
 from __future__ import annotations
@@ -13,22 +12,22 @@ from tests.architecture.marks import marked
 
 PAGE = ROOT / "docs" / "security.md"
 CASES = [*range(1, 19), *range(41, 49), 54, *range(56, 59)]
-"""The numbers have gaps where an attack is about what the product does not have yet."""
+"""Numbers of the cases. Gaps are attacks on parts that the product does not have yet."""
 _ROW = re.compile(r"^\| (\d+) \| (.+?) \| (.*?) \|$", re.MULTILINE)
 
 
 def cases() -> dict[int, set[str]]:
-    """Case → node ids of the tests that send it."""
+    """Return {case: node ids of its tests}."""
     return {int(case): tests for case, tests in marked("attack").items()}
 
 
 def table() -> list[int]:
-    """The cases that the page lists, in its order."""
+    """Return the cases that the page lists, in its order."""
     return [int(row[1]) for row in _ROW.finditer(PAGE.read_text())]
 
 
 def as_it_should_be() -> str:
-    """The page with the tests that there are."""
+    """Return the page with the present tests in its table."""
     there = cases()
     return _ROW.sub(lambda row: f"| {row[1]} | {row[2]} | {_cell(there.get(int(row[1]), set()))} |", PAGE.read_text())
 
@@ -42,7 +41,7 @@ def _cell(tests: set[str]) -> str:
 
 
 def differences() -> list[str]:
-    """What the page says otherwise than the tests."""
+    """Return one line for each row of the page that is out of date."""
     now, then = PAGE.read_text().splitlines(), as_it_should_be().splitlines()
     return [
         f"out of date (python -m tests.architecture.attacks --write): {old}"

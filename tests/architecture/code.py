@@ -1,4 +1,4 @@
-"""The project's own files and parts, as the house tests see them."""
+"""Files and parts of the project, as the architecture tests see them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# From the bottom up; those on one stair do not know each other.
+# From the bottom up; apps on one level do not import each other.
 STAIRS = (("accounts",), ("billing", "storage", "tools"), ("agents",), ("tasks",), ("marketplace",), ("config",))
 APPS = [app for stair in STAIRS for app in stair]
 _GENERATED = ("migrations", "djstripe_migrations")
@@ -18,7 +18,7 @@ def stair_of(app: str) -> int:
 
 
 def modules() -> Iterator[Path]:
-    """Every Python file that we wrote and that runs in production, relative to the root."""
+    """Yield every Python file of ours that runs in production, relative to the root."""
     for app in APPS:
         for path in sorted((ROOT / app).rglob("*.py")):
             relative = path.relative_to(ROOT)
@@ -27,7 +27,9 @@ def modules() -> Iterator[Path]:
 
 
 def committed() -> list[Path]:
-    """Every file that git knows or would add; in an unpacked archive, every file outside the usual folders."""
+    """Return every file that git tracks or would add.
+    In an unpacked archive, every file outside the usual ignored folders.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Which test carries which mark, read from the code: `@pytest.mark.promise("G3")` on a test or in `pytestmark`."""
+"""Tests by their marks, read from the code: `@pytest.mark.promise("G3")` on a test or in `pytestmark`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.architecture.code import ROOT
 
 
 def marked(mark: str) -> dict[str, set[str]]:
-    """Argument of the mark → node ids of the tests that name it, without parameters."""
+    """Return {argument of the mark: node ids of its tests, without parameters}."""
     found: dict[str, set[str]] = defaultdict(set)
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         tree = ast.parse(path.read_text())

@@ -1,4 +1,4 @@
-"""Which test names which promise, read from the code: `@pytest.mark.promise("G3")` on a test or in `pytestmark`."""
+"""Tests of each promise: `@pytest.mark.promise("G3")` in the code, and the lists of docs/guarantees.md."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from tests.architecture.code import ROOT
 
 PAGE = ROOT / "docs" / "guarantees.md"
 PROMISES = [*(f"G{n}" for n in (*range(1, 14), *range(16, 24))), "admission"]
-"""G14 and G15 are about what the product does not have yet: payments and outgoing webhooks."""
+"""Numbers of the promises.
+G14 and G15 are about payments and outgoing webhooks, which the product does not have yet.
+"""
 
 
 def marked() -> dict[str, set[str]]:
-    """Promise → node ids of the tests that name it."""
+    """Return {promise: node ids of its tests} from the code."""
     return marks.marked("promise")
 
 
 def documented() -> dict[str, set[str]]:
-    """The same, as the page says it."""
+    """Return {promise: node ids of its tests} from the page."""
     found = {}
     for section in PAGE.read_text().split("\n### ")[1:]:
         promise, _, lines = section.partition("\n")
@@ -32,7 +34,7 @@ def documented() -> dict[str, set[str]]:
 
 
 def rows() -> dict[str, tuple[str, str]]:
-    """Promise → (what one can rely on, the mechanism), from the page's table."""
+    """Return {promise: (guarantee, mechanism)} from the page's table."""
     return {
         cells[0]: (cells[1], cells[2])
         for line in PAGE.read_text().splitlines()
@@ -42,7 +44,7 @@ def rows() -> dict[str, tuple[str, str]]:
 
 
 def differences() -> list[str]:
-    """What the page says otherwise than the tests."""
+    """Return one line for each test that only the page or only the code names."""
     there, said = marked(), documented()
     return [
         f"{promise}: {test} is {'not on the page' if test in there.get(promise, ()) else 'on the page only'}"

@@ -1,6 +1,6 @@
-"""One row of every model for a team, made without knowing the models: the walk as an outsider needs something to find.
-
-Every text in them holds a word that may appear in no answer to anybody else.
+"""Rows of every model for one team, created without knowing the models.
+Walks over all URLs as an outsider need something to find. Every text in the rows holds a word that may appear in no
+response to anybody else.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CANARY = "zanzibar"
 
 
 class Rows:
-    """The rows of one team, each made when something first needs it."""
+    """Rows of one team, each created when something first needs it."""
 
     def __init__(self, team: Team, user: User, word: str = CANARY) -> None:
         self._word = word
@@ -30,14 +30,14 @@ class Rows:
         self.of: dict[type[models.Model], models.Model] = {Team: team, User: user}
 
     def make_all(self) -> list[type[models.Model]]:
-        """Make one of each; the models for which that does not work are returned."""
+        """Create one row of each model. Return the models for which that failed."""
         failed = []
         for model in apps.get_models():
             if model._meta.app_label in APPS and model not in self.of:
                 try:
                     with transaction.atomic():
                         self.get(model)
-                except Exception:  # whatever keeps a row from being made
+                except Exception:  # any failure is reported by the caller
                     failed.append(model)
         return failed
 
@@ -55,7 +55,9 @@ class Rows:
         return model._base_manager.create(**values)
 
     def _is_needed(self, field: models.Field[Any, Any]) -> bool:
-        """Foreign keys always where there is a row to point to, so that the row really is the team's."""
+        """Return True if the field must be set.
+        Foreign keys are set wherever their row exists, so that rows really belong to the team.
+        """
         if isinstance(field, models.ForeignKey):
             return not field.null or field.related_model in self.of
         return not (field.primary_key or field.null or field.has_default() or field.has_db_default())

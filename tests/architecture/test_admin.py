@@ -1,4 +1,4 @@
-"""An operator can look at every row that we keep."""
+"""Admin pages: operators can see the rows of every model."""
 
 from __future__ import annotations
 

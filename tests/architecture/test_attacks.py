@@ -1,4 +1,4 @@
-"""docs/security.md and the tests that send its attacks."""
+"""Agreement of docs/security.md with the tests of its attacks."""
 
 from __future__ import annotations
 

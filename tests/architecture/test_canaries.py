@@ -1,4 +1,4 @@
-"""A word that nobody may see again, wherever a secret is kept: absent from pages, API, admin, logs, exports, errors."""
+"""Secrets that hold a marker word: it appears in no page, API response, log, export or error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SECRET_FIELDS = {
     *("sessions.Session.session_key", "sessions.Session.session_data", "usersessions.UserSession.session_key"),
     *("socialaccount.SocialApp.secret", "socialaccount.SocialToken.token", "socialaccount.SocialToken.token_secret"),
 }
-"""Where the database keeps what opens something. A new one has to be tried here."""
+"""Model fields that store credentials. A new one needs a canary here."""
 NO_SECRETS = {
     *(
         "storage.StoredFile.sha256",
@@ -45,7 +45,7 @@ NO_SECRETS = {
     *("accounts.AuditEntry.prev_hash", "accounts.AuditEntry.hash", "accounts.AuditHead.hash"),
 }
 ENDLESS = {"run_stream"}
-"""Sends the frames of `frames/`, and never ends."""
+"""Streams that never end. Their frames are tested through `frames/`."""
 NAMES = re.compile(r"secret|token|password|credential|hash$|session")
 
 
@@ -67,7 +67,7 @@ def rows(team: Team, alice: User) -> Rows:
 
 @pytest.fixture
 def kept(rows: Rows, team: Team, alice: User, settings: Any) -> dict[str, str]:
-    """Every secret of a team, its owner and the installation, by what it is."""
+    """Secrets of a team, its owner and the installation, by name."""
     settings.ANTHROPIC_API_KEY, settings.EMAIL_HOST_PASSWORD = f"sk-ant-{WORD}", f"mail-{WORD}"
     alice.set_password(f"{WORD}-password")
     alice.is_superuser = alice.is_staff = True
@@ -130,7 +130,7 @@ def test_no_page_of_the_admin_shows_a_secret(kept: dict[str, str], alice: User) 
     client = Client(raise_request_exception=False)
     client.force_login(alice)
     kept |= {"session": client.cookies["sessionid"].value}
-    del kept["password's hash"]  # Django's form shows its beginning and no more
+    del kept["password's hash"]  # Django's form shows only the beginning of the hash
     leaks, opened = [], 0
     for model in admin.site._registry:
         base = f"admin:{model._meta.app_label}_{model._meta.model_name}"

@@ -1,4 +1,4 @@
-"""What the documents point at exists: files, headings, targets of the Makefile."""
+"""References of the documents: files, headings and targets of the Makefile exist."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MAKE = re.compile(r"(?:^|[\s`(])make ((?:[A-Z]+=\S+ )*)([a-z][a-z-]*)", re.MULT
 
 
 def pages() -> list[Path]:
-    """The documents that people read, relative to the root."""
+    """Return the documents for readers, relative to the root."""
     top = {"README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
     every = (path for path in committed() if path.suffix == ".md")
     return sorted(path for path in every if str(path) in top or path.parts[0] == "docs")
 
 
 def anchors(text: str) -> set[str]:
-    """The names of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     seen: Counter[str] = Counter()
     found = set(re.findall(r'<a (?:id|name)="([^"]+)"', text))
     for heading in _HEADING.findall(_FENCED.sub("", text)):
@@ -39,7 +39,7 @@ def anchors(text: str) -> set[str]:
 
 
 def broken_links(page: Path, text: str) -> list[str]:
-    """The relative links of a page that lead nowhere."""
+    """Return the relative links of a page that lead nowhere."""
     there = {page.as_posix(), *(path.as_posix() for path in committed())}
     there |= {parent.as_posix() for path in there for parent in PurePosixPath(path).parents}
     prose = _SPAN.sub("", _FENCED.sub("", text))
@@ -59,7 +59,7 @@ def _text(target: str, page: Path, text: str) -> str:
 
 
 def unknown_targets(text: str) -> list[str]:
-    """Every `make <target>` in code that the Makefile does not have."""
+    """Return the names of `make <target>` in code that the Makefile does not have."""
     targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text()))
     code = [found.group() for pattern in (_FENCED, _SPAN) for found in pattern.finditer(text)]
     return [name for part in code for _, name in _MAKE.findall(part) if name not in targets]

@@ -43,7 +43,6 @@ EXEMPT = (
     "config",
     "tasks",
     "tests/agents",
-    "tests/architecture",
     "tests/bench",
     "tests/billing",
     "tests/browser.py",

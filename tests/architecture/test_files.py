@@ -1,4 +1,4 @@
-"""What is committed: nothing of the machine that it was written on, and a hash for all that is fetched."""
+"""Committed files: nothing names the machine that wrote them, and every download has a hash."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.architecture.code import ROOT, committed
 
-# Written in pieces, so that this file does not find itself.
+# Split, so that this file does not match itself.
 FORBIDDEN = {
     "a path of the machine it was written on": re.compile("/" + r"work/(?:wt|main|shared)\b"),
     "a package index": re.compile(

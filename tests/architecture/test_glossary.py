@@ -1,4 +1,4 @@
-"""Names are made of plain words and of the terms in docs/glossary.md, and a module name has one meaning."""
+"""Names: made of plain words and terms of docs/glossary.md, with one meaning for each module name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BY_LAYER = {
 }
 BY_NOUN = {"api", "commands", "embedded", "engine", "forms", "models", "rest", "services", "views", "sandbox", "ui"}
 
-# One noun at two levels: the same question asked of other rows.
+# One noun at two levels of the code.
 SHARED_NOUNS = {
     "pricing": ["agents", "billing"],
     "runtime": ["agents/runtimes/anthropic", "agents/runtimes/demo"],
@@ -32,7 +32,7 @@ def terms() -> set[str]:
 
 
 def words_in_names() -> dict[str, str]:
-    """Each word of a module or class name, and where it stands."""
+    """Return {word: where it stands} for the words of module and class names."""
     found: dict[str, str] = {}
     for path in modules():
         classes = [
@@ -73,7 +73,7 @@ def test_every_term_is_used():
 
 
 def test_no_module_name_has_two_meanings():
-    """Modules of one name are the layers of one noun (api, services, views …), or one of the names of every app."""
+    """Compare module names: equal ones are layers of one noun (api, services, views …) or usual names of an app."""
     places: dict[str, set[Path]] = defaultdict(set)
     for path in modules():
         if path.stem != "__init__" and path.stem not in BY_LAYER:

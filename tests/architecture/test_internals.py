@@ -1,4 +1,4 @@
-"""docs/internals.md names the locked versions, and files and tests that exist."""
+"""Versions, files and tests that docs/internals.md names."""
 
 from __future__ import annotations
 

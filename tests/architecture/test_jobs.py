@@ -1,4 +1,4 @@
-"""Work is enqueued by name, so a name that nobody answers to would be lost without a sound."""
+"""Names of jobs: every enqueued name is registered, because Celery drops unknown ones silently."""
 
 from __future__ import annotations
 

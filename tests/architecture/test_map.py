@@ -1,4 +1,4 @@
-"""A newcomer finds the answer to twenty questions from docs/map.md and names alone."""
+"""Twenty questions of a newcomer, answered by docs/map.md and names alone."""
 
 from __future__ import annotations
 

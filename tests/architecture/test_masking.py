@@ -1,4 +1,4 @@
-"""No route hands out a token that the logs would show."""
+"""Routes with tokens: the logs mask every one."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ TOKENS = {
     "reset": "0192a1b2c3d47e5f8a9b0c1d2e3f4a5b-cz7h2k-1f2e3d4c5b6a79880716253443526170",
 }
 HARMLESS = {"team", "slug", "role", "version"}
-"""Names of text parameters that open nothing: they are shown on pages and named by people."""
+"""Text parameters that are not credentials: pages show them and people choose them."""
 
 
 def addresses_with_text() -> list[str]:
-    """Every route with a parameter that is no id, as the path around it: `/share/{}/state/`."""
+    """Return every route with a text parameter, as the path around it: `/share/{}/state/`."""
     routes = [(address.route, address.arguments) for address in ADDRESSES]
     routes += [
         (str(entry.pattern), tuple((name, "") for name in entry.pattern.converters)) for entry in websocket_urlpatterns

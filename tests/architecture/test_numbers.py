@@ -1,4 +1,4 @@
-"""The house numbers: how long a module and a function may be, and that every function says its types."""
+"""House numbers: lengths of modules and functions, and types on every function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open every socket as charlie of another team and as nobody: closed at once, with nothing said before."""
+"""Walk of every socket as an outsider and as nobody: each closes at once without a message."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROUTES = [
     for path in sorted((ROOT / app).rglob("routing.py"))
     for route in import_module(".".join(path.relative_to(ROOT).with_suffix("").parts)).websocket_urlpatterns
 ]
-# A person's own team, so it opens for charlie too; it must show nothing of another.
+# The team is the person's own, so these open for charlie too; they must show nothing of another team.
 OWN = {"ws/feed/"}
 REFUSALS = {4401, 4403, 4404}
 
@@ -55,7 +55,7 @@ def socket(path: str, cookie: str = "") -> Socket:
 
 
 async def first_words(made: Socket) -> dict[str, Any]:
-    """The first thing that comes after the handshake, or the refusal of the handshake."""
+    """Return the first message after the handshake, or the refusal of the handshake."""
     connected, code = await made.connect()
     if not connected:
         return {"type": "websocket.close", "code": code}

@@ -1,6 +1,5 @@
-"""Walk every address as somebody who has nothing to look for there: charlie of another team, and nobody at all.
-
-New addresses are walked without anybody adding them here. What may answer is listed by name, with the reason.
+"""Walk of every URL as somebody without access: charlie of another team, and nobody at all.
+New URLs are walked without being added here. Those that may answer are listed by name, with the reason.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 METHODS = ("get", "post", "put", "patch", "delete")
 REFUSED = {301, 302, 401, 403, 404, 405, 410}
-# Addresses that anyone may open, by the beginning of their route.
+# Prefixes of routes that anyone may open.
 PUBLIC = {
     "": "the landing page",
     "pricing/": "what the plans include",
@@ -54,7 +53,7 @@ def is_public(address: Address) -> bool:
 
 @pytest.fixture(autouse=True)
 def _unlimited_and_quiet(caplog, monkeypatch) -> None:
-    """A thousand refusals are what is wanted here, and one for being too fast would hide the others."""
+    """Rate limits and logs switched off: the walk needs thousands of refusals, and a 429 would hide the others."""
     caplog.set_level(logging.CRITICAL, logger="django.request")
     for scope in api_settings.DEFAULT_THROTTLE_RATES:
         monkeypatch.setitem(api_settings.DEFAULT_THROTTLE_RATES, scope, "1000000/min")
@@ -62,7 +61,7 @@ def _unlimited_and_quiet(caplog, monkeypatch) -> None:
 
 @pytest.fixture
 def rows(alice, team) -> Rows:
-    """A team full of things, every one of them marked."""
+    """Team with a marked row of every model."""
     made = Rows(team, alice)
     failed = made.make_all()
     assert [model.__name__ for model in failed] == []
@@ -84,7 +83,7 @@ def test_the_walk_sees_the_product():
 @pytest.mark.attack(1)
 @pytest.mark.promise("G16")
 def test_an_outsider_gets_nothing_of_another_team(rows, outsider, charlie):
-    """Every address, every row it could name, every method: refused, or an answer without a trace of that team."""
+    """Request every URL with every row and method: each is refused, or answers without a trace of that team."""
     leaks = []
     for address in ADDRESSES:
         outsider.force_login(charlie)  # one of the addresses signs out
@@ -115,7 +114,7 @@ def test_nobody_gets_nothing_unless_the_address_is_public(client):
 
 
 def test_the_same_rows_are_there_for_their_own_team(rows, alice):
-    """The walk would prove nothing if its addresses were wrong: their owner must find something behind most of them."""
+    """Request the same URLs as their owner, who must find most rows. Otherwise the walk would prove nothing."""
     owner = Client(raise_request_exception=False)
     owner.force_login(alice)
     named = [address for address in ADDRESSES if address.names_a_row and not is_public(address)]
@@ -132,7 +131,7 @@ def test_the_same_rows_are_there_for_their_own_team(rows, alice):
 @pytest.mark.attack(1)
 @pytest.mark.promise("G16")
 def test_unknown_and_foreign_ids_get_the_same_answer(rows, outsider):
-    """Down to the words and the number of queries, or the answer and its time would tell which ids exist."""
+    """Compare responses and numbers of queries, which could tell which ids exist."""
     different = []
     for address in (address for address in ADDRESSES if address.names_a_row and not is_public(address)):
         outsider.get(next(paths(address, None)))  # what is asked once for the process or a minute is asked here
@@ -143,7 +142,7 @@ def test_unknown_and_foreign_ids_get_the_same_answer(rows, outsider):
 
 
 def _asked(client: Client, path: str) -> Any:
-    """The answer, and what it took."""
+    """Return the shape of the response and the number of queries."""
     with CaptureQueriesContext(connection) as queries:
         shape = _shape(client.get(path))
     return shape, len(queries)
@@ -151,7 +150,7 @@ def _asked(client: Client, path: str) -> Any:
 
 @pytest.mark.attack(2)
 def test_what_another_team_has_is_not_behind_a_parent_of_ones_own(rows, outsider, charlie, other_team):
-    """An address of two rows, one the caller's and one not: whichever is foreign, it is refused."""
+    """Request URLs of two rows, one of them the caller's: whichever is foreign, the request is refused."""
     own = Rows(other_team, charlie, word="valparaiso")
     assert own.make_all() == []
     leaks, tried = [], 0
@@ -171,7 +170,7 @@ def test_what_another_team_has_is_not_behind_a_parent_of_ones_own(rows, outsider
 
 
 def _mixed(address: Address, theirs: Rows, own: Rows, foreign: tuple[str, str]) -> str:
-    """The address with one foreign id; all else is the caller's own."""
+    """Return the URL with one foreign id; all else is the caller's own."""
     filled = address.route
     for name, kind in address.arguments:
         rows = theirs if (name, kind) == foreign else own
@@ -182,7 +181,7 @@ def _mixed(address: Address, theirs: Rows, own: Rows, foreign: tuple[str, str]) 
 
 @pytest.mark.attack(13)
 def test_no_beginning_of_an_address_opens_another_one(rows, client):
-    """A public beginning, a step up, a second slash, an encoding: nobody is let in by how an address is written."""
+    """Request private URLs in other spellings: public prefixes, `..`, double slashes and encodings."""
     client.raise_request_exception = False
     inside = ("t/acme/", "api/v1/runs/", "api/v1/audit/", "admin/accounts/user/", "t/acme/settings/audit/export/")
     ways = ["{0}", "/{0}", "./{0}", "%2e/{0}", "{0}?next=/", "{0};.css", "{0}%00.png", "{0}.json", "{0}../{0}"]
@@ -217,7 +216,7 @@ def test_the_admin_is_closed_to_who_is_no_operator(rows, client, alice):
 
 
 def _shape(response: Any) -> Any:
-    """The answer without what differs every time."""
+    """Return the response without what differs every time."""
     if "json" in response.headers.get("Content-Type", ""):
         return response.status_code, {key: value for key, value in response.json().items() if key != "request_id"}
     return response.status_code

@@ -1,4 +1,4 @@
-"""docs/guarantees.md, the tests that name its promises, and the mutations that show what the tests are worth."""
+"""Agreement of docs/guarantees.md with the tests of its promises and with the mutations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/settings.md lists every variable that the code reads, and no other."""
+"""Variables in docs/settings.md: exactly those that the code reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.architecture.code import ROOT, modules
 _READ = re.compile(
     r"""(?:\benv(?:\.\w+)?\(|environ(?:\.get\(|\[)|given\.get\(|_number\(given,)\s*"([A-Z][A-Z0-9_]+)\""""
 )
-# Python's, the terminal's or the tools' own; nobody sets them for Deskhand.
+# Variables of Python, the terminal or tools; nobody sets them for Deskhand.
 _NOT_OURS = {"DJANGO_SETTINGS_MODULE", "HOME", "PATH", "PYTHONDONTWRITEBYTECODE"}
 
 

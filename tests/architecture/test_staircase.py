@@ -1,4 +1,4 @@
-"""Foreign keys go down the staircase, as imports do (those are import-linter's): also the ones named by a string."""
+"""Foreign keys follow the order of the apps, as imports do (import-linter checks those)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_foreign_keys_only_go_down():
 
 
 def test_what_outlives_its_subject_has_no_foreign_key_to_it():
-    """The usage ledger and the audit log name runs and agents by type, id and label."""
+    """Check that the usage ledger and the audit log name runs and agents by type, id and label."""
     kept = {"UsageRecord": {"Team"}, "AuditEntry": {"Team", "User"}}
 
     found = {

@@ -1,4 +1,4 @@
-"""What no template may bring along."""
+"""Inline scripts and styles, which no template may contain."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tests.architecture.code import ROOT, committed
 ALLOWED = re.compile(r'<script (?=[^>]*src=)(?=[^>]*nonce="{{ csp_nonce }}")[^>]*>')
 SUSPECT = re.compile(r'<script[^>]*>|<style[^>]*>|\son[a-z]+="|\sstyle="|javascript:')
 NOT_SHOWN_BY_US = {"admin", "email", "mail"}
-"""Django's admin has its own policy; mail programs know none, and no classes."""
+"""Template folders outside our policy: Django's admin has its own; mail programs know no policy and no classes."""
 
 
 def test_no_template_brings_a_script_or_style_of_its_own() -> None:
-    """A script has an address and the nonce, a style is a class: so no page needs a relaxed policy."""
+    """Search the templates for inline scripts and styles, so that no page needs a relaxed policy."""
     templates = [path for path in committed() if "templates" in path.parts and path.suffix == ".html"]
     wrong = [
         f"{path}: {tag}"

@@ -1,6 +1,5 @@
-"""Walk every address as a member whom a limited agent is not kept to: for them it is as if it were not there.
-
-New addresses are walked without anybody adding them here.
+"""Walk of every URL as a member without access to a limited agent, who must find no trace of it.
+New URLs are walked without being added here.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from tests.factories import AgentFactory, HumanRequestFactory, RunFactory, TaskF
 
 pytestmark = pytest.mark.django_db
 WORD = "quetzal"
-"""In every name and text of the agent and its work."""
+"""Marker in every name and text of the agent and its work."""
 KEPT: tuple[type[Any], ...] = (Agent, AgentVersion, Memory, Task, Run, HumanRequest, Artifact, RunShare)
 METHODS = ("get", "post", "put", "patch", "delete")
 GONE = {403, 404, 405}
-"""403: what no member may do, whoever the agent is kept to."""
+"""Statuses of a refusal. 403 is for actions that no member may perform."""
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +39,7 @@ def _unlimited_and_quiet(caplog: Any, monkeypatch: Any) -> None:
 
 @pytest.fixture
 def rows(alice: User, team: Team) -> Rows:
-    """One of everything, all of it of one agent that is kept to nobody but owners and admins."""
+    """One row of every model, all of one agent that is limited to owners and admins."""
     made = Rows(team, alice)
     agent = AgentFactory(team=team, name=WORD, is_limited=True, version__instructions=WORD)
     task = TaskFactory(agent=agent, name=WORD, prompt=WORD)
@@ -90,7 +89,7 @@ def test_a_member_who_is_not_named_finds_nothing_of_a_limited_agent(rows: Rows, 
 
 
 def test_who_is_named_finds_it(rows: Rows, team: Team, bob: User) -> None:
-    """The walk would prove nothing if its addresses were wrong."""
+    """Request the same URLs as a named member, who finds the agent. Otherwise the walk would prove nothing."""
     agent: Any = rows.of[Agent]
     agent.named_members.add(Membership.objects.get(user=bob, team=team))
     browser = _clients(bob, team)[0]

@@ -1,4 +1,4 @@
-"""Every address of the product, and what stands for their parts in a walk."""
+"""List of every URL of the product, with values for their parameters."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ WORDS = {"team": "acme", "slug": "acme", "key": "abc", "uidb36": "1", "token": "
 
 
 def values_for(name: str, kind: str, rows: Rows | None, model: type[Model] | None = None) -> list[str]:
-    """Every value that could be the right one: the ids of the rows that the name speaks of, else of all rows.
-
-    `model` is what a plain `pk` stands for, where the view says so.
+    """Return every value that could fit: ids of the rows that the name means, else of all rows.
+    `model` is the meaning of a plain `pk`, where the view tells.
     """
     if kind == "int":
         return ["1"]
@@ -65,7 +64,7 @@ ADDRESSES = list(_walk(get_resolver().url_patterns))
 
 
 def paths(address: Address, rows: Rows | None) -> Iterator[str]:
-    """The address filled with the ids of every kind of row that its part could name, so the right one is among them."""
+    """Yield the URL with every combination of values, so that the right one is among them."""
     for values in itertools.product(*(values_for(name, kind, rows, address.model) for name, kind in address.arguments)):
         filled = address.route
         for (name, _), value in zip(address.arguments, values, strict=True):
@@ -74,6 +73,6 @@ def paths(address: Address, rows: Rows | None) -> Iterator[str]:
 
 
 def as_json(method: str, path: str) -> dict[str, str]:
-    """The API looks at the media type first, and would refuse anybody's form."""
+    """Return the arguments of a JSON request: the API checks the media type first and would refuse a form."""
     is_json = path.startswith("/api/") and method in ("post", "put", "patch")
     return {"data": "{}", "content_type": "application/json"} if is_json else {}
