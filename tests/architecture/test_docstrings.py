@@ -54,7 +54,6 @@ EXEMPT = (
     "tests/faults",
     "tests/html.py",
     "tests/mutations",
-    "tests/races",
     "tests/services.py",
     "tests/sockets.py",
     "tests/standins",

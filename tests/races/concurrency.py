@@ -1,4 +1,4 @@
-"""Doing things at the same moment, and knowing that they are: barriers and the database's own list of who waits."""
+"""Concurrency helpers: barriers, and the database's own list of waiting connections."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wai
 
 
 def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """What `work(0)` to `work(count - 1)` answered or raised, each on its own thread and connection."""
+    """Run `work(0)` to `work(count - 1)` at once.
+    Return what each returned or raised; each has its own thread and connection.
+    """
     barrier = threading.Barrier(count)
 
     def alone(number: int) -> Any:
@@ -39,7 +41,7 @@ def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
 
 
 def while_open(change: Callable[[], Any], work: Callable[[], Any]) -> Any:
-    """What `work` answers that began when `change` was made and not yet committed."""
+    """Call `work` while the transaction of `change` is open. Return its result."""
 
     def alone() -> Any:
         try:
@@ -57,14 +59,14 @@ def while_open(change: Callable[[], Any], work: Callable[[], Any]) -> Any:
 
 @contextmanager
 def other_connection() -> Iterator[psycopg.Connection[Any]]:
-    """A connection with a transaction that the test ends when it likes."""
+    """Connection with a transaction that the test ends itself."""
     with psycopg.connect(async_db.conninfo()) as db:
         yield db
         db.rollback()
 
 
 async def until_waiting(count: int, *or_done: asyncio.Future[Any]) -> None:
-    """Until so many connections wait for a lock, or until one of the futures is done and there is no race any more."""
+    """Wait until `count` connections wait for a lock, or one of the futures is done."""
     with psycopg.connect(async_db.conninfo(), autocommit=True) as db:
         async with asyncio.timeout(PATIENCE_S):
             while db.execute(WAITING).fetchone()[0] < count and not any(f.done() for f in or_done):  # type: ignore[index]

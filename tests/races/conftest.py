@@ -1,4 +1,4 @@
-"""What the races share with the tests of runs."""
+"""Fixtures that the races share with the tests of runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Open = Callable[..., Awaitable[Journal]]
 
 @pytest.fixture
 async def open_journal(transactional_db: None) -> AsyncIterator[Open]:
-    """`await open_journal("one")` is the hand of one more worker on the database, with connections of its own."""
+    """Factory of journals: `await open_journal("one")` is one more worker with connections of its own."""
     opened: list[Journal] = []
 
     async def make(worker: str, **more: Any) -> Journal:

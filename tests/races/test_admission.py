@@ -1,4 +1,4 @@
-"""Whose turn it is: fair turns between teams, limits, priorities. Each claim here has room for one run."""
+"""Order of admission: fair turns between teams, limits and priorities. Each claim here has room for one run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def an_agent(team: Team, **more: Any) -> Agent:
 
 @sync_to_async
 def queue(agent: Agent, name: str, count: int, *, after_s: float = 0.0, **more: Any) -> None:
-    """Runs named `name 0`, `name 1`, …, queued one millisecond after another."""
+    """Create runs named `name 0`, `name 1`, …, queued one millisecond apart."""
     values = {"team": agent.team, "version": agent.version, "agent": agent} | more
     Run.objects.bulk_create(
         RunFactory.build(title=f"{name} {n}", queued_at=START + timedelta(seconds=after_s, milliseconds=n), **values)
@@ -37,7 +37,7 @@ def queue(agent: Agent, name: str, count: int, *, after_s: float = 0.0, **more: 
 
 
 async def turns(worker: Journal, count: int) -> list[str]:
-    """The titles of the runs that a worker with one free slot takes, one claim after another."""
+    """Return the titles of the runs that a worker with one free slot claims, in order."""
     taken = []
     for _ in range(count):
         taken += [row["title"] for row in await worker.claim(1)]

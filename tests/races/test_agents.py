@@ -1,4 +1,4 @@
-"""An agent that two people change at the same moment."""
+"""Agents that two people change at the same moment."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def api(bob: User, team: Team) -> Api:
 
 
 def while_changed(agent: Agent, alice: User, changes: dict[str, Any], work: Callable[[], Any]) -> Any:
-    """What `work` answers that began while Alice's change was under way."""
+    """Call `work` while Alice's change is uncommitted. Return its result."""
     return while_open(lambda: agents.update_agent(agent=agent, actor=alice, changes=changes), work)
 
 

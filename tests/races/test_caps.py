@@ -1,4 +1,4 @@
-"""Caps under concurrency: money is reserved and places are counted by one at a time."""
+"""Limits under concurrency: reservations of money and counted places."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_eight_workers_reserve_the_last_unit_once(open_journal: Open, team
     owned = [(await worker.claim(1))[0] for worker in workers]
     by_id = {run.pk: run for run in runs}
 
-    with other_connection() as holder:  # all of them stand at the budget's row before the first one may go on
+    with other_connection() as holder:  # all wait for the budget's row before the first may go on
         holder.execute("SELECT FROM billing_budget FOR UPDATE")
         writing = [
             asyncio.ensure_future(worker.commit(intent(by_id[row["id"]], row["epoch"])))
@@ -146,7 +146,9 @@ async def test_what_a_lost_worker_reserved_is_free_again_with_the_next_attempt(o
 
 @pytest.mark.promise("G7")
 async def test_a_group_locks_its_budgets_in_one_order_whatever_its_runs_are(open_journal: Open, team: Team) -> None:
-    """Else two workers could each hold the budget that the other one waits for."""
+    """Commit a group over two budgets: it locks them in the order of ids.
+    Otherwise two workers could each hold the budget that the other waits for.
+    """
     agents = await sync_to_async(AgentFactory.create_batch)(2, team=team)
     budgets = [await sync_to_async(save_budget)(team=team, limit_usd=UNIT * 9, agent_id=a.pk) for a in agents]
     first, second = sorted(budget.pk for budget in await sync_to_async(list)(Budget.objects.all()))

@@ -1,4 +1,4 @@
-"""A worker that stops does not wait for a database that it has let go of."""
+"""Shutdown of a worker without waiting for a database that it has released."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last place of a plan, asked for by many at the same moment. Attack case 52."""
+"""Last place of a plan, requested by many at the same moment. Attack case 52."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def free(team: Team) -> Team:
 
 
 def admitted(work: Callable[[int], Any]) -> int:
-    """How many of many at once came through; all others were refused for the plan and for nothing else."""
+    """Return how many of MANY calls succeeded. All others must raise LimitReached."""
     said = at_once(MANY, work)
     refused = sum(isinstance(answer, LimitReached) for answer in said)
     assert [answer for answer in said if isinstance(answer, Exception) and not isinstance(answer, LimitReached)] == []
@@ -79,7 +79,9 @@ def test_the_last_bytes_go_to_one(free: Team) -> None:
 
 
 def test_starting_and_joining_at_once_does_not_deadlock(free: Team, alice: User) -> None:
-    """One locks the plan and then touches the team by its key, the other the team and then the plan."""
+    """Start runs and add members at once.
+    One locks the plan and then the team's key, the other the team and then the plan.
+    """
     entitlements.assign_plan(team=free, actor=None, plan="pro")
     agent = AgentFactory(team=free)
     people = UserFactory.create_batch(MANY)

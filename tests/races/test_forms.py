@@ -1,4 +1,4 @@
-"""A form of a page that comes several times at the same moment."""
+"""Forms of pages that are sent several times at the same moment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def send(team: Team, alice: User) -> Any:
 
 
 def wait_for(timeout: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So long a form waits for its like, however busy the machine is."""
+    """Set the lock timeout of a form that waits for its duplicate, independent of the load of the machine."""
     really_wait = idempotency._wait
 
     def wait(*given: Any) -> None:

@@ -1,4 +1,4 @@
-"""Two mailers at the same moment."""
+"""Mailers of two processes at the same moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two clocks that look for what has to be told at the same moment, and two people who read it."""
+"""Notifications that two sweeps send, or two people read, at the same moment."""
 
 from __future__ import annotations
 

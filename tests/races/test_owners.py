@@ -1,4 +1,4 @@
-"""Who owns a run: claims at the same moment, and what an owner of before may still write."""
+"""Ownership of runs: simultaneous claims, and writes of a previous owner."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_two_engines_drive_each_run_once(
 
 
 def everything(run: Run) -> dict[str, Any]:
-    """All rows that a worker may write about the run."""
+    """Return all rows that a worker may write about the run."""
     return {
         model.__name__: list(model.objects.filter(**of).order_by("pk").values())  # type: ignore[attr-defined]
         for model, of in (
@@ -71,7 +71,7 @@ def everything(run: Run) -> dict[str, Any]:
 
 
 def writes(run: Run, file_id: Any, reservation: str) -> list[dict[str, Any]]:
-    """One of each kind of thing that an owner writes."""
+    """Return one of each kind of write that an owner makes."""
     usage = commits.UsageWrite(key="msg_late", outcome="charged", step_key="late", model="demo-1", cost_usd=Decimal(1))
     step = commits.StepWrite(index=1, kind="model", status="done", result={"content": []})
     return [

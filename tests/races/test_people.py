@@ -1,4 +1,4 @@
-"""People who act at the same moment: starts, answers, cancels, and the clock beside them."""
+"""Simultaneous actions of people (starts, answers, cancels) and of the periodic jobs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_two_clocks_at_once_start_each_scheduled_run_once(alice: User, monkeypat
     meeting, has_met, move_to = threading.Barrier(2), threading.local(), Run.move_to
 
     def move_together(run: Run, *args: Any, **more: Any) -> None:
-        """Neither clock moves its first run before both have one in hand."""
+        """Wait until both processes have a run in hand, then move it."""
         if not hasattr(has_met, "other"):
             has_met.other = meeting.wait(PATIENCE_S)
         move_to(run, *args, **more)
@@ -181,7 +181,7 @@ def test_eight_cancels_at_once_end_a_run_once(team: Team, alice: User) -> None:
 def test_after_a_cancel_is_acknowledged_no_call_starts(
     fast_engine: None, scripted: Play, start: Start, tool: Make, alice: User
 ) -> None:
-    """Sixteen runs are in the middle of endless calls when each is cancelled at a moment of its own."""
+    """Cancel sixteen runs in the middle of endless calls, each at a moment of its own."""
     begun: Counter[str] = Counter()
     lock = threading.Lock()
 
@@ -214,7 +214,7 @@ def test_after_a_cancel_is_acknowledged_no_call_starts(
 
 
 def intents(run: Run) -> int:
-    """How many calls, of the model and of tools, have been let begin: each commits its intent first."""
+    """Return how many calls of the model and of tools have begun: each commits its intent first."""
     return run.events.filter(type__in=("tool.started", "model.started")).count()
 
 

@@ -1,4 +1,4 @@
-"""Sharing a run at the moment when its agent is kept to others."""
+"""Sharing of a run while its agent becomes limited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same identity, or the same code, from several browsers at one moment."""
+"""Sign-ins with the same identity or code from several browsers at one moment."""
 
 from __future__ import annotations
 

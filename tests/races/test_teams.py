@@ -1,4 +1,4 @@
-"""People who change a team at the same moment."""
+"""Changes of a team by several people at the same moment."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_of_two_who_invite_one_address_at_once_one_does(transactional_db: None) 
 
 
 def test_a_removal_and_a_link_at_once_leave_no_way_in(transactional_db: None) -> None:
-    """Whoever is removed while somebody takes their invitation: either that one came first, or the link is over."""
+    """Remove a member while somebody accepts their invitation: either that came first, or the link is void."""
     for _ in range(ROUNDS):
         team, [owner, sender] = two_owners()
         person = UserFactory()
@@ -121,7 +121,7 @@ def test_a_removal_and_a_link_at_once_leave_no_way_in(transactional_db: None) ->
 
 
 def test_a_removal_and_a_new_key_at_once_leave_no_key(transactional_db: None) -> None:
-    """One that outlived the removal would open the team again on the day on which its maker returns."""
+    """Remove a member who creates a key: a surviving key would work again once its maker returns."""
     for _ in range(ROUNDS):
         team, [owner, maker] = two_owners()
 
