@@ -56,7 +56,6 @@ EXEMPT = (
     "tests/mutations",
     "tests/services.py",
     "tests/sockets.py",
-    "tests/standins",
     "tests/storage",
     "tests/tasks",
     "tests/timeouts.py",

@@ -1,4 +1,4 @@
-"""Stands between Deskhand and a real object store, and fails as networks, full and busy stores do."""
+"""Proxy between Deskhand and a real object store that fails as networks, full and busy stores do."""
 
 from __future__ import annotations
 
@@ -24,23 +24,24 @@ ANSWERS: Mapping[str, tuple[int, str]] = {
     "full": (507, "XMinioStorageFull"),
 }
 FAULTS = ("busy", "full", "reset", "silent")
-"""busy: 503 to all. full: 507 to what would be kept. reset: cut in the middle of each body. silent: accepts what is
-sent and never answers it."""
+"""Faults: "busy" (503 to all), "full" (507 to writes), "reset" (RST in the middle of each body), "silent" (accepts the
+request and never answers).
+"""
 _PIECE = 64 * 1024
 _OURS = ("connection", "expect", "keep-alive", "transfer-encoding")
 
 
 class Between:
-    """A proxy on loopback that passes everything through as it is, but for its faults."""
+    """Loopback proxy that passes everything on unchanged, except for its faults."""
 
     def __init__(self, upstream: Callable[[], str]) -> None:
         self.upstream = upstream
         self.hit: Counter[str] = Counter()
-        """How many requests each fault met, and under "passed" those that met none."""
+        """Number of requests by fault; under "passed" those without one."""
         self.spare = 0
-        """So many more requests pass before the first that is hit."""
+        """Requests that still pass before the first one that is hit."""
         self.said: dict[str, str] = {}
-        """Headers that its answers carry in place of the store's."""
+        """Headers that responses carry in place of the store's."""
         self._fault, self._until = "", 0.0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -51,7 +52,7 @@ class Between:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def fail(self, how: str, *, seconds: float = float("inf"), spare: int = 0) -> None:
-        """Until the time is over or another fault is told; "" for none."""
+        """Set the fault until the time is over; "" ends it."""
         self._fault, self._until, self.spare = how, time.monotonic() + seconds, spare
 
     def close(self) -> None:
@@ -59,7 +60,7 @@ class Between:
         self._server.server_close()
 
     def next_fault(self, method: str) -> str:
-        """What this request meets."""
+        """Return the fault of this request, or ""."""
         is_hit = time.monotonic() < self._until and (self._fault != "full" or method in ("PUT", "POST"))
         fault = self._fault if is_hit and not self.spare else ""
         self.spare = max(0, self.spare - 1)
@@ -84,12 +85,12 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._pass_on(cut=fault == "reset")
         except (OSError, http.client.HTTPException):
-            self._reset()  # one side has gone: so has the other
+            self._reset()  # one side has closed, so close the other
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle
 
     def handle_expect_100(self) -> bool:
-        self._has_asked = True  # answered with the body's first piece, so that silence is silence
+        self._has_asked = True  # 100 Continue is sent with the first piece of the body, so that "silent" sends nothing
         return True
 
     def _body(self) -> Iterator[bytes]:
@@ -121,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(told)
 
     def _pass_on(self, *, cut: bool) -> None:
-        """Cut, in the middle of what is sent; where nothing is sent, in the middle of what comes back."""
+        """Pass the request on. With `cut`, reset in the middle of its body, or of the response if it has none."""
         size = int(self.headers.get("Content-Length") or 0)
         store = http.client.HTTPConnection(urlsplit(self.between.upstream()).netloc, timeout=60)
         try:
@@ -167,19 +168,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
 
     def _reset(self) -> None:
-        """Close with RST, as a crashed machine in between would, whoever else holds the socket here."""
+        """Close with RST, as a crashed machine in between would, even if others hold the socket."""
         self.close_connection = True
         if self.connection.fileno() >= 0:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             os.close(self.connection.detach())
 
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @contextmanager
 def between_us_and_the_store() -> Iterator[Between]:
-    """The product reaches its store through it until the block ends, with less patience than usual."""
+    """Send the product's store requests through a proxy until the block ends, with short timeouts."""
     store = Between(lambda: settings.S3_ENDPOINT_URL)
     with store_at(store.url):
         yield store
@@ -188,7 +189,7 @@ def between_us_and_the_store() -> Iterator[Between]:
 
 @contextmanager
 def store_at(url: str) -> Iterator[None]:
-    """The product looks for its store there, with less patience than usual."""
+    """Point the product at the store of that URL until the block ends, with short timeouts."""
     default: dict[str, Any] = settings.STORAGES["default"]
     impatient = Config(connect_timeout=0.5, read_timeout=0.5, retries={"max_attempts": 2, "mode": "standard"})
     config = default["OPTIONS"]["client_config"].merge(impatient)

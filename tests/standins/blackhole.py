@@ -1,4 +1,4 @@
-"""An address whose packets are dropped: nobody refuses, nobody answers."""
+"""Address whose packets are dropped: nobody refuses, nobody answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 @contextmanager
 def blackhole() -> Iterator[int]:
-    """A port of loopback. Linux drops what asks for a connection where the queue of those to be accepted is full."""
+    """Yield a loopback port that drops connection requests. Linux drops them when the accept queue is full."""
     with socket.socket() as listening, ExitStack() as waiting:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)

@@ -1,6 +1,5 @@
-"""A loopback server that signs people in as Google and GitHub do: authorize, token, userinfo, and their strictness.
-
-Who is at the browser is `identity`; what was wrong with a request is its answer, and kept in `refusals`.
+"""Loopback server that signs people in as Google and GitHub do: authorize, token, userinfo, and their checks.
+`identity` is the person at the browser. A wrong request is answered with its error, which is also kept in `refusals`.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ PROFILE = {"/oauth2/v2/userinfo": "google", "/api/v3/user": "github", "/api/v3/u
 
 @dataclass(frozen=True)
 class Identity:
-    """Who signs in at the provider, and what it says of their address."""
+    """Person at the provider, and what it says of their address."""
 
     uid: str = "1001"
     email: str = "grace@example.com"
@@ -54,7 +53,7 @@ class OAuthStandIn:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings that lead Deskhand here."""
+        """Return the settings that lead Deskhand here."""
         addresses = {
             "GOOGLE_AUTHORIZE_URL": "/o/oauth2/v2/auth",
             "GOOGLE_TOKEN_URL": "/token",
@@ -66,7 +65,7 @@ class OAuthStandIn:
         clients = {f"{name}_{what.upper()}": value for name in ("GOOGLE", "GITHUB") for what, value in CLIENT.items()}
         return {name: self.url + path for name, path in addresses.items()} | clients
 
-    # ---- The steps of the dance. Each gives (status, body or redirect).
+    # ---- Steps of the OAuth flow. Each returns (status, body or redirect).
 
     def authorize(self, provider: str, asked: dict[str, str]) -> tuple[int, Any]:
         wrong = [name for name in ("state", "code_challenge", "redirect_uri", "scope") if not asked.get(name)]

@@ -1,4 +1,4 @@
-"""A stand-in for an object store that can be told to damage or to refuse what it is given."""
+"""Stand-in for an object store that can damage or refuse what it is given."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.test import override_settings
 
 
 class Store(BaseHTTPRequestHandler):
-    """Keeps what it is given, but not whole while there is `damage`."""
+    """Object store that appends `damage` to each object."""
 
     kept: dict[str, bytes] = {}
     puts = 0
@@ -47,7 +47,7 @@ class Store(BaseHTTPRequestHandler):
 
 @contextmanager
 def damaging_store() -> Iterator[type[Store]]:
-    """The product's object store, until the block ends."""
+    """Replace the product's object store until the block ends."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     Store.kept, Store.puts, Store.damage, Store.status = {}, 0, b"!", 200

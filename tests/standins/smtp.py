@@ -1,4 +1,4 @@
-"""A mail server on loopback that takes one message, refuses it, or falls silent when it has all of it."""
+"""Loopback mail server that takes one message, refuses it, or drops the connection after it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Self
 
 
 class MailStandIn:
-    """`how`: "take", "refuse" (554 after the text) or "drop" (the connection ends in place of the answer)."""
+    """Mail server.
+    `how`: "take", "refuse" (554 after the text) or "drop" (the connection ends instead of a response).
+    """
 
     def __init__(self, how: str) -> None:
         self.how = how

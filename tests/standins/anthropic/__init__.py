@@ -1,4 +1,4 @@
-"""A stand-in for Anthropic's Messages API on loopback.
+"""Stand-in for Anthropic's Messages API on loopback.
 
     with AnthropicStandIn(message(text("Hi")), OVERLOADED) as claude:
         runtime = AnthropicRuntime(api_key="test", base_url=claude.url)

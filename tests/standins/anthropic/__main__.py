@@ -1,4 +1,4 @@
-"""The stand-in as a process: plays conversations of so many turns, each but the last with one tool call."""
+"""Command that runs the stand-in: conversations of a number of turns, each but the last with a tool call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from tests.standins.anthropic import Answer, AnthropicStandIn, message, serve_fo
 
 
 def conversation(turns: int, delay_s: float) -> Callable[[Mapping[str, Any]], Answer]:
-    """The next answer from the messages alone, so that any number of runs can be played at once."""
+    """Return a function that plays a conversation.
+    It reads its place from the messages alone, so that any number of runs can play at once.
+    """
 
     def answer(body: Mapping[str, Any]) -> Answer:
         done = 1 + sum(1 for each in body["messages"] if each["role"] == "assistant")

@@ -1,4 +1,4 @@
-"""What the stand-in can be told to answer: whole messages, and every way in which an answer can fail."""
+"""Responses of the stand-in: whole messages, and every way in which a response can fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIECE = 12
 
 
 def new_id(prefix: str) -> str:
-    """Unique over all stand-ins, also those of other processes."""
+    """Return an id that is unique over all stand-ins, including other processes."""
     return f"{prefix}_{_START}{next(_numbers):06d}"
 
 
@@ -26,7 +26,7 @@ def text(words: str) -> Block:
 
 
 def tool_use(name: str, arguments: Mapping[str, Any] | None = None, *, id: str = "", written: str = "") -> Block:
-    """A call of a tool. `written` is sent in place of the JSON of its arguments."""
+    """Return a tool call. `written` is sent in place of the JSON of its arguments."""
     block = {"type": "tool_use", "id": id or new_id("toolu"), "name": name, "input": dict(arguments or {})}
     return block | {"partial": written} if written else block
 
@@ -36,25 +36,25 @@ def thinking(words: str) -> Block:
 
 
 def signature(words: str) -> str:
-    """What proves that a thinking block came from here and was not changed."""
+    """Return the signature that proves that a thinking block came from here unchanged."""
     return "sig" + hashlib.sha256(b"stand-in" + words.encode(errors="surrogatepass")).hexdigest()
 
 
 @dataclass(kw_only=True)
 class Message:
-    """A whole answer. Without `stop` it is tool_use where a tool is used and end_turn elsewhere."""
+    """Whole response. Without `stop` the reason is tool_use if it calls a tool, else end_turn."""
 
     content: Sequence[Block]
     stop: str = ""
     stop_details: Mapping[str, Any] | None = None
     usage: Mapping[str, Any] | None = field(default_factory=dict)
-    """Overrides of what is counted from the request and the answer; None: nothing is counted."""
+    """Overrides of the usage that is counted from request and response; None sends no usage."""
     delay_s: float = 0.0
     gap_s: float = 0.0
-    """Between two events of the stream."""
+    """Seconds between two events of the stream."""
     message_id: Any = field(default_factory=lambda: new_id("msg"))
     model: Any = ""
-    """In place of the one that was asked for."""
+    """Name of the model in the response, in place of the requested one."""
 
     @property
     def stop_reason(self) -> str:
@@ -67,7 +67,7 @@ def message(*content: Block, **options: Any) -> Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """An error in place of an answer, as the provider words it."""
+    """Error response, worded as the provider does."""
 
     status: int
     type: str
@@ -82,10 +82,9 @@ BROKEN = Refused(status=500, type="api_error", words="Internal server error")
 
 @dataclass(frozen=True, kw_only=True)
 class Broken:
-    """A message whose stream goes wrong after `after` events.
-
-    how: "hang" (silence), "reset" (RST), "close" (a clean end without message_stop), "error" (an error event),
-    "garbage" (an event that is no JSON), "drip" (the rest, one byte each `every_s`).
+    """Message whose stream breaks after `after` events. how: "hang" (silence), "reset" (RST), "close" (a clean end
+    without message_stop), "error" (an error event), "garbage" (an event that is no JSON), "drip" (the rest, one byte
+    each `every_s`).
     """
 
     message: Message
@@ -97,8 +96,7 @@ class Broken:
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
-    """Bytes as they are, for as long as somebody reads them; `pieces` may have no end.
-
+    """Unchanged bytes, sent for as long as somebody reads them; `pieces` may have no end.
     Without `head` they are the chunks of a stream that began with 200; with it they follow that head.
     """
 
@@ -111,7 +109,7 @@ Answer = Message | Refused | Broken | Raw
 
 
 def endless(what: str, *, gap_s: float = 0.0, size: int = 1000) -> Raw:
-    """An answer without an end, for as long as somebody reads it."""
+    """Return a response without an end, sent for as long as somebody reads it."""
     begin = event("message_start", message={"id": "msg_endless", "model": "m", "usage": {"input_tokens": 5}})
     block, delta, words = {"type": "text", "text": ""}, {"type": "text_delta", "text": "x" * size}, "x" * size
     head = b""
@@ -148,7 +146,7 @@ def endless(what: str, *, gap_s: float = 0.0, size: int = 1000) -> Raw:
 
 
 def events(answer: Message, model: str, input_tokens: int) -> Iterator[bytes]:
-    """The stream of a message, one event at a time."""
+    """Yield the stream of a message, one event at a time."""
     output = sum(len(json.dumps(block)) for block in answer.content) // 4 + 1
     counted = {
         "input_tokens": input_tokens,
@@ -195,7 +193,7 @@ def _block_events(index: int, block: Block) -> Iterator[bytes]:
 
 
 def event(kind: str, **data: Any) -> bytes:
-    """One event of a stream. Half a character cannot be sent as UTF-8, but JSON can escape it."""
+    """Return one event of a stream. An unpaired surrogate is escaped in the JSON, because UTF-8 cannot hold it."""
     try:
         return f"event: {kind}\ndata: {json.dumps({'type': kind} | data, ensure_ascii=False)}\n\n".encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""What the provider refuses with 400: the rules that a client can break by passing a conversation back wrongly."""
+"""Requests that the provider refuses with 400, such as a conversation that is passed back wrongly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ Body = Mapping[str, Any]
 
 
 def broken_rule(body: Body, issued: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """The first rule that the body breaks, or "". `issued` holds the blocks of each answer by the tool ids in it."""
+    """Return the first rule that the body breaks, or "".
+    `issued` holds the blocks of each response by the tool ids in it.
+    """
     return next(_broken(body, issued), "")
 
 
@@ -63,7 +65,7 @@ def _messages(messages: Sequence[Body]) -> Iterator[str]:
 
 
 def wrong_calls(blocks: Sequence[Body]) -> str:
-    """What is wrong with the tool calls of one message."""
+    """Return what is wrong with the tool calls of one message, or ""."""
     used = [block for block in blocks if block["type"] == "tool_use"]
     if not all(_is_name(block["id"]) for block in used):
         return "`tool_use.id`: String should match pattern '^[a-zA-Z0-9_-]+$'"

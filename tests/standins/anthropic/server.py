@@ -1,4 +1,4 @@
-"""A loopback HTTP server that speaks the Messages API: enough of HTTP/1.1, and of its rules, to be believed."""
+"""Loopback HTTP server for the Messages API, with as much of HTTP/1.1 and its rules as clients need."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.standins.anthropic.answers import (
 from tests.standins.anthropic.rules import broken_rule, wrong_calls
 
 MOST_UNREAD = 256 * 1024
-"""Bytes that an endless answer keeps for a reader that is slower."""
+"""Bytes of an endless response that are buffered for a slow reader."""
 Planned = Answer | Callable[[Mapping[str, Any]], Answer]
 FAULTS: Mapping[str, Callable[[], Answer]] = {
     "rate_limit": lambda: Refused(status=429, type="rate_limit_error", headers={"retry-after": "1"}),
@@ -59,12 +59,12 @@ FAULTS: Mapping[str, Callable[[], Answer]] = {
     "endless_header": lambda: endless("header"),
     "endless_error": lambda: endless("error"),
 }
-"""By the names in which `POST /__plan` takes them."""
+"""Faults by the names that `POST /__plan` accepts."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came."""
+    """Request as it arrived."""
 
     path: str
     headers: Mapping[str, str]
@@ -72,7 +72,7 @@ class Request:
 
 
 class AnthropicStandIn:
-    """Runs on a thread of its own. `answers` are played in order; after the last, or without any, `otherwise`."""
+    """Server on a thread of its own. `answers` are played in order, then `otherwise`."""
 
     def __init__(
         self,
@@ -90,9 +90,9 @@ class AnthropicStandIn:
         self.count = 0
         self.requests: deque[Request] = deque(maxlen=keep)
         self.finished: list[str] = []
-        """The ids of the messages that were sent to their end."""
+        """Ids of the messages that were sent to their end."""
         self.raw_bytes = 0
-        """Of answers that are Raw: so many were handed to the socket."""
+        """Bytes of Raw responses that were handed to the socket."""
         self.issued: dict[str, Sequence[Mapping[str, Any]]] = {}
         self._loop = asyncio.new_event_loop()
         self._socket = socket.create_server(("127.0.0.1", port), backlog=1024)
@@ -101,7 +101,7 @@ class AnthropicStandIn:
         self._absence: asyncio.Task[None] | None = None
         self._back_at = 0.0
         self._outage: list[tuple[float, str]] = []
-        """Until when which fault is the answer to all, in order."""
+        """Faults of the outage in order: (end on the monotonic clock, name of the fault)."""
         self._listens = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="anthropic-stand-in", daemon=True)
 
@@ -114,7 +114,7 @@ class AnthropicStandIn:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._listens.wait(10)  # one that is told to stop before it listens would end in the middle of a step
+        self._listens.wait(10)  # stopping before it listens would interrupt its start
         return self
 
     def __exit__(
@@ -138,7 +138,7 @@ class AnthropicStandIn:
         self._server = await self._loop.create_server(lambda: _Connection(self), sock=self._socket)
 
     def go_away(self, seconds: float, *, spare: _Connection) -> None:
-        """Nobody is at the port for a time: connections end, but for the one that asks, and new ones are refused."""
+        """Refuse connections for some seconds, and close all but the one that asks."""
         self._back_at = max(self._back_at, time.monotonic() + seconds)
         if self._absence and not self._absence.done():
             return
@@ -146,11 +146,11 @@ class AnthropicStandIn:
         self._absence = self._loop.create_task(self._be_away(self._connections - {spare}))
 
     def forget_plan(self, seconds: float) -> None:
-        """What is planned and was not asked for within this time is left out."""
+        """Drop the planned responses that were not requested within this time."""
         self._loop.call_later(seconds, self.plan.clear)
 
     def begin_outage(self, seconds: float, *, spare: _Connection) -> None:
-        """Nobody is at the port for a quarter of the time, then overloaded, broken and silent for a quarter each."""
+        """Refuse connections, then answer overloaded, broken and silent, for a quarter of the time each."""
         part, now = seconds / 4, time.monotonic()
         self._outage = [(now + part * (n + 2), how) for n, how in enumerate(("overloaded", "server", "hang"))]
         self.go_away(part, spare=spare)
@@ -168,7 +168,7 @@ class AnthropicStandIn:
         await self._listen()
 
     def next_answer(self, request: Request) -> Answer:
-        """What the plan says, unless the request breaks a rule."""
+        """Return the planned response, unless the request breaks a rule."""
         self.count += 1
         self.requests.append(request)
         refusal = self._refusal(request)
@@ -198,12 +198,12 @@ class AnthropicStandIn:
 
 
 def input_tokens(body: Mapping[str, Any]) -> int:
-    """What the stand-in counts: four bytes a token."""
+    """Return the count of the stand-in: four bytes a token."""
     return len(json.dumps([body.get("system"), body.get("tools"), body.get("messages")], ensure_ascii=False)) // 4
 
 
 class _Connection(asyncio.Protocol):
-    """One keep-alive connection; one request at a time."""
+    """Keep-alive connection that serves one request at a time."""
 
     def __init__(self, owner: AnthropicStandIn) -> None:
         self._owner = owner
