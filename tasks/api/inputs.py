@@ -171,6 +171,9 @@ class ForkInput(StrictSerializer):
     reuse_tools = serializers.BooleanField(
         required=False, help_text="Recorded tool results stand in until the first call that differs. The default."
     )
+    repeat_effects = serializers.BooleanField(
+        required=False, help_text="Start it although it may do again what the old run did outside."
+    )
 
 
 class MessageInput(StrictSerializer):

@@ -183,7 +183,9 @@ class RunViewSet(ListAndShow):
     @extend_schema(
         summary="Try a run again from its middle",
         description="A new run that keeps what was settled until event `from_seq`; 0 starts at the beginning. "
-        "409 where nobody could approve its calls: its version and the agent of today name other approvers.",
+        "409 where nobody could approve its calls: its version and the agent of today name other approvers. "
+        "409 `would_repeat_effects` names in `effects` what the fork may do outside once more: without `reuse_tools` "
+        "all that came after `from_seq`; send `repeat_effects` to start it all the same.",
         request=ForkInput,
         responses={201: RunSerializer},
     )

@@ -44,8 +44,8 @@ def why_not(run: Run) -> str:
 
 @transaction.atomic
 def continue_run(*, run: Run, actor: User) -> Run:
-    """Queue a failed run again. It goes on after its last settled step, with its time and turns anew and the money that
-    is left. Conflict says that it did not fail, or why it cannot go on; ModelEnded that its model is gone.
+    """Queue a failed run again. It goes on after its last settled step, with its time, turns and recoveries anew and
+    the money that is left. Conflict says that it did not fail, or why it cannot go on; ModelEnded that its model is gone.
     """
     found = Run.objects.select_for_update(of=("self",)).select_related("team", "agent__version", "version")
     run = found.get(pk=run.pk)
@@ -68,6 +68,7 @@ def continue_run(*, run: Run, actor: User) -> Run:
         continued_at_step=last,
         active_s_before=F("active_s"),
         turns_before=F("turns"),
+        recoveries=0,
     )
     by = actor.display_name
     event_log.append(run, events.RunContinued(by=by, step=settled), events.RunQueued(reason="continued"))

@@ -40,11 +40,11 @@ class WouldRepeatEffects(Conflict):
     effects: list[Effect]
 
     @classmethod
-    def of(cls, effects: Sequence[Effect], *, may_continue: bool) -> Self:
+    def of(cls, effects: Sequence[Effect], *, may_continue: bool = False, by: str = "A new run") -> Self:
         named = "; ".join(effect.headline for effect in effects[:3])
         more = f"; and {len(effects) - 3} more" if len(effects) > 3 else ""
         error = cls(
-            f"This run has already done something outside: {named}{more}. A new run may do it again. "
+            f"This run has already done something outside: {named}{more}. {by} may do it again. "
             + ("Continue this run instead, or " if may_continue else "To start one all the same, ")
             + "say that it may be repeated.",
             extra={"effects": [_shown(effect) for effect in effects[:NAMED]]},

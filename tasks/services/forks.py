@@ -18,6 +18,7 @@ from tasks.call_digest import digest
 from tasks.models import LIVE, Artifact, Recording, Run, RunInput, RunKind, Step, StepKind, StepStatus
 from tasks.services.approvers import require_approver_of
 from tasks.services.comparisons import StepLine, line_of
+from tasks.services.effects import Effect, WouldRepeatEffects, effects_of
 from tasks.services.runs import LIMITS, require_no_replay, start_run
 
 SETTLED = (StepStatus.DONE, StepStatus.FAILED)
@@ -69,12 +70,13 @@ def fork_run(
     model: str = "",
     tool_result: str | None = None,
     reuse_tools: bool = True,
+    repeat_effects: bool = False,
 ) -> Run:
     """A new run that continues after the step that event `from_seq` settled; 0 starts at the beginning.
 
     `prompt` is said to the agent there (at 0 it takes the prompt's place), `model` answers from there on, `tool_result`
     takes the place of the last kept tool result. With `reuse_tools` later tool results of the old run stand in for the
-    same calls, until the first call that differs.
+    same calls, until the first call that differs. WouldRepeatEffects names what the fork may do outside once more.
     """
     require_no_replay(run)
     kept = _kept_steps(run, from_seq)
@@ -85,6 +87,9 @@ def fork_run(
         )
     require_present(run.agent, run.version, model or run.model_override)
     require_approver_of(run, starter=actor, is_old=True)
+    changed = kept[-1] if kept and tool_result is not None else None
+    if not repeat_effects and (again := _repeatable(run, kept, changed=changed, reuse_tools=reuse_tools)):
+        raise WouldRepeatEffects.of(again, by="The fork")
     fork = _copy(run, actor, prompt=prompt if not kept else "", kind=run.kind, model=model)
     for step in kept:
         result = dict(step.result or {})
@@ -125,6 +130,19 @@ def _kept_steps(run: Run, from_seq: int) -> list[Step]:
     told = run.events.filter(seq__lte=from_seq, type__in=STEP_ENDS).values_list("data", flat=True)
     last = max((int(data.get("step", 0)) for data in told), default=0)
     return list(run.steps.filter(index__lte=last, status__in=SETTLED).order_by("index"))
+
+
+def _repeatable(run: Run, kept: list[Step], *, changed: Step | None, reuse_tools: bool) -> list[Effect]:
+    """What the fork may do again: effects of steps that it drops, and of the one whose result it is told otherwise.
+
+    A recorded result stands in for a dropped step; a call whose answer was lost has none.
+    """
+    safe = {step.index for step in kept if step is not changed}
+    if reuse_tools:
+        after = kept[-1].index if kept else 0
+        recorded = run.steps.filter(status__in=SETTLED, index__gt=after)
+        safe |= set(recorded.values_list("index", flat=True))
+    return [effect for effect in effects_of([run])[run.pk] if effect.step not in safe]
 
 
 def _check(kept: list[Step], *, from_seq: int, prompt: str, tool_result: str | None) -> None:

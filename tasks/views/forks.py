@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -13,7 +15,9 @@ from accounts.rest.idempotency import run_once_per_form
 from accounts.tenancy import TeamRequest, require, team_required
 from tasks.forms.forks import ForkForm
 from tasks.forms.runs import show_refusal
+from tasks.models import Run
 from tasks.services import forks
+from tasks.services.effects import Effect, WouldRepeatEffects
 from tasks.services.forks import ForkPoint
 from tasks.views.common import run_or_404
 from tasks.views.live import number
@@ -30,18 +34,29 @@ def run_fork(request: TeamRequest, run_id: UUID) -> HttpResponse:
     given = request.POST if request.method == "POST" else request.GET
     point = _at(points, number(given.get("from_seq"), 0))
     form = ForkForm(request.POST or None, run=run, point=point)
+    repeated: list[Effect] = []
     if request.method == "POST" and form.is_valid():
         try:
-            fork_id = run_once_per_form(
-                request, lambda: str(forks.fork_run(run=run, actor=request.user, **form.changes()).pk)
-            )
+            return to_run(request, run_once_per_form(request, lambda: _fork(request, run, form.changes())))
+        except WouldRepeatEffects as error:
+            repeated = error.effects
         except AppError as error:
             show_refusal(form, error)
-        else:
-            return to_run(request, fork_id)
     kept = points.index(point)
-    context = {"run": run, "form": form, "points": points, "point": point, "kept": kept}
-    return render(request, "tasks/run_fork.html", context, status=422 if form.errors else 200)
+    context = {"run": run, "form": form, "points": points, "point": point, "kept": kept, "repeated": repeated}
+    status = 422 if form.errors else 409 if repeated else 200
+    return render(request, "tasks/run_fork.html", context, status=status)
+
+
+def _fork(request: TeamRequest, run: Run, changes: dict[str, Any]) -> str:
+    """Start the fork and return its id. `repeat_effects` in the form names the steps that the person was shown."""
+    act = partial(forks.fork_run, run=run, actor=request.user, **changes)
+    try:
+        return str(act().pk)
+    except WouldRepeatEffects as error:
+        if not {str(effect.step) for effect in error.effects} <= set(request.POST.getlist("repeat_effects")):
+            raise
+    return str(act(repeat_effects=True).pk)
 
 
 def _at(points: list[ForkPoint], seq: int) -> ForkPoint:

@@ -23,7 +23,7 @@ from tasks.services import answers, forks, notices, periodic, runs
 from tasks.services.continuing import continue_run, continue_runs
 from tasks.services.effects import WouldRepeatEffects
 from tests.calling import Api, api_of
-from tests.tasks.scripted import Scripted, call, last, say, settled, types, until
+from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
 from tools.registry import Effect, ToolContext, ToolResult
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -348,6 +348,112 @@ def test_an_effect_of_which_nobody_knows_is_named_too(
     with pytest.raises(WouldRepeatEffects) as refused:
         runs.retry_run(run=run, actor=alice)
     assert [effect.is_certain for effect in refused.value.effects] == [False]
+
+
+# ---- Forks
+
+
+@pytest.fixture
+def sent(scripted: Play, start: Start, done: list[str]) -> Run:
+    """A run that looked around, sent the report, and ended."""
+    scripted([call("list_files")], [call("probe")], [say("Done.")])
+    return settled(start("probe", "list_files"), "succeeded")
+
+
+def after(run: Run, tool: str) -> int:
+    return run.events.get(type="tool.finished", data__tool=tool).seq
+
+
+@pytest.mark.promise("G4")
+@pytest.mark.usefixtures("driver")
+@pytest.mark.parametrize("place", ["beginning", "before the effect"])
+def test_a_fork_without_recorded_results_names_what_it_may_repeat(
+    sent: Run, done: list[str], api: Api, place: str
+) -> None:
+    path = f"/api/v1/runs/{sent.pk}/fork/"
+    body = {"from_seq": 0 if place == "beginning" else after(sent, "list_files"), "reuse_tools": False}
+
+    refused = api.send("POST", path, body, Idempotency_Key="k1")
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "would_repeat_effects")
+    assert [effect["headline"] for effect in refused.json()["effects"]] == ["Send the report to Bob"]
+    assert refused.json()["detail"] == (
+        "This run has already done something outside: Send the report to Bob. The fork may do it again. "
+        "To start one all the same, say that it may be repeated."
+    )
+    assert (Run.objects.count(), len(done)) == (1, 1)
+    made = api.send("POST", path, body | {"repeat_effects": True}, Idempotency_Key="k2")
+    assert made.status_code == 201
+    settled(Run.objects.get(pk=made.json()["id"]), "succeeded")
+    assert len(done) == 2
+
+
+@pytest.mark.usefixtures("driver")
+def test_a_fork_that_repeats_nothing_starts_without_a_word(sent: Run, done: list[str], alice: User) -> None:
+    recorded = forks.fork_run(run=sent, actor=alice, from_seq=0)
+    kept = forks.fork_run(run=sent, actor=alice, from_seq=after(sent, "probe"), reuse_tools=False)
+
+    settled(recorded, "succeeded")
+    settled(kept, "succeeded")
+    assert len(done) == 1
+
+
+@pytest.mark.usefixtures("driver")
+@pytest.mark.parametrize("reuse_tools", [True, False])
+def test_an_effect_whose_result_is_changed_may_be_repeated(
+    sent: Run, done: list[str], alice: User, reuse_tools: bool
+) -> None:
+    with pytest.raises(WouldRepeatEffects):
+        forks.fork_run(
+            run=sent, actor=alice, from_seq=after(sent, "probe"), tool_result="It failed.", reuse_tools=reuse_tools
+        )
+    assert (Run.objects.count(), len(done)) == (1, 1)
+
+
+@pytest.mark.usefixtures("driver")
+def test_no_recorded_result_stands_in_for_a_call_whose_answer_was_lost(sent: Run, alice: User) -> None:
+    Step.objects.filter(run=sent, tool="probe").update(status="unknown", result=None)
+
+    with pytest.raises(WouldRepeatEffects) as refused:
+        forks.fork_run(run=sent, actor=alice, from_seq=0)
+    assert [effect.is_certain for effect in refused.value.effects] == [False]
+
+
+@pytest.mark.usefixtures("driver")
+def test_the_page_of_a_fork_asks_before_anything_is_repeated(sent: Run, done: list[str], as_alice: Client) -> None:
+    page = reverse("tasks:run_fork", args=["acme", sent.pk])
+
+    asked = as_alice.post(page, {"from_seq": 0})
+
+    assert asked.status_code == 409
+    assert ["Send the report to Bob" in asked.text, "Start fork anyway" in asked.text] == [True, True]
+    assert "Start fork anyway" not in as_alice.get(page).text
+    step = Step.objects.get(run=sent, tool="probe").index
+    assert f'name="repeat_effects" value="{step}"' in asked.text
+    assert as_alice.post(page, {"from_seq": 0, "repeat_effects": step + 1}).status_code == 409
+    assert Run.objects.count() == 1
+    made = as_alice.post(page, {"from_seq": 0, "repeat_effects": step})
+    fork = Run.objects.exclude(pk=sent.pk).get()
+    assert made["Location"] == reverse("tasks:run_detail", args=["acme", fork.pk])
+    settled(fork, "succeeded")
+    assert len(done) == 2
+
+
+@pytest.mark.promise("G9")
+def test_a_run_that_lost_its_workers_has_its_recoveries_again(scripted: Play, start: Start, alice: User) -> None:
+    scripted([say("Done.")])
+    run = start()
+    lost = {"status": "running", "worker": "gone", "lease_expires_at": timezone.now() - timedelta(seconds=1)}
+    Run.objects.filter(pk=run.pk).update(**lost, recoveries=5, epoch=6, started_at=timezone.now())
+    with engine():
+        fail(run, "worker_lost")
+
+    continue_run(run=Run.objects.get(pk=run.pk), actor=alice)
+    Run.objects.filter(pk=run.pk).update(**lost)
+
+    with engine():
+        settled(run, "succeeded")
+    assert run.recoveries == 1
 
 
 # ---- The API and the pages
