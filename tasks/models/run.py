@@ -77,6 +77,7 @@ class ErrorCode(models.TextChoices):
     BAD_OUTPUT = "bad_output"
     NO_RESULT = "no_result"
     WORKER_LOST = "worker_lost"
+    NO_APPROVER = "no_approver"
     AGENT_REMOVED = "agent_removed"
     INTERNAL = "internal"
 

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from accounts import mail, notifications
+from accounts.errors import Conflict
 from accounts.models import IdempotencyRecord
 from accounts.services import audit_chain
 from billing import services as budgets
@@ -24,6 +25,7 @@ from storage import uploads
 from tasks import event_log, events, queue
 from tasks.models import (
     TERMINAL,
+    ErrorCode,
     HumanRequest,
     RequestKind,
     RequestStatus,
@@ -35,6 +37,7 @@ from tasks.models import (
     WaitKind,
 )
 from tasks.services import answers, notices, outages
+from tasks.services.approvers import require_approver_of
 from tasks.services.removals import stop_late_runs
 
 log = logging.getLogger(__name__)
@@ -62,11 +65,31 @@ def start_due_runs() -> None:
     due = Run.objects.filter(status=RunStatus.SCHEDULED, start_at__lte=Now()) | Run.objects.due(WaitKind.TIMER)
     for run in due.order_by("start_at")[:BATCH]:
         with transaction.atomic():
-            locked = due.select_for_update(skip_locked=True, of=("self",)).filter(pk=run.pk).first()
-            if locked:
-                locked.move_to(RunStatus.QUEUED)
-                event_log.append(locked, events.RunQueued(reason="scheduled" if run.status == "scheduled" else "timer"))
-                queue.enqueue_run(locked.pk)
+            rows = due.select_for_update(skip_locked=True, of=("self",)).select_related("agent__team", "version")
+            locked = rows.filter(pk=run.pk).first()
+            if locked and locked.status == RunStatus.SCHEDULED:
+                _start_planned(locked)
+            elif locked:
+                _queue(locked, reason="timer")
+
+
+def _start_planned(run: Run) -> None:
+    """Queue it, or end it if by now nobody could approve its calls: people have left or changed roles since."""
+    try:
+        require_approver_of(run, starter=run.created_by)
+    except Conflict as error:
+        why = f"It did not start. {error.detail}"
+        run.move_to(RunStatus.FAILED, error_code=ErrorCode.NO_APPROVER, error_detail=why)
+        ended = events.RunFinished(status="failed", error_code=ErrorCode.NO_APPROVER, error_detail=why)
+        event_log.append(run, ended)
+    else:
+        _queue(run, reason="scheduled")
+
+
+def _queue(run: Run, *, reason: str) -> None:
+    run.move_to(RunStatus.QUEUED)
+    event_log.append(run, events.RunQueued(reason=reason))
+    queue.enqueue_run(run.pk)
 
 
 def resume_after_outages() -> None:

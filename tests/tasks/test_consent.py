@@ -18,8 +18,9 @@ from agents import roles
 from agents.models import Agent, AgentVersion
 from agents.services import agents, consent
 from agents.services.visibility import limit_agent
-from tasks.models import Run
-from tasks.services import forks, onboarding, runs
+from tasks.models import HumanRequest, Run
+from tasks.services import forks, onboarding, periodic, runs
+from tasks.services.continuing import continue_run
 from tests.calling import Api, api_of
 from tests.factories import AgentFactory, MembershipFactory, RunFactory, TaskFactory, UserFactory
 from tools import registry
@@ -449,6 +450,42 @@ def test_a_run_that_was_planned_is_not_started_early_when_nobody_could_approve_i
     assert (answer.status_code, "Nobody in the team could approve" in answer.json()["detail"]) == (409, True)
     run.refresh_from_db()
     assert (run.status, run.start_at) == ("scheduled", later)
+
+
+def test_a_planned_run_that_nobody_could_approve_ends_when_it_is_due(
+    team: Team, alice: User, bob: User
+) -> None:
+    agent = AgentFactory(
+        team=team, name="Ana", version__tools=ASKS["tools"], version__options={"approvers": ["carl@example.com"]}
+    )
+    carl = MembershipFactory(team=team, role=Role.MEMBER, user__email="carl@example.com")
+    later = timezone.now() + timedelta(days=2)
+    made = [runs.start_run(team=team, actor=bob, agent=agent, prompt="Go.", start_at=later) for _ in range(3)]
+    fine = runs.start_run(team=team, actor=bob, agent=AgentFactory(team=team), prompt="Go.", start_at=later)
+    Membership.objects.filter(pk=carl.pk).update(role=Role.VIEWER)
+    due = [made[0], made[1], fine]
+    Run.objects.filter(pk__in=[run.pk for run in due]).update(start_at=timezone.now() - timedelta(seconds=1))
+
+    periodic.start_due_runs()
+
+    why = (
+        "It did not start. Nobody in the team could approve the calls of this run: "
+        "Ana leaves that to carl@example.com. An owner or admin of the team can change who approves."
+    )
+    for run in made[:2]:
+        run.refresh_from_db()
+        assert (run.status, run.error_code, run.error_detail) == ("failed", "no_approver", why)
+        assert run.finished_at is not None
+        assert [event.type for event in run.events.order_by("seq")] == ["run.created", "run.queued", "run.finished"]
+        assert run.events.get(seq=3).data["error_code"] == "no_approver"
+    assert not HumanRequest.objects.exists()
+    assert [Run.objects.get(pk=run.pk).status for run in (made[2], fine)] == ["scheduled", "queued"]
+
+    Membership.objects.filter(pk=carl.pk).update(role=Role.MEMBER)
+    assert continue_run(run=made[0], actor=alice).status == "queued"
+    Run.objects.filter(pk=made[2].pk).update(start_at=timezone.now() - timedelta(seconds=1))
+    periodic.start_due_runs()
+    assert Run.objects.get(pk=made[2].pk).status == "queued"
 
 
 @pytest.mark.parametrize(
