@@ -55,11 +55,14 @@ def _stream() -> dict[str, Any]:
         "operationId": "runs_stream",
         "summary": "Watch a run live",
         "description": "Server-sent events: every stored event after the given one, then live. Each frame is "
-        '`{"kind": "event", …}`, `delta`, `caught_up`, `ping` or `end`; the ids of the frames are the seqs.',
+        '`{"kind": "event", …}`, `delta`, `caught_up`, `ping` or `end`; the ids of the frames are the seqs. '
+        "After `end` the stream ends, unless the run failed and `stay` is true: then its events go on as soon as "
+        "somebody continues it, up to the next `end`.",
         "tags": ["runs"],
         "parameters": [
             {"in": "path", "name": "run_id", "required": True, "schema": {"type": "string", "format": "uuid"}},
             {"in": "query", "name": "after", "schema": {"type": "integer", "minimum": 0}},
+            {"in": "query", "name": "stay", "schema": {"type": "boolean", "default": False}},
             {"in": "header", "name": "Last-Event-ID", "schema": {"type": "string"}},
         ],
         "security": [{"apiKey": []}, {"session": []}],

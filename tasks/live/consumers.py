@@ -114,7 +114,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
 
 class RunConsumer(LiveConsumer):
-    """`/ws/runs/<id>/?after=SEQ[&as=html]`: every stored event after SEQ, then live."""
+    """`/ws/runs/<id>/?after=SEQ[&as=html][&stay=true]`: every stored event after SEQ, then live."""
 
     async def refuse(self) -> int | None:
         if self.caller is None:
@@ -131,8 +131,9 @@ class RunConsumer(LiveConsumer):
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         after = query.get("after", ["0"])[0]
         as_html = query.get("as", [""])[0] == "html"
+        stay = query.get("stay", [""])[0] == "true"
         try:
-            frames = hub.get_hub().watch(self.run_id, hub.cursor(after))
+            frames = hub.get_hub().watch(self.run_id, hub.cursor(after), stay=stay)
             async for frame in frames:
                 await self.send(self.encode(frame, as_html))
             await self.close(1000)

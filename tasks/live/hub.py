@@ -139,8 +139,11 @@ class Hub:
 
     # ---- For viewers
 
-    async def watch(self, run_id: UUID, after: int) -> AsyncGenerator[Frame, None]:
-        """Every event after `after`, once and in order; then `caught_up`; then live ones and deltas; then `end`."""
+    async def watch(self, run_id: UUID, after: int, *, stay: bool = False) -> AsyncGenerator[Frame, None]:
+        """Every event after `after`, once and in order; then `caught_up`; then live ones and deltas; then `end`.
+
+        With `stay` the end of a failed run is not the last frame: what follows comes when somebody continues the run.
+        """
         await self._open()
         feed = self._feeds.setdefault(run_id, Feed(run_id))
         viewer = Viewer()
@@ -153,7 +156,9 @@ class Hub:
                 sent, status = frame.seq, frame.new_status or status
                 yield frame
             yield Frame({"kind": "caught_up", "seq": sent}, run_id)
-            while status not in TERMINAL:
+            if status in TERMINAL:
+                yield Frame({"kind": "end", "status": status}, run_id)
+            while status not in TERMINAL or (stay and status == RunStatus.FAILED):
                 got = await viewer.queue.get()
                 if viewer.is_slow:
                     raise TooSlow
@@ -163,7 +168,8 @@ class Hub:
                     continue
                 sent, status = got.seq or sent, got.new_status or status
                 yield got
-            yield Frame({"kind": "end", "status": status}, run_id)
+                if got.new_status in TERMINAL:
+                    yield Frame({"kind": "end", "status": status}, run_id)
         finally:
             feed.viewers.discard(viewer)
             if not feed.viewers:

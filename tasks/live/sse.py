@@ -40,7 +40,7 @@ class TooManyStreams(AppError):
 
 async def run_stream(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
     """`GET /api/v1/runs/<id>/stream/`. Continues after the header Last-Event-ID, or `?after=SEQ`."""
-    given = _start(request)
+    after, stay = _wanted(request)
     caller = await sync_to_async(http_caller)(request)
     if caller is None:
         raise SignInFirst("Send an API key, or sign in.")
@@ -49,33 +49,36 @@ async def run_stream(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
     if _open[caller.name] >= settings.LIVE_STREAMS:
         said = f"You read {settings.LIVE_STREAMS} streams already. Close one, then open this one."
         raise TooManyStreams(said, retry_after_s=5)
-    response = StreamingHttpResponse(_frames(caller, run_id, hub.cursor(given)), content_type="text/event-stream")
+    response = StreamingHttpResponse(_frames(caller, run_id, after, stay=stay), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
 
 
-def _start(request: HttpRequest) -> str:
-    """The seq to continue after. A browser sends the header by itself, so that one is taken as it comes."""
+def _wanted(request: HttpRequest) -> tuple[int, bool]:
+    """The seq to continue after, and `stay`. A browser sends the header by itself, so that one is taken as it comes."""
     check_parameters(request.GET)
     for name in request.GET:
-        if name != "after":
+        if name not in ("after", "stay"):
             raise BadParameter(name[:60], UNKNOWN)
     after = str(request.GET.get("after", "0"))
     if not (after.isascii() and after.isdigit() and len(after) <= 10):
         raise BadParameter("after", "Give a whole number from 0.")
-    return request.headers.get("Last-Event-ID") or after
+    stay = str(request.GET.get("stay", "false"))
+    if stay not in ("true", "false"):
+        raise BadParameter("stay", "Give true or false.")
+    return hub.cursor(request.headers.get("Last-Event-ID") or after), stay == "true"
 
 
 async def _may_look(caller: Caller, run_id: UUID) -> bool:
     return bool(await sync_to_async(allowed)({(caller, run_id)}))
 
 
-async def _frames(caller: Caller, run_id: UUID, after: int) -> AsyncIterator[str]:
+async def _frames(caller: Caller, run_id: UUID, after: int, *, stay: bool) -> AsyncIterator[str]:
     """The frames as text. The place is taken here, because an answer that nobody begins to read never ends."""
     _open[caller.name] += 1
     try:
-        async with aclosing(_followed(caller, run_id, after)) as lines:
+        async with aclosing(_followed(caller, run_id, after, stay=stay)) as lines:
             async for line in lines:
                 yield line
     finally:
@@ -84,8 +87,8 @@ async def _frames(caller: Caller, run_id: UUID, after: int) -> AsyncIterator[str
             del _open[caller.name]
 
 
-async def _followed(caller: Caller, run_id: UUID, after: int) -> AsyncGenerator[str, None]:
-    frames = hub.get_hub().watch(run_id, after)
+async def _followed(caller: Caller, run_id: UUID, after: int, *, stay: bool) -> AsyncGenerator[str, None]:
+    frames = hub.get_hub().watch(run_id, after, stay=stay)
     pending = asyncio.ensure_future(anext(frames))
     last_ping = last_check = time.monotonic()
     try:

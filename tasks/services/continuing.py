@@ -45,7 +45,7 @@ def why_not(run: Run) -> str:
 @transaction.atomic
 def continue_run(*, run: Run, actor: User) -> Run:
     """Queue a failed run again. It goes on after its last settled step, with its time, turns and recoveries anew and
-    the money that is left. Conflict says that it did not fail, or why it cannot go on; ModelEnded that its model is gone.
+    the money that is left. Conflict says why it cannot go on, ModelEnded that its model is gone.
     """
     found = Run.objects.select_for_update(of=("self",)).select_related("team", "agent__version", "version")
     run = found.get(pk=run.pk)

@@ -452,9 +452,7 @@ def test_a_run_that_was_planned_is_not_started_early_when_nobody_could_approve_i
     assert (run.status, run.start_at) == ("scheduled", later)
 
 
-def test_a_planned_run_that_nobody_could_approve_ends_when_it_is_due(
-    team: Team, alice: User, bob: User
-) -> None:
+def test_a_planned_run_that_nobody_could_approve_ends_when_it_is_due(team: Team, alice: User, bob: User) -> None:
     agent = AgentFactory(
         team=team, name="Ana", version__tools=ASKS["tools"], version__options={"approvers": ["carl@example.com"]}
     )

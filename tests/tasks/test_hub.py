@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections, transaction
+from django.utils import timezone
 
 from config.asgi import application
 from config.embedded.ports import free_port
@@ -38,6 +39,18 @@ def _finish(run: Run) -> None:
     with transaction.atomic():
         run.move_to(RunStatus.CANCELLED)
         event_log.append(run, events.RunFinished(status="cancelled"))
+
+
+def _fail(run: Run) -> None:
+    with transaction.atomic():
+        run.move_to(RunStatus.FAILED)
+        event_log.append(run, events.RunFinished(status="failed"))
+
+
+def _continue(run: Run) -> None:
+    with transaction.atomic():
+        run.move_to(RunStatus.QUEUED)
+        event_log.append(run, events.RunContinued(by="Alice", step=0))
 
 
 def in_thread(work: Any, *args: Any) -> Any:
@@ -255,3 +268,52 @@ async def test_a_run_that_was_continued_is_live_again_for_who_comes_and_for_who_
         rest = [frame.body async for frame in frames]
         assert [body.get("type") or body["kind"] for body in rest] == ["run.finished", "end"]
         assert rest[-1] == {"kind": "end", "status": "cancelled"}
+
+
+@pytest.mark.promise("G8")
+async def test_who_stays_after_a_failed_run_sees_it_continued_and_its_second_end(watching: hub.Hub, run: Run) -> None:
+    await in_thread(_fail, run)
+    seen: list[Any] = []
+
+    async def look() -> None:
+        async for frame in watching.watch(run.pk, 0, stay=True):
+            seen.append(frame.body.get("type") or [frame.body["kind"], frame.body.get("status")])
+            if frame.body["kind"] == "end" and seen.count(["end", "failed"]) == 1 and len(seen) == 3:
+                await in_thread(_continue, run)
+                await in_thread(_finish, run)
+
+    await asyncio.wait_for(look(), PATIENCE_S)
+
+    assert seen == [
+        "run.finished",
+        ["caught_up", None],
+        ["end", "failed"],
+        "run.continued",
+        "run.finished",
+        ["end", "cancelled"],
+    ]
+
+
+async def test_a_live_viewer_that_does_not_stay_is_sent_away_at_the_failure(watching: hub.Hub, run: Run) -> None:
+    seen: list[str] = []
+
+    async def look() -> None:
+        async for frame in watching.watch(run.pk, 0):
+            seen.append(frame.body["kind"])
+            if frame.body["kind"] == "caught_up":
+                await in_thread(_fail, run)
+                await in_thread(_continue, run)
+
+    await asyncio.wait_for(look(), PATIENCE_S)
+
+    assert seen == ["caught_up", "event", "end"]
+
+
+@pytest.mark.parametrize("status", [RunStatus.SUCCEEDED, RunStatus.CANCELLED])
+async def test_nobody_stays_where_nothing_can_follow(watching: hub.Hub, run: Run, status: RunStatus) -> None:
+    await sync_to_async(Run.objects.filter(pk=run.pk).update)(status=status, finished_at=timezone.now())
+
+    async with asyncio.timeout(PATIENCE_S):
+        seen = [frame.body["kind"] async for frame in watching.watch(run.pk, 0, stay=True)]
+
+    assert seen == ["caught_up", "end"]

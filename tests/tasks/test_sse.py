@@ -63,6 +63,30 @@ async def test_the_same_frames_as_the_socket_with_ids_to_continue_from(run: Run,
     ]
 
 
+async def test_who_stays_has_the_second_end_too(run: Run, alice: User, team: Team) -> None:
+    token = await key(alice, team)
+    await sync_to_async(Run.objects.filter(pk=run.pk).update)(status="failed")
+    url = f"/api/v1/runs/{run.pk}/stream/?after=3&stay=true"
+    response: Any = await AsyncClient().get(url, headers={"Authorization": f"Bearer {token}"})
+    parts = aiter(response.streaming_content)
+    seen = [(await anext(parts)).decode().partition("\n")[0] for _ in range(2)]
+
+    await sync_to_async(run.move_to)("queued")
+    await sync_to_async(event_log.append)(run, events.RunContinued(by="Alice", step=0))
+    await sync_to_async(run.move_to)("cancelled")
+    await sync_to_async(event_log.append)(run, events.RunFinished(status="cancelled"))
+    seen += [part.decode().partition("\n")[0] async for part in parts]
+
+    assert seen == ["event: caught_up", "event: end", "id: 4", "id: 5", "event: end"]
+
+
+async def test_what_stay_may_be(run: Run, alice: User, team: Team) -> None:
+    headers = {"Authorization": f"Bearer {await key(alice, team)}"}
+    answer = await AsyncClient().get(f"/api/v1/runs/{run.pk}/stream/?stay=1", headers=headers)
+
+    assert (answer.status_code, json.loads(answer.content)["errors"][0]["field"]) == (400, "stay")
+
+
 @pytest.mark.attack(6)
 @pytest.mark.promise("G16")
 async def test_another_team_gets_404_and_nobody_gets_401(run: Run, charlie: User, other_team: Team) -> None:
