@@ -14,7 +14,7 @@ from accounts import audit
 from accounts.errors import FieldError, InvalidInput
 from accounts.models import Team, User
 from billing import hooks
-from billing.models import Budget, Reservation, UsageOutcome, UsageRecord
+from billing.models import Budget, Reservation, UsageKind, UsageOutcome, UsageRecord
 
 MOST_USD = Decimal(1_000_000)
 
@@ -74,3 +74,40 @@ def release(*, run_id: UUID) -> None:
     for reservation in Reservation.objects.select_for_update().filter(run_id=run_id).order_by("budget_id"):
         Budget.objects.filter(pk=reservation.budget_id).update(reserved_usd=F("reserved_usd") - reservation.amount_usd)
         reservation.delete()
+
+
+@transaction.atomic
+def settle_abandoned_call(
+    *,
+    team_id: UUID,
+    run_id: UUID,
+    step_key: str,
+    agent_id: UUID,
+    agent_label: str,
+    task_id: UUID | None,
+    model: str,
+    worst_usd: Decimal,
+) -> None:
+    """Record an unanswered call of a run that has ended, and free the reservations of the run.
+
+    The line is `unknown`: an estimate of `worst_usd` that nobody pays. If the worker has written the call's usage
+    meanwhile, that line stays the only one.
+    """
+    release(run_id=run_id)
+    if UsageRecord.objects.filter(run_id=run_id, step_key=step_key).exists():
+        return
+    line = UsageRecord(
+        team_id=team_id,
+        key=f"unknown:{step_key}",
+        kind=UsageKind.MODEL,
+        outcome=UsageOutcome.UNKNOWN,
+        at=Now(),
+        run_id=run_id,
+        step_key=step_key,
+        agent_id=agent_id,
+        agent_label=agent_label,
+        task_id=task_id,
+        model=model,
+        cost_usd=worst_usd,
+    )
+    UsageRecord.objects.bulk_create([line], ignore_conflicts=True)

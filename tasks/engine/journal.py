@@ -23,7 +23,7 @@ import psycopg
 from psycopg.rows import DictRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from billing import entitlements
+from billing import entitlements, ledger_sql
 from tasks import async_tasks
 from tasks.engine import lease, sql
 from tasks.engine.commits import BudgetRefused, Commit, Committed, LeaseLost, UnreadMessage, UsageWrite
@@ -164,7 +164,7 @@ class Journal:
             fenced = [item.op for item in sent if isinstance(answers[item.op.run_id], LeaseLost)]
             keys = [op.reserve.key for op in fenced if op.reserve is not None]
             if keys:
-                await db.execute(sql.RELEASE, {"keys": keys})
+                await db.execute(ledger_sql.RELEASE, {"keys": keys})
         return answers
 
     async def _send(
@@ -206,7 +206,7 @@ class Journal:
     ) -> dict[UUID, DictRow | Exception]:
         """Set money aside for each call, where a budget covers it; answers with those that do not fit."""
         refused: dict[UUID, DictRow | Exception] = {}
-        covered = await (await db.execute(sql.COVERED, {"ids": [op.run_id for op in ops]})).fetchall()
+        covered = await (await db.execute(sql.LOCK_BUDGETS, {"ids": [op.run_id for op in ops]})).fetchall()
         limited = {row["id"] for row in covered}
         cursors = []
         async with db.pipeline():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-# Parameters: $1 the commits as a JSON array, in the shape of encoding.encode().
-APPLY = """
+from billing import ledger_sql
+
+# Write a group of Commits. Parameter: `ops`, a JSON array in the shape of encoding.encode(). Returns a row for each run
+# whose Commit was written; the others were fenced off. What each step inserts comes from the runs that passed step 2.
+APPLY = f"""
+-- 1. The Commits as rows.
 WITH ops AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(ops)s::jsonb) AS o(
         run uuid, epoch int, commit_no int, events jsonb, n_events int, steps jsonb, usage jsonb, requests jsonb,
@@ -11,6 +15,8 @@ WITH ops AS MATERIALIZED (
         error_code text, error_detail text, progress jsonb, turns int, active_s float,
         input_tokens bigint, output_tokens bigint, cache_read_tokens bigint, cache_write_tokens bigint, cost_usd numeric,
         read_message_seq int)
+-- 2. The fence: only the owner of this epoch may write, only the Commit after the last one, only while the run runs, and
+--    a Commit that ends it only if every message has been read. Locks the run; takes the numbers of its events.
 ), fenced AS (
     UPDATE tasks_run r SET
         commit_no = o.commit_no,
@@ -38,10 +44,12 @@ WITH ops AS MATERIALIZED (
         AND r.last_message_seq <= COALESCE(o.read_message_seq, r.last_message_seq)
     RETURNING r.id, r.team_id, r.agent_id, r.task_id, r.last_seq, r.last_seq - COALESCE(o.n_events, 0) AS base, r.epoch, r.status,
         r.last_message_seq
+-- 3. Events, numbered on from `base` without a gap.
 ), events AS (
     INSERT INTO tasks_runevent (run_id, seq, type, at, data)
     SELECT f.id, f.base + e.ord, e.v ->> 'type', now(), e.v -> 'data'
     FROM fenced f JOIN ops o ON o.run = f.id AND o.events IS NOT NULL, LATERAL jsonb_array_elements(o.events) WITH ORDINALITY AS e(v, ord)
+-- 4. Steps. The same index again is the same step with its outcome.
 ), steps AS (
     INSERT INTO tasks_step (run_id, index, kind, status, attempt, epoch, call_id, tool, request, result, created_at, effect_at, finished_at)
     SELECT f.id, s.index, s.kind, s.status, s.attempt, f.epoch, s.call_id, s.tool, s.request, s.result, now(),
@@ -51,17 +59,13 @@ WITH ops AS MATERIALIZED (
     ON CONFLICT (run_id, index) DO UPDATE SET
         status = excluded.status, attempt = excluded.attempt, epoch = excluded.epoch, request = excluded.request,
         result = excluded.result, effect_at = excluded.effect_at, finished_at = excluded.finished_at
-), usage AS (
-    INSERT INTO billing_usagerecord (team_id, key, kind, outcome, at, run_id, step_key, agent_id, agent_label, task_id, model,
-        input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, cost_usd, provider_id, is_estimate)
-    SELECT f.team_id, u.key, 'model', u.outcome, now(), f.id, u.step_key, f.agent_id, a.name, f.task_id, u.model,
-        u.input_tokens, u.cache_read_tokens, u.cache_write_tokens, u.output_tokens, u.cost_usd, u.provider_id, u.is_estimate
-    FROM fenced f JOIN ops o ON o.run = f.id AND o.usage IS NOT NULL JOIN agents_agent a ON a.id = f.agent_id, LATERAL jsonb_to_recordset(o.usage) AS u(
-        key text, outcome text, step_key text, model text, input_tokens bigint, cache_read_tokens bigint,
-        cache_write_tokens bigint, output_tokens bigint, cost_usd numeric, provider_id text, is_estimate bool)
-    WHERE u.outcome <> 'unknown' OR NOT EXISTS (
-        SELECT FROM billing_usagerecord x WHERE x.run_id = f.id AND x.step_key = u.step_key)
-    ON CONFLICT (key) DO NOTHING
+-- 5. Lines of the usage ledger.
+), calls AS (
+    SELECT f.team_id, f.id AS run_id, f.agent_id, a.name AS agent_label, f.task_id, u.*
+    FROM fenced f JOIN ops o ON o.run = f.id AND o.usage IS NOT NULL JOIN agents_agent a ON a.id = f.agent_id,
+        LATERAL jsonb_to_recordset(o.usage) AS u({ledger_sql.LINE})
+), usage AS ({ledger_sql.record("calls")}
+-- 6. Requests to people, and artifacts.
 ), requests AS (
     INSERT INTO tasks_humanrequest (id, team_id, run_id, kind, status, title, prompt, choices, schema, step_index, call_id, tool,
         arguments, digest, asked_at, expires_at)
@@ -75,23 +79,14 @@ WITH ops AS MATERIALIZED (
     SELECT x.id, f.team_id, f.id, x.path, x.file_id, x.version, now(), now()
     FROM fenced f JOIN ops o ON o.run = f.id AND o.artifacts IS NOT NULL, LATERAL jsonb_to_recordset(o.artifacts) AS x(id uuid, path text, file_id uuid, version int)
     ON CONFLICT (run_id, path) DO UPDATE SET file_id = excluded.file_id, version = excluded.version, updated_at = now()
-), freed AS (
-    DELETE FROM billing_reservation v
-    USING fenced f JOIN ops o ON o.run = f.id AND o.settle IS NOT NULL, LATERAL jsonb_to_recordset(o.settle) AS s(key text, cost_usd numeric)
-    WHERE v.key = s.key
-    RETURNING f.id AS run, v.budget_id, v.amount_usd, s.cost_usd
-), budgets AS (
-    UPDATE billing_budget b SET
-        spent_usd = b.spent_usd + t.cost,
-        reserved_usd = b.reserved_usd - t.amount,
-        warned_at = CASE WHEN b.spent_usd + t.cost >= 0.8 * b.limit_usd THEN COALESCE(b.warned_at, now()) END
-    FROM (SELECT budget_id, sum(amount_usd) AS amount, sum(cost_usd) AS cost, (array_agg(run))[1] AS run FROM freed GROUP BY 1) t
-    WHERE b.id = t.budget_id
-    RETURNING t.run, b.agent_id, b.spent_usd, b.limit_usd, b.warned_at = now() AS is_warning
-)
+-- 7. Money: reservations of calls that have ended become costs.
+), settled AS (
+    SELECT f.id AS run_id, s.key, s.cost_usd
+    FROM fenced f JOIN ops o ON o.run = f.id AND o.settle IS NOT NULL, LATERAL jsonb_to_recordset(o.settle) AS s(key text, cost_usd numeric)
+), {ledger_sql.settle("settled")}
 SELECT f.id, f.last_seq, f.team_id, f.status, f.last_message_seq,
-    (SELECT jsonb_agg(jsonb_build_array(CASE WHEN b.agent_id IS NULL THEN 'team' ELSE 'agent' END, b.spent_usd::text, b.limit_usd::text))
-     FROM budgets b WHERE b.run = f.id AND b.is_warning) AS warnings
+    (SELECT jsonb_agg(jsonb_build_array(b.scope, b.spent_usd::text, b.limit_usd::text))
+     FROM budgets b WHERE b.run_id = f.id AND b.is_warning) AS warnings
 FROM fenced f
 """
 
@@ -116,94 +111,41 @@ SELECT count(*) AS n FROM tasks_runevent WHERE run_id = %(run)s AND type = 'run.
     (SELECT max(seq) FROM tasks_runevent WHERE run_id = %(run)s AND type IN ('model.finished', 'tool.finished')), 0)
 """
 
-# The runs for whose calls money has to be set aside. Locks every budget of the group at once and in id order: run by run,
-# two workers could each hold what the other wants next.
-COVERED = """
-SELECT r.id FROM billing_budget b JOIN tasks_run r ON r.team_id = b.team_id AND (b.agent_id IS NULL OR b.agent_id = r.agent_id)
-WHERE r.id = ANY(%(ids)s) ORDER BY b.id, r.id FOR UPDATE OF b
-"""
+# Money before a call (`billing/ledger_sql.py`). Parameters: `ids`; and `run`, `amount`, `key`.
+LOCK_BUDGETS = ledger_sql.lock_budgets("(SELECT id, team_id, agent_id FROM tasks_run WHERE id = ANY(%(ids)s))")
+RESERVE = ledger_sql.reserve("(SELECT id, team_id, agent_id FROM tasks_run WHERE id = %(run)s)")
 
-# Reserve for one call in every budget that covers it, or in none. COVERED has locked them in the same transaction.
-RESERVE = """
-WITH covering AS MATERIALIZED (
-    SELECT b.id, b.agent_id, b.limit_usd,
-        CASE WHEN b.period = date_trunc('month', now() AT TIME ZONE 'UTC')::date THEN b.spent_usd ELSE 0 END AS spent, b.reserved_usd
-    FROM billing_budget b JOIN tasks_run r ON r.team_id = b.team_id AND (b.agent_id IS NULL OR b.agent_id = r.agent_id)
-    WHERE r.id = %(run)s
-), short AS (
-    SELECT * FROM covering WHERE spent + reserved_usd + %(amount)s > limit_usd
-), reserved AS (
-    UPDATE billing_budget b SET
-        reserved_usd = b.reserved_usd + %(amount)s, spent_usd = c.spent,
-        warned_at = CASE WHEN b.period = date_trunc('month', now() AT TIME ZONE 'UTC')::date THEN b.warned_at END,
-        period = date_trunc('month', now() AT TIME ZONE 'UTC')::date
-    FROM covering c WHERE b.id = c.id AND NOT EXISTS (SELECT FROM short)
-), noted AS (
-    INSERT INTO billing_reservation (team_id, key, run_id, budget_id, amount_usd, created_at)
-    SELECT b.team_id, %(key)s, %(run)s, b.id, %(amount)s, now()
-    FROM billing_budget b JOIN covering c ON c.id = b.id WHERE NOT EXISTS (SELECT FROM short)
-)
-SELECT CASE WHEN agent_id IS NULL THEN 'team' ELSE 'agent' END AS scope, spent + reserved_usd AS spent, limit_usd
-FROM short ORDER BY limit_usd - spent LIMIT 1
-"""
+# Usage that its owner may not write any more. Parameters: `run` and the fields of a UsageWrite.
+LATE_USAGE = ledger_sql.late_usage("""(
+    SELECT r.team_id, r.id AS run_id, r.agent_id, a.name AS agent_label, r.task_id
+    FROM tasks_run r JOIN agents_agent a ON a.id = r.agent_id WHERE r.id = %(run)s)""")
 
-# Undo the reservation of a write that turned out to be fenced off, in the same transaction.
-RELEASE = """
-WITH freed AS (DELETE FROM billing_reservation WHERE key = ANY(%(keys)s) RETURNING budget_id, amount_usd)
-UPDATE billing_budget b SET reserved_usd = b.reserved_usd - t.amount
-FROM (SELECT budget_id, sum(amount_usd) AS amount FROM freed GROUP BY 1) t WHERE b.id = t.budget_id
-"""
-
-# Usage of an attempt that the owner may no longer write about (cancelled, or lost its lease). Nobody pays for it. Where
-# the next owner has noted the attempt as unknown, what is known takes the place of its estimate: one row an attempt.
-LATE_USAGE = """
-WITH known AS (
-    UPDATE billing_usagerecord u SET key = %(key)s, outcome = %(outcome)s, model = %(model)s, input_tokens = %(input_tokens)s,
-        cache_read_tokens = %(cache_read_tokens)s, cache_write_tokens = %(cache_write_tokens)s,
-        output_tokens = %(output_tokens)s, cost_usd = %(cost_usd)s, provider_id = %(provider_id)s, is_estimate = %(is_estimate)s
-    WHERE u.run_id = %(run)s AND u.step_key = %(step_key)s AND u.outcome = 'unknown' AND %(outcome)s <> 'unknown'
-        AND NOT EXISTS (SELECT FROM billing_usagerecord x WHERE x.key = %(key)s)
-    RETURNING u.id
-), late AS (
-    INSERT INTO billing_usagerecord (team_id, key, kind, outcome, at, run_id, step_key, agent_id, agent_label, task_id, model,
-        input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, cost_usd, provider_id, is_estimate)
-    SELECT r.team_id, %(key)s, 'model', %(outcome)s, now(), r.id, %(step_key)s, r.agent_id, a.name, r.task_id, %(model)s,
-        %(input_tokens)s, %(cache_read_tokens)s, %(cache_write_tokens)s, %(output_tokens)s, %(cost_usd)s, %(provider_id)s,
-        %(is_estimate)s
-    FROM tasks_run r JOIN agents_agent a ON a.id = r.agent_id WHERE r.id = %(run)s AND NOT EXISTS (SELECT FROM known)
-    ON CONFLICT (key) DO NOTHING
-), freed AS (
-    DELETE FROM billing_reservation WHERE key = %(step_key)s RETURNING budget_id, amount_usd
-)
-UPDATE billing_budget b SET reserved_usd = b.reserved_usd - f.amount_usd FROM freed f WHERE b.id = f.budget_id
-"""
-
-# Take runs: queued ones in fair turns between teams, and those whose owner's lease ran out. Serialised by a lock, because
-# two workers that count at the same time would both fill the last place of a team. A row that somebody is writing at this
-# moment is passed over: its owner lives, or a person has just cancelled it. A run that was lost several times and whose
-# last owner settled no step may be what kills workers. A worker takes one such suspect at a time, and the next when this
-# one has settled a step: those that were only lost beside it would otherwise be counted down with it, death by death.
-CLAIM = """
+# Take up to `room` runs: queued ones in fair turns between teams, and those whose owner's lease ran out. The caller holds
+# CLAIM_LOCK: two workers that count at the same time would both fill the last place of a team. Returns a row a run.
+CLAIM = f"""
+-- 1. Teams that have queued runs, by skipping from team to team along the index, however many runs each has.
 WITH RECURSIVE teams AS (
     (SELECT team_id FROM tasks_run WHERE status = 'queued' ORDER BY team_id LIMIT 1)
     UNION ALL
     SELECT (SELECT r.team_id FROM tasks_run r WHERE r.status = 'queued' AND r.team_id > t.team_id ORDER BY r.team_id LIMIT 1)
     FROM teams t WHERE t.team_id IS NOT NULL
+-- 2. How many runs each agent has running now.
 ), busy AS MATERIALIZED (
     SELECT team_id, agent_id, count(*) AS n FROM tasks_run WHERE status = 'running' GROUP BY 1, 2
+-- 3. From each team its first runs by priority and age, no more than it has free places. Agents without one are passed over.
 ), offered AS (
     SELECT q.id, q.priority, q.queued_at, q.agent_id, COALESCE(b.n, 0) AS team_busy, t.team_id
     FROM teams t
-    LEFT JOIN billing_teamplan p ON p.team_id = t.team_id
     LEFT JOIN LATERAL (SELECT sum(n) AS n FROM busy WHERE busy.team_id = t.team_id) b ON true
     CROSS JOIN LATERAL (
         SELECT r.id, r.priority, r.queued_at, r.agent_id FROM tasks_run r JOIN agents_agent a ON a.id = r.agent_id
         WHERE r.team_id = t.team_id AND r.status = 'queued' AND (r.start_at IS NULL OR r.start_at <= now())
             AND a.max_concurrent_runs > COALESCE((SELECT n FROM busy WHERE busy.agent_id = r.agent_id), 0)
         ORDER BY r.priority DESC, r.queued_at
-        LIMIT GREATEST(0, LEAST(%(room)s, LEAST(%(team_runs)s, (%(plan_runs)s::jsonb ->> p.plan)::int) - COALESCE(b.n, 0)))
+        LIMIT GREATEST(0, LEAST(%(room)s, LEAST(%(team_runs)s, {ledger_sql.running_limit("t.team_id")}) - COALESCE(b.n, 0)))
     ) q
     WHERE t.team_id IS NOT NULL
+-- 4. The turn of each run: the n-th run of every team comes before the n+1st of any. Its place among those of its agent.
 ), ranked AS (
     SELECT o.id, o.priority, o.queued_at, a.max_concurrent_runs,
         o.team_busy + row_number() OVER (PARTITION BY o.team_id ORDER BY o.priority DESC, o.queued_at) AS turn,
@@ -212,14 +154,19 @@ WITH RECURSIVE teams AS (
     FROM offered o JOIN agents_agent a ON a.id = o.agent_id
 ), picked AS (
     SELECT id FROM ranked WHERE agent_place <= max_concurrent_runs ORDER BY turn, priority DESC, queued_at LIMIT %(room)s
+-- 5. Lock them. A row that somebody is writing at this moment is passed over: a person has just cancelled it.
 ), queued AS (
     SELECT id, status, worker, false AS was_let_go FROM tasks_run WHERE id = ANY(ARRAY(SELECT id FROM picked)) AND status = 'queued'
     FOR NO KEY UPDATE SKIP LOCKED
+-- 6. Runs whose lease ran out. Passed over if somebody is writing: then the owner lives.
 ), lost AS (
     SELECT id, status, worker, lease_expires_at = to_timestamp(0) AS was_let_go FROM tasks_run r
     WHERE status = 'running' AND lease_expires_at < now() AND (recoveries < %(suspect_after)s OR EXISTS (
         SELECT FROM tasks_step s WHERE s.run_id = r.id AND s.epoch = r.epoch AND s.status <> 'intent'))
     ORDER BY lease_expires_at LIMIT %(room)s FOR NO KEY UPDATE SKIP LOCKED
+-- 7. A run that was lost several times, and whose last owner settled no step, may be what kills workers. A worker takes one
+--    such suspect at a time, and the next one when this one has settled a step: those that were only lost beside it would
+--    otherwise be counted down with it, death by death.
 ), suspect AS (
     SELECT id, status, worker, lease_expires_at = to_timestamp(0) AS was_let_go FROM tasks_run r
     WHERE status = 'running' AND lease_expires_at < now() AND recoveries >= %(suspect_after)s AND NOT EXISTS (
@@ -229,6 +176,7 @@ WITH RECURSIVE teams AS (
             AND h.recoveries > %(suspect_after)s AND NOT EXISTS (
                 SELECT FROM tasks_step s WHERE s.run_id = h.id AND s.epoch = h.epoch AND s.status <> 'intent'))
     ORDER BY lease_expires_at LIMIT LEAST(%(room)s, 1) FOR NO KEY UPDATE SKIP LOCKED
+-- 8. Lost runs first. Each gets a new epoch, which fences off its owner before.
 ), mine AS (
     SELECT * FROM lost UNION ALL SELECT * FROM suspect UNION ALL SELECT * FROM queued LIMIT %(room)s
 )

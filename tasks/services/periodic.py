@@ -18,8 +18,7 @@ from accounts import mail, notifications
 from accounts.errors import Conflict
 from accounts.models import IdempotencyRecord
 from accounts.services import audit_chain
-from billing import services as budgets
-from billing.models import UsageKind, UsageOutcome, UsageRecord
+from billing import services as ledger
 from storage import services as storage
 from storage import uploads
 from tasks import event_log, events, queue
@@ -141,32 +140,20 @@ def settle_abandoned_calls() -> None:
 @transaction.atomic
 def settle_abandoned_call(step: Step) -> None:
     """Nothing is done about a run that was continued meanwhile: its next owner settles what the last one left."""
-    run, call = step.run, f"{step.run_id}:{step.index}:{step.attempt}"
+    run = step.run
     if not Run.objects.select_for_update().filter(pk=run.pk, status__in=TERMINAL).exists():
         return
     if not Step.objects.filter(pk=step.pk, status=StepStatus.INTENT).update(status=StepStatus.UNKNOWN):
         return
-    budgets.release(run_id=run.pk)
-    if UsageRecord.objects.filter(run_id=run.pk, step_key=call).exists():
-        return  # its worker came too late for the step, but not for the books
-    UsageRecord.objects.bulk_create(
-        [
-            UsageRecord(
-                team_id=run.team_id,
-                key=f"unknown:{call}",
-                kind=UsageKind.MODEL,
-                outcome=UsageOutcome.UNKNOWN,
-                at=Now(),
-                run_id=run.pk,
-                step_key=call,
-                agent_id=run.agent_id,
-                agent_label=run.agent.name,
-                task_id=run.task_id,
-                model=step.request.get("model", ""),
-                cost_usd=Decimal(step.request.get("worst_usd", "0")),
-            )
-        ],
-        ignore_conflicts=True,
+    ledger.settle_abandoned_call(
+        team_id=run.team_id,
+        run_id=run.pk,
+        step_key=f"{step.run_id}:{step.index}:{step.attempt}",
+        agent_id=run.agent_id,
+        agent_label=run.agent.name,
+        task_id=run.task_id,
+        model=step.request.get("model", ""),
+        worst_usd=Decimal(step.request.get("worst_usd", "0")),
     )
 
 

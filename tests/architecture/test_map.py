@@ -19,7 +19,7 @@ QUESTIONS = {
     "Where does a question or an approval expire?": ("tasks/services/periodic.py", "def expire_requests"),
     "Where is a scheduled run started?": ("tasks/services/periodic.py", "def start_due_runs"),
     "Where is the usage of a crashed call booked?": ("tasks/services/periodic.py", "def settle_abandoned_calls"),
-    "Where is money reserved before a call?": ("tasks/engine/sql.py", "RESERVE"),
+    "Where is money reserved before a call?": ("billing/ledger_sql.py", "def reserve"),
     "What happens to a run after its worker died?": ("tasks/engine/recovery.py", "def take_up"),
     "What stops a run that makes no progress?": ("tasks/engine/breaker.py", "def check"),
     "Where is a tool call limited in time?": ("tasks/engine/tool_executor.py", "GRACE_S"),

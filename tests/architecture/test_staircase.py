@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from django.apps import apps
 
-from tests.architecture.code import APPS, stair_of
+from tests.architecture.code import APPS, ROOT, modules, stair_of
 
 
 def test_foreign_keys_only_go_down():
@@ -39,3 +41,28 @@ def test_what_outlives_its_subject_has_no_foreign_key_to_it():
     }
 
     assert found == kept
+
+
+def _named_tables() -> list[tuple[str, str, str]]:
+    """(path, app of the path, app of the table) for each table that production code names in a string."""
+    tables = {m._meta.db_table: m._meta.app_label for m in apps.get_models() if m._meta.app_label in APPS}
+    pattern = re.compile(rf"\b({'|'.join(tables)})\b")
+    return [
+        (path.as_posix(), path.parts[0], tables[table])
+        for path in modules()
+        for table in pattern.findall((ROOT / path).read_text())
+    ]
+
+
+def test_sql_names_no_table_of_an_app_above():
+    named = _named_tables()
+
+    assert len(named) > 40
+    assert [where for where, app, owner in named if stair_of(owner) > stair_of(app)] == []
+
+
+def test_only_billing_names_tables_of_money():
+    """Reserving, settling and recording usage have one home: billing/ledger_sql.py."""
+    named = {where for where, _, owner in _named_tables() if owner == "billing"}
+
+    assert named == {"billing/ledger_sql.py"}

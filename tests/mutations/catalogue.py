@@ -14,6 +14,7 @@ TOOL_EXECUTOR, DRIVER, TOOL_CALLS = (
 )
 JOURNAL, MODEL, RECOVERY, SQL = (f"tasks/engine/{name}.py" for name in ("journal", "model", "recovery", "sql"))
 ANSWERS, PERIODIC, RUNS = (f"tasks/services/{name}.py" for name in ("answers", "periodic", "runs"))
+LEDGER_SQL = "billing/ledger_sql.py"
 IDEMPOTENCY, STORAGE, HUB = "accounts/rest/idempotency.py", "storage/services.py", "tasks/live/hub.py"
 
 CALLS, EFFECTS, ENDINGS = (f"tests/tasks/test_engine_{name}.py::" for name in ("calls", "effects", "endings"))
@@ -127,9 +128,9 @@ MUTATIONS = (
     _m("G6", "an answer that comes after the lease is in the books", "tasks/engine/run_loop.py",
        "        await run.write_late_usage()\n", "", f"{LOST}test_a_worker_that_lost_its_lease_writes_nothing"),
 
-    _m("G7", "the row of a budget is locked while it is compared", SQL,
+    _m("G7", "the row of a budget is locked while it is compared", LEDGER_SQL,
        "ORDER BY b.id, r.id FOR UPDATE OF b", "", f"{CAPS}test_eight_workers_reserve_the_last_unit_once"),
-    _m("G7", "what others have reserved counts", SQL,
+    _m("G7", "what others have reserved counts", LEDGER_SQL,
        "WHERE spent + reserved_usd + %(amount)s > limit_usd", "WHERE spent + %(amount)s > limit_usd",
        f"{CAPS}test_eight_workers_reserve_the_last_unit_once", f"{CAPS}test_many_runs_at_once_never_pass_the_cap"),
     _m("G7", "places are counted by one worker at a time", JOURNAL,
@@ -138,7 +139,7 @@ MUTATIONS = (
     _m("G7", "a run's own limit counts the worst case", MODEL,
        "if run.cost_usd + worst > limit:", "if run.cost_usd > limit:",
        f"{LIMITS}test_a_run_stops_before_it_could_pass_its_cost_limit"),
-    _m("G7", "what was reserved is freed when the call is settled", SQL,
+    _m("G7", "what was reserved is freed when the call is settled", LEDGER_SQL,
        "reserved_usd = b.reserved_usd - t.amount,", "reserved_usd = b.reserved_usd,",
        f"{LIMITS}test_a_team_budget_is_reserved_and_settled",
        f"{CAPS}test_what_a_lost_worker_reserved_is_free_again_with_the_next_attempt"),
@@ -358,7 +359,7 @@ MUTATIONS = (
        f"{ADMISSION}test_ten_thousand_runs_of_one_team_delay_anothers_first_by_one_slot",
        f"{ADMISSION}test_a_team_that_has_many_running_comes_after_one_that_has_none"),
     _m("admission", "a team has so many places", SQL,
-       "LEAST(%(team_runs)s, (%(plan_runs)s::jsonb ->> p.plan)::int) - COALESCE(b.n, 0)", "%(room)s",
+       'LEAST(%(team_runs)s, {ledger_sql.running_limit("t.team_id")}) - COALESCE(b.n, 0)', "%(room)s",
        f"{ADMISSION}test_a_team_takes_no_more_places_than_it_may"),
     Mutation("admission", "an agent has so many places", (
         Edit(SQL, "AND a.max_concurrent_runs > COALESCE((SELECT n FROM busy WHERE busy.agent_id = r.agent_id), 0)", ""),
