@@ -1,4 +1,4 @@
-"""`/api/v1/`: each app brings its own resources."""
+"""URLs of `/api/v1/`. Each app brings its own resources."""
 
 from __future__ import annotations
 

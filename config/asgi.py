@@ -1,5 +1,4 @@
-"""The front door: bodies through the guard, WebSockets to Channels, pages and API to Django in threads, and what lives
-long to Django's async side (docs/adr/0001)."""
+"""ASGI entry point: body limits, WebSockets, WSGI in threads, and streams on the event loop (docs/adr/0001)."""
 
 from __future__ import annotations
 
@@ -27,11 +26,16 @@ from tasks.live import hub
 from tasks.live.routing import websocket_urlpatterns
 
 IN_THE_LOOP = re.compile(r"/api/v1/runs/[^/]+/stream/?|/health/(live|ready)/")
-"""Answers that last as long as someone looks, and those that must come when every thread is busy."""
+"""Paths served on the event loop: streams that stay open, and health checks that must answer when every
+thread is busy.
+"""
 
 
 class Http:
-    """One hop to a thread for a request (WSGI); Django's ASGI handler takes one for each layer."""
+    """HTTP application.
+
+    A request costs one thread hop (WSGI); Django's ASGI handler would take one per middleware layer.
+    """
 
     def __init__(self) -> None:
         self._threads = WsgiBridge(in_threads, threads=settings.WEB_THREADS)
@@ -42,7 +46,7 @@ class Http:
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
-    """The server's start and stop. Before it stops, the live view lets go of its connections."""
+    """Handle the server's start and stop; the live hub closes its connections before the stop."""
     while (await receive())["type"] == "lifespan.startup":
         await send({"type": "lifespan.startup.complete"})
     await hub.close_hub()
@@ -62,8 +66,8 @@ application = BodyGuard(
     ),
 )
 
-# What is loaded now stays for ever. The collector would walk all of it again and again, a tenth of a second in which
-# nobody is answered; so the pages are loaded here too, and not by the first request.
+# Objects loaded so far live as long as the process. The garbage collector would walk all of them again and again, for
+# about 0.1 s in which no request is served. Load the pages here as well, not on the first request.
 _ = get_resolver().url_patterns
 gc.collect()
 gc.freeze()

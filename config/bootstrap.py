@@ -1,10 +1,10 @@
-"""Make `.venv` hold exactly what a lock file names, then become the command that needs it.
+"""Make `.venv` hold exactly what a lock file names, then exec the command that needs it.
 
     python3 config/bootstrap.py local -m config.up
 
-Only the standard library, and nothing else of this project: it runs before anything is installed. A lock file that
-has been installed leaves a stamp with its hash, so that later starts go straight on. Everything that can go wrong on
-a newcomer's machine ends in one sentence and a non-zero exit.
+Only the standard library, and nothing else of this project: it runs before anything is installed. An installed lock
+file leaves a stamp with its hash, so that later starts skip the installation. Every failure on a newcomer's machine
+ends in one sentence and a non-zero exit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PYTHON = VENV / "bin" / "python"
 LOG = VENV / "install.log"
 OLDEST = (3, 11)
 
-# What the installers say → what the person needs to know. The first that is found counts.
+# Installer output → explanation for the person. The first match wins.
 REASONS = [
     (r"No space left on device", "the disk is full."),
     (
@@ -50,7 +50,7 @@ REASONS = [
 
 
 class Stopped(Exception):
-    """One sentence for the person."""
+    """The installation cannot go on. The message is one sentence for the person."""
 
 
 def main(arguments: list[str]) -> None:
@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> None:
 
 
 def explain(output: str) -> str:
-    """One sentence out of what an installer printed."""
+    """Return one sentence that explains an installer's output."""
     for pattern, sentence in REASONS:
         if found := re.search(pattern, output):
             name = next((group for group in found.groups() if group), "")
@@ -93,7 +93,7 @@ def _fingerprint(lock: str) -> str:
 
 
 class _OneAtATime:
-    """Two commands in a fresh clone must not install at once."""
+    """Lock that keeps two commands in a fresh clone from installing at once."""
 
     def __enter__(self) -> None:
         self.folder = os.open(ROOT, os.O_RDONLY)
@@ -108,7 +108,7 @@ class _OneAtATime:
 
 
 def _make_venv() -> None:
-    """A virtual environment with pip in it; one that was left half made is made again."""
+    """Make a virtual environment with pip; replace one that an aborted start left incomplete."""
     if os.access(PYTHON, os.X_OK) and _run([PYTHON, "-m", "pip", "--version"])[0] == 0:
         return
     _say(f"Making {VENV.relative_to(ROOT)} with Python {_version()} …")
@@ -125,7 +125,9 @@ def _make_venv() -> None:
 
 
 def _install(lock: str) -> None:
-    """pip fetches the locked uv, uv does the rest in a tenth of the time; without uv pip does it all."""
+    """Install the lock file. pip fetches the locked uv, which does the rest in a tenth of the time; without uv, pip
+    does it all.
+    """
     path = ROOT / "requirements" / f"{lock}.txt"
     text = path.read_text()
     pinned = re.findall(r"(?m)^[A-Za-z0-9._-]+==", text)
@@ -155,10 +157,7 @@ def _install(lock: str) -> None:
 
 
 def _uv_settings() -> dict[str, str]:
-    """uv does not read pip's configuration: hand it over, so that a mirror set for pip is used by both.
-
-    Any index may then answer for any package, as with pip; the hashes decide what is accepted.
-    """
+    """Return pip's index settings as uv's, because uv does not read them: a mirror set for pip serves both."""
     listed = _run([PYTHON, "-m", "pip", "config", "list"])[1]
     given = dict(re.findall(r"(?m)^(?:global|install|:env:)\.([a-z-]+)='(.*)'$", listed))
     names = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS"}
@@ -177,7 +176,7 @@ def _must(command: list[str | Path]) -> None:
 
 
 def _run(command: list[str | Path], extra: dict[str, str] | None = None) -> tuple[int, str]:
-    """The exit code and everything it printed. A person who waits sees that it lives."""
+    """Run a command; return its exit code and output. Prints progress while it runs."""
     with tempfile.TemporaryFile("w+") as output:
         environment = {**os.environ, **(extra or {})}
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The cache in Valkey, which may be away: then every lookup misses at once, and nothing that people wait for breaks."""
+"""Cache in Valkey. While Valkey is down, every lookup misses at once and no request fails."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-REST_S = 2.0
-"""After a failure nobody asks for this long: a paused Valkey costs one time-out, not one for each request."""
+BACKOFF_S = 2.0
+"""Seconds without any attempt after a failure, so that a paused Valkey costs one time-out and not one per request."""
 COUNT = """
 local counts = {}
 for n, key in ipairs(KEYS) do
@@ -28,8 +28,10 @@ _clients: dict[str, Any] = {}
 
 
 class _Client(RedisCacheClient):
-    """Django's, with one client for the process: Django makes a cache for each request, and a connection costs ten
-    times what a command does."""
+    """Django's client, shared by the process.
+
+    Django makes a cache per request, and a connection costs ten times what a command does.
+    """
 
     def get_client(self, key: Any = None, *, write: bool = False) -> Any:
         server = self._servers[0]  # type: ignore[attr-defined]
@@ -39,19 +41,19 @@ class _Client(RedisCacheClient):
 
 
 class ForgivingRedisCache(RedisCache):
-    _rest_until = 0.0
+    _retry_at = 0.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._class = _Client
 
     def _try(self, ask: Callable[[], T], otherwise: T) -> T:
-        if time.monotonic() < type(self)._rest_until:
+        if time.monotonic() < type(self)._retry_at:
             return otherwise
         try:
             return ask()
         except (RedisError, OSError) as error:
-            type(self)._rest_until = time.monotonic() + REST_S
+            type(self)._retry_at = time.monotonic() + BACKOFF_S
             log.warning("The cache does not answer (%s); going on without it.", error)
             return otherwise
 
@@ -77,8 +79,9 @@ class ForgivingRedisCache(RedisCache):
         return self._try(lambda: super(ForgivingRedisCache, self).incr(*args, **kwargs), 1)
 
     def count(self, timeouts: Mapping[str, int]) -> list[int] | None:
-        """Count one more under each key, in one round trip; None when Valkey is away. A count begins anew as many
-        seconds after its first as its key names.
+        """Add one to each counter in one round trip; return the counts, or None while Valkey is down.
+
+        `timeouts` maps each key to the seconds after its first count at which it starts again at zero.
         """
         names = [self.make_and_validate_key(key) for key in timeouts]
 

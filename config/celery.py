@@ -1,4 +1,4 @@
-"""The Celery application. `autodiscover` finds each app's `jobs.py`."""
+"""Celery application. `autodiscover` finds each app's `jobs.py`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ app.autodiscover_tasks(related_name="jobs")
 @after_setup_logger.connect  # type: ignore[untyped-decorator]
 @after_setup_task_logger.connect  # type: ignore[untyped-decorator]
 def mask_celery_logs(**_: Any) -> None:
-    """Celery adds handlers after Django has configured logging."""
+    """Mask the log handlers that Celery adds after Django has configured logging."""
     from config.logs import mask_handlers  # only here: the settings name this module before the apps are loaded
 
     mask_handlers()

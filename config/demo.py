@@ -1,4 +1,4 @@
-"""The demo team that a fresh installation starts with, and the file that says how to sign in to it."""
+"""Demo team of a fresh installation, and the file with its sign-in data."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EXAMPLE = Path(settings.BASE_DIR) / "docs" / "examples" / "support-tickets.csv"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
-    """What `demo.json` holds. The passwords are made once."""
+    """Content of `demo.json`. The passwords are generated once."""
 
     url: str = ""
     email: str = PERSON[0]
@@ -51,7 +51,7 @@ def path() -> Path:
 
 
 def seed() -> SignIn:
-    """Make what is missing of the demo; what people did with it since stays. Running it twice changes nothing."""
+    """Create what is missing of the demo. Idempotent; changes that people made stay."""
     known = _read()
     with transaction.atomic():
         person, password = _person(*PERSON, known.password)
@@ -87,7 +87,7 @@ def _read() -> SignIn:
 
 
 def _person(email: str, name: str, password: str, *, is_operator: bool = False) -> tuple[User, str]:
-    """The person with an address that is verified. A password that nobody knows any more is replaced."""
+    """Return the person with a verified address, and the password; a lost password is replaced."""
     user = User.objects.filter(email=email).first()
     if user is None or not password:
         password = password or secrets.token_urlsafe(12)
@@ -99,7 +99,7 @@ def _person(email: str, name: str, password: str, *, is_operator: bool = False) 
 
 
 def _team(person: User) -> Team:
-    """With room for all of the demo, whatever plan new teams get."""
+    """Create the demo team on a plan with room for all of it, whatever plan new teams get."""
     team = teams.create_team(owner=person, name=TEAM)
     TeamPlan.objects.filter(team=team).update(plan=ENTERPRISE.key)
     return team
@@ -115,7 +115,7 @@ def _api_key(team: Team, person: User, token: str) -> str:
 
 
 def _staff(team: Team, person: User) -> None:
-    """An analyst with a table to work on, and two colleagues."""
+    """Create an analyst with a table to work on, and two colleagues."""
     key, name = ANALYST
     analyst = hire_role(team=team, actor=person, role=key, name=name)
     table = _example_table(team, person)
@@ -128,7 +128,7 @@ def _staff(team: Team, person: User) -> None:
 
 
 def _example_table(team: Team, person: User) -> StoredFile | None:
-    """The example table as an uploaded file, where there is one and the object store takes it."""
+    """Return the example table as an uploaded file, or None without the file or the object store."""
     if not EXAMPLE.exists():
         return None
     try:

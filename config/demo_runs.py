@@ -1,4 +1,7 @@
-"""The runs that a fresh demo team has behind it: made by the demo model on the real engine, their dates set back."""
+"""History of runs for a fresh demo team.
+
+The demo model makes them on the real engine; then their dates are moved back.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +34,13 @@ EXAMPLES = Path(settings.BASE_DIR) / "docs" / "examples"
 TICKETS, HELP, SUPPLIERS = "support-tickets.csv", "help-center.md", "supplier-notes.md"
 ANALYST, SUPPORT, RESEARCHER = "Data analyst", "Support rep", "Researcher"
 AT_ONCE = 3
-"""So many of them are under way at a time, behind everything that people start meanwhile."""
+"""Concurrent demo runs. Their priority is below everything that people start."""
 LONGEST_S = 180.0
-"""A run that takes longer is left as it is: there may be no worker."""
+"""Seconds after which a run is left as it is, because there may be no worker."""
 POLL_S = 0.3
 PRIORITY = -10
 KEY = "demo_run"
-"""The name in a run's metadata by which it is found again."""
+"""Key in a run's metadata that identifies a demo run."""
 HIRED = timedelta(days=24)
 DECLINED = {"decision": "reject", "comment": "Not needed, I read it here."}
 APPROVED = {"decision": "approve"}
@@ -45,7 +48,7 @@ APPROVED = {"decision": "approve"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoRun:
-    """One run of the demo team. `answers` has what the person says to a kind of request; others stay open."""
+    """One demo run. `answers` maps request kinds to the person's answers; other requests stay open."""
 
     key: str
     role: str
@@ -56,7 +59,7 @@ class DemoRun:
     answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     review: bool = False
     waited: timedelta = timedelta(minutes=6)
-    """How long each of its requests waited for the answer."""
+    """Time that each of its requests waited for the answer."""
 
 
 def _days(days: int, hours: float = 0) -> timedelta:
@@ -115,16 +118,16 @@ DEMO_RUNS: Sequence[DemoRun] = (
     ),
     DemoRun(key="gaps", role=ANALYST, ago=_days(20), prompt="Which columns have missing values?"),
 )  # fmt: skip
-"""The open ones first, then from the newest to the oldest: what the first look at the team shows is there first."""
+"""Demo runs in the order of creation: open ones first, then newest to oldest, as the dashboard shows them."""
 
 
 def pending() -> Path:
-    """The file that says that a new demo team still has to get its runs."""
+    """Return the path of the file that marks a new demo team without its runs."""
     return settings.VAR_DIR / "demo-runs.pending"
 
 
 def make(team: Team) -> int:
-    """Make what is missing of them; returns how many are as they should be. Running it twice changes nothing."""
+    """Create the missing demo runs; return how many are in their final state. Idempotent."""
     membership = Membership.objects.filter(team=team, role=Role.OWNER).select_related("user").first()
     if membership is None:
         return 0
@@ -155,13 +158,13 @@ def make(team: Team) -> int:
 
 
 def is_used(team: Team) -> bool:
-    """Whether people had started runs before the first of these, among which no others are put."""
+    """Return True if people started runs before the demo runs. No demo runs are added then."""
     runs = Run.objects.for_team(team)
     return runs.exists() and not runs.filter(metadata__has_key=KEY).exists()
 
 
 def _hire_earlier(team: Team) -> None:
-    """The agents were there before their first run."""
+    """Move the creation of the agents back to before their first run."""
     moment = timezone.now() - HIRED
     for agent in Agent.objects.filter(team=team, created_at__gt=timezone.now() - timedelta(days=1)):
         agent.versions.update(created_at=moment)
@@ -169,7 +172,7 @@ def _hire_earlier(team: Team) -> None:
 
 
 def _started(each: DemoRun, agent: Agent, person: User, now: datetime) -> Run:
-    """The run, started now with an id of its own time, or as it was left."""
+    """Return the demo run, started now under an id of its own date, or as it was left."""
     found = Run.objects.filter(team=agent.team, metadata__contains={KEY: each.key}).first()
     if found is not None:
         return found
@@ -187,7 +190,7 @@ def _started(each: DemoRun, agent: Agent, person: User, now: datetime) -> Run:
 
 
 def _is_done(each: DemoRun, run: Run, person: User) -> bool:
-    """Whether the run is where it should be; answers what it asks on its way there."""
+    """Return True if the run is in its final state. Answers the run's requests on the way."""
     run.refresh_from_db()
     asked = HumanRequest.objects.filter(run=run, status="open").first()
     if run.is_terminal:
@@ -212,7 +215,7 @@ def _is_done(each: DemoRun, run: Run, person: User) -> bool:
 
 @transaction.atomic
 def set_back(run: Run, waited: timedelta) -> None:
-    """Move everything that happened in the run to the moment that its id names; done before, it changes nothing."""
+    """Move all times of the run back to the time in its id. A second call changes nothing."""
     first = RunEvent.objects.get(run=run, seq=1)
     by = first.at - moment_of(run.pk)
     if by < timedelta(minutes=1):
@@ -228,7 +231,7 @@ def set_back(run: Run, waited: timedelta) -> None:
 
 
 def _wait_longer(run: Run, request: HumanRequest, waited: timedelta) -> None:
-    """Move what came after an answer to later, as if the person had taken so long."""
+    """Move everything after an answer to later, by the time that the person took."""
     moment = request.answered_at
     for rows, names in _dated(run):
         for name in names:
@@ -236,7 +239,7 @@ def _wait_longer(run: Run, request: HumanRequest, waited: timedelta) -> None:
 
 
 def _dated(run: Run) -> Iterator[tuple[Any, Sequence[str]]]:
-    """The rows of a run with their times. NULL stays NULL."""
+    """Yield the querysets with rows of the run, and the names of their time fields."""
     yield (
         Run.objects.filter(pk=run.pk),
         ("status_changed_at", "queued_at", "started_at", "finished_at", "notified_at"),

@@ -1,4 +1,4 @@
-"""How the settings read the environment."""
+"""Reader of environment variables for the settings."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import environ
 
 
 class Environment(environ.Env):  # type: ignore[misc]
-    """Values as they stand.
+    """Literal values of environment variables.
 
-    django-environ takes one that begins with `$` for the name of another variable, and Django's own generator makes
-    such keys.
+    django-environ interprets a value that begins with `$` as the name of another variable, and Django's own key
+    generator makes such values.
     """
 
     def get_value(

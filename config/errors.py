@@ -1,4 +1,4 @@
-"""How an error looks: problem+json for the API, a fragment for htmx, a page for people. One place, one wording."""
+"""Error responses: problem+json for the API, a fragment for htmx, a page for browsers."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ TITLES: dict[type[Exception], str] = {
     drf.Throttled: "Too many calls",
 }
 DATABASE_AWAY = (OperationalError, InterfaceError)
-TOLD = (AppError, OSError, *DATABASE_AWAY)
-"""What may have words of its own; the rest is a bug."""
+REPORTED = (AppError, OSError, *DATABASE_AWAY)
+"""Exceptions that are reported with their own text; any other is a bug."""
 FOR_OPERATORS = "Only operators of this installation may do this."
 
 
 def problem(error: AppError, *, status: int | None = None) -> dict[str, Any]:
-    """The RFC 9457 document of an error."""
+    """Return the RFC 9457 document of an error."""
     return {
         "type": f"/docs/errors/#{error.code}",
         "title": error.title,
@@ -73,7 +73,7 @@ def is_api(request: HttpRequest) -> bool:
 
 
 def error_response(request: HttpRequest, error: AppError) -> HttpResponse:
-    """The error in the form that this caller reads."""
+    """Return the error in the format of this client: problem+json or HTML."""
     if is_api(request):
         return _problem_response(error)
     response = HttpResponse(_error_page(request, error), status=error.status)
@@ -91,7 +91,7 @@ def _error_page(request: HttpRequest, error: AppError) -> str:
     context = {"error": error, "request_id": current_request_id.get(), "layout": layout}
     context["csp_nonce"] = getattr(request, "csp_nonce", "")
     try:
-        # What is broken must not break the page that says so: from 500 on nothing is looked up for it.
+        # The failing part must not break the error page as well: from 500 on the page looks nothing up.
         return render_to_string(template, context, request if error.status < 500 else None)
     except Exception:
         log.exception("The error page cannot be shown.")
@@ -99,7 +99,7 @@ def _error_page(request: HttpRequest, error: AppError) -> str:
 
 
 class SignInFirst(AppError):
-    """A form that was sent after the session had ended."""
+    """A form was submitted after the session had ended."""
 
     status = 401
     code = "not_authenticated"
@@ -107,8 +107,9 @@ class SignInFirst(AppError):
 
 
 class AppErrorMiddleware:
-    """Turn an AppError of a view into its answer, Django's empty 405 into a page, and a redirect to the sign-in page
-    that would drop a form into a 401.
+    """Turn an AppError of a view into its response, and Django's empty 405 into a page.
+
+    A redirect to the sign-in page that would lose a submitted form becomes a 401.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -124,12 +125,15 @@ class AppErrorMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        error = as_app_error(exception) if isinstance(exception, TOLD) else None
+        error = as_app_error(exception) if isinstance(exception, REPORTED) else None
         return error_response(request, error) if error else None
 
 
 def _drops_a_form(request: HttpRequest, response: HttpResponse) -> bool:
-    """Whether an unsafe request is sent to the sign-in page, which would bring it back as a GET without its body."""
+    """Return True if an unsafe request is redirected to the sign-in page.
+
+    After signing in, the browser would repeat it as a GET without its body.
+    """
     if response.status_code != 302 or request.method in SAFE_METHODS:
         return False
     target = urlsplit(response["Location"])
@@ -138,7 +142,7 @@ def _drops_a_form(request: HttpRequest, response: HttpResponse) -> bool:
 
 
 def _sign_in_first(request: HttpRequest) -> SignInFirst:
-    """Lead back to the page with the form, not to the address that the form was sent to."""
+    """Return a 401 that leads back to the page with the form, not to the form's action."""
     came_from = request.headers.get("Referer", "")
     is_ours = url_has_allowed_host_and_scheme(came_from, {request.get_host()}, require_https=request.is_secure())
     back = urlsplit(came_from)._replace(scheme="", netloc="", fragment="").geturl() if is_ours else ""
@@ -153,7 +157,7 @@ def _sign_in_first(request: HttpRequest) -> SignInFirst:
 
 
 class _Wrapped(AppError):
-    """An error of the framework in our form."""
+    """A framework's exception as an AppError."""
 
     def __init__(
         self,
@@ -170,7 +174,7 @@ class _Wrapped(AppError):
 
 
 def _field_errors(detail: Any, where: str = "") -> list[FieldError]:
-    """The framework's nested errors as a list: `limits.max_turns`, `tools[0].policy`."""
+    """Flatten DRF's nested errors into a list with paths such as `limits.max_turns` and `tools[0].policy`."""
     if isinstance(detail, dict):
         return [e for key, value in detail.items() for e in _field_errors(value, _inside(where, key))]
     if isinstance(detail, list) and not all(isinstance(item, str) for item in detail):
@@ -188,7 +192,7 @@ def _inside(where: str, key: str | int) -> str:
 
 
 def as_app_error(exc: Exception) -> AppError | None:
-    """The framework's refusals in our words; None for a bug."""
+    """Convert a framework's exception to an AppError; return None for a bug."""
     if isinstance(exc, AppError):
         return exc
     if isinstance(exc, Http404):
@@ -220,7 +224,7 @@ def as_app_error(exc: Exception) -> AppError | None:
 
 
 def api_exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """DRF's EXCEPTION_HANDLER."""
+    """Handle exceptions of API views (DRF's EXCEPTION_HANDLER)."""
     error = as_app_error(exc)
     if error is None:
         return None
@@ -249,7 +253,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Keep the team's sidebar where a member opens an address of the team that leads nowhere."""
+    """Show the 404 page, with the team's sidebar for a member on an unknown address of the team."""
     _, prefix, slug, *_ = [*request.path.split("/"), "", ""]
     if prefix == "t" and slug and hasattr(request, "user"):
         enter_team(request, slug)
@@ -264,7 +268,7 @@ def _not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
 
 
 def too_many(request: HttpRequest) -> HttpResponse:
-    """What allauth answers when someone tries to sign in too often."""
+    """Return allauth's response to too many attempts."""
     error = _Wrapped(
         status=429, code="throttled", title="Too many tries", detail="Wait a minute, then try again.", retry_after_s=60
     )
@@ -272,8 +276,8 @@ def too_many(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Called while the exception is being handled, also when a middleware raised it."""
-    known = as_app_error(exception) if isinstance(exception := sys.exc_info()[1], TOLD) else None
+    """Return the response to an unhandled exception, also one raised in a middleware."""
+    known = as_app_error(exception) if isinstance(exception := sys.exc_info()[1], REPORTED) else None
     if known:
         return error_response(request, known)
     detail = "This is our fault. It is logged under the request id; trying again may help."

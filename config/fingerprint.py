@@ -1,4 +1,4 @@
-"""One hash over everything that decides what the database and the static files must look like."""
+"""Hash of all code that determines the database schema and the static files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NOT_OURS = {"tests", "scripts", "docs", "var", "node_modules"}
 
 
 def code_fingerprint() -> str:
-    """Every start computes it (some 30 ms), so that only a start with new code migrates, collects and seeds."""
+    """Return the hash (about 30 ms). Each start compares it, and only new code migrates, collects and seeds."""
     digest = hashlib.sha256()
     for pattern in _SOURCES:
         for path in sorted(ROOT.glob(pattern)):

@@ -1,4 +1,4 @@
-"""Logging of every process: Django's configuration, with secrets masked in whatever a handler writes."""
+"""Logging of every process: Django's configuration, with secrets masked in the output of every handler."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from accounts.masking import mask
 
 
 class MaskingFormatter(logging.Formatter):
-    """Format with another formatter and mask the result, its traceback included."""
+    """Formatter that masks another formatter's result, including the traceback."""
 
     def __init__(self, inner: logging.Formatter | None) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class MaskingFormatter(logging.Formatter):
 
 
 def configure(config: dict[str, Any]) -> None:
-    """Take LOGGING, as Django's LOGGING_CONFIG. uvicorn has set its own handlers before, so theirs are masked too."""
+    """Apply LOGGING (Django's LOGGING_CONFIG), and mask the handlers that uvicorn has set before."""
     logging.config.dictConfig(config)
     mask_handlers()
 

@@ -1,4 +1,4 @@
-"""Redirects that keep the method and the body of a request."""
+"""Redirects that keep a request's method and body."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 class KeepBodyMiddleware:
-    """Answer 308 in place of 301 (to https, to the address with a slash) when the method may have a body.
+    """Replace 301 (to https, to the address with a slash) by 308 for methods that may have a body.
 
     Clients follow 301 with GET and without the body, so a POST does nothing and looks like a success. They follow 308
     with the same method and body.
@@ -30,7 +30,7 @@ class KeepBodyMiddleware:
 
 
 class SlashMiddleware(CommonMiddleware):
-    """Serve an API address with or without its last slash; redirect every other one to the address that has it."""
+    """Serve API addresses with or without the trailing slash; redirect other ones to the address with it."""
 
     def process_request(self, request: HttpRequest) -> Any:
         answer = super().process_request(request)
@@ -40,5 +40,5 @@ class SlashMiddleware(CommonMiddleware):
         return answer
 
     def get_full_path_with_slash(self, request: HttpRequest) -> str:
-        """As Django's, without its error in DEBUG for methods with a body: they get 308."""
+        """Return the address with a slash, without Django's error in DEBUG for methods with a body: they get 308."""
         return escape_leading_slashes(request.get_full_path(force_append_slash=True))

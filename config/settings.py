@@ -1,4 +1,4 @@
-"""Every setting of Deskhand. Environments differ in values (see docs/settings.md), never in code."""
+"""Settings of Deskhand. Environments differ in values (see docs/settings.md), never in code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from config.server import browser_security
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
-# A terminal beside a running `make up` finds the same parts; what the environment says wins.
+# A terminal beside a running `make up` uses the same services; environment variables take precedence.
 if (_running := Path(os.environ.get("DESKHAND_VAR") or BASE_DIR / "var") / "env").exists():
     env.read_env(_running)
 if _fault := url_settings.fault_in(os.environ):
@@ -33,7 +33,7 @@ BASE_URL = env.str("BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 IS_HTTPS = BASE_URL.startswith("https://")
-# one click signs anyone in as the demo person: only where nobody but you can reach the server
+# One click signs anyone in as the demo person: only for servers that nobody else can reach.
 DEMO_SIGN_IN = env.bool("DESKHAND_DEMO_SIGN_IN", default=False)
 
 # ---- Applications: one staircase, see docs/map.md
@@ -114,7 +114,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# ---- PostgreSQL: the truth
+# ---- PostgreSQL: the source of truth
 DATABASES = {"default": env.db_url("DATABASE_URL")}
 if env.str("DATABASE_PASSWORD", default=""):
     DATABASES["default"]["PASSWORD"] = env.str("DATABASE_PASSWORD")
@@ -124,9 +124,10 @@ DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "timeout": 10,
 }
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
-# Postgres plans a kept statement (accounts/prepared_sql.py) once for a connection. A pooler between them, such as
-# PgBouncer in transaction mode, may not keep them: then this is off. All others are sent with their values and planned
-# for these: a plan for any status would walk through every run of a team to find that none is running.
+# Postgres plans a prepared statement (accounts/prepared_sql.py) once per connection. Turn this off behind a pooler that
+# does not keep prepared statements, such as PgBouncer in transaction mode. All other statements are sent with their
+# values and planned for these: a generic plan for any status would walk through every run of a team to find that none
+# is running.
 if env.bool("DATABASE_PREPARED", default=True):
     DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 2
 
@@ -142,7 +143,7 @@ CACHES = {
     }
 }
 
-# ---- Celery: wake-ups and housekeeping
+# ---- Celery: wake-ups and periodic jobs
 CELERY_BROKER_URL = f"{REDIS_URL}/0"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 6 * 3600,
@@ -212,7 +213,7 @@ WORKSPACE_DIR = VAR_DIR / "workspaces"
 # ---- Code of agents (tools/sandbox)
 SANDBOX = env.str("SANDBOX", default="local")
 
-# ---- The way out: what tools, webhooks and imports may reach (tools/http)
+# ---- Egress: hosts and ports that tools, webhooks and imports may reach (tools/http)
 EGRESS_PORTS = env.list("DESKHAND_EGRESS_PORTS", cast=int, default=[80, 443, 8080, 8443])
 EGRESS_DENY = env.list("DESKHAND_EGRESS_DENY", default=[])
 EGRESS_ALLOW = env.list("DESKHAND_EGRESS_ALLOW", default=[])
@@ -241,7 +242,7 @@ ENGINE = {
     "drain_s": env.float("DESKHAND_DRAIN_S", default=20.0),
 }
 
-# a module whose SPECS become tools: how the fault tests bring their own, and for nothing else
+# Module whose SPECS become tools, for the fault tests only.
 EXTRA_TOOLS = env.str("DESKHAND_EXTRA_TOOLS", default="")
 
 # ---- Accounts
@@ -271,7 +272,7 @@ DEFAULT_PLAN = env.str("DESKHAND_DEFAULT_PLAN", default="enterprise")
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("DESKHAND_ACCESS_TOKEN_MINUTES", default=10))
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.int("DESKHAND_REFRESH_TOKEN_DAYS", default=14))
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed password or way to sign in is told to the person
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # mail the person about a changed password or sign-in method
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]  # a code by mail would go round a second factor
@@ -285,11 +286,11 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_FORMS = sign_in.FACTOR_FORMS
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_RECOVERY_CODE_DIGITS = 10
-# The first encrypts, all decrypt; without any, one that follows from SECRET_KEY does.
+# The first key encrypts, all of them decrypt; without any, one derived from SECRET_KEY does.
 ENCRYPTION_KEYS = env.list("DESKHAND_ENCRYPTION_KEYS", default=[])
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 
-# ---- Mail: to files under var/mail unless a server is named
+# ---- Mail: files under var/mail unless a server is named
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Deskhand <desk@localhost>")
 CONTACT_EMAIL = env.str("DESKHAND_CONTACT_EMAIL", default="")
 EMAIL_FILE_PATH = VAR_DIR / "mail"
@@ -340,7 +341,7 @@ if IS_HTTPS and ALLAUTH_TRUSTED_PROXY_COUNT:  # the proxy speaks TLS for us, and
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = [r"^health/"]
-# Being in the browsers' preload lists is for the owner of the domain to decide.
+# Joining the browsers' preload lists is a decision of the domain's owner.
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -360,11 +361,11 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
-        # Without Django's own handlers: one mails whole requests, and one prints a second time where DEBUG is on.
+        # Django's own handlers are dropped: one mails whole requests, one prints twice in DEBUG.
         "django": {"handlers": [], "level": "INFO"},
         "httpx2": {"level": "WARNING"},
         "botocore": {"level": "WARNING"},
-        # Two lines for every wake-up say nothing; what a run did is in its events.
+        # Celery's two lines per wake-up are noise; a run's events say what it did.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},

@@ -1,4 +1,4 @@
-"""Google and GitHub as ways to sign in. A provider without a client id is not offered; its addresses can be others."""
+"""Sign-in with Google and GitHub. A provider without a client id is not offered; its addresses can be overridden."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FACTOR_FORMS = {
 
 
 def providers(env: environ.Env) -> dict[str, dict[str, Any]]:
-    """What allauth reads as SOCIALACCOUNT_PROVIDERS."""
+    """Return allauth's SOCIALACCOUNT_PROVIDERS."""
     google = {
         "AUTHORIZE_URL": env.str("GOOGLE_AUTHORIZE_URL", default="https://accounts.google.com/o/oauth2/v2/auth"),
         "ACCESS_TOKEN_URL": env.str("GOOGLE_TOKEN_URL", default="https://oauth2.googleapis.com/token"),
@@ -50,7 +50,7 @@ def providers(env: environ.Env) -> dict[str, dict[str, Any]]:
 
 
 def form_targets(found: dict[str, dict[str, Any]]) -> list[str]:
-    """Where the form behind a provider's button may lead (CSP form-action): only to providers that are offered."""
+    """Return the origins that the offered providers' buttons may lead to (CSP form-action)."""
     addresses = {
         "google": found["google"]["AUTHORIZE_URL"],
         "github": found["github"].get("GITHUB_URL", "https://github.com"),

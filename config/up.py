@@ -19,7 +19,7 @@ from config.launch.screen import say
 
 
 class Stopping(BaseException):
-    """A signal asked for the end."""
+    """A signal asked the launcher to stop."""
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Whether the addresses among the settings can be read. Standard library only: the launcher asks before Django does."""
+"""Validation of addresses in the settings. Standard library only: the launcher calls it before Django starts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ WITH_PASSWORD = ("DATABASE_URL", "REDIS_URL", "EMAIL_URL")
 
 
 def fault_in(given: Mapping[str, str]) -> str | None:
-    """The first setting that cannot work, as a sentence without any secret in it."""
+    """Return the first setting that cannot work, as a sentence without secrets, or None."""
     faults = [_url_fault(name, given[name]) for name in WITH_PASSWORD if given.get(name)]
     if base_url := given.get("BASE_URL"):
         faults.append(_base_url_fault(base_url))
@@ -17,7 +17,10 @@ def fault_in(given: Mapping[str, str]) -> str | None:
 
 
 def _url_fault(name: str, url: str) -> str | None:
-    """A password with `/`, `?` or `#` in it ends the host early: what follows holds the real `@`."""
+    """Return a fault if a password breaks the URL, else None.
+
+    A `/`, `?` or `#` in the password ends the host early; the real `@` then comes after it.
+    """
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -31,7 +34,7 @@ def _url_fault(name: str, url: str) -> str | None:
 
 
 def _has_port(url: str) -> bool:
-    """Whether there is no port, or one that is a number."""
+    """Return True if the port is absent or a number."""
     try:
         urlsplit(url).port  # noqa: B018 - the property reads it
     except ValueError:

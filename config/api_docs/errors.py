@@ -1,4 +1,4 @@
-"""The page that every problem document points at: what each error code means, and what to do about it."""
+"""Reference page of error codes: meaning and advice. Every problem document links to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 @dataclass(frozen=True, slots=True)
 class ErrorDoc:
-    """One code of `problem+json`. `advice` is a sentence for the person who writes the client."""
+    """One `code` of problem+json. `advice` is a sentence for the author of the client."""
 
     code: str
     status: int

@@ -1,7 +1,7 @@
-"""An example for every body in the OpenAPI document, and the error codes of every refusal.
+"""Examples of every body in the OpenAPI document, and the error codes of every refusal.
 
-What a newcomer would copy is written out in BODIES; everything else is put together from its schema and the table of
-typical values. A test holds every example against its schema.
+Bodies that people copy are written out in BODIES; all others are built from their schema and the table of typical
+values. A test validates every example against its schema.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ BODIES: Mapping[str, Any] = {
         },
     },
 }
-"""By component; a request body of another name is put together from its schema."""
+"""Examples by component name; other request bodies are built from their schema."""
 
 VALUES: Mapping[str, Any] = {
     **{"Agent.id": AGENT, "RunAgent.id": AGENT, "TaskAgent.id": AGENT, "BudgetAgent.id": AGENT, "agent": AGENT},
@@ -101,7 +101,7 @@ VALUES: Mapping[str, Any] = {
     **{"HumanRequest.kind": "question", "InboxEntry.kind": "question", "HumanRequest.status": "open"},
     **{"InboxEntry.status": "open", "File.content_type": "text/csv", "Artifact.content_type": "text/markdown"},
 }
-"""A typical value of a field, by `Component.field` or by the field's name alone."""
+"""Typical value of a field, by `Component.field` or by the field's name alone."""
 NULL = frozenset(
     {
         *("conversation", "error", "waiting_on", "forked_from", "retry_of", "listing", "working_hours", "revoked_at"),
@@ -119,11 +119,11 @@ NULL = frozenset(
         ),
     }
 )
-"""Fields that are mostly null."""
+"""Fields that are usually null."""
 
 
 def add_examples(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """A postprocessing hook of drf-spectacular."""
+    """Add the examples. A postprocessing hook of drf-spectacular."""
     _mend(result)
     examples = Examples(result["components"]["schemas"])
     for operation in _operations(result):
@@ -138,7 +138,7 @@ def add_examples(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def _mend(schema: Any) -> None:
-    """Anything or null is anything. Said as `oneOf`, as the framework does, null would fit twice and so not at all."""
+    """Remove `oneOf: [{}, null]`: both branches match null, so `oneOf` would reject it."""
     for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
         _mend(inner)
     if isinstance(schema, dict) and {} in schema.get("oneOf", ()):
@@ -151,7 +151,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _problems(status: int, operation: Mapping[str, Any]) -> dict[str, Any]:
-    """Each code that the operation may answer with that status, as the caller gets it."""
+    """Return an example document for each error code that the operation may return with that status."""
     headers = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "header"}
     found = {}
     for error in ERRORS:

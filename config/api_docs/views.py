@@ -1,4 +1,4 @@
-"""The API's own description: the OpenAPI document, and a page that shows it."""
+"""Views of the OpenAPI document and of its Swagger UI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 @cache
 def document() -> bytes:
-    """OpenAPI 3.1 as JSON. Made once: it is the same for everyone, and making it takes a moment."""
+    """Return the OpenAPI 3.1 document as JSON. Built once per process: it is the same for everyone."""
     schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return json.dumps(schema, ensure_ascii=False).encode()
 
@@ -27,5 +27,5 @@ def schema(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
-    """Swagger UI from our own files; calls made in it use the reader's session."""
+    """Show Swagger UI from our own static files; calls made in it use the reader's session."""
     return render(request, "config/api_docs.html")

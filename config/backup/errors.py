@@ -2,4 +2,4 @@ from __future__ import annotations
 
 
 class BackupError(Exception):
-    """One sentence for the person at the terminal: why there is no backup, or why nothing was restored."""
+    """A backup or restore cannot be made. The message is one sentence for the person at the terminal."""

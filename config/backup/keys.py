@@ -1,4 +1,4 @@
-"""The keys without which restored data cannot be read: what a backup keeps of them, and whether others fit."""
+"""Keys that restored data needs: which ones a backup keeps, and the check that present ones match."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def content(secret_key: str, encryption_keys: Sequence[str]) -> bytes:
 
 
 def prints(secret_key: str, encryption_keys: Sequence[str]) -> dict[str, Any]:
-    """What tells keys apart without giving them away. They are random, so a plain hash cannot be guessed back."""
+    """Return fingerprints that identify the keys. Keys are random, so a plain hash does not reveal them."""
     return {"secret_key": _print(secret_key), "encryption_keys": [_print(key) for key in encryption_keys]}
 
 
 def kept_in(folder: Path) -> dict[str, Any] | None:
-    """The keys in the backup, unless it was made without them."""
+    """Return the keys in the backup, or None if it was made without them."""
     try:
         return dict(json.loads((folder / KEYS).read_text()))
     except FileNotFoundError:
@@ -30,7 +30,7 @@ def kept_in(folder: Path) -> dict[str, Any] | None:
 
 
 def demand_fit(expected: dict[str, Any], secret_key: str, encryption_keys: Sequence[str]) -> None:
-    """Refuse keys with which the restored data could not be read."""
+    """Raise BackupError if the restored data could not be read with these keys."""
     ours = prints(secret_key, encryption_keys)
     if ours["secret_key"] != expected["secret_key"]:
         raise BackupError(

@@ -1,4 +1,4 @@
-"""The runs that had not ended when a backup was made, and which of them may repeat something after a restore."""
+"""Runs that had not ended when a backup was made, and those that may repeat an effect after a restore."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ WHERE run.status = ANY(%s) ORDER BY run.id
 
 
 def found(db: psycopg.Connection[DictRow]) -> dict[str, Any]:
-    """`counts` by status; `calling`: effectful calls without an answer; `acting`: runs whose agent can have effects."""
+    """Return `counts` by status, `calling` (effectful calls without a result) and `acting` (runs whose agent can have
+    effects).
+    """
     rows = db.execute(_RUNS, [list(LIVE)]).fetchall()
-    calling = [_said(row) | {"tools": tools} for row in rows if (tools := _effectful(row["calling"] or []))]
-    acting = [_said(row) | {"tools": tools} for row in rows if (tools := _effectful(_allowed(row["tools"])))]
+    calling = [_described(row) | {"tools": tools} for row in rows if (tools := _effectful(row["calling"] or []))]
+    acting = [_described(row) | {"tools": tools} for row in rows if (tools := _effectful(_allowed(row["tools"])))]
     return {
         "counts": dict(Counter(row["status"] for row in rows)),
         "calling": calling[:MOST_LISTED],
@@ -39,7 +41,7 @@ def found(db: psycopg.Connection[DictRow]) -> dict[str, Any]:
     }
 
 
-def _said(row: DictRow) -> dict[str, Any]:
+def _described(row: DictRow) -> dict[str, Any]:
     return {name: row[name] for name in ("id", "title", "team", "agent", "status")}
 
 
@@ -48,12 +50,12 @@ def _allowed(tools: Iterable[Mapping[str, str]]) -> list[str]:
 
 
 def _effectful(names: Iterable[str]) -> list[str]:
-    """Tools that this process does not know count as well: nobody can say what they do."""
+    """Return the tools with effects. Unknown tools count as effectful: nothing is known about them."""
     return [name for name in names if name not in registry.BUILTIN or registry.get(name).effect == Effect.EFFECTFUL]
 
 
-def told(live: Mapping[str, Any], made_at: str) -> Iterator[str]:
-    """What an operator has to know before the restored runs go on, as lines."""
+def report_lines(live: Mapping[str, Any], made_at: str) -> Iterator[str]:
+    """Yield the lines that tell an operator what happens to these runs after the restore."""
     counts: Mapping[str, int] = live["counts"]
     if not counts:
         yield "No run was under way."

@@ -1,4 +1,4 @@
-"""Making a backup, also while everything runs: one snapshot of the database and the objects that it names."""
+"""Making of a backup, also while Deskhand runs: one database snapshot and the objects that it names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OWN_FOLDERS = ("templates",)
 
 
 def make(folder: Path, *, with_keys: bool, say: Callable[[str], None]) -> Manifest:
-    """Write a backup under a name of its own and rename it when it is whole. Nothing that runs has to stop."""
+    """Write a backup under a temporary name and rename it when it is complete. Nothing has to stop for it."""
     with _unfinished(folder) as work:
         copied = objects.Copied(work)
         with database.connected() as db:
@@ -49,7 +49,7 @@ def make(folder: Path, *, with_keys: bool, say: Callable[[str], None]) -> Manife
 
 @contextmanager
 def _unfinished(folder: Path) -> Iterator[Path]:
-    """A folder beside the wanted one, which takes its name at the end. One that was left half made is removed."""
+    """Yield a temporary folder beside the target; rename it at the end. A leftover of an earlier attempt is deleted."""
     if folder.exists():
         raise BackupError(f"{folder} is there already: name a folder that is not.")
     work = folder.with_name(f".{folder.name}.unfinished")
@@ -87,7 +87,7 @@ def _described(db: psycopg.Connection[DictRow], copied: objects.Copied) -> Manif
 
 
 def _own_files(work: Path) -> dict[str, str]:
-    """The operator's files in the data folder."""
+    """Copy the operator's files in the data folder; return their hashes."""
     home: Path = settings.VAR_DIR
     found = [home / name for name in OWN_FILES if (home / name).is_file()]
     for name in OWN_FOLDERS:

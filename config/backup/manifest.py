@@ -1,11 +1,11 @@
-"""What a backup folder holds, and whether it is whole. Standard library only: it is asked before anything runs.
+"""Manifest of a backup folder, and its verification. Standard library only: it runs before Django starts.
 
-manifest.json   what it was made from, and the hash of SHA256SUMS; written last
-SHA256SUMS      the hash of every other file, as `sha256sum -c` reads it
+manifest.json   metadata, and the hash of SHA256SUMS; written last
+SHA256SUMS      hash of every other file, as `sha256sum -c` reads it
 database.dump   pg_dump's custom format
-objects/<key>   the objects of the store
+objects/<key>   objects of the store
 keys.json       SECRET_KEY and the encryption keys, unless they were left out
-files/          what else the data folder holds of the operator's: demo.json, templates/
+files/          the operator's other files in the data folder: demo.json, templates/
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ OBJECTS, FILES = "objects", "files"
 class Manifest:
     format: int = FORMAT
     made_at: str
-    """The moment of the database's snapshot, by its own clock, ISO 8601 in UTC."""
+    """Time of the database snapshot, by the database's clock, ISO 8601 in UTC."""
     postgres: int
-    """The major version of the server that was dumped."""
+    """Major version of the dumped server."""
     migrations: Mapping[str, list[str]]
-    """app → the names that were applied."""
+    """Applied migrations by app."""
     key_prints: Mapping[str, Any]
     objects: int
     object_bytes: int
     missing: list[Mapping[str, str]] = field(default_factory=list)
-    """Files whose object was gone or damaged in the store: {"key", "name", "why"}."""
+    """Files whose object was missing or damaged in the store: {"key", "name", "why"}."""
     live: Mapping[str, Any] = field(default_factory=dict)
-    """The runs that had not ended (config/backup/live.py)."""
+    """Runs that had not ended (config/backup/live.py)."""
     sums_sha256: str = ""
 
 
 def write(folder: Path, manifest: Manifest, sums: Mapping[str, str]) -> None:
-    """Finish a backup: first the hashes of its files, then the manifest that makes it one."""
+    """Finish a backup: write the hashes of its files, then the manifest, which makes it valid."""
     text = "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
     write_file(folder / SUMS, text.encode())
     content = asdict(manifest) | {"sums_sha256": hashlib.sha256(text.encode()).hexdigest()}
@@ -54,7 +54,7 @@ def write(folder: Path, manifest: Manifest, sums: Mapping[str, str]) -> None:
 
 
 def write_file(path: Path, content: bytes) -> str:
-    """Write a file for its owner only, down to the disk; returns its hash."""
+    """Write a file that only its owner can read, synced to disk; return its hash."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
@@ -69,7 +69,7 @@ def digest_of(path: Path) -> str:
 
 
 def read(folder: Path) -> Manifest:
-    """What the folder says of itself. Refuses what is no backup, or one that this code cannot read."""
+    """Return the manifest of a backup. Raises BackupError for other folders and unknown formats."""
     if not folder.is_dir():
         raise BackupError(f"There is no folder {folder}.")
     try:
@@ -92,7 +92,7 @@ def read(folder: Path) -> Manifest:
 
 @cache
 def verified(folder: Path) -> Manifest:
-    """The manifest of a backup whose every file is there and as it was written."""
+    """Return the manifest after checking that every file is present and unchanged."""
     manifest = read(folder)
     if _hash(folder / SUMS, folder) != manifest.sums_sha256:
         raise BackupError(f"{folder / SUMS} is not the one that was written: the backup is damaged.")
@@ -103,7 +103,7 @@ def verified(folder: Path) -> Manifest:
 
 
 def listed(folder: Path) -> Iterable[tuple[str, str]]:
-    """Each file of the backup with its hash."""
+    """Yield (name, hash) of each file of the backup."""
     with (folder / SUMS).open() as sums:
         for line in sums:
             digest, _, name = line.rstrip("\n").partition("  ")

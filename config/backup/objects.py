@@ -1,4 +1,4 @@
-"""The object store of a backup: copies of the objects that rows name, and putting them back."""
+"""Object part of a backup: copies of the objects that rows name, and their restore."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from config.backup.manifest import OBJECTS
 from storage import services as storage
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_.-]+)*")
-# What was announced and is on its way (an upload) may not have arrived, and is not checked before it has.
+# Announced uploads are left out: their object may not have arrived, and is unchecked until it has.
 _NAMED = """
 SELECT key, name, size, sha256 FROM storage_storedfile
 UNION ALL SELECT key, name, size, '' FROM storage_upload ORDER BY key
@@ -30,22 +30,22 @@ UNION ALL SELECT key, name, size, '' FROM storage_upload ORDER BY key
 
 @dataclass(slots=True)
 class Copied:
-    """The objects in a backup that is being made."""
+    """Objects copied into the backup so far."""
 
     folder: Path
     sums: dict[str, str] = field(default_factory=dict)
-    """key → SHA-256 of what was copied."""
+    """SHA-256 of each copied object, by key."""
     sizes: dict[str, int] = field(default_factory=dict)
     missing: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def copy(self, rows: Iterable[DictRow]) -> None:
-        """Copy what is not here yet. An object that is gone or damaged is noted; a store that is away ends it."""
+        """Copy the objects that are not here yet. A missing or damaged one is recorded; an unreachable store raises."""
         for row in rows:
             if row["key"] not in self.sums:
                 self._copy(row)
 
     def keep_only(self, rows: Iterable[DictRow]) -> None:
-        """Forget what the snapshot does not name: it was deleted while the copies were made."""
+        """Delete the copies that the snapshot does not name: their rows were deleted meanwhile."""
         named = {row["key"] for row in rows}
         for key in self.sums.keys() - named:
             (self.folder / OBJECTS / key).unlink()
@@ -80,12 +80,12 @@ class Copied:
 
 
 def named(db: psycopg.Connection[DictRow]) -> list[DictRow]:
-    """Every object that a row names, as this transaction sees it."""
+    """Return every object that a row names, as this transaction sees it."""
     return db.execute(_NAMED).fetchall()
 
 
 def put_back(folder: Path, sums: Iterable[tuple[str, str]]) -> int:
-    """Store every object of the backup under its key, read back and compared; returns how many."""
+    """Store every object of the backup under its key, read it back and compare; return how many."""
     store: Any = default_storage
     count = 0
     for name, digest in sums:

@@ -1,4 +1,4 @@
-"""The parts that a backup or a restore works on: those that run already, else ours, started for as long as it takes."""
+"""Services for a backup or a restore: those that already run, else ours, started for its duration."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from config.embedded.services import InUse
 from config.launch.options import Options
 
 sets_secret = True
-"""Whether the signing key is in the data folder, and not in a variable of the operator."""
+"""True if the signing key is in the data folder and not in a variable of the operator."""
 
 
 @contextmanager
 def reachable(arguments: Sequence[str]) -> Iterator[None]:
     """Set the variables that Django's settings need for `manage.py backup` or `manage.py restore`.
 
-    A backup is made of what runs or, when nothing runs, of what lies in the folder. A restore needs everything stopped.
+    A backup uses the running services or, if nothing runs, starts those of the folder. A restore needs everything
+    stopped.
     """
     command, folder = arguments[0], next((word for word in arguments[1:] if not word.startswith("-")), "")
     if not folder or {"-h", "--help"} & set(arguments):
@@ -46,7 +47,7 @@ def reachable(arguments: Sequence[str]) -> Iterator[None]:
 
 
 def _stopped(options: Options, *, is_restore: bool) -> Services | None:
-    """The parts of the folder, when no launcher has them."""
+    """Return the services of the folder, or None if a launcher runs them."""
     has_data = (options.home / "pg").exists()
     if not is_restore and "postgres" in options.embedded and not has_data:
         raise PartError(f"There is no installation in {options.home}: name its folder in DESKHAND_VAR.")
@@ -71,7 +72,7 @@ def _enter(services: Services) -> None:
 
 @contextmanager
 def _ending_on_sigterm() -> Iterator[None]:
-    """What was started is stopped and what was half written removed, as on Ctrl-C."""
+    """Turn SIGTERM into KeyboardInterrupt, so that services are stopped and half-written files deleted."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

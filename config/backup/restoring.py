@@ -1,4 +1,7 @@
-"""Putting a backup back: the objects first, then the database in one step, so that no run goes on without its files."""
+"""Restore of a backup: first the objects, then the database in one step.
+
+In this order no run continues without its files.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ CANCELLED = "Deskhand was restored from a backup: what the run did after it is n
 def restore(
     folder: Path, *, replace: bool, other_keys: bool, sets_secret: bool, say: Callable[[str], None]
 ) -> Manifest:
-    """Put everything back. `sets_secret`: the signing key is ours to set, no variable of the operator holds it."""
+    """Restore everything. `sets_secret`: the signing key is in the data folder, not in a variable of the operator."""
     found = manifest.verified(folder)
     with database.connected() as db:
         _demand_fit(db, folder, found, replace=replace)
@@ -45,7 +48,7 @@ def restore(
         database.analyse(db)
     say("Database: restored.")
     _set_checkpoints_aside(found, say)
-    _forget_valkey(say)
+    _empty_valkey(say)
     _put_files_back(folder)
     if secret:
         path = settings.VAR_DIR / "secrets.json"
@@ -55,7 +58,7 @@ def restore(
 
 
 def cancel_acting(live: Mapping[str, list[Mapping[str, str]]]) -> int:
-    """Cancel the runs that may do something a second time; returns how many."""
+    """Cancel the runs that may repeat an effect; return how many."""
     call_command("migrate", verbosity=0, interactive=False)  # the models are those of this code
     wanted = [run["id"] for run in (*live["acting"], *live["calling"])]
     chosen = Run.objects.filter(pk__in=wanted).exclude(status__in=TERMINAL)
@@ -93,7 +96,7 @@ def _unknown_migrations(found: Manifest) -> list[str]:
 
 
 def _secret(folder: Path, found: Manifest, *, other_keys: bool, sets_secret: bool) -> str:
-    """The signing key to write down, if that is ours to do and the backup holds it."""
+    """Return the signing key to write to the data folder, if it belongs there and the backup has it; else ""."""
     kept = keys.kept_in(folder)
     secret = str(kept["secret_key"]) if kept and sets_secret else ""
     if not other_keys:
@@ -101,8 +104,8 @@ def _secret(folder: Path, found: Manifest, *, other_keys: bool, sets_secret: boo
     return secret
 
 
-def _forget_valkey(say: Callable[[str], None]) -> None:
-    """Queues, counters and hints are of another time. Losing them loses no work."""
+def _empty_valkey(say: Callable[[str], None]) -> None:
+    """Empty Valkey: its queues, counters and hints are outdated. No work is lost."""
     try:
         for number in (0, 1):
             valkey = redis.Redis.from_url(f"{settings.REDIS_URL}/{number}", socket_timeout=10)
@@ -113,7 +116,7 @@ def _forget_valkey(say: Callable[[str], None]) -> None:
 
 
 def _set_checkpoints_aside(found: Manifest, say: Callable[[str], None]) -> None:
-    """Those in the file store are of a later log than the one in the backup."""
+    """Move the audit log's checkpoints in the file store aside: they belong to a later log than the backup's."""
     name = f"before-restore-of-{re.sub('[^0-9T]', '', found.made_at)}"
     try:
         if moved := audit_checkpoints.set_aside(name):

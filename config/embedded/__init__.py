@@ -1,4 +1,4 @@
-"""PostgreSQL, Valkey and S3 as child processes, out of wheels: no Docker, no account, no root needed."""
+"""PostgreSQL, Valkey and S3 as child processes from wheels: no Docker, no account, no root needed."""
 
 from __future__ import annotations
 

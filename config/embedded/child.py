@@ -1,4 +1,4 @@
-"""One child process: started from the main thread, logged to a file, remembered on disk, never left behind."""
+"""One child process: started from the main thread, logged to a file, recorded on disk, never left behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LAST_BYTES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account a child runs as, when that is not ours."""
+    """Account that a child runs as, if it is not ours."""
 
     uid: int
     gid: int
@@ -28,10 +28,9 @@ class Account:
 
 @dataclass(kw_only=True)
 class Child:
-    """How to start, stop and find again one process of this installation.
+    """Start, stop and recovery of one process of this installation.
 
-    `home/run/<name>.pid` says which process it was, so that the next start can end it if this launcher was killed
-    before it could.
+    `home/run/<name>.pid` records the process, so that the next start can end it if this launcher was killed first.
     """
 
     name: str
@@ -45,7 +44,7 @@ class Child:
     stdin: bytes | None = None
     account: Account | None = None
     steps_back: int = 0
-    """How many levels of `nice` it gives way to the others."""
+    """Increment of `nice`."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _log_start: int = field(default=0, init=False)
     _remembered: int | None = field(default=None, init=False)
@@ -86,7 +85,7 @@ class Child:
                 pass  # it died at once; whoever waits for it will say why
 
     def remember(self) -> None:
-        """Write the pid down, unless that is done. On a full disk it is not: the next call tries again."""
+        """Record the pid on disk, unless that is done. A full disk is ignored: the next call tries again."""
         if not self.pid or self._remembered == self.pid:
             return
         with suppress(OSError):
@@ -103,7 +102,7 @@ class Child:
             self.process.send_signal(self.stop_signal)
 
     def wait_stopped(self, grace_s: float | None = None) -> bool:
-        """Wait for the end, by force when the grace is over. Whether it ended by itself."""
+        """Wait for the end; kill the process after the grace period. Return True if it ended by itself."""
         if not self.process:
             return True
         try:
@@ -126,7 +125,7 @@ class Child:
         _end_remembered(self._pid_file, self.stop_signal)
 
     def last_words(self) -> str:
-        """What the process wrote to its log since it was started."""
+        """Return the process's log output since its start, at most _LAST_BYTES."""
         try:
             with self.log.open("rb") as log:
                 log.seek(max(self._log_start, os.fstat(log.fileno()).st_size - _LAST_BYTES))
@@ -135,7 +134,7 @@ class Child:
             return ""
 
     def _prepare(self) -> Callable[[], None]:
-        """What the child does before it becomes its program."""
+        """Return the function that runs in the child before exec."""
         follow = die_with_parent(self.death_signal)
 
         def prepare() -> None:
@@ -156,7 +155,7 @@ class Child:
 
 
 def end_orphans(home: Path) -> None:
-    """End every process that an earlier launcher of this folder left, but for the services: their parts know how."""
+    """End every process that an earlier launcher of this folder left. The services have their own recovery."""
     for pid_file in (home / "run").glob("*.pid"):
         if pid_file.stem not in ("postgres", "valkey", "s3"):
             _end_remembered(pid_file, signal.SIGTERM)

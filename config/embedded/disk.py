@@ -9,7 +9,7 @@ _PROBE = bytes(1_000_000)
 
 
 def free_bytes(folder: Path) -> int | None:
-    """Bytes that this account may still write there, or None when nobody can say."""
+    """Return the bytes that this account may still write there; None if unknown."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:
@@ -17,7 +17,7 @@ def free_bytes(folder: Path) -> int | None:
 
 
 def refusal(folder: Path) -> str | None:
-    """Why a megabyte cannot be written there (full, over quota, read-only), or None when it can."""
+    """Return the reason why a megabyte cannot be written there (full, over quota, read-only), or None."""
     try:
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(_PROBE)

@@ -2,4 +2,4 @@ from __future__ import annotations
 
 
 class PartError(Exception):
-    """One sentence for the person at the terminal: what does not work, and what to do about it."""
+    """A service does not work. The message is one sentence for the person at the terminal, with advice."""

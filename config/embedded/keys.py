@@ -1,4 +1,4 @@
-"""`secrets.json`: every password of this installation, made once, readable by its owner only."""
+"""`secrets.json`: the passwords of this installation, generated once, readable by its owner only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAKERS: Mapping[str, Callable[[], str]] = {
 
 
 def load(home: Path) -> dict[str, str]:
-    """The keys of this folder; what is missing is made, unless data is there that was locked with a lost one."""
+    """Return the keys of this folder; generate missing ones. Raises PartError if existing data needs a lost key."""
     path = home / "secrets.json"
     try:
         keys = json.loads(path.read_text())
@@ -44,7 +44,7 @@ def load(home: Path) -> dict[str, str]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace the file in one step; nobody else may read it at any moment. On a full disk it stays as it was."""
+    """Replace the file atomically, readable by its owner only. On a full disk the old content stays."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     try:

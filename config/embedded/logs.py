@@ -1,4 +1,4 @@
-"""Log files of running processes: bounded in size, without the processes taking part."""
+"""Log rotation for running processes, without their participation."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from pathlib import Path
 
 LIMIT_BYTES = 5_000_000
 OLDER = 4
-"""How many full files are kept beside the one that is written to: `web.log.1` is the newest of them."""
+"""Full files kept beside the current one; `web.log.1` is the newest of them."""
 _CHUNK = 1 << 20
 
 
 def rotate(log: Path, limit: int = LIMIT_BYTES, older: int = OLDER) -> bool:
-    """Copy a log over the limit to `.1` and empty it in place, as logrotate's copytruncate does. Whether it did.
+    """Rotate a log over the limit by copying it to `.1` and truncating it, like logrotate's copytruncate. Return True
+    if it was rotated.
 
-    The processes keep the file open for appending and go on at its new start. What one writes between the last read
-    and the truncation is lost: microseconds, at most once for each `limit`. Without room for the copy the log stays.
+    The processes keep the file open for appending and continue at its new start. Output between the last read and the
+    truncation is lost: microseconds, at most once per `limit`. Without room for the copy the log stays as it is.
     """
     try:
         if log.stat().st_size <= limit:

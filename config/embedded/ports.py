@@ -3,13 +3,12 @@ from __future__ import annotations
 import random
 import socket
 
-# Below the range from which Linux picks the local port of an outgoing connection: a port that is free now
-# is not taken by somebody's client a moment later.
+# Below the range of Linux's ephemeral ports: no outgoing connection takes a free port in the meantime.
 _PORTS = range(20_000, 32_000)
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on."""
+    """Return a loopback port on which nothing listens."""
     while True:
         port = random.choice(_PORTS)  # noqa: S311 - no secret
         if is_free(port):

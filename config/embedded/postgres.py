@@ -30,13 +30,13 @@ _SETTINGS = {
     "log_error_verbosity": "terse",
 }
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-# Guarantees: no statement, lock or forgotten transaction holds the database for long. Migrations set their own.
+# Guarantee: no statement, lock or idle transaction blocks the database for long. Migrations set their own limits.
 _ROLE_LIMITS = {"statement_timeout": "10s", "lock_timeout": "3s", "idle_in_transaction_session_timeout": "15s"}
 
 
 @dataclass(kw_only=True)
 class Postgres:
-    """One cluster under `home/pg`, two roles: `admin` owns the cluster, `deskhand` owns its database and no more."""
+    """One cluster under `home/pg` with two roles: `admin` owns the cluster, `deskhand` only its own database."""
 
     home: Path
     keys: Mapping[str, str]
@@ -80,7 +80,7 @@ class Postgres:
         self.child.start()
 
     def wait_ready(self) -> None:
-        """Wait until it takes connections, then see to the role and its database."""
+        """Wait until the server accepts connections, then create the role and its database if missing."""
         if not wait_until(lambda: self.child.pid is None or self._accepts(), _START_S) or self.child.pid is None:
             raise PartError(f"PostgreSQL did not start: {self._reason()} Its log is {self.child.log}.")
         try:
@@ -94,7 +94,7 @@ class Postgres:
             ) from error
 
     def connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
-        """A connection as the cluster's owner."""
+        """Open a connection as the cluster's owner."""
         return psycopg.connect(
             host="127.0.0.1",
             port=self.port,
@@ -111,7 +111,7 @@ class Postgres:
     # ---- making a cluster
 
     def _initialise(self) -> None:
-        """`initdb` in a folder beside, renamed when it is whole: a half-made cluster never has the real name."""
+        """Run `initdb` in a temporary folder and rename it when complete, so that `home/pg` is never half made."""
         for leftover in self.data.parent.glob(f"{self.data.name}.new-*"):
             shutil.rmtree(leftover)
         fresh = self.data.with_name(f"{self.data.name}.new-{os.getpid()}")
@@ -167,10 +167,10 @@ class Postgres:
     # ---- healing and starting
 
     def _heal(self) -> None:
-        """End what an earlier launcher left on this folder and remove the lock that only a dead server holds.
+        """End the processes that an earlier launcher left on this folder, and delete a stale lock file.
 
-        The caller holds the lock on `home`, so every process found here is an orphan. PostgreSQL itself takes a
-        zombie for a live server and refuses to start; the kernel may reap it seconds late.
+        The caller holds the lock on `home`, so every process found here is an orphan. PostgreSQL itself takes a zombie
+        for a live server and refuses to start; the kernel may reap it seconds late.
         """
         self.child.end_orphan()
         lock = self.data / "postmaster.pid"
@@ -199,7 +199,7 @@ class Postgres:
         return True
 
     def _reason(self) -> str:
-        """The last fatal line that is not what a client was told while it started."""
+        """Return the last fatal line of the log, except those sent to clients during the start."""
         fatal = re.findall(r"(?:FATAL|PANIC):\s+(.*)", self.child.last_words())
         found = [line for line in fatal if not line.startswith("the database system is")] or fatal
         return f"{found[-1].rstrip('.')}." if found else _last_line(self.child.last_words())

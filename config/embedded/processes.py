@@ -1,4 +1,4 @@
-"""What the kernel knows about a process: is it alive, is it still the same one, what does it hold."""
+"""Kernel facts about processes: alive or not, start time, working directory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def born_at(pid: int) -> str | None:
-    """A mark that no later process with the same pid can carry, or None when the process is gone or a zombie.
+    """Return an opaque mark of the process, unique among reuses of the pid; None if it is gone.
 
-    A zombie counts as gone: it holds no file, no port and no lock, it only waits for its parent to look.
+    The mark is the start time. A zombie counts as gone: it holds no file, port or lock, it only waits for its parent to
+    reap it.
     """
     if not _IS_LINUX:
         listed = subprocess.run(["/bin/ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True)
@@ -34,10 +35,11 @@ def born_at(pid: int) -> str | None:
 
 
 def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
-    """A preexec function: the kernel sends `death_signal` when the thread that starts the child ends, even by SIGKILL.
+    """Return a preexec function: the kernel sends `death_signal` when the thread that starts the child ends, even by
+    SIGKILL.
 
-    The signal belongs to the starting *thread*, so children are started from the main thread. It is forgotten when
-    the uid changes, which is why this runs after Popen has done that.
+    The signal is tied to the starting *thread*, so start children from the main thread. The kernel clears it when the
+    uid changes, so this runs after Popen has changed it.
     """
     parent = os.getpid()
 
@@ -51,8 +53,10 @@ def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
 
 
 def step_back(levels: int) -> None:
-    """Let others go first where processors are short. Linux divides them between sessions before it asks how nice each
-    process of a session is, so the session steps back, too.
+    """Lower the priority of this process.
+
+    Linux divides the processor between sessions first and applies `nice` within a session, so the session's priority is
+    lowered, too.
     """
     if levels:
         os.nice(levels)
@@ -61,13 +65,13 @@ def step_back(levels: int) -> None:
 
 
 def follow_parent(death_signal: signal.Signals) -> None:
-    """Get `death_signal` when the process that started this one ends, however it ends."""
+    """Ask the kernel to send `death_signal` when the parent of this process ends, however it ends."""
     if _IS_LINUX:
         _libc.prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
 
 
 def working_in(folder: Path) -> list[int]:
-    """The processes whose working directory is `folder` (Linux; elsewhere nothing is found)."""
+    """Return the processes whose working directory is `folder` (Linux only; elsewhere an empty list)."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -79,7 +83,7 @@ def working_in(folder: Path) -> list[int]:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether the condition came true in time."""
+    """Poll the condition; return True if it became true within `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -89,7 +93,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def end_orphan(pid: int, born: str, signals: Iterable[tuple[signal.Signals, float]]) -> None:
-    """Send each signal in turn, giving the process some seconds each, until it is gone."""
+    """Send each signal in turn, wait its seconds for the process to end, and stop when it is gone."""
     for number, seconds in signals:
         if born_at(pid) != born:
             return

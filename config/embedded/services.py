@@ -1,4 +1,4 @@
-"""The three services together, in one folder that one launcher owns at a time."""
+"""PostgreSQL, Valkey and S3 together, in one folder that one launcher owns at a time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from config.embedded.valkey import Valkey
 _LOCK_S = 2.0
 ALL = ("postgres", "valkey", "s3")
 PRIVATE_FOLDERS = ("mail", "log", "run", "s3", "valkey", "workspaces")
-"""Below the data folder. `pg` belongs to the account that runs PostgreSQL, which closes it itself."""
+"""Subfolders of the data folder closed to others. `pg` belongs to PostgreSQL's account, which closes it itself."""
 UNFINISHED_RESTORE = ".restoring"
-"""A file in the data folder while a restore is at work on it; it names the backup."""
+"""Name of the file that marks a restore in progress; it contains the path of the backup."""
 
 
 class Part(Protocol):
@@ -52,7 +52,7 @@ class Services:
 
     @property
     def env(self) -> dict[str, str]:
-        """What the application needs to know to reach the parts."""
+        """Return the variables by which the application reaches the services."""
         return {name: value for part in self.parts for name, value in part.env.items()}
 
     @property
@@ -78,7 +78,7 @@ class Services:
 
 
 def _own(home: Path) -> Path:
-    """Make the folder and see that it can be written to. Others may pass through it, which only root needs."""
+    """Create the folder and check that it is writable. As root, other accounts may pass through it."""
     try:
         if not home.exists():
             home.mkdir(parents=True)
@@ -96,14 +96,17 @@ def _own(home: Path) -> Path:
 
 
 def _close_folders(home: Path) -> None:
-    """Take everybody else's rights from the folders that hold what people sent: earlier versions left some open."""
+    """Close the folders with customers' data to other accounts: earlier versions left some open."""
     for folder in (home / name for name in PRIVATE_FOLDERS):
         if folder.is_dir() and not folder.is_symlink():
             folder.chmod(0o700)
 
 
 def _lock(home: Path) -> IO[str]:
-    """Held until the launcher ends, however it ends. A killed one needs a moment until the kernel has let go."""
+    """Lock the folder until the launcher ends.
+
+    After a kill the kernel takes a moment to release it, so retry briefly.
+    """
     try:
         file = (home / ".lock").open("a")
     except OSError as error:

@@ -19,7 +19,7 @@ from config.embedded.ports import free_port
 from config.embedded.processes import wait_until
 
 LOAD_S = 120.0
-"""How long it may read its files."""
+"""Seconds that loading the data files may take."""
 
 
 @dataclass(kw_only=True)
@@ -55,7 +55,10 @@ class Valkey:
         self.child.start()
 
     def wait_ready(self) -> None:
-        """Wait until it serves. Files it cannot read are put aside: they hold hints, the work is in PostgreSQL."""
+        """Wait until it serves.
+
+        Unreadable data files are moved aside: they hold only hints, the work is in PostgreSQL.
+        """
         if self._serves():
             return
         self.child.stop()
@@ -74,11 +77,11 @@ class Valkey:
         return wait_until(lambda: self.child.pid is None or self._has_loaded(), LOAD_S) and self.child.pid is not None
 
     def _has_loaded(self) -> bool:
-        """It listens before it reads its files, and ends when it cannot read them; until then it refuses a PING."""
+        """Return True once the files are loaded. The server listens before that and refuses PING until then."""
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
             connection.sendall(f"AUTH {self.keys['valkey']}\r\nPING\r\n".encode())
-            with connection.makefile("rb") as said:
-                return said.readline() == b"+OK\r\n" and said.readline() == b"+PONG\r\n"
+            with connection.makefile("rb") as answers:
+                return answers.readline() == b"+OK\r\n" and answers.readline() == b"+PONG\r\n"
         return False
 
     def _configuration(self) -> str:

@@ -1,1 +1,1 @@
-"""The launcher behind `make up`. Never imports Django: it must stay small and alive whatever happens to the rest."""
+"""Launcher behind `make up`. It never imports Django: it must stay small and survive any failure of the rest."""

@@ -1,4 +1,4 @@
-"""One installation, from the first child to the last: start in order, watch, stop in order."""
+"""Start, supervision and ordered stop of one installation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from config.launch.supervisor import Supervisor
 
 _READY_S = 60.0
 _PREVIOUS_S = 60.0
-# It hands over what it drives, and where processors are short it goes after those who answer people (docs/adr/0014).
+# The worker hands over its runs, and yields the processor to the processes that serve people (docs/adr/0014).
 _WORKER_GRACE_S = 40.0
 WEB = (
     *("uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--lifespan", "on", "--workers", "1"),
@@ -77,11 +77,11 @@ class Launcher:
         self.environment = self._environment(given)
 
     def run(self) -> None:
-        """Serve until a signal comes. Whatever happens, nothing stays behind."""
+        """Serve until a signal arrives. No child outlives it, whatever happens."""
         try:
             self._start()
             while True:
-                self._tell_status("serving")
+                self._write_status("serving")
                 time.sleep(0.2)
                 self._look()
         finally:
@@ -102,7 +102,7 @@ class Launcher:
             )
         say(f"Deskhand is starting. Its data is in {short(self.home)}.")
         end_orphans(self.home)
-        self._tell_status("starting")
+        self._write_status("starting")
         self._start_services()
         self._prepare()
         self._start_application()
@@ -120,7 +120,7 @@ class Launcher:
         self.addresses.write("".join(f"{name}={_quoted(value)}\n" for name, value in shared.items()))
 
     def _prepare(self) -> None:
-        """Migrate, collect the static files, make the demo team, unless this very code has done it on this database."""
+        """Migrate, collect the static files and seed the demo, unless this code has done it on this database."""
         if self._is_prepared():
             return
         prepare = self._child("prepare", "django", "prepare")
@@ -134,7 +134,10 @@ class Launcher:
         self._progress("the database is up to date")
 
     def _is_prepared(self) -> bool:
-        """The mark is a comment in the database itself, so it comes and goes with the data."""
+        """Return True if this code has prepared this database.
+
+        The mark is a comment in the database, so that it moves with the data.
+        """
         made_from = fingerprint.code_fingerprint()
         stamp = self.home / "static" / ".made-from"
         if not _names(self.home / "demo.json", self.environment["BASE_URL"].rstrip("/")):
@@ -168,7 +171,7 @@ class Launcher:
         self._start_child("beat", self._child("beat", *_CELERY, "beat", *_BEAT))  # nobody waits for it
 
     def _start_demo_runs(self) -> None:
-        """Let the new demo team do its first runs, behind everything else and once."""
+        """Create the first runs of a new demo team, once, at the lowest priority."""
         if self.options.demo_runs and (self.home / "demo-runs.pending").exists():
             self.demo_runs = self._child("demo-runs", "django", "seed_demo_runs", steps_back=15)
             self.demo_runs.start()
@@ -176,14 +179,14 @@ class Launcher:
     def _start_child(self, role: str, child: Child) -> None:
         child.start()
         self.supervisor.watch(role, child)
-        self._tell_status("starting")
+        self._write_status("starting")
 
     def _child(self, name: str, *arguments: str, **more: Any) -> Child:
         command = [sys.executable, "-m", *arguments]
         return Child(name=name, home=self.home, args=command, env=self.environment, cwd=ROOT, **more)
 
     def _environment(self, given: Mapping[str, str]) -> dict[str, str]:
-        """What the application needs to know; what the person has set wins."""
+        """Return the application's environment; variables that the person has set take precedence."""
         ours = {
             **self.services.env,
             "DESKHAND_VAR": str(self.home),
@@ -196,7 +199,7 @@ class Launcher:
         return {**ours, **theirs, **forced}
 
     def _for_terminals(self) -> dict[str, str]:
-        """What `manage.py` in another terminal needs, to reach the same parts."""
+        """Return the variables that `manage.py` in another terminal needs to reach the same services."""
         elsewhere = [name for names in ELSEWHERE.values() for name in names]
         names = [*self.services.env, *elsewhere, *SHARED]
         return {name: self.environment[name] for name in names if name in self.environment}
@@ -211,10 +214,10 @@ class Launcher:
     # ---- stopping
 
     def _stop(self) -> None:
-        """Those who do the work first, each with time to hand over; then what they work on."""
+        """Stop the workers first, each with time to hand over its runs, then the services."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._hurry)
-        self._tell_status("stopping")
+        self._write_status("stopping")
         if self.demo_runs is not None:
             self.demo_runs.signal_stop()
             self.demo_runs.wait_stopped()
@@ -224,10 +227,10 @@ class Launcher:
         self.status.remove()
 
     def _hurry(self, number: int, frame: FrameType | None) -> None:
-        """The second signal: the person does not want to wait. The data survives it."""
+        """Kill all processes on the second signal. The data survives it."""
         self.supervisor.kill()
 
-    def _tell_status(self, state: State) -> None:
+    def _write_status(self, state: State) -> None:
         self.status.write(state, self.supervisor.pids)
 
     def _progress(self, line: str) -> None:
@@ -235,7 +238,7 @@ class Launcher:
 
 
 def _claim(options: Options) -> Services:
-    """The services of the folder, once no other launcher holds it. One that is just stopping is waited for."""
+    """Lock the folder and return its services. Waits for a previous launcher that is stopping."""
     end = time.monotonic() + _PREVIOUS_S
     while True:
         try:
@@ -247,7 +250,7 @@ def _claim(options: Options) -> Services:
 
 
 def _quoted(value: str) -> str:
-    """As a shell reads it back, and django-environ."""
+    """Quote a value for shells and django-environ."""
     return '"' + re.sub(r'(["\\$`])', r"\\\1", value) + '"'
 
 
@@ -256,7 +259,7 @@ def _say_when(line: str) -> None:
 
 
 def _names(demo: Path, url: str) -> bool:
-    """Whether the file is there and says where Deskhand is now: the port may be another one this time."""
+    """Return True if the file exists and has Deskhand's current address: the port may have changed."""
     try:
         return bool(json.loads(demo.read_text())["url"] == url)
     except (OSError, ValueError, KeyError, TypeError):

@@ -8,9 +8,9 @@ from config import url_settings
 from config.embedded import PartError
 
 ROOT = Path(__file__).resolve().parents[2]
-# Which variable says that a part is somewhere else, so that it is not started here.
+# Variables that place a service elsewhere; it is not started here then.
 ELSEWHERE = {"postgres": ("DATABASE_URL",), "valkey": ("REDIS_URL",), "s3": ("S3_ENDPOINT_URL", "S3_BUCKET")}
-# What else `manage.py` in another terminal needs to work on the same installation.
+# Other variables that `manage.py` in another terminal needs for the same installation.
 SHARED = (
     *("SECRET_KEY", "DESKHAND_ENCRYPTION_KEYS", "BASE_URL", "DATABASE_PASSWORD", "REDIS_PREFIX"),
     *("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "S3_REGION"),
@@ -19,7 +19,7 @@ SHARED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the environment asks for."""
+    """Options of the launcher, read from the environment."""
 
     home: Path
     port: int

@@ -1,4 +1,4 @@
-"""How much room the disks of an installation have left, and what the terminal says about it."""
+"""Free space of an installation's disks, and the messages about it in the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EVERY_S = 5.0
 
 
 class Room:
-    """Says once that a disk has little room, and once that there is room again."""
+    """Reporter of disk space: one message when a disk becomes short, one when it recovers."""
 
     def __init__(self, folders: Iterable[Path], say: Callable[[str], None]) -> None:
         self._folders = list(folders)
@@ -23,7 +23,7 @@ class Room:
         self._due_at = 0.0
 
     def look(self) -> bool:
-        """Look now and then. Whether a disk has just got room again."""
+        """Check the disks if the interval is over. Return True if a disk has just recovered."""
         if time.monotonic() < self._due_at:
             return False
         self._due_at = time.monotonic() + _EVERY_S

@@ -1,4 +1,4 @@
-"""What the person at the terminal reads."""
+"""Text of the launcher in the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def say(line: str) -> None:
 
 
 def welcome(options: Options) -> str:
-    """The first screen: where it runs, how to get in, where things are."""
+    """Return the first screen: address, sign-in data, paths."""
     model = "Claude" if os.environ.get("ANTHROPIC_API_KEY") else "the demo model (set ANTHROPIC_API_KEY for Claude)"
     mail = (
         "sent by the server in EMAIL_URL"

@@ -1,4 +1,4 @@
-"""`var/status.json`: what runs, under which pids, for operators and fault tests."""
+"""`var/status.json`: state of the launcher and pids of its processes, for operators and fault tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AGAIN_S = 1.0
 
 
 class SharedFile:
-    """A file that other processes read, replaced in one step. A write that fails is said once and tried again."""
+    """File for other processes, replaced atomically. A failed write is reported once and retried."""
 
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
         self._path = path
@@ -33,7 +33,7 @@ class SharedFile:
         self.retry()
 
     def retry(self) -> None:
-        """Write what is not written yet, at most once a second."""
+        """Write pending content, at most once a second."""
         if self._wanted == self._written or time.monotonic() < self._due_at:
             return
         try:
@@ -54,7 +54,7 @@ class SharedFile:
 
 
 class Status:
-    """What the launcher does and what it started, written whenever that changes."""
+    """State of the launcher and its processes, written on every change."""
 
     def __init__(self, home: Path, url: str, say: Callable[[str], None]) -> None:
         self._file = SharedFile(home / "status.json", say)
@@ -75,7 +75,7 @@ class Status:
 
 
 def state_of(home: Path) -> str:
-    """What the launcher of that folder last said, or nothing."""
+    """Return the last state that the folder's launcher wrote, or ""."""
     try:
         return str(json.loads((home / "status.json").read_text())["state"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Keeps the processes of one installation alive: what ends is started again, with a growing pause."""
+"""Supervisor of the processes of one installation: restarts what ends, after growing pauses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CALM_S = 15.0  # a process that lived this long does not die of its own start: 
 
 @dataclass(kw_only=True)
 class Watched:
-    """One process, its role in the status file, and how it is brought up again."""
+    """One process, its role in the status file, and its start function."""
 
     role: str
     child: Child
@@ -42,7 +42,7 @@ class Supervisor:
         self.watched.append(Watched(role=role, child=child, start=start or child.start))
 
     def look(self) -> None:
-        """One round: notice what has ended, start what is due."""
+        """Check all processes once: note those that ended, start those that are due."""
         now = time.monotonic()
         for one in self.watched:
             if one.child.pid:
@@ -54,7 +54,7 @@ class Supervisor:
                 self._start_again(one)
 
     def hurry(self) -> None:
-        """What kept them from starting may be over: start at once what waits."""
+        """Start all waiting processes now: the cause of their failures may be gone."""
         for one in self.watched:
             if one.due_at is not None:
                 one.failures, one.due_at = 0, time.monotonic()
@@ -64,7 +64,7 @@ class Supervisor:
             one.child.rotate_log()
 
     def stop(self, *roles: str) -> None:
-        """Ask all of those roles at once, then wait for each."""
+        """Signal all processes of those roles, then wait for each."""
         chosen = [one.child for one in self.watched if one.role in roles]
         for child in chosen:
             child.signal_stop()
@@ -86,7 +86,7 @@ class Supervisor:
         self._say(f"{one.child.name} ended {how}; starting it again in {pause:g} s. Its log: {one.child.log}")
 
     def _start_again(self, one: Watched) -> None:
-        """Start it. Whatever the machine refuses (a full disk, no more processes) is said and tried again."""
+        """Start the process. A refusal of the system (full disk, process limit) is reported and retried."""
         one.started_at, one.due_at = time.monotonic(), None
         try:
             one.start()
@@ -103,7 +103,7 @@ class Supervisor:
 
     @staticmethod
     def _pause(one: Watched, now: float) -> float:
-        """How long it rests this time."""
+        """Return the pause before the next start, in seconds."""
         pause = _PAUSES_S[min(one.failures, len(_PAUSES_S) - 1)]
         one.failures += 1
         one.due_at = now + pause

@@ -1,4 +1,4 @@
-"""Is every real part there? `/health/live/` says that this process answers, `/health/ready/` which part does not."""
+"""Health checks: `/health/live/` answers if this process does, `/health/ready/` names failing services."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tasks import async_db, queue
 
 PATIENCE_S = 4.0
 KEEP_S = 1.0
-"""Answers this young are given again, so that asking often costs nothing."""
+"""Seconds that results are reused, so that frequent requests cost nothing."""
 DISK_LITTLE_MB = 500
 AWAY = """
 SELECT model, failing_since AT TIME ZONE 'UTC', error FROM tasks_modelcircuit
@@ -41,7 +41,7 @@ PROBE, CONTENT = "health/probe", b"deskhand"
 
 
 class Down(Exception):
-    """A part is not as it should be. The text is one sentence for an operator."""
+    """A service is not healthy. The message is one sentence for an operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Check:
     name: str
     ok: bool
     required: bool
-    """Whether Deskhand cannot do its work without it."""
+    """True if Deskhand cannot work without it."""
     detail: str
     ms: int
 
@@ -85,7 +85,7 @@ def valkey() -> str:
 
 
 def object_store() -> str:
-    """Writes, reads and removes one object: a store that is full or read-only is down."""
+    """Write, read and delete one object: a store that is full or read-only is down."""
     try:
         name = default_storage.save(PROBE, ContentFile(CONTENT))
         try:
@@ -111,16 +111,16 @@ def workers() -> str:
 
 
 def processor() -> str:
-    """A worker that the machine starves looks like one that hangs."""
+    """Report workers without processor time: a starved worker looks like a hanging one."""
     try:
         valkey = valkey_client()
-        said = [valkey.get(name) for name in valkey.scan_iter(f"{settings.REDIS_PREFIX}worker:*", count=1000)]
+        live = [valkey.get(name) for name in valkey.scan_iter(f"{settings.REDIS_PREFIX}worker:*", count=1000)]
     except (redis.RedisError, OSError) as error:
         raise Down("Nobody knows, because Valkey does not answer.") from error
-    shares = [share for state in said if state and (share := json.loads(state).get("processor_share")) is not None]
+    shares = [share for state in live if state and (share := json.loads(state).get("processor_share")) is not None]
     if shares:
         raise Down(
-            f"The machine gives {len(shares)} of {len(said)} workers {min(shares):.0%} of the processor time that they "
+            f"The machine gives {len(shares)} of {len(live)} workers {min(shares):.0%} of the processor time that they "
             "ask for, so runs crawl. Other programs take it; see DESKHAND_WORKER_NICE."
         )
     return "Workers get the processor time that they ask for."
@@ -143,7 +143,7 @@ def housekeeping() -> str:
 
 
 def disk() -> str:
-    """The disk of the data folder: in front of a full one nothing is lost, but nothing goes on either."""
+    """Check the disk of the data folder: on a full disk nothing is lost, but nothing runs either."""
     left = free_bytes(settings.VAR_DIR)
     if left is None:
         raise Down("The data folder cannot be looked at.")
@@ -168,8 +168,8 @@ def model() -> str:
     except psycopg.Error as error:
         raise Down("Nobody knows, because PostgreSQL does not answer.") from error
     if away:
-        said = "; ".join(f"{name} since {since:%H:%M} UTC ({kind})" for name, since, kind in away)
-        raise Down(f"No answer from {said}. Runs wait for it and go on by themselves.")
+        outages = "; ".join(f"{name} since {since:%H:%M} UTC ({kind})" for name, since, kind in away)
+        raise Down(f"No answer from {outages}. Runs wait for it and go on by themselves.")
     return "There is a key for Anthropic's models."
 
 
@@ -178,7 +178,7 @@ OPTIONAL: Sequence[Callable[[], str]] = (housekeeping, processor, disk, sandbox,
 
 
 def check_all() -> list[Check]:
-    """Every part at once, each with its own patience."""
+    """Run all checks concurrently, each within PATIENCE_S seconds."""
     pool = ThreadPoolExecutor(len(REQUIRED) + len(OPTIONAL), thread_name_prefix="health")
     end = time.monotonic() + PATIENCE_S
     asked = [(part, pool.submit(_timed, part)) for part in (*REQUIRED, *OPTIONAL)]
@@ -196,7 +196,9 @@ def live(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """Names only: versions, counts and reasons are for operators (/admin/health/)."""
+    """Return the status and the names of failing services only; versions, counts and reasons are for operators
+    (/admin/health/).
+    """
     checks = recent()
     failing = [check.name for check in checks if check.required and not check.ok]
     content = {"status": "failing" if failing else "ok", "failing": failing}
@@ -208,7 +210,7 @@ _kept: tuple[float, list[Check]] = (float("-inf"), [])
 
 
 def recent() -> list[Check]:
-    """What was found within the last second. Who asks meanwhile waits for the same answer."""
+    """Return results at most KEEP_S seconds old. Concurrent callers wait for one run of the checks."""
     global _kept
     with _lock:
         if time.monotonic() - _kept[0] > KEEP_S:
@@ -219,7 +221,7 @@ def recent() -> list[Check]:
 
 @functools.cache
 def _known_migrations() -> frozenset[tuple[str, str]]:
-    """Those of the code. One that replaces others is noted as those, so it is left out."""
+    """Return the migrations of the code, squashed ones left out: those are recorded under the names they replace."""
     known: Any = MigrationLoader(None).disk_migrations
     return frozenset(key for key, migration in known.items() if not migration.replaces)
 

@@ -1,4 +1,4 @@
-"""The operators' page: which part is down, which run is stuck, why, and what one click repairs it."""
+"""Operators' page: failing services, stuck runs, the cause, and repair by one click."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def _repair(request: HttpRequest) -> None:
 
 
 def _workers() -> list[tuple[str, int]]:
-    """Each live worker with the number of its runs, as it says itself."""
+    """Return (name, run count) of each live worker, as it reports itself."""
     prefix = f"{settings.REDIS_PREFIX}worker:"
     try:
         valkey = health.valkey_client()
         names = sorted(key.decode() for key in valkey.scan_iter(f"{prefix}*", count=1000))
-        said = [(name.removeprefix(prefix), valkey.get(name)) for name in names]
+        states = [(name.removeprefix(prefix), valkey.get(name)) for name in names]
     except (redis.RedisError, OSError):
         return []
-    return [(name, json.loads(state)["runs"]) for name, state in said if state]
+    return [(name, json.loads(state)["runs"]) for name, state in states if state]

@@ -1,4 +1,4 @@
-"""The pages for anyone: what Deskhand costs, what becomes of data, and how to reach the people who run it."""
+"""Public pages: pricing, data protection, contact."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def terms(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def contact(request: HttpRequest) -> HttpResponse:
-    """A message to the operator. Programs that fill in everything are thanked like people."""
+    """Send a message to the operators. Bots that fill in every field get the same thanks."""
     if request.method != "POST":
         person = request.user.email if isinstance(request.user, User) else ""
         asked = PLANS.get(request.GET.get("plan", ""))
@@ -93,7 +93,7 @@ def contact(request: HttpRequest) -> HttpResponse:
     if not ratelimit.consume(request, action="contact"):
         return errors.too_many(request)
     if not form.cleaned_data["website"]:
-        _tell_operators(form.cleaned_data["email"], form.cleaned_data["message"], request.user)
+        _mail_operators(form.cleaned_data["email"], form.cleaned_data["message"], request.user)
     return redirect("contact_sent")
 
 
@@ -107,7 +107,7 @@ def _contact(request: HttpRequest, form: ContactForm, status: int = 200) -> Http
 
 
 @transaction.atomic
-def _tell_operators(email: str, message: str, who: Any) -> None:
+def _mail_operators(email: str, message: str, who: Any) -> None:
     to = [settings.CONTACT_EMAIL] if settings.CONTACT_EMAIL else _operators()
     if not to:
         raise Unavailable("Nobody reads messages here yet. The operator of this installation can change that.")

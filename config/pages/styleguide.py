@@ -1,4 +1,4 @@
-"""What the styleguide shows in its components. No row, no run, nothing real."""
+"""Sample content of the styleguide: no rows, no runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages that belong to no app: the front door, the way home, and the styleguide."""
+"""Pages outside the apps: home, demo sign-in and the styleguide."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def landing(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def favicon(request: HttpRequest) -> HttpResponse:
-    """For pages that name no icon, such as the admin's."""
+    """Redirect to the logo, for pages without an icon link, such as the admin's."""
     return redirect(static("logo.svg"))
 
 
 @csrf_exempt
 def not_offered(request: HttpRequest) -> HttpResponse:
-    """In place of a page that a library brings along and that we do not want."""
+    """Return 404 in place of a library's page that we do not offer."""
     raise NotFound("There is nothing here.")
 
 
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """The team that the person worked in last, or their own; one where nobody works yet starts with a role.
+    """Redirect to the team that the person used last, else their own; a team without agents starts with the roles.
 
     An invitation that they opened before they signed in comes first.
     """
@@ -64,7 +64,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def demo_sign_in(request: HttpRequest) -> HttpResponse:
-    """Sign in as the seeded demo person, where the operator of this machine allows it."""
+    """Sign in as the demo person, if the operator of this machine allows it."""
     user = _demo_user()
     if user is None:
         raise NotFound("There is no demo on this installation.")
@@ -74,7 +74,10 @@ def demo_sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def _demo_user() -> User | None:
-    """`make up` writes var/demo.json and sets DEMO_SIGN_IN; a server that strangers reach has neither."""
+    """Return the demo person, or None.
+
+    `make up` writes var/demo.json and sets DEMO_SIGN_IN; public servers have neither.
+    """
     if not settings.DEMO_SIGN_IN:
         return None
     try:

@@ -1,8 +1,8 @@
-"""Cuts request bodies that are too large or too slow, before anything below has read them.
+"""ASGI middleware that cuts request bodies that are too large or too slow, before they are read.
 
-Django reads a whole body before it looks at the path, so without this a 300 MB post to any address, a 404 included,
-is stored first and refused later. uvicorn stops reading the socket when nobody takes the bytes, so what is refused
-here is never sent (docs/adr/0001).
+Django reads a whole body before it looks at the path, so without this a 300 MB post to any address, a 404 included, is
+stored first and refused later. uvicorn stops reading the socket when nobody takes the bytes, so a refused body is never
+received (docs/adr/0001).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FORM_OVERHEAD = MIB  # boundaries and part headers around an upload of exactly 
 _SLOWEST_PER_S = 16 * 1024  # a body may take the stall time, and a second more for each of these
 _DRAIN_BYTES, _DRAIN_S = 4 * MIB, 1.0
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-# Like templates/errors/, without Django: what is refused here never reaches it.
+# Same as templates/errors/, but without Django: refused requests never reach it.
 _FRAGMENT = Template("""<div class="banner banner-bad" role="alert"><div><strong>$title.</strong> $detail \
 <span class="fine">Request $request_id</span></div></div>
 """)
@@ -58,9 +58,7 @@ class _Refused(Exception):
 
 
 class BodyGuard:
-    """Wraps an ASGI application. `upload_paths` are patterns of the addresses that may take the larger size, `headers`
-    are in every refusal.
-    """
+    """ASGI middleware. `upload_paths` are patterns of addresses with the larger limit; refusals carry `headers`."""
 
     def __init__(
         self,
@@ -109,8 +107,11 @@ class BodyGuard:
     async def _answer(
         self, refused: _Refused, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
-        """The refusal, and the end of the connection. A little more is read first: most clients look for an answer
-        only after they have sent, and closing on unread bytes would take the answer away from them."""
+        """Send the refusal and close the connection.
+
+        Some more of the body is read first: most clients read the response only after they have sent, and closing on
+        unread bytes would discard it.
+        """
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _SANE_ID.fullmatch(given) else uuid4().hex
@@ -131,7 +132,7 @@ class BodyGuard:
 
 
 class _Body:
-    """The body of one request as it comes in."""
+    """Body of one request during its arrival."""
 
     def __init__(self, receive: ASGIReceiveCallable, limit: int, stall_s: float) -> None:
         self._receive = receive
@@ -176,7 +177,7 @@ class _Body:
 
 
 def _document(refused: _Refused, request_id: str, path: str, headers: dict[bytes, bytes]) -> tuple[bytes, bytes]:
-    """In the form that the caller reads: a fragment for htmx, a page for a browser, else problem+json."""
+    """Return (content type, body) of the refusal: a fragment for htmx, a page for a browser, else problem+json."""
     is_api = path.startswith("/api/")
     words = {"title": refused.title, "detail": refused.detail, "status": refused.status, "request_id": request_id}
     if not is_api and b"hx-request" in headers:

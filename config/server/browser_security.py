@@ -1,4 +1,4 @@
-"""What every answer tells the browser that it may do: nothing, except what our own pages need."""
+"""Security headers: browsers may do nothing except what our own pages need."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ HEADERS = {
     "Cache-Control": "no-store",  # who may be shown a page is asked each time; what may be kept says so itself
 }
 BARE_POLICY = "default-src 'none'; style-src 'self'; font-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-"""Content-Security-Policy of what is answered before Django: no scripts."""
+"""Content-Security-Policy of responses sent before Django: no scripts."""
 
 
 def headers_before_django(*, hsts_s: int, with_subdomains: bool) -> list[tuple[bytes, bytes]]:
-    """The same for answers that never reach Django, as ASGI has them."""
+    """Return the security headers as ASGI pairs, for responses that never reach Django."""
     found = {**HEADERS, "Content-Security-Policy": BARE_POLICY}
     if hsts_s:
         found["Strict-Transport-Security"] = f"max-age={hsts_s}" + ("; includeSubDomains" if with_subdomains else "")
@@ -31,7 +31,7 @@ def headers_before_django(*, hsts_s: int, with_subdomains: bool) -> list[tuple[b
 
 
 def content_policy(form_targets: list[str]) -> dict[str, Any]:
-    """Content-Security-Policy. `form_targets` are the providers that a sign-in form leads to."""
+    """Return Django's CSP setting. `form_targets` are the sign-in providers' origins."""
     return {
         "DIRECTIVES": {
             "default-src": [NONE],
@@ -50,7 +50,7 @@ def content_policy(form_targets: list[str]) -> dict[str, Any]:
 
 
 class BrowserSecurityMiddleware:
-    """Stands outside of everything that answers by itself: static files, redirects, refusals."""
+    """Set the headers outside of everything that answers by itself: static files, redirects, refusals."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

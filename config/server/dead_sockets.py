@@ -1,7 +1,7 @@
-"""A WebSocket whose reader has gone silent is cut.
+"""Cut of WebSockets whose client no longer answers pings.
 
-uvicorn closes politely: it waits until everything that was written is read. Who does not answer a ping does not read
-either, so the connection, its buffers and whoever waits to write to it would stay for as long as the other side likes.
+uvicorn closes politely: it waits until everything written has been read. A client that does not answer pings does not
+read either, so the connection, its buffers and every writer that waits on them would stay as long as the client likes.
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ def _cut(self: Any) -> None:
 
 
 def install() -> None:
-    """The command line of uvicorn takes no protocol of one's own."""
+    """Patch uvicorn's protocol class: its command line accepts no other one."""
     WebSocketsSansIOProtocol.keepalive_timeout = _cut  # type: ignore[method-assign]

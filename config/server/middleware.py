@@ -1,5 +1,6 @@
-"""What the code below may ask about its request. Its id is taken from the caller when it is a sane one, and is in every
-answer, log line and problem document.
+"""Request id and uploads.
+
+The id is the caller's if it is well formed; every response, log line and problem document has it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class RequestIdMiddleware:
 
 
 class UploadMiddleware:
-    """Reads forms with files so that the names of the files stay what they are."""
+    """Parse uploads of forms with unchanged file names."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -62,20 +63,20 @@ def _read_form(request: HttpRequest, meta: Any, stream: Any) -> Any:
 
 
 def _address(request: HttpRequest) -> str:
-    """The caller's address, as far as the proxies that we trust say it."""
+    """Return the caller's address, as far as trusted proxies report it."""
     from allauth.core.internal.httpkit import get_client_ip  # logging needs this module before the apps are loaded
 
     try:
         return str(get_client_ip(request) or "")[:45]
-    except ImproperlyConfigured:  # the request did not come through the proxies that the settings speak of
+    except ImproperlyConfigured:  # the request did not pass through the configured proxies
         return str(request.META.get("REMOTE_ADDR", ""))
 
 
 class RequestIdFilter(logging.Filter):
-    """Puts the request id into every log record."""
+    """Log filter that adds the request id to every record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        # Django logs refusals and crashes after the middleware is done, with the request.
+        # Django logs refusals and crashes after the middleware has returned, with the request attached.
         of_request = getattr(getattr(record, "request", None), "request_id", "-")
         record.request_id = current_request_id.get(of_request)
         return True

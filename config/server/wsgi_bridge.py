@@ -1,7 +1,7 @@
-"""Ordinary pages and API calls as WSGI inside the ASGI server: one thread hop for a request (docs/adr/0001).
+"""Pages and API calls as WSGI inside the ASGI server: one thread hop per request (docs/adr/0001).
 
 No thread ever waits for a client: the body is complete before a thread starts (in memory, a large one on disk), and a
-long answer is taken in pieces, one hop each, as fast as the client reads.
+long response is taken in pieces, one hop each, as fast as the client reads.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PIECE = 256 * 1024
 
 
 class WsgiBridge:
-    """An ASGI application that answers with a WSGI one, in `threads` threads."""
+    """ASGI application that wraps a WSGI application and runs it in `threads` threads."""
 
     def __init__(self, app: WSGIApplication, *, threads: int) -> None:
         self.app = app
@@ -64,7 +64,7 @@ class WsgiBridge:
                 await self._in_a_thread(run, exchange.close)
 
     def _in_a_thread(self, *work: Any) -> asyncio.Future[Any]:
-        """What `run_in_executor` does, at half its price: nobody here gives up waiting for a thread."""
+        """Run `work` in a thread, at half the cost of `run_in_executor`: no caller here cancels the wait."""
         loop = asyncio.get_running_loop()
         answered = loop.create_future()
 
@@ -100,7 +100,10 @@ class _Exchange:
         self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
     def next_piece(self) -> tuple[bytes, bool]:
-        """What comes next, about PIECE bytes, and whether it is the last. The end, and a failure, close the answer."""
+        """Return the next piece of about PIECE bytes, and True if it is the last one.
+
+        The end and any failure close the response.
+        """
         chunks, size = [], 0
         try:
             for chunk in self._rest:
@@ -115,7 +118,7 @@ class _Exchange:
         return b"".join(chunks), True
 
     def close(self) -> None:
-        """Django ends the request here and gives the database connection back."""
+        """Close the response: Django ends the request and returns the database connection."""
         close = getattr(self._result, "close", None)
         if close and not self._is_closed:
             self._is_closed = True
@@ -127,7 +130,7 @@ def _has_body(scope: HTTPScope) -> bool:
 
 
 async def _fill(body: IO[bytes], receive: ASGIReceiveCallable) -> int | None:
-    """Take the whole body. Its size, or None if the client left in the middle of it."""
+    """Read the whole body. Return its size, or None if the client disconnected."""
     size, more = 0, True
     while more:
         event = await receive()

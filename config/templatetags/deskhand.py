@@ -1,4 +1,4 @@
-"""The components that every template may use without loading anything. Shown with their context in docs/ui.md."""
+"""Template components, available in every template without loading. docs/ui.md shows them with their context."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ PRESENCE = {"working": "live", "waiting": "dot dot-human", "idle": "dot dot-ok",
 
 @register.inclusion_tag("components/status.html")
 def status(value: str, waiting_on: str = "", size: str = "") -> dict[str, Any]:
-    """The badge of a run. A run that waits for a clock needs nobody, so it is not amber."""
+    """Show the badge of a run. A run that waits for a timer is not amber: it needs nobody."""
     tone, label, icon = STATUS[value]
     if value == "waiting" and waiting_on == "timer":
         tone, label, icon = "", "Trying again soon", "timer"
@@ -64,13 +64,13 @@ def status(value: str, waiting_on: str = "", size: str = "") -> dict[str, Any]:
 
 @register.inclusion_tag("components/tile.html")
 def tile(agent: Any, size: str = "", presence: str = "") -> dict[str, Any]:
-    """An agent: a rounded square. `presence` is working, waiting, idle or paused."""
+    """Show an agent as a rounded square. `presence` is working, waiting, idle or paused."""
     return {"hue": hue(agent), "icon": _get(agent, "icon"), "size": size, "dot": PRESENCE.get(presence, "")}
 
 
 @register.inclusion_tag("components/plan_note.html", takes_context=True)
 def plan_note(context: template.Context, what: str) -> dict[str, Any]:
-    """A warning where most or all that the plan includes is in use: one of billing.plans.Limit."""
+    """Show a warning if most of a plan's limit is used. `what` is a value of billing.plans.Limit."""
     team = context["team"]
     plan = entitlements.plan_of(team)
     if plan.limits[Limit(what)] is None:
@@ -81,19 +81,19 @@ def plan_note(context: template.Context, what: str) -> dict[str, Any]:
 
 @register.inclusion_tag("components/avatar.html")
 def avatar(person: Any, size: str = "") -> dict[str, Any]:
-    """A person: a circle with initials."""
+    """Show a person as a circle with initials."""
     return {"hue": hue(person), "initials": _get(person, "initials"), "size": size}
 
 
 @register.filter(name="markdown", is_safe=True)
 def as_html(text: object, files: markdown.Files | None = None) -> SafeString:
-    """An answer or a message in Markdown as safe HTML. `files`: what it may show and link to, by the names it uses."""
+    """Render an answer or a message in Markdown as safe HTML. `files`: images and links it may use, by name."""
     return markdown.render(str(text or ""), files=files)
 
 
 @register.filter(name="markdown_file", is_safe=True)
 def file_as_html(text: object, files: markdown.Files | None = None) -> SafeString:
-    """A Markdown file as safe HTML: its lines may be wrapped."""
+    """Render a Markdown file as safe HTML; its lines may be wrapped."""
     return markdown.render(str(text or ""), files=files, is_document=True)
 
 
@@ -116,7 +116,10 @@ def copy_id(value: object, label: str = "ID") -> dict[str, str]:
 
 @register.simple_tag(takes_context=True)
 def form_key(context: template.Context, is_new: object = False) -> SafeString:
-    """What makes a form that is sent twice count once (accounts/rest/idempotency.py). A refused one keeps its own."""
+    """Return the hidden field that makes a repeated submission count once (accounts/rest/idempotency.py).
+
+    A refused form keeps its key.
+    """
     given = "" if is_new or "request" not in context else context["request"].POST.get(FORM_KEY, "")[:64]
     key = given or secrets.token_hex(16)
     return format_html('<input type="hidden" name="{}" value="{}" autocomplete="off">', FORM_KEY, key)
@@ -124,7 +127,7 @@ def form_key(context: template.Context, is_new: object = False) -> SafeString:
 
 @register.simple_tag
 def when(at: datetime | None, empty: str = formats.DASH) -> SafeString | str:
-    """Relative time in the text, exact time on hover; static/src/js/time.js keeps the relative part fresh."""
+    """Show a relative time, with the exact time on hover; static/src/js/time.js keeps it current."""
     if at is None:
         return empty
     return format_html(
@@ -137,7 +140,7 @@ def when(at: datetime | None, empty: str = formats.DASH) -> SafeString | str:
 
 @register.simple_tag
 def due(at: datetime) -> SafeString:
-    """When something will happen: day and time in the reader's zone and, within a week, how far off it is."""
+    """Show a future time: day and time in the reader's zone and, within a week, the time left."""
     day = format_html(
         '<time datetime="{}" title="{}" data-clock="day">{}</time>',
         at.isoformat(),
@@ -150,7 +153,7 @@ def due(at: datetime) -> SafeString:
 
 @register.simple_tag
 def elapsed(seconds: float | None, is_live: bool = False) -> SafeString:
-    """How long something has run. While it is live, the browser counts on."""
+    """Show a duration. While it is live, the browser keeps counting."""
     return format_html(
         '<span class="num"{}>{}</span>',
         format_html(' data-elapsed="{}"', int(seconds or 0)) if is_live else "",
@@ -160,7 +163,7 @@ def elapsed(seconds: float | None, is_live: bool = False) -> SafeString:
 
 @register.simple_tag
 def meter(value: float | str | None, maximum: float | str | None, label: str, css: str = "") -> SafeString:
-    """How much of a limit is used: amber from 80 %, red from 100 %."""
+    """Show the used part of a limit: amber from 80 %, red from 100 %."""
     used, limit = float(value or 0), float(maximum or 0)
     percent = round(used / limit * 100) if limit > 0 else 0
     tone = "meter-over" if percent >= 100 else "meter-warn" if percent >= 80 else ""
@@ -176,7 +179,7 @@ def meter(value: float | str | None, maximum: float | str | None, label: str, cs
 
 @register.simple_tag
 def progress(done: float, total: float) -> SafeString:
-    """How far a run has come. Never amber or red: those mean that a person is needed, or a limit."""
+    """Show the progress of a run. Never amber or red: those mean that a person is needed, or a limit."""
     return format_html(
         '<progress class="meter" value="{}" max="{}" aria-label="Progress"></progress>', done, total or 1
     )
@@ -184,7 +187,7 @@ def progress(done: float, total: float) -> SafeString:
 
 @register.simple_tag
 def segs(states: str | Sequence[str], label: str) -> SafeString:
-    """A strip of phases: done, now, wait, fail or todo, one word for each."""
+    """Show a strip of phases: one of done, now, wait, fail or todo each."""
     parts = states.split() if isinstance(states, str) else states
     inner = format_html_join("", '<i class="{}"></i>', ((part,) for part in parts))
     return format_html('<span class="segs" role="img" aria-label="{}">{}</span>', label, inner)
@@ -192,7 +195,7 @@ def segs(states: str | Sequence[str], label: str) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def query(context: template.Context, **changes: object) -> str:
-    """The present query string with changes; an empty value takes the name out."""
+    """Return the current query string with changes; an empty value removes the name."""
     params = context["request"].GET.copy()
     for name, value in changes.items():
         params.pop(name, None)
@@ -203,5 +206,5 @@ def query(context: template.Context, **changes: object) -> str:
 
 @register.simple_tag
 def field(bound: BoundField, **options: Any) -> SafeString:
-    """One form field with label, help and errors. Options are listed in config/ui/fields.py."""
+    """Render one form field with label, help and errors. Options are listed in config/ui/fields.py."""
     return fields.render(bound, **options)

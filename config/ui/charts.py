@@ -1,4 +1,4 @@
-"""Server-rendered SVG: numbers in, markup out, everything escaped. Geometry is in attributes, so a strict CSP holds."""
+"""Server-rendered SVG charts. Everything is escaped; geometry is in attributes, so a strict CSP holds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEFT, TOP, BOTTOM = 40, 10, 22
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A drawing area with a zero line at the bottom."""
+    """Drawing area with a zero line at the bottom."""
 
     width: int
     height: int
@@ -50,9 +50,9 @@ class Plot:
 
 
 def nice_top(highest: float, *, whole: bool = False) -> float:
-    """The lowest round end of an axis, in four even steps, that has room for the highest value.
+    """Return the lowest round end of an axis, in four even steps, that is not below the highest value.
 
-    `whole`: things that are counted have no halves, so neither has the axis.
+    `whole`: counts have no halves, so neither has the axis.
     """
     for power in range(0 if whole else -4, 12):
         for step in (1, 2, 5) if whole and power == 0 else (1, 2, 2.5, 5):
@@ -76,7 +76,7 @@ def bars(
     height: int = 200,
     label_every: int = 1,
 ) -> SafeString:
-    """Stacked bars. `data`: {"label", "values"}; `series`: {"name", "cls"}, the lowest first."""
+    """Draw stacked bars. `data`: {"label", "values"}; `series`: {"name", "cls"}, the lowest first."""
     highest = max((sum(d["values"]) for d in data), default=0)
     plot = Plot(width, height, nice_top(highest, whole=isinstance(highest, int)), unit)
     slot = plot.inner_width / max(len(data), 1)
@@ -98,7 +98,7 @@ def _bar(
 ) -> SafeString:
     width = round(min(slot * 0.62, 26), 1)
     x = round(left + (slot - width) / 2, 1)
-    said = ", ".join(f"{s['name']} {plot.unit}{v:g}" for s, v in zip(series, row["values"], strict=True) if v)
+    parts = ", ".join(f"{s['name']} {plot.unit}{v:g}" for s, v in zip(series, row["values"], strict=True) if v)
     rects, below = [], 0.0
     for s, value in zip(series, row["values"], strict=True):
         if not value:
@@ -108,13 +108,13 @@ def _bar(
         rects.append((s["cls"], x, top, width, round(max(bottom - top - gap, 0.8), 1)))
         below += value
     boxes = format_html_join("", '<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="2"/>', rects)
-    return format_html("<g><title>{}: {}</title>{}</g>", row["label"], said or "none", boxes)
+    return format_html("<g><title>{}: {}</title>{}</g>", row["label"], parts or "none", boxes)
 
 
 def line(
     values: Sequence[float], labels: Sequence[str], *, title: str, unit: str = "", width: int = 720, height: int = 170
 ) -> SafeString:
-    """One line over an even axis; `labels` are spread from its first to its last point."""
+    """Draw one line over an even axis; `labels` are spread from its first to its last point."""
     if not values:
         return SafeString("")
     plot = Plot(width, height, nice_top(max(values), whole=isinstance(max(values), int)), unit)
@@ -133,7 +133,7 @@ def line(
 
 
 def spark(values: Sequence[float], *, width: int = 120, height: int = 32) -> SafeString:
-    """A line without axes, beside the number that it explains."""
+    """Draw a line without axes, to stand beside a number."""
     if len(values) < 2:
         return SafeString("")
     low, high = min(values), max(values)
@@ -154,10 +154,10 @@ LANE_KINDS = ("model", "tool", "test", "fail", "human", "group", "run")
 
 
 def budget_bar(standing: Any, label: str) -> SafeString:
-    """What is spent and what is set aside of a limit, with a mark at 80 %."""
+    """Draw the spent and the reserved part of a limit, with a mark at 80 %."""
     limit = float(standing.limit_usd or 0)
     spent = min(float(standing.spent_usd) / limit * 100, 100.0) if limit else 100.0
-    held = min(float(standing.reserved_usd) / limit * 100, 100.0 - spent) if limit else 0.0
+    reserved = min(float(standing.reserved_usd) / limit * 100, 100.0 - spent) if limit else 0.0
     return format_html(
         '<svg class="budget-bar{}" role="img" aria-label="{}: {}%"><rect class="track" width="100%" height="8" y="2"/>'
         '<rect class="spent" width="{}%" height="8" y="2"/><rect class="held" x="{}%" width="{}%" height="8" y="2"/>'
@@ -165,12 +165,12 @@ def budget_bar(standing: Any, label: str) -> SafeString:
         f" is-{standing.level}" if standing.level else "",
         label,
         standing.percent,
-        *(round(part, 2) for part in (spent, spent, held)),
+        *(round(part, 2) for part in (spent, spent, reserved)),
     )
 
 
 def lane(start: float, width: float, kind: str) -> SafeString:
-    """One bar of a waterfall; `start` and `width` in percent of the run."""
+    """Draw one bar of a waterfall; `start` and `width` in percent of the run."""
     grid = format_html_join(
         "", '<line class="grid" x1="{0}%" x2="{0}%" y1="-6" y2="26"/>', ((x,) for x in (25, 50, 75))
     )

@@ -1,4 +1,4 @@
-"""What every page needs to know: the theme, and, inside a team, the way around."""
+"""Template context of every page: the theme and, inside a team, the navigation."""
 
 from __future__ import annotations
 

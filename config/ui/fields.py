@@ -1,4 +1,4 @@
-"""How a form field looks: label, control, help and errors, wired together for screen readers."""
+"""Form fields as HTML: label, control, help and errors, linked for screen readers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ def render(
     aside_href: str = "",
     disabled: bool = False,
 ) -> SafeString:
-    """`prefix` and `suffix` stand beside the control ("$", "minutes"); `aside` is a link beside the label."""
+    """Render a field.
+
+    `prefix` and `suffix` stand beside the control ("$", "minutes"); `aside` is a link beside the label.
+    """
     widget = bound.field.widget
     kind = "check" if isinstance(widget, forms.CheckboxInput) else "group" if _is_group(widget) else "control"
     hint = str(bound.help_text) if hint is None else hint

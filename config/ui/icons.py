@@ -1,4 +1,4 @@
-"""The icons of static/dist/sprite.svg, by name."""
+"""Icons of static/dist/sprite.svg, by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def names() -> frozenset[str]:
 
 
 def draw(name: str, css: str = "") -> SafeString:
-    """A decorative icon; an icon-only button carries `aria-label` itself. An unknown name shows as an agent."""
+    """Draw a decorative icon; an icon-only button carries `aria-label` itself. An unknown name shows as an agent."""
     known = name if name in names() else UNKNOWN
     return format_html(
         '<svg class="icon{}" aria-hidden="true"><use href="{}#i-{}"/></svg>',

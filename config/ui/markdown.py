@@ -1,8 +1,8 @@
-"""Markdown from models, tools and people, as HTML that cannot do anything.
+"""Markdown from models, tools and people, as safe HTML.
 
-Raw HTML is text (but for <br>), images are replaced by their description (nothing is loaded from elsewhere), and only
-http, https and mailto links and those to the run's files survive. The cleaner runs after the renderer, so a mistake in
-one of the two is caught by the other.
+Raw HTML is text (but for <br>), images from elsewhere are replaced by their description, and only http, https and
+mailto links and those to the run's files survive. The cleaner runs after the renderer, so a mistake in one of the two
+is caught by the other.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _LINK = re.compile(r"(?:https?://[^\s/\\]|mailto:)", re.IGNORECASE)
 
 
 def plain(text: str) -> str:
-    """Text without what only a terminal or a deceiver would use: ANSI codes, NUL, control and direction characters."""
+    """Remove ANSI codes, NUL, and control and direction characters, which could deceive a reader."""
     return _UNSEEN.sub("", _ANSI.sub("", text))
 
 
 def _resolve_files(state: StateCore) -> None:
-    """Point pictures and links at the run's own files; what leads to nothing becomes text.
+    """Point images and links at the run's own files; unresolved ones become text.
 
     `![chart](https://elsewhere/x.png)` becomes "chart": a page must not tell other hosts that it was opened.
     """
@@ -75,7 +75,7 @@ def _resolve_image(image: Token, images: Mapping[str, str]) -> None:
 
 
 def _resolve_link(link: Token, pages: Mapping[str, str]) -> bool:
-    """Whether the link leads anywhere: to a file of the run, or out."""
+    """Return True if the link leads to a file of the run or to an allowed address."""
     href = str(link.attrs["href"])
     if page := pages.get(_path(href)):
         link.attrs["href"] = page
@@ -88,7 +88,7 @@ def _path(address: str) -> str:
 
 
 def _show_tasks(state: StateCore) -> None:
-    """`- [x] done` gets a ticked box, as a character: nothing on the page can tick it."""
+    """Replace `- [x] done` by a ticked box as a character: there is no control to click."""
     tokens = state.tokens
     for item, paragraph, inline in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if (item.type, paragraph.type, inline.type) != ("list_item_open", "paragraph_open", "inline"):
@@ -99,7 +99,7 @@ def _show_tasks(state: StateCore) -> None:
 
 
 def _fit_into_page(state: StateCore) -> None:
-    """A page has its own h1, and may not have style attributes: columns of numbers get a class instead."""
+    """Lower headings by one level, as the page has its own h1; replace alignment styles by a class."""
     for token in state.tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"
@@ -108,7 +108,7 @@ def _fit_into_page(state: StateCore) -> None:
 
 
 def _line_break(state: StateInline, silent: bool) -> bool:
-    """`<br>`, the only way to break a line in a cell of a table."""
+    """Parse `<br>`, the only way to break a line inside a table cell."""
     found = _BR.match(state.src, state.pos)
     if found is None:
         return False
@@ -119,7 +119,7 @@ def _line_break(state: StateInline, silent: bool) -> bool:
 
 
 def _math(state: StateInline, silent: bool) -> bool:
-    r"""`\(x_i\)`, `\[…\]` and `$$…$$` keep their backslashes and underscores: shown as code, as they are written."""
+    r"""Parse `\(x_i\)`, `\[…\]` and `$$…$$` as code, so that backslashes and underscores stay as they are."""
     found = _MATH.match(state.src, state.pos)
     if found is None:
         return False
@@ -133,7 +133,8 @@ def _math(state: StateInline, silent: bool) -> bool:
 
 
 def _emphasis(state: StateInline, silent: bool) -> bool:
-    """CommonMark's own rule, except beside Chinese, Japanese and Korean, which have no spaces between words.
+    """Parse emphasis by CommonMark's rule, except beside Chinese, Japanese and Korean, which have no spaces between
+    words.
 
     There a full-width punctuation mark counts as a letter, so that the second half of **重要。**内容 can close.
     """
@@ -163,7 +164,7 @@ def _emphasis(state: StateInline, silent: bool) -> bool:
 
 
 def _may_stand_inside(character: str, *, beside: str) -> bool:
-    """Whether emphasis may begin or end at this character, with the other one outside of it."""
+    """Return True if emphasis may begin or end at this character, with `beside` outside of it."""
     if character.isspace():
         return False
     is_punctuation = isPunctChar(character) and not _is_wide(character)
@@ -178,7 +179,7 @@ def _parser(*, breaks: bool) -> MarkdownIt:
     md = MarkdownIt("commonmark", {"html": False, "linkify": True, "breaks": breaks, "maxNesting": 40}).enable(
         ["table", "strikethrough", "linkify"]
     )
-    # Only whole addresses: a file name such as report.md is no host in Moldova.
+    # Only whole addresses: a file name such as report.md is not a host in Moldova.
     if md.linkify is not None:
         md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
     md.inline.ruler.before("escape", "math", _math)
@@ -205,10 +206,10 @@ _NO_FILES: Files = {}
 
 
 def render(text: str, *, files: Files | None = None, is_document: bool = False) -> SafeString:
-    """Markdown to safe HTML.
+    """Render Markdown to safe HTML.
 
-    `files` names what the text may show and link to: {"images": {path: address}, "pages": {path: address}}. In answers
-    and messages a line break is one; in a document, whose lines may be wrapped, it is a space.
+    `files` lists the allowed images and links: {"images": {path: address}, "pages": {path: address}}. In answers and
+    messages a line break is kept; in a document, whose lines may be wrapped, it is a space.
     """
     text = plain(text)
     cut = text[:MAX_CHARS]
@@ -216,7 +217,7 @@ def render(text: str, *, files: Files | None = None, is_document: bool = False) 
     shown, linked = frozenset(images.values()), frozenset(pages.values())
 
     def keep(tag: str, name: str, value: str) -> str | None:
-        """Links lead out or to a file of the run: any other could name a page of ours that does something."""
+        """Keep an attribute if it leads out or to a file of the run. Any other link could trigger one of our pages."""
         if tag == "img" and name == "src":
             return value if value in shown else None
         return value if name != "href" or value in linked or _LINK.match(value) else None

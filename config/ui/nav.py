@@ -1,4 +1,4 @@
-"""The pages that people can go to, in the order of the sidebar. The palette lists the same ones."""
+"""Navigation pages in the order of the sidebar; the command palette lists the same ones."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Page:
     icon: str
     url_name: str
     owns: tuple[str, ...] = ()
-    """Beginnings of the URL names that belong to this page, so that it stays lit on its sub-pages."""
+    """Prefixes of the URL names that belong to this page; it is highlighted on them."""
     keys: str = ""
-    """The keyboard shortcut, as static/src/js/shortcuts.js knows it."""
+    """Keyboard shortcut, as static/src/js/shortcuts.js defines it."""
     needs: str = "runs:read"
-    """What a role must include to be shown the page."""
+    """Scope that a role needs to see the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ ACTIONS: tuple[Page, ...] = (
 
 
 def links(pages: tuple[Page, ...], team: str, role: str, current: str = "") -> list[Link]:
-    """The pages that the role may see, as links for the team; the one that `current` belongs to is lit."""
+    """Return the pages that the role may see, as links for the team; the one that owns `current` is marked."""
     return [
         Link(
             label=page.label,

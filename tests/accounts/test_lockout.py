@@ -179,7 +179,7 @@ def test_the_answer_does_not_tell_whether_there_is_an_account(grace: User) -> No
 
 def test_without_valkey_the_owner_gets_in_too(grace: User, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     monkeypatch.setattr(rates, "_alone", rates._Alone())
-    monkeypatch.setattr(ForgivingRedisCache, "_rest_until", 0.0)
+    monkeypatch.setattr(ForgivingRedisCache, "_retry_at", 0.0)
     settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": "redis://127.0.0.1:1/1"}}
     guess(grace.email)
 

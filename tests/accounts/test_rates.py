@@ -33,7 +33,7 @@ SIGN_IN = "/api/v1/auth/token/"
 @pytest.fixture
 def away(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Valkey that refuses connections."""
-    monkeypatch.setattr(ForgivingRedisCache, "_rest_until", 0.0)
+    monkeypatch.setattr(ForgivingRedisCache, "_retry_at", 0.0)
     monkeypatch.setattr(rates, "_alone", rates._Alone())
     settings.CACHES = {"default": product.CACHES["default"] | {"LOCATION": "redis://127.0.0.1:1/1"}}
 

@@ -230,10 +230,10 @@ def test_runs_under_way_are_listed_by_what_they_may_do_again(tmp_path: Path, tea
     assert found["counts"] == {"running": 2, "queued": 2}
     assert [(run["id"], run["tools"]) for run in found["calling"]] == [(str(calling.pk), ["email_report"])]
     assert [run["id"] for run in found["acting"]] == [str(calling.pk), str(queued.pk)]
-    said = "\n".join(live.told(found, "noon"))
+    said = "\n".join(live.report_lines(found, "noon"))
     assert "which go on when Deskhand starts: 2 queued, 2 running." in said
     assert [run.title for run in (calling, queued, reading, denied, ended) if str(run.pk) in said] == ["Sends", "Later"]
-    assert list(live.told({"counts": {}}, "noon")) == ["No run was under way."]
+    assert list(live.report_lines({"counts": {}}, "noon")) == ["No run was under way."]
 
 
 def run_of(agent: Any, status: str, title: str) -> Run:

@@ -47,7 +47,7 @@ def test_a_code_in_many_browsers_at_once_opens_one(kind: str, valkey: str, monke
     given = {"code": totp(SECRET) if kind == "app" else code}
 
     if valkey == "away":
-        monkeypatch.setattr(ForgivingRedisCache, "_rest_until", time.monotonic() + 3600)
+        monkeypatch.setattr(ForgivingRedisCache, "_retry_at", time.monotonic() + 3600)
     said = at_once(4, lambda n: clients[n].post(STEP, given).status_code)
     monkeypatch.undo()
 

@@ -1,4 +1,4 @@
-"""Write everything of this installation into a folder, while it runs or not."""
+"""Command `backup`: write the whole installation into a folder, running or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything between new code and serving it, in one process: what `make up` and a deployment run before the start."""
+"""Deployment steps between new code and serving it: what `make up` and deployments run before the start."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
 
 def _collect_static(made_from: str) -> None:
-    """Only when something has changed: compressing them all takes seconds."""
+    """Collect static files only if the code has changed: compressing them takes seconds."""
     stamp = Path(settings.STATIC_ROOT) / ".made-from"
     if not stamp.exists() or stamp.read_text() != made_from:
         call_command("collectstatic", verbosity=0, interactive=False, clear=True)

@@ -1,4 +1,4 @@
-"""Put a backup back into a stopped installation."""
+"""Command `restore`: put a backup into a stopped installation."""
 
 from __future__ import annotations
 
@@ -44,4 +44,4 @@ class Command(BaseCommand):
         if options["cancel_acting"]:
             self.stdout.write(f"Cancelled: {restoring.cancel_acting(found.live)} runs that could act outside.")
             return
-        self.stdout.write("\n".join(live.told(found.live, found.made_at)))
+        self.stdout.write("\n".join(live.report_lines(found.live, found.made_at)))
