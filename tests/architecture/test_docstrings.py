@@ -58,7 +58,6 @@ EXEMPT = (
     "tests/storage",
     "tests/tasks",
     "tests/timeouts.py",
-    "tests/tools",
     "tools",
 )
 

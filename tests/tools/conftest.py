@@ -1,4 +1,4 @@
-"""A context for tools: a workspace on disk, a reporter and a memory that write down what they are told."""
+"""Context for tools: a workspace on disk, and a reporter and a memory that record their calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.registry import ToolContext
 
 @dataclass
 class Heard:
-    """Stands where the engine's reporter stands."""
+    """Reporter that records what it is told."""
 
     progressed: list[tuple[float, float, str]] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Heard:
 
 @dataclass
 class Notebook:
-    """Stands where the agent's memory stands."""
+    """Memory of an agent, kept in a list."""
 
     facts: list[str] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""The list of tools over the API."""
+"""List of tools in the API."""
 
 from __future__ import annotations
 

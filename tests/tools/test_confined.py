@@ -1,4 +1,4 @@
-"""The child process: limited by the kernel, without our environment, gone when it is done."""
+"""Child process: limited by the kernel, without our environment, gone when the call ends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def call(
     return limited_process.call(f"{HERE}:{name}", more, limits=limits, cancelled=cancelled)
 
 
-# ---- What runs in the child
+# ---- Functions for the child
 
 
 def echo(scratch: str, **more: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Every builtin tool keeps the contract."""
+"""Contract of the builtin tools."""
 
 from __future__ import annotations
 

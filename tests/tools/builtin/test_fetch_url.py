@@ -1,4 +1,4 @@
-"""Through the settings, as in production; a stand-in on loopback is reached only because one setting says so."""
+"""fetch_url through the settings, as in production. One setting allows the stand-in on loopback."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_no_hostile_literal_is_reached_through_the_tool(
 ) -> None:
     monkeypatch.setattr("tools.http.targets._REFUSED_AFTER_S", 0.0)
     hostile = [row for row in rows() if row.label == "block" and not row.dns and "\x00" not in row.url]
-    hostile = [row for row in hostile if row.kind != "dns"]  # a name that leads nowhere
+    hostile = [row for row in hostile if row.kind != "dns"]  # a name that does not resolve
 
     def nowhere(host: str, port: int) -> list[str]:
         raise OSError("no names in this test")

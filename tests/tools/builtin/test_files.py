@@ -1,4 +1,4 @@
-"""read_file, write_file and list_files."""
+"""Tools read_file, write_file and list_files."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ Forge = Callable[..., None]
 
 @pytest.fixture
 def forge(monkeypatch: pytest.MonkeyPatch) -> Forge:
-    """Let the sandbox answer this, whatever it is asked: what comes out of it may be anything."""
+    """Make the sandbox return this outcome, whatever it runs: its output may be anything."""
     plain = Outcome(exit_code=0, stdout="", stderr="", files={}, left_out=[], limit=None, duration_s=2.0)
     return lambda **values: monkeypatch.setattr(sandbox, "run", lambda job: replace(plain, **values))
 

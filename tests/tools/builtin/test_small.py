@@ -1,4 +1,4 @@
-"""report_progress, remember, recall, ask_human."""
+"""Tools report_progress, remember, recall and ask_human."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small network: every connection that Python makes is seen, and "public" addresses lead to a loopback server."""
+"""Small network: it records every connection of Python and leads "public" addresses to a loopback server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ sys.addaudithook(_audit)
 
 @contextmanager
 def connections() -> Iterator[list[Any]]:
-    """Every address that this process connects to meanwhile, whatever code does it."""
+    """Addresses that this process connects to during the test, whatever code does it."""
     seen: list[Any] = []
     _watchers.append(seen)
     try:
@@ -37,7 +37,7 @@ def connections() -> Iterator[list[Any]]:
 
 
 class Site:
-    """A TCP server on loopback that answers each connection with the next script and keeps what it was sent."""
+    """Loopback TCP server that answers each connection with `answer` and records the requests."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -79,7 +79,7 @@ def plain(body: bytes, *, status: str = "200 OK", **headers: str) -> Callable[[s
 
 
 def egress_to(site: Site, **more: Any) -> Egress:
-    """Every name is public and every connection ends at the site."""
+    """Return an Egress in which every name is public and every connection ends at the site."""
     return Egress(
         resolve=lambda host, port: ["93.184.216.34"],
         dial=lambda address, port, timeout_s: socket.create_connection(("127.0.0.1", site.port), timeout=timeout_s),
@@ -88,7 +88,7 @@ def egress_to(site: Site, **more: Any) -> Egress:
 
 
 class NoTls:
-    """For tests that are not about TLS."""
+    """TLS context that encrypts nothing, for tests that are not about TLS."""
 
     def wrap_socket(self, plain_socket: socket.socket, server_hostname: str) -> socket.socket:
         return plain_socket

@@ -1,4 +1,4 @@
-"""The rows of tests/data/hostile_urls.txt; its header says how to use them."""
+"""Rows of tests/data/hostile_urls.txt; its header says how to use them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Row:
 
     @property
     def lookups(self) -> list[Sequence[str]]:
-        """What the resolver answers the first time, the second time, …; none for names that must not resolve."""
+        """Answers of the resolver, one list for each lookup; empty for names that must not resolve."""
         return [each.split() for each in self.dns.split("|")] if self.dns else []
 
 

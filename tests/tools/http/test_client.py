@@ -195,12 +195,12 @@ def test_an_ipv6_host_is_named_in_brackets(site: Site) -> None:
     assert b"\r\nHost: [2606:4700:4700::1111]:8080\r\n" in site.requests[0]
 
 
-# ---- TLS goes to the checked address but is about the name
+# ---- TLS: connected to the checked address, verified for the name
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate for secure.test, signed by itself."""
+    """Create a self-signed certificate for secure.test. Return the paths of certificate and key."""
     from datetime import UTC, datetime, timedelta
 
     from cryptography import x509

@@ -1,4 +1,4 @@
-"""Every row of the hostile list: refused alike without a connection, or accepted."""
+"""Rows of the hostile list: each is refused without a connection, or accepted."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ BLOCKED = "ssrf_blocked: only public web addresses can be reached: http or https
 
 @pytest.fixture(autouse=True)
 def hurry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the test that measures it waits for the time that every refusal takes."""
+    """Refusals without their minimum time, except in the test that measures it."""
     if request.function is not test_refusals_take_the_same_time:
         monkeypatch.setattr("tools.http.targets._REFUSED_AFTER_S", 0.0)
 
 
 def resolver(row: Row) -> tuple[list[str], object]:
-    """Answers as the row says; keeps the names that were looked up."""
+    """Return the recorded names and a resolver that answers as the row says."""
     asked: list[str] = []
     numbers = count()
 
@@ -248,7 +248,7 @@ def test_a_redirect_can_be_the_answer(site: Site) -> None:
     assert http.request("POST", "http://public.test/", max_redirects=0, egress=egress_to(site)).status == 302
 
 
-# ---- Open or closed, internal or not: nobody can tell
+# ---- Open or closed, internal or not: refusals look alike
 
 
 def test_refusals_take_the_same_time(site: Site) -> None:
@@ -267,7 +267,7 @@ def test_refusals_take_the_same_time(site: Site) -> None:
 
     urls = [f"http://127.0.0.1:{site.port}/", f"http://127.0.0.1:{closed.port}/", "http://inside.test/", "nonsense"]
     took = [seconds(url) for url in urls]
-    for _ in range(50):  # what else the machine does can only make one of them longer
+    for _ in range(50):  # load on the machine can only lengthen a measurement
         took = [min(before, seconds(url)) for before, url in zip(took, urls, strict=True)]
         if max(took) - min(took) < 0.03:
             break

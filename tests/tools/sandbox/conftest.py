@@ -15,7 +15,7 @@ from tools import sandbox
 
 Run = Callable[..., sandbox.Outcome]
 Spaces = set[str]
-"""Process namespaces by their kernel name: whoever is in one of a sandbox was started in that sandbox."""
+"""Process namespaces by their kernel name. A process in a sandbox's namespace was started in that sandbox."""
 
 
 def space_of(pid: int) -> str:
@@ -26,7 +26,7 @@ def space_of(pid: int) -> str:
 
 
 def spaces_below(pid: int) -> Spaces:
-    """The namespaces of the sandboxes that this process and its children started."""
+    """Return the namespaces of the sandboxes that this process and its children started."""
     try:
         found = {space_of(child.pid) for child in psutil.Process(pid).children(recursive=True)}
     except psutil.Error:
@@ -35,7 +35,7 @@ def spaces_below(pid: int) -> Spaces:
 
 
 def is_nothing_left(spaces: Spaces) -> bool:
-    """Whether no process of those namespaces lives, or lives for long."""
+    """Wait until no process of those namespaces is left. Return False after PATIENCE_S."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         left = [pid for pid in psutil.pids() if space_of(pid) in spaces]
@@ -46,13 +46,13 @@ def is_nothing_left(spaces: Spaces) -> bool:
 
 @pytest.fixture
 def spaces() -> Spaces:
-    """Filled while `run` runs."""
+    """Namespaces of the sandboxes, added while `run` runs."""
     return set()
 
 
 @pytest.fixture
 def run(tmp_path: Path, spaces: Spaces) -> Run:
-    """Run code in the real sandbox with small limits."""
+    """Function that runs code in the real sandbox with small limits."""
     is_there, reason = sandbox.status()
     if not is_there:
         pytest.skip(f"no sandbox on this machine: {reason}")

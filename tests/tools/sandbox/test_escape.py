@@ -1,4 +1,4 @@
-"""Code that tries to see or reach what is outside. It runs for real; each attempt must fail inside."""
+"""Escapes: code that really runs and tries to see or reach the outside. Each attempt must fail inside."""
 
 # ruff: noqa: S108
 

@@ -1,4 +1,4 @@
-"""Code that takes too much. The limit is named, the worker is unharmed, and nothing is left running."""
+"""Limits: code that takes too much. The limit is named, the worker is unharmed, and nothing keeps running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes in and what comes out."""
+"""Input and output of the sandbox."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_modules_of_the_run_can_be_imported(run: Run) -> None:
 
 
 def test_a_forged_result_is_no_result(run: Run) -> None:
-    """The code may write into the driver's pipe; at worst its own files are missing."""
+    """Write into the driver's pipe from the code: at worst its own files are missing."""
     outcome = run(
         """
         import os
@@ -172,12 +172,12 @@ def test_there_is_a_filter_for_the_usual_processors_and_none_for_others() -> Non
     assert seccomp.program("mips") is None
 
 
-# ---- Where there is no sandbox
+# ---- Machines without a sandbox
 
 
 @pytest.fixture
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if nobody had asked yet whether there is a sandbox."""
+    """Sandbox status that has not been determined yet."""
     monkeypatch.setattr(sandbox, "_found", None)
 
 
@@ -193,7 +193,7 @@ def test_a_machine_without_bubblewrap_refuses_and_says_why(monkeypatch: pytest.M
 
 
 def test_a_machine_that_allows_no_user_namespace_says_so() -> None:
-    """In a user namespace that allows no further one, as on a hardened machine."""
+    """Run in a user namespace that allows no further one, as on a hardened machine."""
     if shutil.which("unshare") is None:
         pytest.skip("there is no unshare program to make such a machine with")
     ask = "import django; django.setup(); from tools import sandbox; print(*sandbox.status(), sep='|')"

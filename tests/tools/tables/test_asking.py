@@ -1,4 +1,4 @@
-"""Any file that a person may bring: it works, or one sentence says why not."""
+"""Files of any kind: the query works, or one sentence says why not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of the kinds that are often read wrongly: the right values, and a note where a reading is a guess."""
+"""Files that are often misread: the right values, and a note where a reading is a guess."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Types of text columns: taken where every value fits, and said where two readings do."""
+"""Types of text columns: inferred where every value fits, with a note where two readings do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMMAS = "Read commas as thousands separators in: v."
 DECIMAL_COMMAS = "Read decimal commas as numbers in: v."
 SWAP = "make_date(year(…), day(…), month(…)) swaps the two."
 DAY_FIRST = f"Read dates as day/month in: v. All of them would fit month/day too; {SWAP}"
-# Values of column v (and of w, if given), the delimiter; type of v, its values, notes.
+# Values of column v (and of w, if given), delimiter; type of v, its values, notes.
 COLUMNS = {
     "thousands by a decimal comma elsewhere": (
         ";",

@@ -1,4 +1,4 @@
-"""Delimiter, titles and header: what the first rows prove, and what is a guess."""
+"""Delimiter, titles and header: proofs in the first rows, and guesses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every type that DuckDB can answer with arrives as text, a number, a boolean or NULL."""
+"""Results of every DuckDB type, as text, number, boolean or NULL."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ TYPES = {
     "UNION(n INTEGER, s VARCHAR)": ("x", "x"),
     "JSON": ('{"a": [1, 2]}', '{"a": [1, 2]}'),
 }
-# The values at which Python's own types end.
+# Extreme values, beyond the range of Python's types.
 EDGES = {
     "DATE 'infinity'": "infinity",
     "DATE '-infinity'": "-infinity",

@@ -1,4 +1,4 @@
-"""Whatever a program wrote as CSV by the rules comes back as it was, to the last character."""
+"""Round trips of well-formed CSV: every value comes back to the last character."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_table_comes_back_as_it_was_written(ask: Ask, workspace_dir: Path, see
     rows = [[_cell(chance) for _ in range(width)] for _ in range(count)]
     names = [f"col {i}" for i in range(width)]
     text = io.StringIO(newline="")
-    # With "\n" and as few quotation marks as can be, Python leaves a lone "\r" without any, which is no CSV.
+    # With "\n" and minimal quoting, Python leaves a lone "\r" unquoted, which is not CSV.
     quoting, end = chance.choice([(csv.QUOTE_MINIMAL, "\r\n"), (csv.QUOTE_ALL, "\n"), (csv.QUOTE_ALL, "\r\n")])
     out = csv.writer(text, delimiter=chance.choice(",;\t|"), quoting=quoting, lineterminator=end)
     out.writerows([names, *rows])
@@ -58,5 +58,5 @@ def test_a_table_comes_back_as_it_was_written(ask: Ask, workspace_dir: Path, see
 
 
 def _cell(chance: random.Random) -> str:
-    """Text that is no number and no missing value."""
+    """Return a text that is no number and no missing value."""
     return "x" + "".join(chance.choice(PIECES) for _ in range(chance.randrange(5))).strip()

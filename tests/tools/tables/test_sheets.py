@@ -1,4 +1,4 @@
-"""Cells of a workbook: what they show, what they are, and what nobody calculated."""
+"""Cells of workbooks: displayed values, stored values, and formulas that were never calculated."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_an_error_of_excel_is_null_by_its_type(ask: Ask, workspace_dir: Path, er
 
 
 def calculated(path: Path, value: str) -> None:
-    """Give every formula of the workbook a value, as a program does that calculates."""
+    """Give every formula of the workbook a stored value, as a spreadsheet program does."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     sheet = "xl/worksheets/sheet1.xml"
