@@ -10,7 +10,7 @@ class ToolsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """What the module of that setting defines as SPECS becomes part of the product, as the fault tests need it."""
+        """Add the SPECS of the module that EXTRA_TOOLS names. The fault tests use it."""
         from django.conf import settings
 
         from tools import registry

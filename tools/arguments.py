@@ -1,4 +1,4 @@
-"""Do the arguments fit the tool? The answer is one sentence that a model can act on."""
+"""Validation of tool arguments, with sentences that a model can act on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TYPES = {
 
 
 def check(spec: ToolSpec, arguments: Mapping[str, Any]) -> str | None:
-    """What is wrong with the arguments, or None."""
+    """Return what is wrong with the arguments, or None."""
     problems = sorted(_validator(spec.name).iter_errors(dict(arguments)), key=lambda error: list(map(str, error.path)))
     if not problems:
         return None

@@ -1,9 +1,7 @@
-"""Call one of our own functions in a child process with hard limits.
-
-DuckDB's `memory_limit` is not a limit (measured: one `unnest(range(500000000))` took 7 GB under 512 MB and ignored
-its interrupt for seconds), and a hostile Parquet file or a chart is native code too. In a child, the kernel limits
-memory, and a crash or a timeout ends that call and nothing else. The child gets no environment variable of ours and
-dies with us.
+"""Calls of our own functions in a child process with hard limits.
+DuckDB's `memory_limit` is not a limit (measured: one `unnest(range(500000000))` took 7 GB under 512 MB and ignored its
+interrupt for seconds), and hostile Parquet files and charts run native code too. In a child, the kernel limits memory,
+and a crash or a timeout ends that call only. The child gets no environment variable of ours and dies with us.
 """
 
 from __future__ import annotations
@@ -42,9 +40,9 @@ class Limits:
 
 
 def call(function: str, arguments: Mapping[str, Any], *, limits: Limits, cancelled: Callable[[], bool]) -> Any:
-    """What "package.module:function" returned, all of it JSON. The function also gets `scratch`, a folder of its own.
-
-    ToolFailed raised in there is raised here; so is one for a limit that was passed.
+    """Call "package.module:function" in a child and return its JSON result.
+    The function also gets `scratch`, a folder of its own. A ToolFailed raised in the child is raised here; a passed
+    limit raises one too.
     """
     with tempfile.TemporaryDirectory(prefix="deskhand-", ignore_cleanup_errors=True) as scratch:
         done = process.run(
@@ -60,7 +58,9 @@ def call(function: str, arguments: Mapping[str, Any], *, limits: Limits, cancell
 
 
 def cache_folder(name: str) -> Path:
-    """A folder that keeps what is slow to make again, such as matplotlib's list of fonts. Only we may have made it."""
+    """Return a folder for what is slow to create, such as matplotlib's font list.
+    Another user's folder is never used; a new temporary one is returned then.
+    """
     folder = Path(tempfile.gettempdir(), f"deskhand-cache-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     info = folder.lstat()
@@ -115,7 +115,7 @@ def _answer(function: str, done: process.Finished, limits: Limits) -> Any:
 
 
 def child() -> None:
-    """The other side: read the request, take the limits on, answer once."""
+    """Run in the child: read the request, apply the limits, answer once."""
     request = json.load(sys.stdin)
     answer_to = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -127,11 +127,11 @@ def child() -> None:
         reply = {"value": value}
     except ToolFailed as problem:
         reply = {"failed": str(problem)}
-    except BaseException:  # the child's only duty is to say what happened
+    except BaseException:  # reported to the parent
         reply = {"crash": traceback.format_exc()[-20_000:]}
     answer_to.write(json.dumps(reply))
     answer_to.flush()
-    # Some native libraries hang or crash in their exit handlers under a tight memory limit; the answer is out already.
+    # Skip exit handlers: some native libraries hang or crash in them under a tight memory limit.
     os._exit(0)
 
 

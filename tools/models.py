@@ -1,3 +1,5 @@
-"""The builtin tools are code (`tools/registry.py`); custom tools, secrets and connections will be rows here."""
+"""Models of tools.
+Builtin tools are code (`tools/registry.py`); custom tools, secrets and connections will be rows here.
+"""
 
 from __future__ import annotations

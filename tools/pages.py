@@ -1,6 +1,5 @@
-"""A web page as text that a model can read: headings, paragraphs, lists, tables and links as light Markdown.
-
-Only text comes out; nothing is ever rendered from it. Runs in a confined child, because the standard parser takes
+"""Conversion of web pages to text for a model: headings, paragraphs, lists, tables and links as light Markdown.
+Only text comes out; nothing is ever rendered from it. Runs in a limited child, because the standard parser takes
 quadratic time on some hostile pages.
 """
 
@@ -36,13 +35,13 @@ _MAX_LINK = 500
 
 
 def in_child(path: str, encoding: str, base: str, scratch: str) -> dict[str, str]:
-    """The title and the text of the page in a file."""
+    """Return title and text of the page in a file."""
     with open(path, encoding=encoding, errors="replace", newline="") as file:
         return to_text(file.read(), base)
 
 
 def to_text(html: str, base: str) -> dict[str, str]:
-    """{"title", "text"} of a page; links are made absolute with `base`."""
+    """Return {"title", "text"} of a page; links are made absolute with `base`."""
     reader = _Reader(base)
     reader.feed(html)
     reader.close()
@@ -100,7 +99,7 @@ class _Reader(HTMLParser):
             self.parts.append(re.sub(r"\s+", " ", data))
 
     def _open_link(self, href: str) -> None:
-        """Only links to the web are worth their length."""
+        """Begin a link, unless it is no web link, too long, or to the page itself."""
         try:
             link = urljoin(self._base, href.strip()).partition("#")[0]
         except ValueError:
@@ -113,7 +112,7 @@ class _Reader(HTMLParser):
 
 
 def _is_hidden(attrs: dict[str, str | None]) -> bool:
-    """What people do not see, the model does not read: hidden text is where pages put orders to it."""
+    """Return True if people do not see the element: hidden text is where pages put instructions to models."""
     style = (attrs.get("style") or "").replace(" ", "").lower()
     return (
         "hidden" in attrs

@@ -1,4 +1,4 @@
-"""Run one child process to its end within limits, and leave nothing of it behind."""
+"""Child processes that run within limits and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PIECE = 256 * 1024
 
 
 class Stopped(enum.StrEnum):
-    """Why we ended the process before it ended itself."""
+    """Reason for which we ended the process."""
 
     TIME = "time"
     OUTPUT = "output"
@@ -31,9 +31,9 @@ class Stopped(enum.StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     returncode: int
-    """Negative: the signal that ended it."""
+    """Exit code; negative for the signal that ended it."""
     streams: Mapping[str, bytes]
-    """What came out of each pipe, cut at its limit."""
+    """Output of each pipe, cut at its limit."""
     stopped: Stopped | None
     duration_s: float
 
@@ -50,10 +50,9 @@ def run(
     pass_fds: Sequence[int] = (),
     started: Callable[[int], None] = lambda pid: None,
 ) -> Finished:
-    """Run argv. Past a cap, past its time or cancelled, it and all of its process group are killed.
-
-    `max_output` caps "stdout" and "stderr" in bytes, and may name a third pipe, "result": the number of its writing end
-    is then the last argument of the child.
+    """Run argv.
+    When it exceeds a limit or is cancelled, its process group is killed. `max_output` caps "stdout" and "stderr" in
+    bytes. It may name a third pipe, "result", whose writing end is then the last argument of the child.
     """
     began = time.monotonic()
     with ExitStack() as stack:
@@ -109,7 +108,7 @@ def _start(
 
 
 class _Reader:
-    """Collects the pipes of a child until they are closed and it has ended, or until a limit is passed."""
+    """Reader of a child's pipes until they close and the child ends, or a limit is exceeded."""
 
     def __init__(
         self, child: subprocess.Popen[bytes], pipes: Mapping[str, IO[bytes]], max_output: Mapping[str, int]
@@ -131,7 +130,7 @@ class _Reader:
             while selector.get_map() or not ended:
                 self._read_ready(selector, min(_TICK_S, max(deadline - time.monotonic(), 0)))
                 if not ended and self._child.poll() is not None:
-                    # A grandchild may hold the pipes open: it dies now, and what it wrote before is read to its end.
+                    # A grandchild may hold the pipes open: kill it, and read what it wrote before.
                     ended, deadline = True, time.monotonic() + _DRAIN_S
                     _kill_group(self._child)
                 if any(len(chunks) > self._max[name] for name, chunks in self._chunks.items()):

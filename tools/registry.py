@@ -1,5 +1,4 @@
-"""What a tool is, and the one table of the tools that exist.
-
+"""Definition of tools, and the table of those that exist.
 A tool is one file in `tools/builtin/` that defines `SPEC = ToolSpec(...)`. The engine looks tools up here by name,
 journals the call, and runs `SPEC.run` on a bounded pool of threads. A tool knows nothing of runs, events or journals:
 all that it may touch comes in its `ToolContext`.
@@ -16,7 +15,7 @@ from typing import Any, Protocol
 
 
 class Effect(enum.StrEnum):
-    """What repeating a call of the tool would do to the world outside the run."""
+    """Effect of repeating a call on the world outside the run."""
 
     READ_ONLY = "read_only"
     IDEMPOTENT = "idempotent"
@@ -24,7 +23,7 @@ class Effect(enum.StrEnum):
 
 
 class Policy(enum.StrEnum):
-    """Whether a person must approve a call. The agent's owner sets it per tool."""
+    """Approval of calls by a person. The agent's owner sets it for each tool."""
 
     ALLOW = "allow"
     ASK = "ask"
@@ -32,17 +31,17 @@ class Policy(enum.StrEnum):
 
 
 class Memory(Protocol):
-    """What the agent keeps between its runs."""
+    """Memory of an agent between its runs."""
 
     def remember(self, *, text: str) -> str:
-        """Keep one fact; returns its id. The same text twice is kept once."""
+        """Store a fact and return its id. The same text is stored once."""
 
     def recall(self, *, query: str, limit: int) -> Sequence[str]:
-        """The facts that fit the query best, best first."""
+        """Return the facts that match the query, best first."""
 
 
 class Reporter(Protocol):
-    """The tool's voice while it works. Each call becomes one event of the run."""
+    """Channel for reports during a call. Each becomes one event of the run."""
 
     def progress(self, *, done: float, total: float, label: str) -> None: ...
 
@@ -51,34 +50,34 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolContext:
-    """All that one call may touch."""
+    """Context of one call: all that the tool may touch."""
 
     run_id: str
     team_id: str
     idempotency_key: str
-    """Stable across repeats of the same step; effectful tools pass it on to the outside service."""
+    """Key that stays the same across repeats of a step; effectful tools pass it on to the outside service."""
     workspace: Path
-    """The run's folder. Attachments lie in it; what the tool writes here becomes the run's artifacts."""
+    """Folder of the run, with its attachments. Files that the tool writes here become artifacts."""
     memory: Memory | None
-    """None when the agent's memory is off."""
+    """Memory of the agent; None if it is off."""
     reporter: Reporter
     cancelled: Callable[[], bool]
-    """True once the run was cancelled or lost its lease: a long call should stop."""
+    """Function that returns True once the run was cancelled or lost its lease: a long call should stop."""
     allowed_hosts: Sequence[str] = ()
-    """Hosts the agent may reach; empty means any public host."""
+    """Hosts that the agent may reach; empty allows every public host."""
     begin_effect: Callable[[], None] = lambda: None
-    """Called by a tool that `announces_effect` right before it changes something outside. It returns when this is
-    committed, or raises CallAbandoned: then nothing outside may be touched. A tool that failed before is simply called
-    again; one that was lost after it is never repeated without a person's word.
+    """Function that a tool with `announces_effect` calls right before it changes something outside.
+    It returns when this is committed, or raises CallAbandoned: then nothing outside may be touched. A call that failed
+    before it is simply repeated; one that was lost after it is never repeated without a person's decision.
     """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
-    """What came of a call. A failure that the model can react to is a result with `is_error`, not an exception."""
+    """Result of a call. A failure that the model can react to has `is_error` and is no exception."""
 
     content: str
-    """What the model reads."""
+    """Text for the model."""
     summary: str
     """One line for people, in the past tense: "Read 412 rows of tickets.csv"."""
     is_error: bool = False
@@ -87,35 +86,37 @@ class ToolResult:
 
 
 class ToolRefused(Exception):
-    """The tool will not run here at all (no sandbox, blocked address). The text says why; the model reads it."""
+    """Refusal to run the tool at all (no sandbox, blocked address). The text says why; the model reads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSpec:
-    """One tool."""
+    """Definition of a tool."""
 
     name: str
     title: str
-    """For people: "Query a table"."""
+    """Name for people: "Query a table"."""
     description: str
-    """For the model: what it does, when to use it, what comes back."""
+    """Text for the model: what the tool does, when to use it, what it returns."""
     icon: str
-    """A name in static/sprite.svg."""
+    """Name of an icon in static/sprite.svg."""
     input_schema: Mapping[str, Any]
     """JSON Schema (draft 2020-12) of the arguments, `additionalProperties: false`."""
     effect: Effect
     default_policy: Policy
     timeout_s: float
     max_output_chars: int
-    """Longer content is cut with a sentence that says so."""
+    """Longest content; longer content is cut with a sentence that says so."""
     run: Callable[[ToolContext, Mapping[str, Any]], ToolResult] | None
-    """None for the tools that the engine itself carries out (`ask_human`)."""
+    """Function that carries out a call; None for tools that the engine carries out (`ask_human`)."""
     announces_effect: bool = False
-    """The tool calls `ctx.begin_effect()`. Of an effectful one that does not, each call may have had its effect."""
+    """True if the tool calls `ctx.begin_effect()`.
+    Of an effectful tool that does not, every call may have had its effect.
+    """
     uses_workspace: bool = True
-    """False spares the run from having its files fetched for a tool that does not read them."""
+    """False if the tool reads no files: the run's files are not fetched for it."""
     needs_thread: bool = True
-    """False only for a tool that waits for nothing and is over in microseconds: it runs on the engine's loop."""
+    """False only for a tool that never waits and takes microseconds: it runs on the engine's event loop."""
     headline: Callable[[Mapping[str, Any]], str] = lambda arguments: ""
     """One line for people about a call that is about to happen: "Fetch https://…"."""
 
@@ -140,14 +141,14 @@ _added: dict[str, ToolSpec] = {}
 
 
 def add(spec: ToolSpec) -> None:
-    """Make one more tool known to this process, before anything asks for the list. See EXTRA_TOOLS."""
+    """Register one more tool in this process, before anything lists the tools (EXTRA_TOOLS)."""
     global BUILTIN
     BUILTIN = (*BUILTIN, spec.name)
     _added[spec.name] = spec
 
 
 def get(name: str) -> ToolSpec:
-    """The tool of that name, or KeyError."""
+    """Return the tool of that name. Raises KeyError."""
     if name in _added:
         return _added[name]
     if name not in BUILTIN:
@@ -157,5 +158,5 @@ def get(name: str) -> ToolSpec:
 
 
 def all_tools() -> list[ToolSpec]:
-    """Every tool, in the order in which people see them."""
+    """Return every tool, in the order of the pages."""
     return [get(name) for name in BUILTIN]

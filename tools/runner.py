@@ -1,4 +1,4 @@
-"""Run one tool call to a result, whatever happens in the tool. The engine calls this on its pool of threads."""
+"""Execution of one tool call to a result, whatever the tool does. The engine calls it on its thread pool."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ _MAX_SUMMARY = 200
 
 
 def run_tool(spec: ToolSpec, ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
-    """The result of the call; what the model can act on is a result with `is_error`.
-
-    Raises OutcomeUnknown for effectful tools that say so themselves, or that broke where nobody knows; TryAgain when a
-    part of ours was away before anything outside was touched; CallAbandoned when nobody waits for the result.
+    """Return the result of the call; failures that the model can act on have `is_error`.
+    Raises OutcomeUnknown for effectful tools that raise it, or that failed where nobody knows the outcome; TryAgain
+    when a part of ours was away before anything outside was touched; CallAbandoned when nobody waits for the result.
     """
     if spec.run is None:
         raise ValueError(f"{spec.name} is carried out by the engine, not here")
@@ -74,7 +73,7 @@ def run_tool(spec: ToolSpec, ctx: ToolContext, arguments: Mapping[str, Any]) -> 
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the object store or Postgres did not answer, or the disk is full: it may simply be done again."""
+    """Return True if the object store or Postgres did not answer, or the disk is full: a retry is safe."""
     return isinstance(error, Unavailable | OperationalError | InterfaceError) or is_disk_full(error)
 
 
@@ -89,7 +88,7 @@ def _error(content: str, summary: str) -> ToolResult:
 
 
 def _presentable(spec: ToolSpec, result: ToolResult) -> ToolResult:
-    """Clean text within the limits of the tool and of the live view."""
+    """Clean the texts, and cut them to the limits of the tool and of the live view."""
     content = clean(result.content)
     if len(content) > spec.max_output_chars:
         left_out = len(content) - spec.max_output_chars
@@ -100,7 +99,7 @@ def _presentable(spec: ToolSpec, result: ToolResult) -> ToolResult:
 
 
 def _data(given: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON for the live view, or nothing: a tool may have put anything there."""
+    """Return the JSON for the live view, or {} if it is too deep or too large. Tools may put anything there."""
     try:
         data: dict[str, Any] = strict_json.storable(clean_json(dict(given)))
     except RecursionError:

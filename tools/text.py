@@ -1,4 +1,4 @@
-"""Text that came from outside: which encoding it has, and what is taken out before anybody reads it."""
+"""Text from outside: detection of its encoding, and removal of control characters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 import re
 from typing import Any
 
-# Terminal escapes, then every control character but tab and newline, then the marks that reorder what a person sees.
+# Terminal escapes, then control characters except tab and newline, then bidirectional overrides.
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[@-Z\\-_])")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _ODD_BYTES = bytes(set(range(32)) - set(b"\t\n\r\f\x1b")) + b"\x7f"
@@ -17,14 +17,14 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# What chardet may answer, and how much more often a text that could be more than one of them is Windows-1252.
+# Encodings that chardet may answer, and the factor by which ambiguous text is more often Windows-1252.
 _LEGACY = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874", "gb18030", "big5"),
     *("cp932", "euc-jp", "cp949", "koi8-r", "koi8-u", "cp866", "iso8859-2", "iso8859-5", "mac-cyrillic", "mac-roman"),
     *("cp850", "cp437"),
 )
 ODD_BYTES = "deskhand.odd-bytes"
-"""For `errors=`: reads what is not UTF-8 in a text that otherwise is."""
+"""Value for `errors=` that decodes stray bytes in a text that otherwise is UTF-8."""
 _WESTERN = 1.4
 _GUESSED_BYTES = 64 * 1024
 _ASCII = frozenset(map(chr, range(128)))
@@ -45,12 +45,14 @@ _LABELS = {
 
 
 def clean(text: str) -> str:
-    """The text without NUL, terminal escapes, control characters and bidirectional overrides; lines end with \\n."""
+    r"""Return the text without NUL, terminal escapes, control characters and bidirectional overrides; lines end with
+    \n.
+    """
     return _CONTROL.sub("", _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
 def clean_json(value: Any) -> Any:
-    """The same for every string inside a JSON value."""
+    """Clean every string inside a JSON value."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
@@ -61,14 +63,13 @@ def clean_json(value: Any) -> Any:
 
 
 def shorten(text: str, limit: int) -> str:
-    """At most `limit` characters on one line, with an ellipsis where something was left out."""
+    """Return at most `limit` characters on one line, with an ellipsis where something was left out."""
     line = " ".join(clean(text).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def detect_encoding(head: bytes) -> str | None:
-    """The encoding of text that starts with these bytes, or None if they are not text.
-
+    """Return the encoding of text that starts with these bytes, or None if they are not text.
     A text of which only some lines are not UTF-8 counts as UTF-8.
     """
     wide = wide_encoding(head)
@@ -84,7 +85,7 @@ def detect_encoding(head: bytes) -> str | None:
 
 
 def decode(data: bytes) -> str:
-    """The text of these bytes, whatever their encoding; bytes that do not fit it are read as Windows-1252."""
+    """Decode the bytes in whatever encoding they have; bytes that do not fit it are read as Windows-1252."""
     return data.decode(detect_encoding(data[:_GUESSED_BYTES]) or "latin-1", errors=ODD_BYTES).removeprefix("\ufeff")
 
 
@@ -98,7 +99,7 @@ codecs.register_error(ODD_BYTES, _odd_bytes)
 
 
 def wide_encoding(head: bytes) -> str | None:
-    """The encoding that a byte order mark names, or UTF-16 without one."""
+    """Return the encoding that a byte order mark names, or UTF-16 without one; None for others."""
     for mark, name in _BOMS:
         if head.startswith(mark):
             return name
@@ -106,7 +107,9 @@ def wide_encoding(head: bytes) -> str | None:
 
 
 def guess_legacy(data: bytes) -> str:
-    """The most likely encoding of text that is not UTF-8. Lines of ASCII only make the guess worse."""
+    """Return the most likely encoding of text that is not UTF-8.
+    Pass no ASCII-only lines: they make the guess worse.
+    """
     data = data[:_GUESSED_BYTES]
     western = _decoded(data, "cp1252")
     if western is not None and set(western) - _ASCII <= _SYMBOLS:
@@ -121,7 +124,7 @@ def guess_legacy(data: bytes) -> str:
 
 
 def encoding_label(name: str) -> str:
-    """The encoding as people know it."""
+    """Return the usual name of the encoding."""
     return _LABELS.get(name, name.upper().replace("CP12", "Windows-12"))
 
 
@@ -130,7 +133,7 @@ def is_utf8(line: bytes) -> bool:
 
 
 def _starts_as_utf8(head: bytes) -> bool:
-    """Whether the bytes are UTF-8, of which the last character may be cut."""
+    """Return True if the bytes are UTF-8; the last character may be cut."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
@@ -139,7 +142,7 @@ def _starts_as_utf8(head: bytes) -> bool:
 
 
 def _wide_without_mark(head: bytes) -> str | None:
-    """UTF-16 that lost its byte order mark: text in it has a NUL in nearly every other byte, on one side only."""
+    """Detect UTF-16 without a byte order mark: nearly every other byte is NUL, on one side only."""
     even, odd = head[0::2].count(0), head[1::2].count(0)
     half = max(len(head) // 2, 1)
     if odd > half * 0.7 and even < half * 0.05:

@@ -1,7 +1,6 @@
-"""The run's folder: the only files that a tool may see.
-
-Every name is normalised and every component is opened without following links, so that no name, and no link that code
-in the sandbox may have left, leads outside.
+"""Folder of a run: the only files that a tool may see.
+Every name is normalised and every component is opened without following links, so that no name, and no link that
+sandboxed code left, leads outside.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ MAX_DEPTH = 10
 MAX_FILES = 500
 MAX_BYTES = 500 * 1024 * 1024
 HIDDEN = "."
-"""Names that start so are half-written or private; nobody lists them and they are not delivered."""
+"""Prefix of half-written or private files, which are neither listed nor delivered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of the workspace."""
+    """File of the workspace."""
 
     name: str
     size: int
 
 
 def normalise(name: str) -> str:
-    """The one spelling of a file name inside the workspace, or ToolFailed."""
+    """Return the canonical form of a file name inside the workspace. Raises ToolFailed."""
     text = unicodedata.normalize("NFC", name.strip())
     if not text:
         raise ToolFailed("The file name is empty.")
@@ -58,12 +57,12 @@ def normalise(name: str) -> str:
 
 
 def open_read(root: Path, name: str) -> IO[bytes]:
-    """The file's bytes, or ToolFailed with the names that do exist."""
+    """Open the file for reading. Raises ToolFailed with the names that exist."""
     clean_name = normalise(name)
     try:
         folder = _open_folder(root, clean_name, make=False)
         try:
-            # Without O_NONBLOCK a named pipe would hold the tool's thread for ever.
+            # Without O_NONBLOCK a named pipe would block the tool's thread for ever.
             fd = os.open(
                 Path(clean_name).name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
             )
@@ -78,7 +77,9 @@ def open_read(root: Path, name: str) -> IO[bytes]:
 
 
 def write(root: Path, name: str, content: bytes) -> str:
-    """Write the whole file or nothing of it; returns the normalised name."""
+    """Write the whole file or nothing of it.
+    Return the normalised name. Raises ToolFailed, or Unavailable if the disk is full.
+    """
     clean_name = normalise(name)
     _require_room(root, clean_name, len(content))
     try:
@@ -104,7 +105,7 @@ def write(root: Path, name: str, content: bytes) -> str:
 
 
 def walk(root: Path) -> Iterator[Entry]:
-    """Every regular file below the root by name; links, devices and half-written files are left out."""
+    """Yield every regular file below the root by name, without links, devices and half-written files."""
     for folder, folders, files in os.walk(root, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
         for file in sorted(name for name in files if not name.startswith(HIDDEN)):
@@ -115,13 +116,15 @@ def walk(root: Path) -> Iterator[Entry]:
 
 
 def path_of(root: Path, name: str) -> Path:
-    """Where the file lies, once it is certain that it is a regular file inside; for libraries that open by path."""
+    """Return the path of the file, for libraries that open by path.
+    Checks first that it is a regular file inside. Raises ToolFailed.
+    """
     open_read(root, name).close()
     return root / normalise(name)
 
 
 def _open_folder(root: Path, name: str, *, make: bool) -> int:
-    """A descriptor of the file's folder, reached step by step without following a link. The caller closes it."""
+    """Open the file's folder step by step without following a link. The caller closes the descriptor."""
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     for part in Path(name).parts[:-1]:
         try:

@@ -58,7 +58,6 @@ EXEMPT = (
     "tests/storage",
     "tests/tasks",
     "tests/timeouts.py",
-    "tools",
 )
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

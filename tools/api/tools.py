@@ -1,4 +1,4 @@
-"""The tools that agents can be given."""
+"""API endpoint of the tools that agents can use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ask a person. The engine carries it out: the run waits without a worker until somebody answers."""
+"""Tool that asks a person. The engine carries it out: the run waits without a worker until somebody answers."""
 
 from __future__ import annotations
 

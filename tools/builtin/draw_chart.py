@@ -1,4 +1,4 @@
-"""Draw a chart of the run's data as SVG and PNG."""
+"""Tool that draws a chart of the run's data as SVG and PNG."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
 
 
 def _asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The data is the answer to a query."""
+    """Return the call for data that comes from a query. Raises ToolFailed."""
     if "series" in arguments or "labels" in arguments:
         raise ToolFailed("Give either 'sql' with 'x' and 'y', or 'labels' with 'series', not both.")
     if "x" not in arguments:
@@ -51,7 +51,7 @@ def _asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The data is in the call."""
+    """Return the call for data that is in the arguments. Raises ToolFailed."""
     series = arguments.get("series")
     if not series:
         raise ToolFailed("Give the data: either 'sql' with 'x' and 'y', or 'labels' with 'series'.")
@@ -76,7 +76,7 @@ def _chart(arguments: Mapping[str, Any], *, x: str, y: list[str]) -> dict[str, A
 
 
 def _base_name(path: str) -> str:
-    """The file name without .svg or .png: both are written."""
+    """Return the file name without .svg or .png: both are written."""
     name = workspace.normalise(path)
     for ending in (".svg", ".png"):
         name = name.removesuffix(ending)
@@ -84,7 +84,7 @@ def _base_name(path: str) -> str:
 
 
 def _link(name: str) -> str:
-    """The name as Markdown takes it for an address: no space and no bracket."""
+    """Return the name as a Markdown URL: spaces and brackets are percent-encoded."""
     return re.sub(r"[^\w./-]", lambda found: quote(found[0]), name)
 
 

@@ -1,4 +1,4 @@
-"""Email files of the run to a member of the team. It leaves the house, so by default a person approves each call."""
+"""Tool that mails files of the run to a member of the team. By default a person approves each call."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tools.text import clean, shorten
 MAX_ATTACHED = 10 * 1024 * 1024
 _MOST_NAMED = 20
 _IDLE_S = 5.0
-"""A connection that was idle for longer is opened anew before anything is sent."""
+"""Seconds after which an idle connection is reopened before anything is sent."""
 
 
 def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
@@ -51,16 +51,16 @@ def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
 
 
 def _send(ctx: ToolContext, message: EmailMessage) -> None:
-    """Send it, or say for certain that it was not sent; where that cannot be said, a person is asked.
-
-    Nothing of the message leaves before the connection is open and the beginning is committed.
+    """Send the message.
+    Raises ToolFailed if it certainly was not sent, OutcomeUnknown if nobody can tell. Nothing of it is sent before the
+    connection is open and the beginning of the effect is committed.
     """
     connection = get_connection()
     try:
         _open(connection)
         since = time.monotonic()
         ctx.begin_effect()
-        if time.monotonic() - since > _IDLE_S:  # the server may have hung up meanwhile
+        if time.monotonic() - since > _IDLE_S:  # the server may have closed the connection
             connection.close()
             _open(connection)
         message.connection = connection
@@ -82,13 +82,13 @@ def _open(connection: Any) -> None:
 
 
 def message_id(key: str) -> str:
-    """The same for every repeat of the call, so that a mail server or reader can drop the second."""
+    """Return the Message-ID, the same for every repeat of the call, so that duplicates can be dropped."""
     domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
     return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>"
 
 
 def _members(team_id: str, addresses: Sequence[str]) -> list[User]:
-    """The people behind the addresses, or ToolFailed if one of them is not an active member of the run's team."""
+    """Return the people of these addresses. Raises ToolFailed if one is not an active member of the run's team."""
     members = User.objects.filter(memberships__team_id=UUID(team_id), is_active=True).order_by("email")
     by_address = {member.email.lower(): member for member in members}
     wanted = list(dict.fromkeys(address.strip().lower() for address in addresses))

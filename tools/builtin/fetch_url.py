@@ -1,4 +1,4 @@
-"""Fetch one public web address."""
+"""Tool that fetches one public URL."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PAGES = ("text/html", "application/xhtml+xml")
 
 
 def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
-    # The fragment never leaves the client; links that people copy often have one.
+    # Fragments are never sent to the server; links that people copy often have one.
     url = str(arguments["url"]).partition("#")[0]
     response = http.request("GET", url, allowed_hosts=ctx.allowed_hosts)
     kind, charset = _content_type(response)
@@ -78,7 +78,7 @@ def _save(ctx: ToolContext, response: http.Response, path: str, kind: str) -> To
 
 
 def _text(ctx: ToolContext, response: http.Response, kind: str, charset: str) -> tuple[str, str]:
-    """Title and text of the answer."""
+    """Return title and text of the response."""
     encoding = charset or _declared_charset(response.body) or detect_encoding(response.body[:65536]) or "latin-1"
     if not kind.startswith(_PAGES) and not (not kind and b"<html" in response.body[:2048].lower()):
         return "", _decode(response.body, encoding)
@@ -95,7 +95,7 @@ def _text(ctx: ToolContext, response: http.Response, kind: str, charset: str) ->
 
 
 def _excerpt(ctx: ToolContext, response: http.Response, kind: str, charset: str) -> str:
-    """The start of an error page: it often says what is wrong."""
+    """Return the start of an error page, which often says what is wrong; "" if it has no text."""
     if not _is_text(kind, response.body):
         return ""
     try:

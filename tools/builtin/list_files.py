@@ -1,4 +1,4 @@
-"""List the files of the run."""
+"""Tool that lists the files of the run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
 
 
 def size_in_words(size: int) -> str:
-    """12 bytes, 3.4 KB, 5.6 MB."""
+    """Format bytes: 12 bytes, 3.4 KB, 5.6 MB. Units are powers of 1,024."""
     if size < 1024:
         return f"{size} bytes"
     return f"{size / 1024:.1f} KB" if size < 1024**2 else f"{size / 1024**2:.1f} MB"

@@ -1,4 +1,4 @@
-"""Ask the run's tables in SQL."""
+"""Tool that queries the run's tables in SQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read a text file of the run."""
+"""Tool that reads a text file of the run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
 
 
 def _lines(file: IO[bytes], encoding: str, first: int, limit: int) -> tuple[list[str], bool]:
-    """The lines asked for, and whether there are more. Very long lines and very long answers are cut."""
+    """Return up to `limit` lines from line `first`, and True if there are more.
+    Very long lines, and very long results, are cut.
+    """
     file.seek(0)
     result: list[str] = []
     total = 0

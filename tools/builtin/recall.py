@@ -1,4 +1,4 @@
-"""Look up what the agent kept in earlier runs."""
+"""Tool that searches the agent's memory of earlier runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep a fact for later runs of the same agent."""
+"""Tool that stores a fact for later runs of the same agent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say how far the work is."""
+"""Tool that reports the progress of the work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run Python code in the sandbox, on copies of the run's files."""
+"""Tool that runs Python code in the sandbox, on copies of the run's files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
 
 
 def _taken(root: Path, names: Sequence[str] | None) -> list[tuple[str, Path]]:
-    """The files that the code sees: those asked for, or all of them."""
+    """Return the files that the code sees: the named ones, or all. Raises ToolFailed above MAX_TAKEN bytes."""
     wanted = list(dict.fromkeys(map(workspace.normalise, names))) if names is not None else None
     every = [entry.name for entry in workspace.walk(root)] if wanted is None else wanted
     files = [(name, workspace.path_of(root, name)) for name in every]
@@ -57,7 +57,9 @@ def _taken(root: Path, names: Sequence[str] | None) -> list[tuple[str, Path]]:
 
 
 def _save(root: Path, outcome: Outcome) -> tuple[list[str], list[str]]:
-    """Put new and changed files into the workspace. Their names come from inside the sandbox: each is checked."""
+    """Write new and changed files to the workspace.
+    Return their names, and notes on others. Names come from inside the sandbox, so each is checked.
+    """
     saved, notes = [], [f"Not kept: {name}." for name in outcome.left_out]
     for name, content in outcome.files.items():
         try:
@@ -96,7 +98,7 @@ def _summary(outcome: Outcome, saved: Sequence[str]) -> str:
 
 
 def _ends(text: str) -> str:
-    """The beginning and the end of a long text; an error stands at the end."""
+    """Return the beginning and the end of a long text; an error stands at the end."""
     if len(text) <= _MAX_SHOWN:
         return text
     half = _MAX_SHOWN // 2

@@ -1,4 +1,4 @@
-"""Write a text file into the run; it becomes an artifact."""
+"""Tool that writes a text file; it becomes an artifact."""
 
 from __future__ import annotations
 

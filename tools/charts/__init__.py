@@ -1,4 +1,4 @@
-"""Charts that a report can carry: drawn with matplotlib in a confined child process."""
+"""Charts for reports, drawn with matplotlib in a limited child process."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Draw a chart as SVG and PNG. Runs in the confined child process only: matplotlib is large, slow to load and not
+"""Drawing of charts as SVG and PNG, in the limited child process only. matplotlib is large, slow to load and not
 thread-safe.
 """
 
 # mypy: disallow-untyped-calls=false
-# matplotlib types only part of itself.
+# Only part of matplotlib has types.
 from __future__ import annotations
 
 import datetime as dt
@@ -62,7 +62,7 @@ def in_child(
     rows: list[list[Any]] | None,
     scratch: str,
 ) -> dict[str, Any]:
-    """Draw `<name>.svg` and `<name>.png` into the workspace; says what was drawn."""
+    """Draw `<name>.svg` and `<name>.png` into the workspace. Return what was drawn, with notes."""
     notes: Sequence[str] = []
     if sql is not None:
         answer = ask(Path(root), sql, MAX_ROWS + 1, Path(scratch))
@@ -89,7 +89,7 @@ def in_child(
 
 
 def _numbers(answer: TableAnswer) -> list[list[Any]]:
-    """The rows, with numbers that JSON cannot hold exactly rounded as a chart may."""
+    """Return the rows, with numbers that JSON cannot hold exactly rounded."""
     numeric = [column.is_number for column in answer.columns]
     return [
         [_rounded(value) if is_number else value for value, is_number in zip(row, numeric, strict=True)]
@@ -107,7 +107,7 @@ def _all_text(chart: Chart, plot: Plot) -> str:
 
 
 def render(chart: Chart, plot: Plot) -> tuple[bytes, bytes]:
-    """The chart as SVG and as PNG; the same input gives the same bytes."""
+    """Return the chart as SVG and PNG; the same input gives the same bytes."""
     with mpl.rc_context({**_STYLE, "font.family": fonts.choose(_all_text(chart, plot))[0]}):
         layout = ConstrainedLayoutEngine(w_pad=_MARGIN, h_pad=_MARGIN)
         figure = Figure(figsize=_size(chart, plot), layout=layout)
@@ -129,7 +129,7 @@ def render(chart: Chart, plot: Plot) -> tuple[bytes, bytes]:
 
 
 def _size(chart: Chart, plot: Plot) -> tuple[float, float]:
-    """Inches. Bars across need height for each, upright bars need width."""
+    """Return the size in inches: horizontal bars need height, vertical bars need width."""
     if chart.kind is Kind.BARH:
         return 8.0, max(3.0, 1.4 + 0.32 * len(plot.xs) * max(1, len(plot.series) * 0.6))
     if chart.kind in BARS:
@@ -161,7 +161,7 @@ def _bars(axes: Axes, chart: Chart, plot: Plot) -> None:
             (above if value >= 0 else below)[i] += value
     crowded = len(labels) > 8 or max(len(line) for label in labels for line in label.split("\n")) * len(labels) > 90
     axes.set_xticks(range(len(labels)), labels, rotation=40 if crowded else 0, ha="right" if crowded else "center")
-    axes.set_xlim(-0.6, len(labels) - 0.4)  # a gap at the edge keeps its place
+    axes.set_xlim(-0.6, len(labels) - 0.4)  # keep the place of a gap at the edge
     if len(plot.series) == 1 and len(labels) <= 12:
         _value_labels(axes)
 
@@ -184,7 +184,7 @@ def _lines(axes: Axes, chart: Chart, plot: Plot) -> None:
     order = sorted(range(len(xs)), key=xs.__getitem__)
     for index, series in enumerate(plot.series):
         points = [value if (value := series.values[i]) is not None else math.nan for i in order]
-        # Among gaps on both sides a point is no line, so it needs its marker.
+        # A point between two gaps makes no line, so it needs a marker.
         marked = range(len(points)) if len(points) <= 60 else _alone(points)
         look: dict[str, Any] = {"color": COLOURS[index], "marker": MARKERS[index], "ms": 4, "lw": 2}
         axes.plot([xs[i] for i in order], points, label=_wrap(series.name, 22, lines=2), markevery=list(marked), **look)
@@ -200,7 +200,7 @@ def _lines(axes: Axes, chart: Chart, plot: Plot) -> None:
 
 
 def _alone(points: Sequence[float]) -> list[int]:
-    """Where a value stands between two gaps."""
+    """Return the indexes of values between two gaps."""
     padded = [math.nan, *points, math.nan]
     return [
         i
@@ -225,7 +225,7 @@ def _histogram(axes: Axes, chart: Chart, plot: Plot) -> None:
 
 
 def _dress(figure: Figure, axes: Axes, chart: Chart, plot: Plot) -> None:
-    """Title, labels, grid and legend."""
+    """Add title, labels, grid and legend."""
     across = chart.kind is Kind.BARH
     value_label = "Number of rows" if chart.kind is Kind.HISTOGRAM else _words(chart.y[0]) if len(chart.y) == 1 else ""
     x_label, y_label = _short(chart.x_label or _words(chart.x), 60), _short(chart.y_label or value_label, 60)
@@ -251,7 +251,7 @@ def _value_labels(axes: Axes) -> None:
 
 
 def plain_number(value: float) -> str:
-    """12,345 and 0.25 and 1.2 M; powers of ten only from 1e15 on."""
+    """Format a number: 12,345, 0.25 or 1.2 M; with an exponent only from 1e15 on."""
     if abs(value) >= 1e15:
         return f"{value:.3g}"
     for size, unit in ((1e12, " T"), (1e9, " B"), (1e6, " M")):
@@ -261,7 +261,7 @@ def plain_number(value: float) -> str:
 
 
 def _positions(xs: Sequence[Any]) -> tuple[list[float], bool]:
-    """Numbers for the x axis, and whether they are times. Anything else keeps the order of the rows."""
+    """Return positions on the x axis, and True if they are times. Other values keep the order of the rows."""
     if all(isinstance(x, int | float) for x in xs):
         return [float(x) for x in xs], False
     if not all(isinstance(x, str) and is_place(x) for x in xs):
@@ -275,7 +275,7 @@ def _wrap(value: Any, width: int, lines: int = 3) -> str:
 
 
 def _fill(text: str, width: int) -> list[str]:
-    """Lines of at most `width` average letters. Capitals and the signs of East Asia take more room."""
+    """Wrap the text into lines of at most `width` average letters. Capitals and East Asian characters count as more."""
     lines = [""]
     for word in text.split():
         if lines[-1] and _room(f"{lines[-1]} {word}") <= width:
@@ -294,7 +294,7 @@ def _room(text: str) -> float:
 
 
 def _words(column: str) -> str:
-    """refund_usd → Refund usd."""
+    """Turn a column name into a label: refund_usd becomes Refund usd."""
     text = column.replace("_", " ").strip()
     return text[:1].upper() + text[1:]
 
@@ -305,7 +305,7 @@ def _short(value: Any, limit: int = 40) -> str:
 
 
 def _tidy(svg: str, chart: Chart) -> bytes:
-    """No DOCTYPE (it names a remote file), and a name for screen readers."""
+    """Remove the DOCTYPE, which names a remote file, and add a name for screen readers."""
     svg = re.sub(r"<!DOCTYPE[^>]*>\s*", "", svg, count=1)
     name = (chart.title or f"{chart.kind.value} chart of {chart.x}").replace("&", "&amp;").replace("<", "&lt;")
     return re.sub(

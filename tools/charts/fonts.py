@@ -1,4 +1,4 @@
-"""Fonts for the characters of a chart: DejaVu first, then whatever this machine has for scripts that it lacks."""
+"""Fonts for the characters of a chart: DejaVu first, then the machine's fonts for other scripts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from matplotlib.font_manager import FontEntry
 BASE = "DejaVu Sans"
 _PREFERRED = ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Noto Sans Arabic", "Noto Sans Devanagari")
 _MAX_TRIED = 200
-# Fonts whose tables name characters that they show as boxes or as other signs.
+# Fonts that claim characters which they draw as boxes or as other signs.
 _MISLEADING = re.compile(r"Last Resort|STIX(Size|Non)|cm[a-z]+\d+$")
 _REGULAR = {"normal", "regular", "book", 400}
 
 
 def choose(text: str) -> tuple[list[str], str]:
-    """Families that together have all characters of the text, and the characters that none has."""
+    """Return families that together have the characters of the text, and the characters that none has."""
     missing = {character for character in text if character.isprintable() and not character.isspace()}
     families: list[str] = []
     for entry in _entries():
@@ -32,7 +32,7 @@ def choose(text: str) -> tuple[list[str], str]:
 
 
 def _entries() -> Iterator[FontEntry]:
-    """One regular font of each family: the base, those known to be good, then the others by name."""
+    """Yield one regular font of each family: the base, the preferred ones, then the others by name."""
     order = {name: place for place, name in enumerate((BASE, *_PREFERRED))}
     regular = [
         entry for entry in font_manager.fontManager.ttflist if entry.style == "normal" and entry.weight in _REGULAR

@@ -1,4 +1,4 @@
-"""What a chart shows, and how rows become its series. No drawing in here."""
+"""Contents of a chart, and the arrangement of rows into series. Nothing is drawn here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BARS = {Kind.BAR, Kind.BARH, Kind.STACKED_BAR}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """What the caller asked for."""
+    """Chart that the caller asked for."""
 
     kind: Kind
     x: str
@@ -47,7 +47,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line, or one colour of bars: a value (or None) for each x."""
+    """Line, or colour of bars: a value (or None) for each x."""
 
     name: str
     values: Sequence[float | None]
@@ -55,16 +55,16 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Rows, arranged. `xs` holds each x once, in the order of the rows; for scatter, each point's."""
+    """Arranged rows. `xs` holds each x once, in the order of the rows; for scatter, one for each point."""
 
     xs: Sequence[Any]
     series: Sequence[Series]
     notes: Sequence[str] = ()
-    """What is not drawn."""
+    """Notes on what is not drawn."""
 
     @property
     def points(self) -> int:
-        """Places of the x axis, or rows, that have a value."""
+        """Number of places on the x axis, or of rows, that have a value."""
         return sum(any(value is not None for value in values) for values in zip(*self._values(), strict=True))
 
     def _values(self) -> list[Sequence[float | None]]:
@@ -72,7 +72,7 @@ class Plot:
 
 
 def arrange(chart: Chart, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Plot:
-    """The series of the chart, or ToolFailed with what to change."""
+    """Arrange the rows into series. Raises ToolFailed with what to change."""
     if not rows:
         raise ToolFailed("There are no rows to draw.")
     if len(rows) > MAX_ROWS:
@@ -103,7 +103,7 @@ def arrange(chart: Chart, columns: Sequence[str], rows: Sequence[Sequence[Any]])
 
 
 def _with_x(chart: Chart, records: Sequence[Record]) -> Sequence[Record]:
-    """The rows that have a place on the x axis. Among the bars, and beside words, a missing one is a category."""
+    """Return the rows that have a place on the x axis. Among bars, and beside words, a missing x is a category."""
     if chart.kind is Kind.SCATTER:
         return [record for record in records if _number(record, chart.x) is not None]
     if chart.kind is not Kind.LINE:
@@ -113,7 +113,7 @@ def _with_x(chart: Chart, records: Sequence[Record]) -> Sequence[Record]:
 
 
 def is_place(x: Any) -> bool:
-    """Whether x is a number or a time."""
+    """Return True if x is a number or a time."""
     if isinstance(x, int | float):
         return True
     try:
@@ -124,7 +124,7 @@ def is_place(x: Any) -> bool:
 
 
 def _with_gaps_noted(chart: Chart, plot: Plot, records: Sequence[Record]) -> Plot:
-    """The plot with notes on what it leaves out; ToolFailed if nothing is left."""
+    """Add notes on what the plot leaves out. Raises ToolFailed if nothing is left."""
     columns = [chart.x] if chart.kind is Kind.HISTOGRAM else list(chart.y)
     named = ", ".join(f"'{name}'" for name in columns)
     if not plot.series or not plot.points:
@@ -190,7 +190,9 @@ def _label(value: Any) -> str:
 
 
 def _number(record: Record, column: str) -> float | None:
-    """None for NULL and for what is not finite: neither has a place on an axis."""
+    """Return the number, or None for NULL and for infinity, which have no place on an axis.
+    Raises ToolFailed for other values.
+    """
     value = record[column]
     if value is None or _is_not_finite(value):
         return None

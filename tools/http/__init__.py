@@ -1,4 +1,4 @@
-"""The one guarded way out to the network. Whatever fetches an address that came from outside goes through here."""
+"""Guarded access to the network. Every URL that came from outside is fetched through here."""
 
 from __future__ import annotations
 

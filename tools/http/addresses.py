@@ -1,6 +1,5 @@
-"""Which addresses are the public internet. Our own tables: the verdicts of `ipaddress` differ between Python releases.
-
-Sources: the IANA special-purpose registries for IPv4 and IPv6, plus addresses that clouds serve metadata on.
+"""IP addresses of the public internet, by tables of our own: `ipaddress` differs between Python releases.
+Sources: the IANA special-purpose registries for IPv4 and IPv6, plus addresses on which clouds serve metadata.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 
 
 def is_public(address: Address) -> bool:
-    """Whether the address is global unicast and carries no IPv4 address inside."""
+    """Return True if the address is global unicast and embeds no IPv4 address."""
     if isinstance(address, IPv4Address):
         return not any(address in net for net in _SPECIAL_4)
     if address.scope_id or address not in _GLOBAL_6 or any(address in net for net in _SPECIAL_6):
@@ -61,18 +60,18 @@ def is_public(address: Address) -> bool:
 
 
 def is_own(address: Address) -> bool:
-    """Whether this machine itself answers at the address: a public one of ours is still the inside."""
+    """Return True if the address is one of this machine's interfaces: a public one of ours is still internal."""
     return address in own_addresses()
 
 
 def own_addresses() -> frozenset[Address]:
-    """Every address of this machine's interfaces."""
+    """Return every address of this machine's interfaces."""
     return frozenset(ip_address(text) for text in {*_from_kernel_4(), *_from_kernel_6(), *_from_name()})
 
 
 @lru_cache(maxsize=1)
 def _from_name() -> frozenset[str]:
-    """What the machine's own name resolves to: the only source outside Linux."""
+    """Return the addresses of the machine's own name: the only source outside Linux."""
     try:
         return frozenset(str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None))
     except OSError:
@@ -80,7 +79,7 @@ def _from_name() -> frozenset[str]:
 
 
 def _from_kernel_4() -> set[str]:
-    """In fib_trie the line before "/32 host LOCAL" names a local address."""
+    """Return the local IPv4 addresses: in fib_trie they stand before a line "/32 host LOCAL"."""
     lines = _lines("/proc/net/fib_trie")
     return {before.split()[-1] for before, line in pairwise(lines) if "/32 host LOCAL" in line and "--" in before}
 

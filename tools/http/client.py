@@ -1,4 +1,4 @@
-"""Send one request to a checked address and read at most so much, at most so long."""
+"""HTTP client that sends one request to a checked address, with limits on size and time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _USER_AGENT = "Deskhand/0.1 (an agent's tool)"
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back. Header names are in lower case; `is_cut` says that the body was longer than the limit."""
+    """Response to a request. Header names are in lower case; `is_cut` means that the body exceeded the limit."""
 
     url: str
     status: int
@@ -62,10 +62,9 @@ def request(
     max_redirects: int = MAX_REDIRECTS,
     egress: Egress | None = None,
 ) -> Response:
-    """The answer, or Blocked, HostNotAllowed, or ToolFailed with a sentence.
-
-    Redirects are followed for GET and HEAD on the same host only, each of them checked anew. With `max_redirects=0` a
-    redirect is simply the answer.
+    """Send the request and return the response.
+    Raises Blocked, HostNotAllowed or ToolFailed. Redirects are followed for GET and HEAD on the same host only, and
+    each is checked again. With `max_redirects=0` a redirect is returned as the response.
     """
     egress = egress or Egress.of_settings()
     deadline = time.monotonic() + timeout_s
@@ -89,7 +88,7 @@ def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 class _Exchange:
-    """One request and its answer on one connection."""
+    """Request and response on one connection."""
 
     def __init__(
         self, target: Target, addresses: Sequence[str], egress: Egress, deadline: float, max_body: int
@@ -103,7 +102,7 @@ class _Exchange:
 
     def run(self, method: str, headers: Mapping[str, str], body: bytes | None) -> Response:
         target = self._target
-        # A peer that sends a byte a second never lets a single read time out; so at the deadline the socket is shut.
+        # A peer that sends a byte a second never lets a read time out, so the socket is shut at the deadline.
         watchdog = threading.Timer(max(0.0, self._deadline - time.monotonic()), self._shut)
         watchdog.daemon = True
         watchdog.start()
@@ -135,7 +134,7 @@ class _Exchange:
         return secure
 
     def _dial(self) -> socket.socket:
-        """A connection to the first of the checked addresses that answers."""
+        """Connect to the first of the checked addresses that answers."""
         for address in self._addresses[:_MOST_ADDRESSES]:
             left = min(_CONNECT_S, self._deadline - time.monotonic())
             if left <= 0:
@@ -147,7 +146,9 @@ class _Exchange:
         raise ConnectionError(f"none of {len(self._addresses)} addresses answered")
 
     def _read(self, answer: http.client.HTTPResponse) -> tuple[bytes, bool]:
-        """The body, unpacked, up to the limit. A bomb is unpacked no further than the limit either."""
+        """Return the unpacked body up to the limit, and True if it was longer.
+        A decompression bomb is unpacked no further than that.
+        """
         decode = _decoder(answer.headers.get("Content-Encoding", ""))
         content = bytearray()
         while len(content) <= self._max_body:
@@ -155,7 +156,7 @@ class _Exchange:
             if not piece:
                 break
             content += decode(piece, self._max_body + 1 - len(content))
-        # Shut by the watchdog, or by a peer that promised more: what looks like an end is none.
+        # The watchdog, or a peer that promised more, closed the connection: the body is incomplete.
         if time.monotonic() >= self._deadline or (len(content) <= self._max_body and answer.length):
             raise ConnectionError("the body broke off")
         return bytes(content[: self._max_body]), len(content) > self._max_body
@@ -169,14 +170,14 @@ class _Exchange:
 
 
 class _Pinned(http.client.HTTPConnection):
-    """A connection whose socket we made: it must never look a name up by itself."""
+    """Connection whose socket is made elsewhere: it must never resolve a name by itself."""
 
     def connect(self) -> None:
         raise OSError("the connection to the checked address is gone")
 
 
 def _decoder(encoding: str) -> Callable[[bytes, int], bytes]:
-    """How to unpack pieces of the body, never to more than so many bytes at a time."""
+    """Return a function that unpacks a piece of the body to at most a number of bytes. Raises ValueError."""
     match encoding.strip().lower():
         case "" | "identity":
             return lambda piece, most: piece
@@ -189,7 +190,7 @@ def _decoder(encoding: str) -> Callable[[bytes, int], bytes]:
 
 @lru_cache(maxsize=1)
 def tls() -> ssl.SSLContext:
-    """Certificates are checked against the system's authorities and, where there are none, certifi's."""
+    """Return a TLS context that trusts the system's authorities and certifi's."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context

@@ -1,4 +1,4 @@
-"""From an address that somebody wrote to one that may be dialled: parse strictly, resolve once, check every answer."""
+"""Check of a URL before it is fetched: parse strictly, resolve once, check every address."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ _OF_INNER_NETWORKS = tuple(
 
 
 class Blocked(ToolRefused):
-    """Not an address of the public web. Every refusal reads the same and takes as long, whatever stands there."""
+    """URL outside the public web.
+    Every refusal reads the same and takes the same time, so that it tells nothing about internal hosts.
+    """
 
     code = "ssrf_blocked"
 
@@ -48,7 +50,7 @@ class Blocked(ToolRefused):
 
 
 class OtherHost(Blocked):
-    """A redirect to another host, which is never followed. The caller may decide to ask for it anew."""
+    """Redirect to another host, which is never followed. The caller may request it anew."""
 
     def __init__(self, location: str) -> None:
         super().__init__(f"ssrf_blocked: the page sends you to another host, {location}. If you want that, ask for it.")
@@ -56,16 +58,16 @@ class OtherHost(Blocked):
 
 
 class NoSuchHost(ToolRefused):
-    """The name leads nowhere, so there is nothing that could be reached or kept from being reached."""
+    """Name that does not resolve, so that there is nothing to reach or to protect."""
 
 
 class HostNotAllowed(ToolRefused):
-    """The agent may reach some hosts only, and this is none of them."""
+    """Host outside the list that the agent may reach."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A parsed address. `path` goes into the request line as it is."""
+    """Parsed URL. `path` goes into the request line unchanged."""
 
     scheme: str
     host: str
@@ -84,7 +86,7 @@ class Target:
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Every address that the system's resolver gives."""
+    """Return every address that the system's resolver finds."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
@@ -95,12 +97,12 @@ def dial(address: str, port: int, timeout_s: float) -> socket.socket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Egress:
-    """What may be reached from here, and how names become addresses and addresses connections."""
+    """Rules for outgoing connections, with functions to resolve names and to connect."""
 
     ports: frozenset[int] = frozenset({80, 443, 8080, 8443})
     deny: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = ()
     allow: frozenset[tuple[str, int]] = frozenset()
-    """Exact (address, port) pairs that are reached although they are not public. For stand-ins in tests."""
+    """Exact (address, port) pairs that are allowed although they are not public. For stand-ins in tests."""
     resolve: Resolver = field(default=resolve)
     dial: Dial = field(default=dial)
 
@@ -114,22 +116,19 @@ class Egress:
         )
 
     def admit(self, url: str, allowed_hosts: Sequence[str] = ()) -> tuple[Target, list[str]]:
-        """The parsed address and the checked IP addresses that may be connected to.
-
-        Raises Blocked, HostNotAllowed or NoSuchHost.
-        """
+        """Return the parsed URL and its checked IP addresses. Raises Blocked, HostNotAllowed or NoSuchHost."""
         started = time.monotonic()
         try:
             target = parse(url)
             _require_listed(target.host, allowed_hosts)
             return target, self._checked(target)
         except (Blocked, NoSuchHost):
-            # Refusals after a lookup and before one shall not be told apart by a stopwatch.
+            # Refusals before and after a lookup must take the same time.
             time.sleep(max(0.0, _REFUSED_AFTER_S - (time.monotonic() - started)))
             raise
 
     def _checked(self, target: Target) -> list[str]:
-        """One bad answer makes the whole name bad."""
+        """Return the addresses of the host. One forbidden address blocks the whole name."""
         found = [_address(text) for text in self._answers(target)]
         if not found or not all(self._may_reach(address, target.port) for address in found):
             raise Blocked
@@ -176,7 +175,7 @@ def _why_not_found(host: str, error: OSError) -> str:
 
 
 def parse(url: str) -> Target:
-    """The parts of an http address, or Blocked for anything that two parsers could read in two ways."""
+    """Parse an http URL. Raises Blocked for anything that two parsers could read differently."""
     if len(url) > _MAX_URL or any(ord(char) <= 32 or char in '\\"<>^`{|}\x7f' for char in url):
         raise Blocked
     whole = _URL.fullmatch(url)
@@ -191,7 +190,9 @@ def parse(url: str) -> Target:
 
 
 def follow(target: Target, location: str) -> Target:
-    """Where a redirect leads, if it may be followed: the same host, never from https to http. Otherwise Blocked."""
+    """Return the target of a redirect.
+    Raises Blocked, or OtherHost, unless it stays on the host and does not leave https.
+    """
     if not location:
         raise Blocked
     goal = parse(urljoin(target.url, location).partition("#")[0])
@@ -205,9 +206,9 @@ def follow(target: Target, location: str) -> Target:
 
 
 def _require_listed(host: str, allowed: Sequence[str]) -> None:
-    """HostNotAllowed unless the host is in the agent's list: `example.com` is itself, `*.example.com` all below it.
-
-    Asked before any lookup: a name that is looked up can carry a secret out.
+    """Raise HostNotAllowed unless the agent's list has the host.
+    `example.com` matches itself, `*.example.com` everything below it. Checked before any lookup, because a looked-up
+    name can carry a secret out.
     """
     entries = [each.strip().lower().rstrip(".") for each in allowed]
     if entries and not any(host == e or (e.startswith("*.") and host.endswith(e[1:])) for e in entries):
@@ -215,7 +216,9 @@ def _require_listed(host: str, allowed: Sequence[str]) -> None:
 
 
 def _host(text: str) -> str:
-    """The one spelling of a host: a literal address, or an ASCII name with at least one dot and no dot at its end."""
+    """Return the canonical host: a literal address, or an ASCII name with a dot inside and none at its end.
+    Raises Blocked.
+    """
     if text.startswith("["):
         try:
             return str(ipaddress.IPv6Address(text[1:-1]))
@@ -225,14 +228,14 @@ def _host(text: str) -> str:
     labels = name.split(".")
     if len(name) > 253 or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
         raise Blocked
-    # What ends in a number is an IPv4 address in its one plain spelling, or nothing.
+    # A host that ends in a number must be a plain dotted IPv4 address.
     if _NUMBER.fullmatch(labels[-1]) and (not _QUAD.fullmatch(name) or any(int(label) > 255 for label in labels)):
         raise Blocked
     return name
 
 
 def _ascii(name: str) -> str:
-    """The name in ASCII by strict IDNA 2008: characters that merely look like digits, dots or letters are refused."""
+    """Encode the name by strict IDNA 2008. Characters that only look like digits, dots or letters raise Blocked."""
     try:
         if name.isascii() and "xn--" not in name:
             return name
@@ -242,7 +245,7 @@ def _ascii(name: str) -> str:
 
 
 def _path(text: str) -> str:
-    """The request target: always with a slash first, characters outside ASCII percent-encoded."""
+    """Return the request target: a leading slash, and non-ASCII characters percent-encoded."""
     path = text if text.startswith("/") else f"/{text}"
     return "".join(char if char.isascii() else "".join(f"%{byte:02X}" for byte in char.encode()) for char in path)
 
@@ -255,7 +258,7 @@ def _literal(host: str) -> Address | None:
 
 
 def _address(text: str) -> Address:
-    """An answer of the resolver; one with a zone, or that is no address, is refused."""
+    """Parse an address from the resolver. Raises Blocked for other texts."""
     try:
         return ipaddress.ip_address(text)
     except ValueError:

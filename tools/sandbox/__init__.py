@@ -1,4 +1,4 @@
-"""Running code that nobody has read. Where no sandbox can be made, code is refused and never run without one."""
+"""Sandbox for code that nobody has reviewed. Without a sandbox, code is refused, never run unprotected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _found: tuple[float, Path | None, str] | None = None
 
 
 def run(job: Job) -> Outcome:
-    """Run the code in a sandbox, or SandboxUnavailable with the reason."""
+    """Run the code in a sandbox. Raises SandboxUnavailable with the reason."""
     program, reason = _program()
     if program is None:
         raise SandboxUnavailable(f"Code cannot be run on this server: {reason}. Use another tool.")
@@ -28,7 +28,9 @@ def run(job: Job) -> Outcome:
 
 
 def status() -> tuple[bool, str]:
-    """Whether code can be run here, and if not, why. Found out once, and again after a minute while it cannot."""
+    """Return True if code can be run here, else False and why.
+    Determined once, and while it is False again after a minute.
+    """
     program, reason = _program()
     return program is not None, reason
 

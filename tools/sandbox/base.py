@@ -1,4 +1,4 @@
-"""What a sandbox takes and gives, whichever kind runs it."""
+"""Input and output of a sandbox of any kind."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tools.registry import ToolRefused
 
 
 class SandboxUnavailable(ToolRefused):
-    """There is no sandbox on this machine, so code is not run at all."""
+    """Machine without a sandbox, on which no code is run."""
 
 
 class Limit(enum.StrEnum):
-    """The limit that ended or spoiled a run of code."""
+    """Limit that ended or spoiled a run of code."""
 
     TIME = "time"
     OUTPUT = "output"
@@ -29,23 +29,23 @@ class Limit(enum.StrEnum):
 class Limits:
     time_s: float = 60
     memory_mb: int = 1024
-    """Of all processes together."""
+    """Megabytes of all processes together."""
     disk_mb: int = 256
-    """What the code may write, beside the files that it was given."""
+    """Megabytes that the code may write, beside the files that it was given."""
     processes: int = 32
     output_bytes: int = 1024 * 1024
-    """Of stdout and stderr each."""
+    """Bytes of stdout and of stderr, each."""
     result_bytes: int = 64 * 1024 * 1024
-    """New and changed files that are taken out."""
+    """Bytes of new and changed files that are taken out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Python code and the files that lie in its working folder."""
+    """Python code and the files in its working folder."""
 
     code: str
     files: Sequence[tuple[str, Path]]
-    """(name inside, where it lies); every name is normalised."""
+    """Pairs of (name inside, path outside); every name is normalised."""
     limits: Limits
     cancelled: Callable[[], bool]
 
@@ -53,7 +53,7 @@ class Job:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     exit_code: int | None
-    """None when it was stopped; negative for a signal."""
+    """Exit code; None if it was stopped, negative for a signal."""
     stdout: str
     stderr: str
     files: Mapping[str, bytes]

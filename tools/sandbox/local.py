@@ -1,4 +1,4 @@
-"""The sandbox on this machine: bubblewrap, a seccomp filter, a user of its own, and limits on everything."""
+"""Sandbox on this machine: bubblewrap, a seccomp filter, a user of its own, and limits on everything."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STOPPED = {
     process.Stopped.OUTPUT: Limit.OUTPUT,
     process.Stopped.CANCELLED: Limit.CANCELLED,
 }
-# What Python says when a limit is met that does not end the run by itself.
+# Python's error messages at limits that do not end the run by themselves.
 _SAID = (
     (Limit.MEMORY, re.compile(r"MemoryError|Cannot allocate memory|std::bad_alloc")),
     (Limit.DISK, re.compile(r"No space left on device|Errno 28|File too large|Errno 27")),
@@ -36,7 +36,7 @@ _SAID = (
 
 
 def run(job: Job, *, program: Path) -> Outcome:
-    """Run the code to its end or to a limit."""
+    """Run the code to its end or to a limit. Raises SandboxUnavailable."""
     given = _pack(job)
     with ExitStack() as stack, slots.user() as user:
         plan = bwrap.Plan(job.limits, len(given), stack)
@@ -84,7 +84,7 @@ def _pack(job: Job) -> bytes:
 
 
 class _MemoryWatch:
-    """Asked again and again whether the run must end; looks at the memory of all its processes together."""
+    """Callback that decides whether the run must end, by the memory of all its processes together."""
 
     def __init__(self, most: int, cancelled: Callable[[], bool]) -> None:
         self._most = most
@@ -134,18 +134,18 @@ def _outcome(done: process.Finished, watch: _MemoryWatch) -> Outcome:
 
 
 def _readable(name: object) -> str:
-    """A name out of the sandbox may be forged: half characters could not be stored."""
+    """Escape a name from the sandbox: it may be forged, and unpaired surrogates could not be stored."""
     return str(name)[:400].encode(errors="backslashreplace").decode()
 
 
 def _said(stderr: str) -> Limit | None:
-    """The limit that the last lines of an error name."""
+    """Return the limit that the last lines of an error name, or None."""
     tail = stderr[-2000:]
     return next((limit for limit, words in _SAID if words.search(tail)), None)
 
 
 def probe(program: Path) -> str:
-    """Why this program cannot make a sandbox here; "" if it can."""
+    """Return why this program cannot make a sandbox here, or ""."""
     if seccomp.program() is None:
         return "there is no system call filter for this kind of processor"
     job = Job(code="print('alive')", files=[], limits=Limits(time_s=_START_S), cancelled=lambda: False)

@@ -1,6 +1,4 @@
-"""How much memory a process and everything below it really use. A limit per process says nothing about thirty of
-them.
-"""
+"""Memory of a process and all its descendants. A limit for each process would not bound thirty of them."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def of_tree(root: int) -> int:
-    """Bytes of the process and all its descendants; pages that they share count once."""
+    """Return the bytes of the process and all its descendants; shared pages count once."""
     children = _children()
     total, waiting = 0, [root]
     while waiting:
@@ -29,7 +27,7 @@ def _children() -> Mapping[int, list[int]]:
             continue
         try:
             with open(f"/proc/{entry}/stat", "rb") as file:
-                # The name, in brackets, may hold anything; the parent is the second field after it.
+                # The name, in brackets, may contain anything; the parent is the second field after it.
                 parent = int(file.read().rpartition(b")")[2].split()[1])
         except (OSError, IndexError, ValueError):
             continue

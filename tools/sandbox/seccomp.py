@@ -1,7 +1,6 @@
-"""The system calls that code in the sandbox is refused, as a BPF program for bubblewrap's --seccomp.
-
-Written out by hand, because the library that would generate it needs libseccomp, which a machine with only Python has
-not. Everything is allowed but what reaches out of the sandbox or into rarely trodden parts of the kernel.
+"""System calls that the sandbox refuses, as a BPF program for bubblewrap's --seccomp.
+Assembled by hand, because a generator needs libseccomp, which a machine with only Python lacks. Everything is allowed
+except what reaches out of the sandbox or into rarely used parts of the kernel.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ _DENIED = {
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
     "fanotify_init": (300, 262),
-    # memory that no limit counts
+    # memory outside the limits
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     "shmget": (29, 194),
@@ -98,7 +97,7 @@ _CLONE, _CLONE3, _SOCKET = (56, 220), (435, 435), (41, 198)
 
 
 def program(machine: str = "") -> bytes | None:
-    """The filter for this kind of processor, or None where we have none."""
+    """Return the filter for this kind of processor, or None if there is none."""
     machine = machine or platform.machine()
     column = _COLUMN.get(machine)
     if column is None:
@@ -134,7 +133,7 @@ def program(machine: str = "") -> bytes | None:
 
 
 def _step(code: int, value: int, *, yes: int = 0, no: int = 0) -> bytes:
-    """One struct sock_filter; `yes` and `no` are how many steps to skip."""
+    """Return one struct sock_filter; `yes` and `no` are the numbers of steps to skip."""
     return struct.pack("=HBBI", code, yes, no, value)
 
 

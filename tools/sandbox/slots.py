@@ -1,4 +1,4 @@
-"""A user id for each sandbox that runs at the same time: limits on processes are counted by user."""
+"""User ids for sandboxes that run at the same time: the kernel counts processes by user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ COUNT = 64
 
 @contextmanager
 def user() -> Iterator[int | None]:
-    """A user id that nobody else uses meanwhile, in any worker of this machine; None where we cannot change ours."""
+    """Reserve a user id that no other worker of this machine uses.
+    Yields None where we cannot change ours. Raises ToolFailed if all are taken.
+    """
     if os.getuid() != 0 or not _are_mapped():
         yield None
         return
@@ -38,7 +40,7 @@ def user() -> Iterator[int | None]:
 
 
 def _are_mapped() -> bool:
-    """Whether these users exist for us: root of a container that maps only some users cannot become one of them."""
+    """Return True if these user ids exist here: a container may map only some of them."""
     lines = Path("/proc/self/uid_map").read_text().splitlines()
     ranges = [(int(first), int(count)) for first, _, count in (line.split() for line in lines)]
     return any(first <= FIRST and first + count >= FIRST + COUNT for first, count in ranges)

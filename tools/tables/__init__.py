@@ -1,4 +1,4 @@
-"""The run's CSV, Excel, Parquet and JSON files as tables that SQL can ask."""
+"""CSV, Excel, Parquet and JSON files of the run, as tables for SQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ask the run's tables in SQL. The callers' half is on top; what runs in the child process is below."""
+"""Queries on the run's tables in SQL: the callers' half first, then the half that runs in the child process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tools.tables.results import Column
 
 MAX_SQL = 20_000
 LIMITS = limited_process.Limits(timeout_s=60, memory_mb=1536)
-# /a/b, as in paths of this machine; not a/b, which a message about a division has.
+# Paths such as /a/b; not a/b, which messages about divisions contain.
 _PATH = re.compile(r"(?<![\w/.])/[\w.@+~-]+(?:/[\w.@+~-]+)+/?")
 _ONE_STATEMENT = (
     "Write exactly one statement that reads: SELECT, WITH, FROM, DESCRIBE, SUMMARIZE, PIVOT or SHOW TABLES."
@@ -24,20 +24,20 @@ _ONE_STATEMENT = (
 
 @dataclass(frozen=True, slots=True)
 class TableAnswer:
-    """The first rows of an answer and how many there are in all. Cells are JSON: text, number, boolean or None."""
+    """First rows of a result, and the number of all. Cells are JSON: text, number, boolean or None."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Any]]
     row_count: int
     sources: Sequence[str]
-    """The files that were read, with their row counts."""
+    """Files that were read, with their row counts."""
     notes: Sequence[str]
-    """What a person should know about how a file was read."""
+    """Notes for people on how a file was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnProfile:
-    """One column: how many rows the table has, how many of them are filled here, and between what the values lie."""
+    """Profile of a column: rows of the table, filled and distinct values, least and greatest value."""
 
     name: str
     type: str
@@ -55,7 +55,7 @@ class ColumnProfile:
 def query(
     root: Path, sql: str, *, max_rows: int, cancelled: Callable[[], bool], limits: limited_process.Limits = LIMITS
 ) -> TableAnswer:
-    """The answer to one reading SQL statement over the run's files, or ToolFailed."""
+    """Run one reading SQL statement over the run's files. Raises ToolFailed."""
     if len(sql) > MAX_SQL:
         raise ToolFailed(f"The SQL is longer than {MAX_SQL:,} characters.")
     raw = limited_process.call(
@@ -68,12 +68,12 @@ def query(
 
 
 def tables(root: Path) -> list[names.TableFile]:
-    """The tables that `query` knows, without reading any."""
+    """Return the tables that `query` knows, without reading any."""
     return names.discover(root)
 
 
 def profile(root: Path, table: str, *, cancelled: Callable[[], bool]) -> list[ColumnProfile]:
-    """What is in each column of the table, counted exactly."""
+    """Return exact figures of each column of the table. Raises ToolFailed."""
     raw = limited_process.call(
         "tools.tables.asking:profile_in_child",
         {"root": str(root), "table": table},
@@ -84,12 +84,12 @@ def profile(root: Path, table: str, *, cancelled: Callable[[], bool]) -> list[Co
 
 
 def in_child(root: str, sql: str, max_rows: int, scratch: str) -> dict[str, Any]:
-    """`query`, run inside the confined child process."""
+    """Run `query` in the child process."""
     return asdict(ask(Path(root), sql, max_rows, Path(scratch)))
 
 
 def profile_in_child(root: str, table: str, scratch: str) -> list[dict[str, Any]]:
-    """`profile`, run inside the confined child process."""
+    """Run `profile` in the child process."""
     described = ask(Path(root), f"DESCRIBE {_quote(table)}", 2000, Path(scratch))
     parts = []
     for name in (_quote(str(row[0])) for row in described.rows):
@@ -102,7 +102,7 @@ def profile_in_child(root: str, table: str, scratch: str) -> list[dict[str, Any]
 
 
 def ask(root: Path, sql: str, max_rows: int, scratch: Path) -> TableAnswer:
-    """Load what the SQL names, close the database off, and run it. Only in a child process."""
+    """Load the tables that the SQL names, lock the database, and run the SQL. Only in a child process."""
     import duckdb
 
     from tools.tables import load
@@ -136,8 +136,8 @@ def ask(root: Path, sql: str, max_rows: int, scratch: Path) -> TableAnswer:
 def _load_mentioned(
     con: Any, root: Path, sql: str, known: Sequence[names.TableFile], scratch: Path, unreadable: list[str]
 ) -> list[Any]:
-    """Load what the SQL may use. A file that cannot be a table is noted; it stops the query only if the query needs
-    it.
+    """Load the tables that the SQL may use.
+    A file that cannot be a table is noted; it fails the query only if the query needs it.
     """
     from tools.tables import load
 
@@ -154,18 +154,18 @@ def _statement(con: Any, sql: str) -> str:
     statements = con.extract_statements(sql)
     if len(statements) != 1 or statements[0].type.name not in {"SELECT", "EXPLAIN", "MULTI"}:
         raise ToolFailed(_ONE_STATEMENT)
-    # Comments may end the text; the newline keeps them from swallowing the bracket of the counting query.
+    # A comment may end the text; the newline keeps it from covering the bracket of the counting query.
     return str(statements[0].query).strip().rstrip(";") + "\n"
 
 
 def _mentioned(con: Any, sql: str, known: Sequence[names.TableFile]) -> list[names.TableFile]:
-    """The tables that the SQL reads. DuckDB's parser names them; where it cannot, any word of the SQL may be one."""
+    """Return the tables that the SQL reads, by DuckDB's parser. Where the parser fails, any word may name a table."""
     text = sql.lower()
     if re.search(r"\bshow\s+(all\s+)?tables\b|information_schema|duckdb_(tables|columns)|pragma_", text):
         return list(known)
     try:
         words = {str(name).lower() for name in con.get_table_names(sql)}
-    except Exception:  # PIVOT is not one statement to it, and it names no exception of its own
+    except Exception:  # it cannot parse PIVOT, and raises no exception of its own
         return [source for source in known if any(_occurs(name, text) for name in source.spellings)]
     return [source for source in known if words & set(source.spellings)]
 
@@ -175,7 +175,7 @@ def _occurs(name: str, text: str) -> bool:
 
 
 def _add_aliases(con: Any, sql: str, known: Sequence[names.TableFile], loaded: set[str]) -> None:
-    """`FROM 'tickets.csv'` works too, and `FROM "order"` for order.csv, whose table is t_order."""
+    """Create views, so that `FROM 'tickets.csv'` works too, and `FROM "order"` for order.csv (t_order)."""
     for source in known:
         if source.table not in loaded:
             continue
@@ -189,7 +189,7 @@ def _quote(identifier: str) -> str:
 
 
 def explain(problem: Exception, sql: str, known: Sequence[names.TableFile]) -> str:
-    """DuckDB's own words help a model to correct its SQL; traces and paths of the server do not."""
+    """Return DuckDB's message without traces and paths of the server, which do not help a model to correct its SQL."""
     text = str(problem).partition("Traceback (most recent call last)")[0]
     said = " ".join(line.strip() for line in text.splitlines() if line.strip(" ^"))
     said = _PATH.sub(lambda found: found[0] if found[0] in sql else "…", said)[:700]

@@ -1,4 +1,4 @@
-"""What is written in the columns of a text table, counted over all of its rows."""
+"""Kinds of values in the columns of a text table, counted over all rows."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tools.tables.kinds import NULL_WORDS, NUMBERS, literal, quote
 _SAMPLE_ROWS = 2000
 _ODD_SHARE = 0.1
 TYPED = ""
-"""Stands for the delimiter of a source that knows numbers from texts, such as JSON: its numbers have points."""
+"""Delimiter of a source that distinguishes numbers from texts, such as JSON: its numbers have decimal points."""
 _SPACE = literal(" \t\r\n\u00a0")
 
 
 @dataclass(slots=True)
 class Column:
-    """One column: how many of its values are of each kind, with an example."""
+    """Column with the number of values of each kind, and examples."""
 
     name: str
     value: str
-    """The SQL expression that was looked at."""
+    """SQL expression that was examined."""
     kinds: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
     nulls: dict[str, int] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Column:
     """Currency signs or %; the kinds are then those of the amounts without them."""
     without_unit: int = 0
     is_doubtful: bool = True
-    """Whether 1.234 may have been written by a person; a program writes its numbers with points."""
+    """True if a person may have written 1.234; programs write their numbers with decimal points."""
 
     @property
     def filled(self) -> int:
@@ -48,7 +48,7 @@ class Column:
         return self.filled > 0 and self.count(names) == self.filled
 
     def is_nearly(self, names: Iterable[str]) -> bool:
-        """Whether a few values keep the column from being all of these kinds."""
+        """Return True if only a few values keep the column from being all of these kinds."""
         odd = self.filled - self.count(names)
         return 0 < odd <= max(1, _ODD_SHARE * self.filled) and self.filled - odd > 1
 
@@ -58,30 +58,30 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """What the other columns prove, or at least suggest, about how this file's author writes."""
+    """Notation of the file's author, as the other columns prove or suggest it."""
 
     delimiter: str
     points: bool
-    """Some column has decimal points."""
+    """True if some column has decimal points."""
     commas: bool
-    """Some column has decimal commas."""
+    """True if some column has decimal commas."""
     day_first: bool | None
-    """Whether the day or the month comes first, where a date proves it."""
+    """True if days come before months, False if after, None if no date proves it."""
     is_american: bool
 
 
 class Notes:
-    """Sentences about columns: one for all columns of which the same is to be said."""
+    """Sentences about columns, each for all columns that it holds for."""
 
     def __init__(self) -> None:
         self._columns: dict[str, list[str]] = defaultdict(list)
 
     def add(self, sentence: str, column: str) -> None:
-        """`sentence` has "{}" where the columns are named."""
+        """Add a sentence about the column; "{}" stands for the names of the columns."""
         self._columns[sentence].append(column)
 
     def drop(self, column: str) -> None:
-        """Forget what was said of a column that is read in another way after all."""
+        """Remove the notes of a column that is read differently after all."""
         for sentence, named in list(self._columns.items()):
             self._columns[sentence] = [name for name in named if name.partition(" (")[0] != column]
             if not self._columns[sentence]:
@@ -96,7 +96,9 @@ def _listed(columns: Sequence[str]) -> str:
 
 
 def look(con: Any, raw: str, names: Sequence[str]) -> list[Column]:
-    """The columns of the text table or view `raw`. Those that are text in the first rows are not counted further."""
+    """Return the columns of the text table or view `raw`.
+    Columns that are text in the first rows are not counted further.
+    """
     con.execute(f"CREATE OR REPLACE TEMP MACRO kind_of(v) AS {kinds.sql('v')}")
     found = [Column(name, trimmed(name)) for name in names]
     head = f"(SELECT * FROM {quote(raw)} LIMIT {_SAMPLE_ROWS})"  # noqa: S608 - quoted identifier
@@ -113,7 +115,7 @@ def _is_text(column: Column) -> bool:
 
 
 def _count(con: Any, source: str, columns: Sequence[Column]) -> None:
-    """One scan for all columns: unpivoted, so that the patterns are compiled once instead of once a column."""
+    """Count all columns in one scan, unpivoted, so that the patterns are compiled once."""
     if not columns:
         return
     values = ", ".join(column.value for column in columns)
@@ -132,7 +134,7 @@ def _count(con: Any, source: str, columns: Sequence[Column]) -> None:
 
 
 def _split_units(con: Any, raw: str, columns: Sequence[Column]) -> None:
-    """Look again at columns of money and percentages: which units they have, and how the amounts are written."""
+    """Examine the units and amounts of columns with money and percentages."""
     if not columns:
         return
     units = ", ".join(f"list_sort(list(DISTINCT {_unit(column.value)}))" for column in columns)
@@ -157,7 +159,7 @@ def _unit(value: str) -> str:
 
 
 def _amount(value: str) -> str:
-    """The number alone, with a minus if the amount has one or stands in brackets."""
+    """Return the SQL expression of the plain amount, negative for a minus sign or brackets."""
     digits = f"regexp_replace({value}, {literal(kinds.CURRENCY)}, '', 'g')"
     digits = f"trim(regexp_replace({digits}, {literal(kinds.NOT_AMOUNT)}, '', 'g'))"
     sign = f"CASE WHEN regexp_matches({value}, '[(\\x{{2212}}-]') THEN '-' ELSE '' END"

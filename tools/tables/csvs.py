@@ -1,7 +1,6 @@
-"""CSV files as people really have them: any delimiter, any encoding, titles above the header, rows of uneven length.
-
-A plain file is read by DuckDB as it is. Any other is written anew, record by record, and notes say what was changed:
-a row is never left out in silence, and a wrong row never changes how the others are read.
+"""CSV files in all their variants: any delimiter and encoding, titles above the header, uneven rows.
+DuckDB reads a plain file as it is. Any other is rewritten record by record, with notes on what was changed: no row is
+dropped silently, and a malformed row never changes how the others are read.
 """
 
 from __future__ import annotations
@@ -25,35 +24,35 @@ _MAX_COLUMNS = 2000
 
 @dataclass(slots=True)
 class Plain:
-    """A file that DuckDB reads without guessing: one record a line, or fields quoted by the rules of CSV."""
+    """File that DuckDB reads without guessing: one record a line, or fields quoted by the rules of CSV."""
 
     path: Path
     names: Sequence[str]
     delimiter: str
     skip: int = 0
-    """Records above the first one, blank lines included."""
+    """Number of records above the first one, including blank lines."""
     is_quoted: bool = True
     records: int | None = None
-    """How many there are, where that is known: DuckDB has to find as many."""
+    """Number of records, if it is known; DuckDB must find as many."""
     doubtful: Collection[str] = ()
-    """Columns in which a text, not a number, is written like 1.234; for sources that tell the two apart."""
+    """Columns in which a text, not a number, looks like 1.234; for sources that distinguish the two."""
     is_ours: bool = False
-    """Whether `write` made it: lines end with CRLF, and short rows are to be filled up."""
+    """True if `write` made it: lines end with CRLF, and short rows must be padded."""
 
 
 @dataclass(slots=True)
 class Source:
-    """A delimited text, looked at."""
+    """Delimited text that has been examined."""
 
     text: encodings.Text
     layout: Layout
     skip: int
     filled_above: int
-    """Lines above the first record that are not blank."""
+    """Number of lines above the first record that are not blank."""
     notes: list[str] = field(default_factory=list)
 
     def as_it_is(self) -> Plain | None:
-        """The file itself, where nothing in it has to be interpreted."""
+        """Return the file itself if nothing in it has to be interpreted, else None."""
         if not self.text.is_original or self.layout.width < 2 or self.layout.delimiter == SPACES:
             return None
         count = self._strict_records() if self.text.has_quotes else self.text.lines - self.filled_above
@@ -64,7 +63,9 @@ class Source:
         return Plain(self.text.path, names, self.layout.delimiter, above, self.text.has_quotes, records=count)
 
     def _strict_records(self) -> int | None:
-        """How many records there are below the header, if all keep the rules of CSV and have the usual width."""
+        """Return the number of records below the header.
+        None if one breaks the rules of CSV or has an unusual width.
+        """
         count = -1 if self.layout.header is not None else 0
         with self.text.path.open(encoding="utf-8", newline="") as file:
             reader = csv.reader(file, delimiter=self.layout.delimiter, strict=True)
@@ -78,7 +79,7 @@ class Source:
         return count
 
     def rewritten(self, name: str, target: Path) -> tuple[Plain, list[str]]:
-        """A copy in which every record is well formed, and notes on those that were not."""
+        """Write a copy in which every record is well formed. Return it, with notes on those that were not."""
         with self.text.path.open(encoding="utf-8-sig", newline="") as file:
             reader = Reader(file, self.layout.delimiter, self.layout.width)
             plain, odd, rows = write(_from(reader, self.skip), self.layout, name, target)
@@ -96,7 +97,7 @@ class Source:
 
 
 def look(path: Path, scratch: Path) -> Source:
-    """Find out how the file is written, or ToolFailed if it is no text table."""
+    """Determine how the file is written. Raises ToolFailed if it is no text table."""
     text = encodings.as_utf8(path, scratch)
     with text.path.open(encoding="utf-8-sig", newline="") as file:
         head = file.read(_HEAD_CHARS)
@@ -117,7 +118,7 @@ def _arranged(text: encodings.Text, lines: list[str]) -> Source:
 
 
 def _declared_delimiter(line: str) -> str:
-    """Excel's own first line, such as sep=;"""
+    """Return the delimiter of Excel's own first line, such as sep=; or ""."""
     text = line.strip().strip('"').lower()
     return text.removeprefix("sep=") if text.startswith("sep=") and len(text) == 5 else ""
 
@@ -132,7 +133,7 @@ def _sample(lines: Sequence[str], delimiter: str) -> list[list[str]]:
 
 
 def _lines(head: str) -> list[str]:
-    """Physical lines; the last is left out when the head may have cut it."""
+    """Return the physical lines; without the last if the head may have cut it."""
     lines = list(io.StringIO(head, newline=""))
     return lines[:-1] if len(lines) > 1 and len(head) >= _HEAD_CHARS else lines
 
@@ -142,15 +143,14 @@ def _from(records: Iterable[Sequence[str]], skip: int) -> Iterator[Sequence[str]
 
 
 def write(records: Iterable[Sequence[str]], found: Layout, name: str, target: Path) -> tuple[Plain, int, int]:
-    """Write the records below the header as plain CSV. Returns the file, how many rows are uneven, and how many in all.
-
-    Short rows are padded by DuckDB; blank ones are left out.
+    """Write the records below the header as plain CSV.
+    Return the file, the number of uneven rows, and of all rows. DuckDB pads short rows; blank rows are left out.
     """
     usual = max(found.width, len(found.header or ()))
     widest, odd, count = usual, 0, 0
     is_header = found.header is not None
     with target.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        out = csv.writer(file, lineterminator="\r\n")  # so that fields with either of the two are quoted
+        out = csv.writer(file, lineterminator="\r\n")  # fields with either character are quoted
         for record in records:
             if not record:
                 continue

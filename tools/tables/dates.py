@@ -1,4 +1,4 @@
-"""Dates and times as people write them: year first, day first, month first, with names of months, with zones."""
+"""Dates and times in many notations: year, day or month first, with names of months, with time zones."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _TEXT = "VARCHAR"
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What all values of a column have in common, or at their extremes."""
+    """Common properties and extremes of all values of a column."""
 
     first: int
     second: int
-    """The largest first and second numbers of dates such as 31/12/2024; 0 without any."""
+    """Largest first and second number of dates such as 31/12/2024; 0 without any."""
     dotted: bool
     slashed: bool
     short_years: bool
     timed: bool
     shifted: bool
-    """Some time has a zone other than UTC."""
+    """True if some time has a zone other than UTC."""
 
     @property
     def day_first(self) -> bool | None:
-        """None where nothing proves the order. 31.12.2024 is never month first."""
+        """True or False if the values prove the order, else None. 31.12.2024 is never month first."""
         if self.second > 12 or self.first > 12:
             return self.first > 12
         return True if self.dotted and not self.slashed else None
@@ -57,14 +57,14 @@ def _see(con: Any, raw: str, column: Column) -> _Seen:
 
 
 def proven_order(con: Any, raw: str, columns: Sequence[Column]) -> bool | None:
-    """Whether the day comes first in all of this file's dates; None if nothing proves it, or not all agree."""
+    """Return True if the day comes first in all dates of the file. None if nothing proves it, or columns disagree."""
     seen = [_see(con, raw, column) for column in columns if column.has("numeric", "numeric time")]
     orders = {each.day_first for each in seen if not each.mixes_orders} - {None}
     return orders.pop() if len(orders) == 1 else None
 
 
 def reading(con: Any, raw: str, column: Column, habits: Habits, notes: Notes) -> tuple[str, str]:
-    """Expression and type of a column in which every value is a date, with or without a time."""
+    """Return expression and type of a column in which every value is a date, with or without a time."""
     seen = _see(con, raw, column)
     if column.has("iso zone"):
         return _zoned(column, seen, notes)
@@ -129,7 +129,7 @@ def _is_numeric(value: str) -> str:
 
 
 def _named(value: str) -> str:
-    """Jan 5, 2024 · 5 January 2024 · 05-Jan-24 · Jan 2024."""
+    """Return the SQL expression for Jan 5, 2024, 5 January 2024, 05-Jan-24 and Jan 2024."""
     plain = f"regexp_replace(regexp_replace({value}, {literal(_WEEKDAY)}, ''), {literal(_MONTHS)}, '\\1')"
     plain = f"regexp_replace({plain}, '[ ,-]+', ' ', 'g')"
     short = f"try_strptime({plain}, {_formats(['%d %b %y'])})"

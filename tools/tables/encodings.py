@@ -1,4 +1,4 @@
-"""A text file as UTF-8, line by line: one line in another encoding does not change how the others are read."""
+"""Conversion of text files to UTF-8 line by line, so that one line in another encoding does not affect others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tools.errors import ToolFailed
 
 _HEAD_BYTES = 256 * 1024
 _SAMPLE_BYTES = 64 * 1024
-# What people name .csv, by its first bytes: what it is, and what to do.
+# Other formats that people name .csv, by their first bytes, with advice.
 _KINDS = {
     b"\xd0\xcf\x11\xe0": "an old Excel file (.xls). Save it as .xlsx or CSV",
     b"PK\x03\x04": "a zip archive",
@@ -27,32 +27,32 @@ _PAGE = "a web page (HTML). The download may have needed a sign-in; fetch the fi
 
 @dataclass(slots=True)
 class Text:
-    """A UTF-8 file without NUL, and what was done to make it one."""
+    """UTF-8 file without NUL, with notes on its conversion."""
 
     path: Path
     is_original: bool
     has_quotes: bool
     lines: int = 0
-    """Lines of the original that are not blank."""
+    """Number of lines of the original that are not blank."""
     notes: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _Scan:
-    """What a pass over all lines found."""
+    """Result of a pass over all lines."""
 
     quotes: bool = False
     lines: int = 0
     nuls: int = 0
     good: int = 0
-    """Lines that hold more than ASCII and are UTF-8."""
+    """Number of lines that hold non-ASCII characters and are UTF-8."""
     bad: int = 0
     first_bad: int = 0
     sample: bytearray = field(default_factory=bytearray)
 
 
 def as_utf8(path: Path, target: Path) -> Text:
-    """The file itself when it is UTF-8, else a copy that is."""
+    """Return the file itself if it is UTF-8, else a converted copy. Raises ToolFailed for binary data."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     _refuse_other_kinds(path.name, head)
@@ -95,7 +95,7 @@ def _refuse_other_kinds(name: str, head: bytes) -> None:
 
 
 def _is_json(start: bytes) -> bool:
-    """{"… or [{"… or [[ or [1: no header of a table begins like this."""
+    """Return True if the text begins as {"…, [{"…, [[ or [1: no header of a table does."""
     squeezed = b"".join(start[:200].split())
     return squeezed.startswith((b'{"', b"[{", b"[[", b'["', b"{}", b"[]"))
 

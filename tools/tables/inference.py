@@ -1,7 +1,6 @@
-"""Give the columns of a text table their types: numbers, dates, times and booleans as people write them.
-
-A column gets a type only if every value fits it. Where two readings fit (1.234, 01/02/2024), the other columns
-decide, then the delimiter; a reading that stays a guess is said in a note.
+"""Type inference for the columns of a text table: numbers, dates, times and booleans.
+A column gets a type only if every value fits it. Where two readings fit (1.234, 01/02/2024), the other columns decide,
+then the delimiter; a reading that stays a guess is noted.
 """
 
 from __future__ import annotations
@@ -34,19 +33,19 @@ _TOTALS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a column is read: an SQL expression over its text."""
+    """Reading of a column: an SQL expression over its text."""
 
     name: str
     expression: str
     type: str
     filled: int
-    """How many values have to be left; fewer means that some could not be read."""
+    """Number of values that must remain; fewer means that some could not be read."""
 
 
 def type_columns(
     con: Any, raw: str, table: str, names: Sequence[str], *, delimiter: str, doubtful: Collection[str] = ()
 ) -> list[str]:
-    """Create `table` from the text table `raw`, with types. Returns notes on what was assumed."""
+    """Create `table` from the text table `raw`, with types. Return notes on what was assumed."""
     found = columns.look(con, raw, names)
     for column in found:
         column.is_doubtful = delimiter != columns.TYPED or column.name in doubtful
@@ -66,7 +65,7 @@ def type_columns(
 
 
 def _total_row(con: Any, table: str) -> list[str]:
-    """A note if the last row sums up the others: it would count twice."""
+    """Return a note if the last row sums up the others, because it would count twice."""
     types = {name: kind for name, kind, *_ in con.execute(f"DESCRIBE {quote(table)}").fetchall()}
     texts = [quote(name) for name, kind in types.items() if kind == "VARCHAR"]
     if not texts or not {"BIGINT", "DOUBLE"} & set(types.values()):
@@ -79,7 +78,7 @@ def _total_row(con: Any, table: str) -> list[str]:
 
 
 def _is_left_over(column: Column, index: int) -> bool:
-    """A column without name and values, from a delimiter at the end of every line."""
+    """Return True for a column without name and values, from a delimiter at the end of every line."""
     return column.name == f"column{index}" and not column.kinds and not column.nulls
 
 
@@ -108,7 +107,7 @@ def _plan(con: Any, raw: str, column: Column, habits: Habits, notes: Notes) -> P
 
 
 def _reading(con: Any, raw: str, column: Column, habits: Habits, notes: Notes) -> tuple[str, str]:
-    """Expression and type."""
+    """Return expression and type of the column."""
     if column.is_all(NUMBERS):
         return numbers.reading(column, habits, notes)
     if column.is_all(DATES):
@@ -136,7 +135,7 @@ def _as_text(column: Column) -> Plan:
 
 
 def _create(con: Any, raw: str, table: str, plans: Sequence[Plan]) -> list[Plan]:
-    """Write the table. Returns the plans that lost values: no table is written with those for good."""
+    """Create the table. Return the plans that lost values; the caller creates it again without them."""
     parts = ", ".join(f"{plan.expression} AS {quote(plan.name)}" for plan in plans)
     con.execute(f"CREATE OR REPLACE TABLE {quote(table)} AS SELECT {parts} FROM {quote(raw)}")  # noqa: S608
     checked = [plan for plan in plans if plan.filled]

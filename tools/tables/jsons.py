@@ -1,4 +1,4 @@
-"""JSON and JSON Lines as tables: lists of records, in the few shapes in which programs write them."""
+"""JSON and JSON Lines as tables: lists of records, in the shapes in which programs write them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Record = Mapping[str, Any]
 
 
 def is_table(path: Path) -> bool:
-    """Whether the file looks like a list of records. A large file is judged by its beginning."""
+    """Return True if the file looks like a list of records. A large file is judged by its beginning."""
     if path.suffix.lower() in LINE_TYPES:
         return True
     encoding, start = _start(path)
@@ -46,7 +46,7 @@ def is_table(path: Path) -> bool:
 
 
 def _start(path: Path) -> tuple[str | None, str]:
-    """The encoding, None for binary data, and the first characters after any space."""
+    """Return the encoding, None for binary data, and the first characters after any space."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     encoding = detect_encoding(head)
@@ -55,7 +55,9 @@ def _start(path: Path) -> tuple[str | None, str]:
 
 
 def to_plain(path: Path, target: Path) -> tuple[Plain, list[str]]:
-    """Write the records as CSV, with a column for each key; objects inside become columns, lists stay JSON."""
+    """Write the records as CSV with a column for each key.
+    Nested objects become columns, lists stay JSON. Raises ToolFailed.
+    """
     encoding, start = _start(path)
     if encoding is None or not start:
         raise ToolFailed(f"'{path.name}' {'holds binary data, not JSON' if encoding is None else 'is empty'}.")
@@ -72,7 +74,7 @@ def to_plain(path: Path, target: Path) -> tuple[Plain, list[str]]:
 
 
 def _is_lines(start: str) -> bool:
-    """{…} and on the next line {…}"""
+    """Return True if the text begins with {…} and on the next line {…}."""
     first, _, rest = start.partition("\n")
     return first.rstrip().endswith("}") and rest.lstrip().startswith("{")
 
@@ -89,7 +91,7 @@ def _parsed(path: Path, encoding: str) -> Any:
 
 
 def _shape(value: Any) -> list[Any] | None:
-    """The rows: objects or lists of values; None if the value is no table."""
+    """Return the rows, as objects or lists of values; None if the value is no table."""
     if isinstance(value, list):
         return value if value and all(isinstance(row, dict) for row in value) else _rows_of_lists(value)
     if not isinstance(value, dict):
@@ -103,14 +105,16 @@ def _shape(value: Any) -> list[Any] | None:
 
 
 def _rows_of_lists(value: list[Any]) -> list[Any] | None:
-    """[[…], […]], or objects among other values, which cannot be columns."""
+    """Return the rows of [[…], […]]; None for other lists."""
     if value and all(isinstance(row, list) for row in value):
         return value
     return None
 
 
 def _columns(value: Mapping[str, Any]) -> list[Any] | None:
-    """{"a": [1, 2], "b": [3, 4]}, and the same with {"0": 1, "1": 2} for each list."""
+    """Return the rows of columns such as {"a": [1, 2], "b": [3, 4]}, or None.
+    Each list may also be an object such as {"0": 1, "1": 2}.
+    """
     series = list(value.values())
     if len(series) < 2 or not isinstance(series[0], list | dict) or not series[0]:
         return None
@@ -124,7 +128,7 @@ def _columns(value: Mapping[str, Any]) -> list[Any] | None:
 
 
 def _wrapped(value: Mapping[str, Any]) -> list[Any] | None:
-    """{"data": [{…}, {…}], "total": 2}: the longest list of objects."""
+    """Return the longest list of objects in a value such as {"data": [{…}, {…}], "total": 2}."""
     lists = [
         one for one in value.values() if isinstance(one, list) and one and all(isinstance(row, dict) for row in one)
     ]
@@ -142,7 +146,7 @@ def _records_to_plain(path: Path, rows: Sequence[Any], target: Path) -> Plain:
 
 
 def _lines_to_plain(path: Path, encoding: str, target: Path) -> tuple[Plain, list[str]]:
-    """Read twice, so that a file of any length needs little memory: once for the keys, once for the values."""
+    """Read the file twice, once for the keys and once for the values, so that any length needs little memory."""
     bad: list[int] = []
     keys = _keys(_line_records(path, encoding, bad))
     if not keys:
@@ -188,7 +192,7 @@ def _write(path: Path, keys: Sequence[str], records: Iterable[Record], target: P
 
 
 def _flat(record: Record, depth: int = 1) -> Record:
-    """{"a": {"b": 1}} → {"a_b": 1}"""
+    """Flatten nested objects: {"a": {"b": 1}} becomes {"a_b": 1}."""
     flat: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, dict) and value and depth < _MAX_DEPTH:

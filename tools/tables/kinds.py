@@ -1,4 +1,4 @@
-"""What one written value can be: patterns that mean the same to Python's `re` and to DuckDB's RE2."""
+"""Kinds of written values: patterns that mean the same to Python's `re` and to DuckDB's RE2."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NULL_WORDS = frozenset(
     }
     | {"#null!", "#div/0!", "#ref!", "#value!", "#name?", "#num!"}
 )
-"""In a column of numbers, dates or booleans, these words (in lower case) mean that there is no value."""
+"""Lower-case words that mean a missing value in a column of numbers, dates or booleans."""
 
 _SIGN = r"[+-]?"
 # Between thousands: space, no-break spaces, apostrophes.
@@ -42,7 +42,7 @@ CURRENCY = rf"(?:(?:US|CA|AU|NZ|HK|R)?\$|[€£¥₹₽₩₺₴₪฿]|{_CODES}
 _AMOUNT = r"[0-9.,' \x{2019}\x{00a0}\x{202f}]"
 NOT_AMOUNT = f"[^{_AMOUNT[1:]}"
 
-# The first that fits the whole value is its kind.
+# The first pattern that matches the whole value is its kind.
 PATTERNS: dict[str, str] = {
     "int": rf"{_SIGN}(?:0|[1-9]\d{{0,17}})",
     "zeros": rf"{_SIGN}0\d+",  # 00123: an identifier
@@ -78,17 +78,17 @@ NUMBERS = frozenset(
     | {"us", "eu", "gaps", "gaps point", "gaps comma", "infinite"}
 )
 DATES = frozenset({"iso", "iso time", "iso zone", "numeric", "numeric time", "month day", "day month", "month"})
-# The kinds of which a value has only digits, points and commas; some dates have too.
+# Kinds whose values have only digits, points and commas; some dates do too.
 _PLAIN = ("int", "zeros", "long", "dot3", "dots", "point", "comma3", "commas", "comma", "us", "eu")
 _ALSO_DATES = ("iso", "numeric")
-# Of values that begin with a letter, only these need to be compared with every pattern.
+# First letters of the values that can match a pattern; other words are text.
 _FIRST_LETTERS = rf"^(?i:{_MONTH}|{_DAY}|{CURRENCY}|true|false|inf)"
 _COMPILED = {kind: re.compile(re.sub(r"\\x\{(\w{4})\}", r"\\u\1", text)) for kind, text in PATTERNS.items()}
 _MAX_TYPED = 60
 
 
 def kind(value: str) -> str:
-    """A key of PATTERNS, "empty" (also for a word that means it), or "text"."""
+    """Return a key of PATTERNS, "empty" (also for a word that means it), or "text"."""
     text = value.strip()
     if not text or text.lower() in NULL_WORDS:
         return "empty"
@@ -98,12 +98,14 @@ def kind(value: str) -> str:
 
 
 def is_doubtful(text: str) -> bool:
-    """Whether a text reads 1.234, which may be a thousand or a decimal number."""
+    """Return True for a text such as 1.234, which may be thousands or a decimal number."""
     return text[:1] in "+-123456789" and kind(text) == "dot3"
 
 
 def sql(value: str) -> str:
-    """The same as an SQL expression over a trimmed text; NULL for an empty one, "null" for a word that means it."""
+    """Return `kind` as an SQL expression over a trimmed text.
+    It is NULL for an empty text and "null" for a word that means a missing value.
+    """
     words = ", ".join(literal(word) for word in sorted(NULL_WORDS))
     others = [name for name in PATTERNS if name not in _PLAIN]
     return f"""CASE
@@ -124,10 +126,10 @@ def _cases(value: str, names: Sequence[str]) -> str:
 
 
 def literal(text: str) -> str:
-    """An SQL string."""
+    """Return the text as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def quote(identifier: str) -> str:
-    """An SQL name."""
+    """Return the name as a quoted SQL identifier."""
     return '"' + identifier.replace('"', '""') + '"'

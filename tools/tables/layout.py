@@ -1,4 +1,4 @@
-"""Where a table begins in a text: its delimiter, the rows above its header, and whether it has a header at all."""
+"""Beginning of a table in a text: its delimiter, the rows above its header, and whether it has a header."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ Rows = Sequence[Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the first rows show."""
+    """Layout of a table, from its first rows."""
 
     delimiter: str
     skip: int
-    """Rows above the header, or above the data where there is none; blank ones count."""
+    """Number of rows above the header, or above the data without one, including blank rows."""
     header: Sequence[str] | None
     width: int
-    """The usual number of fields."""
+    """Usual number of fields."""
     notes: list[str] = field(default_factory=list)
 
     def names(self, width: int) -> list[str]:
-        """Column names that differ in more than case; column0, column1 … where the header has none."""
+        """Return column names that differ in more than case; column0, column1 … where the header has none."""
         names: list[str] = []
         taken: set[str] = set()
         for index in range(width):
@@ -52,9 +52,9 @@ class Layout:
 
 
 def choose_delimiter(samples: Mapping[str, Rows]) -> tuple[str, list[str]]:
-    """The delimiter under which most rows have the same number of fields; ONE_COLUMN for lines of text. And a note.
-
-    Spaces separate columns only where nothing else does and nearly all rows have as many words.
+    """Return the delimiter under which most rows have the same number of fields, and notes.
+    ONE_COLUMN stands for lines of text. Spaces separate columns only where nothing else does and nearly all rows have
+    the same number of words.
     """
     best = max((each for each in samples if each != SPACES), key=lambda delimiter: _fit(samples[delimiter]))
     rows = samples[best]
@@ -89,7 +89,7 @@ def _are_columns(rows: Rows) -> bool:
 
 
 def arrange(rows: Rows, delimiter: str) -> Layout:
-    """The layout of a table of which these are the first rows."""
+    """Return the layout of a table from its first rows."""
     skip = _titles(rows)
     while skip < len(rows) and not rows[skip]:
         skip += 1
@@ -105,15 +105,15 @@ def arrange(rows: Rows, delimiter: str) -> Layout:
 
 
 def _without_end(row: Sequence[str], width: int) -> Sequence[str]:
-    """The row without the empty fields by which it is wider than the others."""
+    """Return the row without the empty fields by which it is wider than the others."""
     return row[:width] if not any(value.strip() for value in row[width:]) else row
 
 
 def _fit(rows: Rows) -> float:
-    """The share of rows with the most usual width; more columns break the tie, one column is no fit at all."""
+    """Return the share of rows with the most common width. More columns break ties; a single column scores 0."""
     filled = [row for row in rows if row]
     width, count = Counter(map(len, filled)).most_common(1)[0] if filled else (0, 0)
-    if width <= 1 and filled:  # a title above every other row does not make the table narrow
+    if width <= 1 and filled:  # titles above many rows do not make the table narrow
         width, count = next(((w, c) for w, c in Counter(map(len, filled)).most_common() if w > 1), (0, 0))
     return count / len(filled) * min(width, 20) ** 0.5 if width > 1 else 0.0
 
@@ -125,7 +125,9 @@ def _usual_width(rows: Rows) -> int:
 
 
 def _titles(rows: Rows) -> int:
-    """Rows before the first one that is as wide as most, if each of them is blank or holds little."""
+    """Return the number of title rows above the first row of usual width.
+    Each must be blank or hold little, else there are none.
+    """
     wide = [row for row in rows if len(row) > 1]
     usual = _usual_width(wide)
     if not usual:
@@ -140,7 +142,9 @@ def _titles(rows: Rows) -> int:
 
 
 def _is_padded_title(rows: Rows, index: int) -> bool:
-    """Whether a full-width row with one value is a title, rather than a header such as ",v" of an index column."""
+    """Return True if a full-width row with one value is a title.
+    A header may look alike, such as ",v" of an index column.
+    """
     row = rows[index]
     if not any(value.strip() for value in row):
         return True
@@ -151,12 +155,12 @@ def _is_padded_title(rows: Rows, index: int) -> bool:
 
 
 def _is_typed_anywhere(body: Rows, width: int) -> bool:
-    """Whether some column below the first row holds numbers or dates: then it is a table and no text."""
+    """Return True if a column below the first row holds numbers or dates, as tables do and text does not."""
     return any(_typed(body[1:], index) for index in range(width))
 
 
 def _typed(rows: Rows, index: int) -> str:
-    """ "number", "date" or "bool" if nearly all filled values of the column are that, else ""."""
+    """Return "number", "date" or "bool" if nearly all filled values of the column are that, else ""."""
     found = Counter(_family(row[index]) for row in rows if index < len(row))
     del found["empty"]
     family, count = found.most_common(1)[0] if found else ("text", 0)
@@ -177,7 +181,7 @@ def _has_proof(first: Sequence[str], body: Rows) -> bool:
 
 
 def _is_header(first: Sequence[str], body: Rows) -> tuple[bool, str]:
-    """Whether the first row names the columns, and a note where that is a guess."""
+    """Return True if the first row names the columns, and a note where that is a guess."""
     families = [_family(value) for value in first]
     if not body:
         return "text" in families, ""
@@ -209,7 +213,7 @@ def _shown(row: Sequence[str], indexes: Collection[int]) -> str:
 
 
 def _lone_year(first: Sequence[str], doubts: Sequence[int], texts: int, body: Rows) -> tuple[bool, str]:
-    """region,2019 above names and values that are no years."""
+    """Accept a header such as region,2019 above names and values that are no years."""
     years = [index for index in doubts if _number(first[index]) in _YEARS]
     if not texts or years != list(doubts) or any(_are_years(body, index) for index in years):
         return False, ""
@@ -222,14 +226,14 @@ def _are_years(body: Rows, index: int) -> bool:
 
 
 def _recurs(first: Sequence[str], body: Rows) -> bool:
-    """Whether most values of the first row are values of their columns too."""
+    """Return True if most values of the first row occur again in their columns."""
     texts = [index for index, value in enumerate(first) if _family(value) == "text"]
     again = [index for index in texts if any(index < len(row) and row[index] == first[index] for row in body)]
     return len(again) * 2 > len(texts)
 
 
 def _label_run(first: Sequence[str], body: Rows) -> set[int]:
-    """Columns whose names are years, dates or numbers that count up, as in region,2019,2020,2021."""
+    """Return the columns whose names are years, dates or counting numbers, as in region,2019,2020,2021."""
     run = _counting(first)
     if len(run) < 2:
         return set()
@@ -243,7 +247,7 @@ def _label_run(first: Sequence[str], body: Rows) -> set[int]:
 
 
 def _nature(row: Sequence[str], run: set[int]) -> str:
-    """What the values of a run are."""
+    """Return "date", "year" or "number" for the values of a run."""
     values = [_number(row[index]) for index in run]
     if None in values:
         return "date"
@@ -251,7 +255,7 @@ def _nature(row: Sequence[str], run: set[int]) -> str:
 
 
 def _counting(row: Sequence[str]) -> set[int]:
-    """The longest run of neighbours that are years, dates or whole numbers, each the same step above the one before."""
+    """Return the longest run of adjacent years, dates or whole numbers that increase by the same step."""
     steps = [_position(value) for value in row]
     best: set[int] = set()
     start = 0
@@ -279,7 +283,7 @@ def _position(value: str) -> tuple[str, float] | None:
 
 
 def _by_size(parts: list[int]) -> list[int]:
-    """Year, month, day for 2020-01-22; year, month, day for 1/22/20 and 22.1.2020 as far as an order needs it."""
+    """Return the parts of a date as year, month, day, as far as an order needs it: 2020-01-22, 1/22/20, 22.1.2020."""
     if len(parts) == 3 and parts[0] <= 31:
         first, second, year = parts
         return [year, second, first] if first > 12 else [year, first, second]

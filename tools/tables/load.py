@@ -1,4 +1,4 @@
-"""Put one file of the run into DuckDB as a table with typed columns. Runs in `tools.limited_process`."""
+"""Loading of one file into DuckDB as a table with typed columns. Runs in `tools.limited_process`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RAW = "raw text of the file"
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A table in the database, and what the model should know of how it was read."""
+    """Table in the database, with notes for the model on how it was read."""
 
     table: str
     source: str
@@ -32,7 +32,7 @@ class Loaded:
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """An empty database that may read files, for loading; `lock` closes it."""
+    """Return an empty database that may read files, for loading; `lock` ends that."""
     con = duckdb.connect(
         ":memory:",
         config={
@@ -47,9 +47,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def lock(con: duckdb.DuckDBPyConnection) -> None:
-    """From here on SQL reaches the loaded tables and nothing else: no file, no network, no Python variable, no
-    setting.
-    """
+    """Restrict SQL to the loaded tables: no file, network, Python variable or setting."""
     con.execute("SET python_enable_replacements = false")
     con.execute("SET temp_directory = ''")
     con.execute("SET enable_external_access = false")
@@ -57,7 +55,7 @@ def lock(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def load(con: duckdb.DuckDBPyConnection, root: Path, source: TableFile, scratch: Path) -> Loaded:
-    """Create the table, or ToolFailed with one sentence that says why the file cannot be one."""
+    """Create the table of the file. Raises ToolFailed with one sentence that says why it cannot be one."""
     path = workspace.path_of(root, source.file)
     if path.stat().st_size > MAX_FILE_BYTES:
         raise ToolFailed(
@@ -89,7 +87,7 @@ def _load_parquet(con: duckdb.DuckDBPyConnection, path: Path, table: str) -> lis
 
 
 def _load_text(con: duckdb.DuckDBPyConnection, path: Path, table: str, scratch: Path) -> list[str]:
-    """Notes on what was assumed."""
+    """Load a delimited text. Return notes on what was assumed."""
     source = csvs.look(path, scratch / f"{table[:100]}.utf8.csv")
     notes = source.notes
     if plain := source.as_it_is():
@@ -98,7 +96,7 @@ def _load_text(con: duckdb.DuckDBPyConnection, path: Path, table: str, scratch: 
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error:
-            pass  # some row is wrong; written anew, it does not change the others
+            pass  # a row is malformed; rewriting isolates it
     plain, changed = source.rewritten(path.name, scratch / f"{table[:100]}.plain.csv")
     try:
         return notes + changed + _load_plain(con, plain, table, source.layout.delimiter)
@@ -109,7 +107,7 @@ def _load_text(con: duckdb.DuckDBPyConnection, path: Path, table: str, scratch: 
 
 
 def _load_plain(con: duckdb.DuckDBPyConnection, plain: csvs.Plain, table: str, delimiter: str) -> list[str]:
-    """Read all columns as text, then give each its type. A large file is read anew for each look, to save memory."""
+    """Load all columns as text, then infer their types. A large file is read again for each pass, to save memory."""
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in plain.names)
     quoting = literal('"') if plain.is_quoted else "''"
     scan = (
@@ -133,7 +131,7 @@ def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def _make_dates(con: duckdb.DuckDBPyConnection, table: str) -> None:
-    """Excel knows no dates, only times: a column in which all are midnight holds dates."""
+    """Turn columns in which every time is midnight into dates: Excel has no dates, only times."""
     for name, kind, *_ in con.execute(f"DESCRIBE {quote(table)}").fetchall():
         column = quote(name)
         if kind == "TIMESTAMP":

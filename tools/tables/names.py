@@ -1,4 +1,4 @@
-"""Which tables a run has: one for each CSV, Parquet or JSON file, one for each sheet of an Excel file."""
+"""Names of a run's tables: one for each CSV, Parquet or JSON file, one for each sheet of a workbook."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXCEL_TYPES = {".xlsx", ".xlsm"}
 PARQUET_TYPES = {".parquet", ".pq"}
 JSON_TYPES = {".json", ".geojson", *jsons.LINE_TYPES}
 _MAX_TABLES = 200
-# The keywords of DuckDB that cannot stand after FROM without quotes.
+# Keywords of DuckDB that need quotes after FROM.
 _KEYWORDS = """
 all analyse analyze and anti any array as asc asof asymmetric at authorization binary both by case cast check
 collate collation column columns concurrently constraint create cross default deferrable desc describe
@@ -33,7 +33,7 @@ RESERVED = frozenset(_KEYWORDS.split())
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """Where one table comes from."""
+    """Source of one table."""
 
     table: str
     file: str
@@ -41,7 +41,7 @@ class TableFile:
 
     @property
     def spellings(self) -> list[str]:
-        """The names, in lower case, that SQL may use: the table's first, then the file's where it has one table."""
+        """Lower-case names that SQL may use: the table's first, then the file's if it has one table."""
         own = [self.table]
         if not self.sheet:
             own.append(self.file.lower())
@@ -55,9 +55,8 @@ class TableFile:
 
 
 def discover(root: Path) -> list[TableFile]:
-    """Every table of the run.
-
-    A name is the file's, made plain enough for SQL; where two would be the same, both carry their extension.
+    """Return every table of the run.
+    A name is the file's, made plain enough for SQL; where two would be equal, both include their extension.
     """
     found = list(_sources(root))[:_MAX_TABLES]
     plain = Counter(_slug(Path(file).with_suffix("").as_posix(), sheet) for file, sheet in found)
@@ -86,7 +85,9 @@ def _sources(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _sheets_of(root: Path, name: str) -> list[str]:
-    """The names of the sheets; [""] for a workbook that has one, or that cannot be read: loading it says why."""
+    """Return the names of the sheets; [""] for a workbook with one, or one that cannot be read.
+    Loading that one raises the reason.
+    """
     try:
         found = sheets.names(workspace.path_of(root, name))
     except ToolFailed:

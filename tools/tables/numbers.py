@@ -1,4 +1,4 @@
-"""Numbers as people write them: decimal points or commas, separated thousands, money and percentages."""
+"""Numbers in many notations: decimal points or commas, thousands separators, money and percentages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MANY = 20
 
 
 def proves_points(column: Column) -> bool:
-    """Whether a point can only be the decimal mark in this column."""
+    """Return True if a point can only be the decimal mark in this column."""
     return column.has("point", "us", "gaps point", "commas")
 
 
@@ -21,7 +21,9 @@ def proves_commas(column: Column) -> bool:
 
 
 def reading(column: Column, habits: Habits, notes: Notes) -> tuple[str, str]:
-    """Expression and type of a column in which every value is a number; text where a number would lose something."""
+    """Return expression and type of a column in which every value is a number.
+    It stays text where a number would lose something.
+    """
     if column.has("zeros", "long"):
         return column.value, _TEXT  # identifiers: 00123, or more digits than a number keeps
     if column.has("bare exponent") and not column.has("point", "exponent", "us", "comma", "eu"):
@@ -43,7 +45,7 @@ def reading(column: Column, habits: Habits, notes: Notes) -> tuple[str, str]:
 
 
 def _mixture(column: Column) -> str:
-    """What cannot be one column of numbers."""
+    """Return why the values cannot be one column of numbers, or ""."""
     points, commas = proves_points(column), proves_commas(column)
     if (points and commas) or (column.has("dot3") and column.has("comma3") and not (points or commas)):
         return "it mixes decimal points and decimal commas"
@@ -71,7 +73,7 @@ def _decimal_mark(column: Column, habits: Habits, notes: Notes) -> str:
 
 
 def _mark_by_points(column: Column, habits: Habits, notes: Notes) -> str:
-    """1.234 and nothing that proves what the point is."""
+    """Return the decimal mark of a column with values such as 1.234, in which nothing proves what the point is."""
     if not column.is_doubtful or (habits.points and not habits.commas):
         return "."
     if habits.commas and not habits.points:
@@ -80,14 +82,14 @@ def _mark_by_points(column: Column, habits: Habits, notes: Notes) -> str:
     if habits.delimiter == ";":
         notes.add("Read 1.234 as 1234 in: {}. If its points are decimal points, divide by 1000.", column.name)
         return ","
-    # Between commas, many numbers of which each has three decimals are measurements.
+    # In comma-separated files, many numbers with three decimals each are measurements.
     if habits.delimiter != "," or column.filled < _MANY or column.has("int"):
         notes.add("Read 1.234 as a decimal number, not as 1234, in: {}.", column.name)
     return "."
 
 
 def _mark_by_commas(column: Column, habits: Habits, notes: Notes) -> str:
-    """1,234 and nothing that proves what the comma is."""
+    """Return the decimal mark of a column with values such as 1,234, in which nothing proves what the comma is."""
     if habits.points and not habits.commas:
         notes.add("Read commas as thousands separators in: {}.", column.name)
         return "."

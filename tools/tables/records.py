@@ -1,5 +1,4 @@
-"""Split delimited text into records.
-
+"""Parser that splits delimited text into records.
 A record with wrong quotation marks is mended by itself; the others stay as they are.
 """
 
@@ -17,24 +16,23 @@ _MAX_LINES = 1000
 _MAX_CHARS = 4 * 1024 * 1024
 _OPEN = "unexpected end of data"
 ONE_COLUMN = "\x1f"
-"""A delimiter that no text has: every line is one field."""
+"""Delimiter that no text contains: every line is one field."""
 SPACES = " "
-"""Any run of spaces."""
+"""Delimiter that stands for any run of spaces."""
 
 
 @dataclass(slots=True)
 class Reader:
-    """Iterates over the records of `lines`, blank ones included (as []).
-
-    `width` is the usual number of fields; it decides whether a quotation mark that is never closed begins a field of
-    several lines.
+    """Iterator over the records of `lines`, including blank ones (as []).
+    `width` is the usual number of fields; it decides whether an unclosed quotation mark begins a field of several
+    lines.
     """
 
     lines: Iterable[str]
     delimiter: str
     width: int = 0
     mended: int = 0
-    """Records whose quotation marks were not doubled or not closed."""
+    """Number of records whose quotation marks were not doubled or not closed."""
     first_mended: str = ""
     _ahead: deque[str] = field(default_factory=deque)
 
@@ -63,14 +61,16 @@ class Reader:
                 return self._mend(taken)
 
     def _of_other_width(self, taken: list[str], record: list[str]) -> list[str]:
-        """A record that is right in itself, but too short or too long: perhaps it is only one with loose quotes."""
+        """Return a well-formed record of unusual width, or its mended form if that has the usual width."""
         if len(taken) > 1:
             return self._mend(taken) if any(self._is_sound(line) for line in taken[1:]) else record
         loose = _lenient(taken[0], self.delimiter)
         return loose if len(loose) == self.width else record
 
     def _take_more(self, taken: list[str], source: Iterator[str]) -> bool:
-        """Add lines up to the next one with a quotation mark. False at the end, or where a field cannot be so long."""
+        """Add lines up to the next one with a quotation mark.
+        Return False at the end, or beyond the limits of a field.
+        """
         size = sum(map(len, taken))
         while len(taken) < _MAX_LINES and size < _MAX_CHARS:
             line = self._next(source)
@@ -83,7 +83,7 @@ class Reader:
         return False
 
     def _mend(self, taken: list[str]) -> list[str]:
-        """Read as few lines as can be one record; those that are not used are read again by themselves."""
+        """Read as few lines as can be one record; the others are read again by themselves."""
         self._count(taken[0])
         if len(taken) > 1 and not any(self._is_sound(line) for line in taken[1:]):
             joined = _lenient_over_lines("".join(taken), self.delimiter)
@@ -111,12 +111,14 @@ def _strict(text: str, delimiter: str) -> tuple[list[str] | None, str]:
 
 
 def _lenient(text: str, delimiter: str) -> list[str]:
-    """Fields of which a quotation mark ends one only before a delimiter or the end, and otherwise is a character."""
+    """Return the fields of a line, where a quotation mark ends a field only before a delimiter or the end."""
     return [value for value, _ in _fields(text.rstrip("\r\n"), delimiter)]
 
 
 def _lenient_over_lines(text: str, delimiter: str) -> list[str] | None:
-    """The same for several lines, or None if one of them ends outside of quotation marks: they are not one record."""
+    """Return the fields of several lines read leniently.
+    None if a line ends outside of quotation marks: they are not one record.
+    """
     fields = list(_fields(text.rstrip("\r\n"), delimiter))
     if any("\n" in value and not is_quoted for value, is_quoted in fields):
         return None
@@ -124,7 +126,7 @@ def _lenient_over_lines(text: str, delimiter: str) -> list[str] | None:
 
 
 def _fields(text: str, delimiter: str) -> Iterator[tuple[str, bool]]:
-    """Each field, and whether it is quoted."""
+    """Yield each field, and True if it is quoted."""
     at = 0
     while True:
         quoted = _quoted(text, at, delimiter)
@@ -141,7 +143,7 @@ def _fields(text: str, delimiter: str) -> Iterator[tuple[str, bool]]:
 
 
 def _quoted(text: str, at: int, delimiter: str) -> tuple[str, int] | None:
-    """The quoted field that begins at `at`, and where it ends; None if it is not quoted or never closed."""
+    """Return the quoted field that begins at `at`, and its end; None if it is not quoted or never closed."""
     start = at
     while text[start : start + 1] == " ":
         start += 1

@@ -1,4 +1,4 @@
-"""A table as the model reads it."""
+"""Rendering of tables for the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX_CELL = 300
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A compact Markdown table."""
+    """Return a compact Markdown table."""
     lines = ["| " + " | ".join(map(_cell, columns)) + " |", "|" + " --- |" * len(columns)]
     lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
     return "\n".join(lines)
@@ -21,7 +21,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return "NULL"
     if value == "NULL":
-        return "'NULL'"  # the word, not a missing value
+        return "'NULL'"  # the text NULL, not a missing value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):

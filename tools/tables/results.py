@@ -1,4 +1,4 @@
-"""Run a SQL statement and turn its rows into JSON cells, whatever types DuckDB answers with."""
+"""Execution of a SQL statement, with its rows as JSON cells, whatever types DuckDB returns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 MAX_CELL = 2000
 _EXACT = 2**53
-"""Larger integers are not exact as a JSON number in most programs, so they are text."""
+"""Largest integer that is exact as a JSON number in most programs; larger ones become text."""
 _NATIVE = {
     *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"),
     *("HUGEINT", "UHUGEINT", "DOUBLE", "VARCHAR"),
@@ -25,13 +25,12 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        """Whether a cell that is text here stands for a number that JSON cannot hold exactly."""
+        """True if a text cell of this column stands for a number that JSON cannot hold exactly."""
         return self.type.startswith(_NUMBERS) and not self.type.endswith("]")
 
 
 def run(con: Any, statement: str, max_rows: int) -> tuple[list[Column], list[list[Any]], int]:
-    """Columns, the first `max_rows` rows and the number of all rows.
-
+    """Return the columns, the first `max_rows` rows and the number of all rows.
     Python has no value for many of DuckDB's types (a time with a zone needs pytz, a date may be infinite, a decimal
     may be longer than a float), so DuckDB itself writes those as text.
     """
@@ -54,14 +53,14 @@ def _first(answer: Any, max_rows: int) -> list[tuple[Any, ...]]:
 
 
 def _describe(con: Any, statement: str) -> list[tuple[str, str]]:
-    """Names and types of the answer's columns; nothing for EXPLAIN, which is text."""
+    """Return names and types of the result's columns; nothing for EXPLAIN, which is text."""
     if statement.lstrip().lower().startswith("explain"):
         return []
     return [(str(name), str(kind)) for name, kind, *_ in con.execute(f"DESCRIBE {statement}").fetchall()]
 
 
 def _as_carried(statement: str, columns: Sequence[Column]) -> str:
-    """The same rows in the same order, with text in place of each type that Python cannot hold."""
+    """Return the statement with casts to text for each type that Python cannot hold, in the same order."""
     if all(column.type in _NATIVE for column in columns):
         return statement
     parts = [
@@ -71,14 +70,14 @@ def _as_carried(statement: str, columns: Sequence[Column]) -> str:
 
 
 def _unique(index: int, description: Sequence[tuple[str, str]]) -> str:
-    """The column's name; a repeated one gets a number, as charts and pages need to tell them apart."""
+    """Return the column's name; a repeated one gets a number, because charts and pages need distinct names."""
     name = description[index][0]
     before = sum(other == name for other, _ in description[:index])
     return f"{name}_{before}" if before else name
 
 
 def _cell(value: Any, kind: str) -> Any:
-    """Text, a number that is exact in JSON, a boolean or None."""
+    """Convert a value to text, a number that is exact in JSON, a boolean or None."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -92,7 +91,7 @@ def _cell(value: Any, kind: str) -> Any:
 
 
 def _number(text: str) -> Any:
-    """The number if a float holds all of its digits, else the text."""
+    """Return the number if a float holds all of its digits, else the text."""
     number = float(text)
     if not math.isfinite(number):
         return _NOT_FINITE[str(number)]

@@ -1,5 +1,5 @@
-"""Excel workbooks, read row by row. A workbook is a zip of XML from outside, so its sizes are checked before it is
-unpacked.
+"""Excel workbooks, read row by row.
+A workbook is a zip of XML from outside, so its sizes are checked before it is unpacked.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
 def names(path: Path) -> list[str]:
-    """The names of the workbook's sheets, in their order."""
+    """Return the names of the workbook's sheets, in their order. Raises ToolFailed."""
     try:
         _check_directory(path)
         with zipfile.ZipFile(path) as archive:
@@ -47,7 +47,7 @@ def names(path: Path) -> list[str]:
 
 
 def _chart_sheets(archive: zipfile.ZipFile) -> set[str]:
-    """The relations of sheets that are one chart each and have no cells."""
+    """Return the relation ids of sheets that hold one chart and no cells."""
     try:
         relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
     except KeyError:
@@ -56,9 +56,8 @@ def _chart_sheets(archive: zipfile.ZipFile) -> set[str]:
 
 
 def _check_directory(path: Path) -> None:
-    """Refuse a directory of a million members before zipfile makes an object of each.
-
-    zipfile believes the size in the end record, wherever in the last 64 KB it finds one, or in a 64-bit one before it.
+    """Refuse a directory of a million members before zipfile makes an object of each. zipfile believes the size in the
+    end record, wherever in the last 64 KB it finds one, or in a 64-bit one before it.
     """
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL))
@@ -71,7 +70,7 @@ def _check_directory(path: Path) -> None:
 
 
 def check_sizes(archive: zipfile.ZipFile, name: str) -> None:
-    """Refuse a bomb. The declared sizes bind: zipfile never unpacks more of a member than it declares."""
+    """Refuse decompression bombs. The declared sizes bind: zipfile never unpacks more of a member than it declares."""
     sizes = {member.filename.lower(): member.file_size for member in archive.infolist()}
     if (
         len(sizes) > 10_000
@@ -83,7 +82,7 @@ def check_sizes(archive: zipfile.ZipFile, name: str) -> None:
 
 
 def to_plain(path: Path, sheet: str, target: Path) -> tuple[Plain, list[str]]:
-    """Write one sheet as CSV. Empty rows, and empty columns to the right of the data, are left out."""
+    """Write one sheet as CSV, without empty rows and empty columns to the right of the data. Raises ToolFailed."""
     import openpyxl
 
     names(path)
@@ -115,7 +114,7 @@ def _page(book: Any, sheet: str) -> Any:
 
 
 def _has_formulas(path: Path) -> bool:
-    """Whether any sheet has a formula; only then is the workbook read twice."""
+    """Return True if a sheet has a formula; only then is the workbook read twice."""
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
             if not member.startswith("xl/worksheets/"):
@@ -130,14 +129,14 @@ def _has_formulas(path: Path) -> bool:
 
 
 class _Cells:
-    """The cells of a sheet as text, and what could not be told by that."""
+    """Cells of a sheet as text, with counts of what could not be read."""
 
     def __init__(self, page: Any, formulas: Any) -> None:
         self._page, self._formulas = page, formulas
         self._errors: Counter[str] = Counter()
         self._uncalculated: Counter[int] = Counter()
         self.doubtful: set[int] = set()
-        """Columns in which a text is written like 1.234."""
+        """Indexes of columns in which a text looks like 1.234."""
 
     def rows(self) -> Iterator[list[str]]:
         count = 0
