@@ -27,6 +27,7 @@ from storage.models import StoredFile
 from storage.services import save_file
 from tasks.models import Artifact, HumanRequest, RequestKind, Run, RunEvent, RunStatus, Step
 from tasks.services import answers
+from tasks.services.run_request import RunRequest
 from tasks.services.runs import start_run
 
 log = logging.getLogger(__name__)
@@ -181,10 +182,11 @@ def _started(each: DemoRun, agent: Agent, person: User, now: datetime) -> Run:
         files.append(save_file(team_id=agent.team_id, content=EXAMPLES / each.file, name=each.file, created_by=person))
     moment = now - each.ago
     with ids_at(moment), transaction.atomic():
-        run = start_run(
+        asked = RunRequest(
             team=agent.team, actor=person, agent=agent, prompt=each.prompt, attachments=files, review=each.review,
             priority=PRIORITY, metadata={KEY: each.key},
         )  # fmt: skip
+        run = start_run(asked)
         Run.objects.filter(pk=run.pk).update(created_at=moment)
     return run
 

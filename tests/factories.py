@@ -16,6 +16,8 @@ from agents.models import Agent, AgentVersion, Runtime
 from billing.models import UsageRecord
 from storage.models import StoredFile
 from tasks.models import Artifact, HumanRequest, RequestKind, Run, RunStatus, Task
+from tasks.services import runs
+from tasks.services.run_request import RunRequest
 
 PASSWORD = "correct horse battery"
 
@@ -149,3 +151,8 @@ def usage(agent: Agent, cost_usd: str) -> UsageRecord:
         agent_id=agent.pk,
         cost_usd=Decimal(cost_usd),
     )
+
+
+def start_run(**request: Any) -> Run:
+    """Start a run as the pages and the API do; takes the fields of RunRequest."""
+    return runs.start_run(RunRequest(**request))

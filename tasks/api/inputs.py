@@ -13,7 +13,8 @@ from accounts.rest.serializers import StrictSerializer
 from agents.models import Agent
 from storage.models import StoredFile
 from tasks.models import Task
-from tasks.services.runs import MAX_ATTACHMENTS, MAX_PROMPT, PRIORITIES
+from tasks.services.run_request import MAX_ATTACHMENTS, MAX_PROMPT
+from tasks.services.runs import PRIORITIES
 from tasks.services.steering import MAX_MESSAGE
 from tasks.variables import MAX_TEXT, TYPES
 

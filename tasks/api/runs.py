@@ -41,10 +41,7 @@ from tasks.reports.bundle import bundle_download
 from tasks.services import answers, continuing, forks, runs, steering
 from tasks.services.comparisons import compare_runs
 from tasks.services.outages import with_retry_at
-
-WORDS = {"variables": "values"}
-"""Names of the contract that the service calls otherwise."""
-
+from tasks.services.run_request import RunRequest
 
 PARTS = (
     Prefetch("requests", queryset=HumanRequest.objects.open().select_related("answered_by"), to_attr="open_requests"),
@@ -316,5 +313,4 @@ class OfRun(TeamViewSet):
 
 def start(view: TeamViewSet, given: dict[str, Any]) -> Run:
     """Start a run from a checked body."""
-    named = {WORDS.get(name, name): value for name, value in given.items()}
-    return runs.start_run(team=view.team, actor=view.actor, **named)
+    return runs.start_run(RunRequest(team=view.team, actor=view.actor, **given))

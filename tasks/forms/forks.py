@@ -10,7 +10,7 @@ from agents.services.models import models_of
 from tasks.models import Run
 from tasks.services.comparisons import model_of
 from tasks.services.forks import ForkPoint
-from tasks.services.runs import MAX_PROMPT
+from tasks.services.run_request import MAX_PROMPT
 
 
 class ForkForm(forms.Form):

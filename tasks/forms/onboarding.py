@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 
 from agents import roles
-from tasks.services.runs import MAX_PROMPT
+from tasks.services.run_request import MAX_PROMPT
 
 
 class RoleForm(forms.Form):

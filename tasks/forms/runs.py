@@ -14,7 +14,7 @@ from tasks.forms.agent_choice import AgentField, agents_of
 from tasks.forms.files import FilesField, check_size, upload_attrs
 from tasks.forms.starts import StartForm
 from tasks.models import Task
-from tasks.services.runs import MAX_PROMPT
+from tasks.services.run_request import MAX_PROMPT
 
 
 def show_refusal(form: forms.Form, error: AppError, names: Mapping[str, str] | None = None) -> None:

@@ -18,7 +18,7 @@ from tasks import variables
 from tasks.forms.agent_choice import AgentField, agents_of
 from tasks.forms.runs import LimitsForm, show_refusal
 from tasks.models import Task
-from tasks.services.runs import MAX_PROMPT
+from tasks.services.run_request import MAX_PROMPT
 
 PREFIX = "variables"
 MAX_VARIABLES = 30

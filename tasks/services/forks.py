@@ -13,13 +13,14 @@ from accounts.errors import Conflict, FieldError, InvalidInput
 from accounts.models import User
 from agents.services.models import models_of, require_present
 from storage.models import StoredFile
-from tasks import event_log, events, queue
+from tasks import event_log, events
 from tasks.call_digest import digest
-from tasks.models import LIVE, Artifact, Recording, Run, RunInput, RunKind, Step, StepKind, StepStatus
+from tasks.models import LIVE, Artifact, Recording, Run, RunKind, Step, StepKind, StepStatus
 from tasks.services.approvers import require_approver_of
 from tasks.services.comparisons import StepLine, line_of
 from tasks.services.effects import Effect, WouldRepeatEffects, effects_of
-from tasks.services.runs import LIMITS, require_no_replay, start_run
+from tasks.services.run_request import LIMITS, RunRequest
+from tasks.services.runs import require_no_replay, start_run
 
 SETTLED = (StepStatus.DONE, StepStatus.FAILED)
 STEP_ENDS = ("model.finished", "tool.finished", "message")
@@ -90,23 +91,26 @@ def fork_run(
     changed = kept[-1] if kept and tool_result is not None else None
     if not repeat_effects and (again := _repeatable(run, kept, changed=changed, reuse_tools=reuse_tools)):
         raise WouldRepeatEffects.of(again, by="The fork")
-    fork = _copy(run, actor, prompt=prompt if not kept else "", kind=run.kind, model=model)
+    after = kept[-1].index if kept else 0
+    has_input = bool(prompt and kept)
+    fork = _copy(
+        run,
+        actor,
+        prompt=run.prompt if kept or not prompt else prompt,
+        model_override=model or run.model_override,
+        forked_at_step=after + has_input,
+    )
     for step in kept:
         result = dict(step.result or {})
         if tool_result is not None and step is kept[-1]:
             result |= {"content": tool_result, "is_error": False, "summary": "Changed by a person"}
         _copy_step(step, fork, result)
-    if prompt and kept:
-        _add_input(fork, kept[-1].index + 1, prompt)
-    last = max((s.index for s in fork.steps.all()), default=0)
-    Run.objects.filter(pk=fork.pk).update(forked_from=run, forked_at_step=last)
-    after = kept[-1].index if kept else 0
+    if has_input:
+        _add_input(fork, after + 1, prompt)
     _copy_artifacts(run, fork, until=after)
     if reuse_tools:
         _record(run, fork, after=after, is_replay=False)
     audit.record(team=run.team, actor=actor, action="run.forked", target=fork, source=str(run.pk), from_seq=from_seq)
-    queue.enqueue_run(fork.pk)
-    fork.refresh_from_db()
     return fork
 
 
@@ -115,14 +119,19 @@ def replay_run(*, run: Run, actor: User) -> Run:
     """The same run again from its records alone: no model and no tool is called, and it costs nothing."""
     if run.status in LIVE:
         raise Conflict("The run has not ended yet, so its records are not whole. Replay it when it has ended.")
-    replay = _copy(run, actor, prompt="", kind=RunKind.REPLAY, model="")
     answers = run.steps.filter(kind=StepKind.MODEL, status=StepStatus.DONE).count()
     most = max(run.max_turns, answers)  # those that a fork took over count here, too
-    Run.objects.filter(pk=replay.pk).update(forked_from=run, forked_at_step=0, review=False, max_turns=most)
+    replay = _copy(
+        run,
+        actor,
+        kind=RunKind.REPLAY,
+        model_override=run.model_override,
+        forked_at_step=0,
+        review=False,
+        limits={name: getattr(run, name) for name in LIMITS} | {"max_turns": most},
+    )
     _record(run, replay, after=0, is_replay=True)
     audit.record(team=run.team, actor=actor, action="run.replayed", target=replay, source=str(run.pk))
-    queue.enqueue_run(replay.pk)
-    replay.refresh_from_db()
     return replay
 
 
@@ -164,29 +173,10 @@ def _has_open_calls(kept: list[Step]) -> bool:
     return any(b.get("type") == "tool_use" and b["id"] not in done for b in blocks)
 
 
-def _copy(run: Run, actor: User, *, prompt: str, kind: str, model: str) -> Run:
-    copy = start_run(
-        team=run.team,
-        actor=actor,
-        agent=run.agent,
-        prompt=prompt or run.prompt,
-        limits={name: getattr(run, name) for name in LIMITS},
-        review=run.review,
-        output_schema=run.output_schema,
-        required_artifacts=run.required_artifacts,
-        metadata=run.metadata,
-        is_checked=True,
-    )
-    for given in run.inputs.all():
-        RunInput.objects.create(run=copy, file_id=given.file_id, name=given.name)
-    Run.objects.filter(pk=copy.pk).update(
-        kind=kind,
-        version=run.version,
-        model_override=model or run.model_override,
-        title=run.title,
-        task=run.task,
-        variables=run.variables,
-    )
+def _copy(run: Run, actor: User, **changes: Any) -> Run:
+    """Start the same work on the same version; what was checked by the caller is not checked again."""
+    asked = RunRequest.repeating(run, actor=actor, version=run.version, forked_from=run, is_checked=True, **changes)
+    copy = start_run(asked)
     event_log.append(copy, events.Log(text=f"Made from the run {run.pk}."))
     return copy
 

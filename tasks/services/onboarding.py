@@ -15,6 +15,7 @@ from agents.services.agents import create_agent
 from storage.services import save_file
 from tasks.models import Run, RunKind
 from tasks.services.assignments import create_task
+from tasks.services.run_request import RunRequest
 from tasks.services.runs import start_run
 
 EXAMPLES = settings.BASE_DIR / "docs" / "examples"
@@ -58,6 +59,7 @@ def start_demo(*, agent: Agent, actor: User) -> Run:
     if example:
         files.append(save_file(team_id=agent.team_id, content=example, name=example.name, created_by=actor))
     prompt = role.example_prompt if role else INTRODUCTION
-    return start_run(
+    asked = RunRequest(
         team=agent.team, actor=actor, agent=agent, prompt=prompt, attachments=files, review=True, kind=RunKind.DEMO
     )
+    return start_run(asked)

@@ -23,6 +23,7 @@ from storage.models import StoredFile
 from tasks.forms import FirstRunForm, RoleForm
 from tasks.models import Run
 from tasks.services import onboarding, runs
+from tasks.services.run_request import RunRequest
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -67,7 +68,8 @@ def first_run(request: TeamRequest, agent_id: UUID) -> HttpResponse:
 def _start(request: TeamRequest, agent: Agent, form: FirstRunForm, example: Path | None) -> Run:
     files = _files(request, form, example)
     prompt = form.cleaned_data["prompt"]
-    return runs.start_run(team=request.team, actor=request.user, agent=agent, prompt=prompt, attachments=files)
+    asked = RunRequest(team=request.team, actor=request.user, agent=agent, prompt=prompt, attachments=files)
+    return runs.start_run(asked)
 
 
 def _files(request: TeamRequest, form: FirstRunForm, example: Path | None) -> list[StoredFile]:

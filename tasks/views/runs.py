@@ -19,6 +19,7 @@ from tasks.forms.files import keep, uploaded_before
 from tasks.forms.runs import RunForm, show_refusal
 from tasks.models import WAITS_BY_ITSELF, Run, RunStatus, Task
 from tasks.services import runs
+from tasks.services.run_request import RunRequest
 from tasks.views.bulk import BACK
 from tasks.views.common import page_context, page_of, run_or_404
 
@@ -117,7 +118,7 @@ def _initial(request: TeamRequest) -> dict[str, Any]:
 def _start(request: TeamRequest, form: RunForm) -> Run:
     files = uploaded_before(request.POST.getlist("attached"), request.access)
     files += keep(form.cleaned_data["attachments"], team=request.team, actor=request.user)
-    return runs.start_run(
+    asked = RunRequest(
         team=request.team,
         actor=request.user,
         agent=form.cleaned_data["agent"],
@@ -127,6 +128,7 @@ def _start(request: TeamRequest, form: RunForm) -> Run:
         review=form.cleaned_data["review"],
         **form.when(),
     )
+    return runs.start_run(asked)
 
 
 @require_safe

@@ -29,6 +29,7 @@ from tasks.forms.tasks import (
 from tasks.models import LIVE, Run, Task
 from tasks.reports.estimates import estimate
 from tasks.services import assignments, runs
+from tasks.services.run_request import RunRequest
 
 PAGE = 50
 HISTORY = 20
@@ -117,15 +118,16 @@ def _start(request: TeamRequest, task: Task, form: TaskRunForm) -> Run:
     kept = keep([*named.values(), *form.cleaned_data["attachments"]], team=request.team, actor=request.user)
     values = form.values() | {name: str(file.pk) for name, file in zip(named, kept, strict=False)}
     files = uploaded_before(request.POST.getlist("attached"), request.access) + kept[len(named) :]
-    return runs.start_run(
+    asked = RunRequest(
         team=request.team,
         actor=request.user,
         task=task,
-        values=values,
+        variables=values,
         attachments=files,
         review=form.cleaned_data["review"],
         **form.when(),
     )
+    return runs.start_run(asked)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -13,8 +13,7 @@ from psycopg._queries import MAX_CACHED_STATEMENT_PARAMS
 from accounts.models import AuditEntry, Team, User
 from accounts.prepared_sql import Param, PreparedQuery, insert, prime_relation
 from tasks.models import Run, RunEvent
-from tasks.services.runs import start_run
-from tests.factories import AgentFactory, RunFactory, TaskFactory
+from tests.factories import AgentFactory, RunFactory, TaskFactory, start_run
 
 pytestmark = pytest.mark.django_db
 

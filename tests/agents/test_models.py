@@ -16,7 +16,7 @@ from billing.models import Price
 from tasks.models import Run
 from tasks.services import forks, runs
 from tests.calling import api_of
-from tests.factories import AgentFactory, RunFactory
+from tests.factories import AgentFactory, RunFactory, start_run
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 12, 1)
@@ -102,14 +102,14 @@ def test_a_run_of_an_agent_whose_model_has_ended_is_refused_until_it_has_another
     agent = ended(team)
 
     with pytest.raises(ModelEnded) as refused:
-        runs.start_run(team=team, actor=alice, agent=agent, prompt="Count.")
+        start_run(team=team, actor=alice, agent=agent, prompt="Count.")
 
     assert refused.value.detail == (
         "The model claude-sonnet-4-5 ended on 2020-01-31. Choose another one such as claude-sonnet-5-5 for Rita."
     )
     assert not Run.objects.exists()
     agent = agents.update_agent(agent=agent, actor=alice, changes={"model": refused.value.extra["replacement"]})
-    assert runs.start_run(team=team, actor=alice, agent=agent, prompt="Count.").version == agent.version
+    assert start_run(team=team, actor=alice, agent=agent, prompt="Count.").version == agent.version
 
 
 def test_a_retry_and_a_fork_are_refused_and_a_replay_is_not(team: Team, alice: User) -> None:

@@ -64,7 +64,7 @@ def measure(desk: Installation) -> list[Figure]:
 
 def _finished(agent: Any) -> Run:
     """A run that was driven to its end, of which the others are copies."""
-    from tasks.services.runs import start_run
+    from tests.factories import start_run
 
     run = start_run(team=agent.team, actor=None, agent=agent, prompt="Go")
     for _ in range(600):

@@ -17,10 +17,10 @@ from django.db.models import Count
 from agents.models import Agent
 from tasks import queue
 from tasks.models import Run, RunStatus
-from tasks.services.runs import start_run
 from tests.bench.client import bench_agent
 from tests.bench.figures import Figure
 from tests.bench.processes import peak_mb, resident_mb
+from tests.factories import start_run
 from tests.faults.installation import Installation
 
 RUNS = 1000

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tasks.services.runs import start_run
 from tests.bench import speed
 from tests.bench.client import Api, bench_agent, watch
 from tests.bench.figures import Figure, latency, timed, together
 from tests.bench.server import server
+from tests.factories import start_run
 from tests.faults.installation import Installation
 
 ROUND_S = 3.0

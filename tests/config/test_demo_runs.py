@@ -20,7 +20,8 @@ from agents.models import Agent, Memory
 from config import demo_runs
 from config.demo_runs import DEMO_RUNS, DemoRun
 from tasks.models import HumanRequest, Run, RunEvent, RunStatus
-from tasks.services import notices, runs
+from tasks.services import notices
+from tests.factories import start_run
 from tests.tasks.scripted import engine
 
 FEW = [each for each in DEMO_RUNS if each.key in ("question", "failed", "review", "returns")]
@@ -130,7 +131,7 @@ def test_a_team_that_people_use_already_gets_none(home: Path, few: list[DemoRun]
     team = Team.objects.get(slug="fernhill-supply")
     agent = Agent.objects.filter(team=team).first()
     assert agent
-    runs.start_run(team=team, actor=team.memberships.get().user, agent=agent, prompt="Mine")
+    start_run(team=team, actor=team.memberships.get().user, agent=agent, prompt="Mine")
 
     call_command("seed_demo_runs", verbosity=0)
 

@@ -12,7 +12,7 @@ from accounts.models import Team, User
 from tasks.models import Run, RunStatus
 from tasks.services import runs
 from tests.e2e.conftest import DESK, PHONE
-from tests.factories import AgentFactory
+from tests.factories import AgentFactory, start_run
 from tests.tasks.conftest import FAST
 from tests.tasks.scripted import Scripted, call, engine, say, settled
 
@@ -41,7 +41,7 @@ def agent(team: Team):
 
 
 def start(agent, alice: User, title: str) -> Run:
-    return runs.start_run(team=agent.team, actor=alice, agent=agent, prompt=title)
+    return start_run(team=agent.team, actor=alice, agent=agent, prompt=title)
 
 
 def look(page: Page, shot: Callable[[Page, str], None], name: str) -> None:

@@ -18,8 +18,7 @@ from billing.plans import GB
 from storage.models import StoredFile
 from storage.services import save_file
 from tasks.models import Run
-from tasks.services import runs
-from tests.factories import AgentFactory, MembershipFactory, RunFactory, StoredFileFactory, UserFactory
+from tests.factories import AgentFactory, MembershipFactory, RunFactory, StoredFileFactory, UserFactory, start_run
 from tests.races.concurrency import at_once
 from tests.races.test_admission import Open, an_agent, queue
 
@@ -45,7 +44,7 @@ def test_the_last_run_of_the_month_goes_to_one(free: Team, alice: User) -> None:
     agent = AgentFactory(team=free)
     RunFactory.create_batch(199, agent=agent)
 
-    assert admitted(lambda _: runs.start_run(team=free, actor=alice, agent=agent, prompt="Go")) == 1
+    assert admitted(lambda _: start_run(team=free, actor=alice, agent=agent, prompt="Go")) == 1
     assert Run.objects.count() == 200
 
 
@@ -88,7 +87,7 @@ def test_starting_and_joining_at_once_does_not_deadlock(free: Team, alice: User)
 
     def work(n: int) -> Any:
         if n % 2:
-            return runs.start_run(team=free, actor=alice, agent=agent, prompt="Go")
+            return start_run(team=free, actor=alice, agent=agent, prompt="Go")
         return members.add_member(team=free, user=people[n], role=Role.VIEWER, actor=alice)
 
     assert admitted(work) == MANY

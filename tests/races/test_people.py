@@ -19,7 +19,7 @@ from tasks.models import HumanRequest, Run
 from tasks.services import answers, periodic
 from tasks.services import runs as running
 from tests.calling import api_of
-from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
+from tests.factories import AgentFactory, HumanRequestFactory, RunFactory, start_run
 from tests.races.concurrency import at_once
 from tests.tasks.scripted import Scripted, call, engine, types, until
 from tests.timeouts import PATIENCE_S
@@ -67,7 +67,7 @@ def test_two_clocks_at_once_start_each_scheduled_run_once(alice: User, monkeypat
     monkeypatch.setattr("tasks.queue.wake_run", woken.append)
     agent = AgentFactory(team=alice.teams.get())
     soon = timezone.now() + timedelta(hours=1)
-    made = [running.start_run(team=agent.team, actor=alice, agent=agent, prompt="Go", start_at=soon) for _ in range(60)]
+    made = [start_run(team=agent.team, actor=alice, agent=agent, prompt="Go", start_at=soon) for _ in range(60)]
     Run.objects.update(start_at=timezone.now())
 
     meeting, has_met, move_to = threading.Barrier(2), threading.local(), Run.move_to

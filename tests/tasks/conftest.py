@@ -11,8 +11,7 @@ import pytest
 from accounts.models import Team, User
 from tasks.engine import circuits, outages
 from tasks.models import Run
-from tasks.services import runs
-from tests.factories import AgentFactory
+from tests.factories import AgentFactory, start_run
 from tests.tasks.scripted import Scripted, engine
 from tools import registry
 from tools.registry import Effect, ToolContext, ToolResult
@@ -61,7 +60,7 @@ def start(team: Team, alice: User) -> Callable[..., Run]:
         policies = policies or {}
         given = [{"tool": name, "policy": policies.get(name, "allow")} for name in tools]
         agent = AgentFactory(team=team, version__tools=given, version__memory_enabled=False)
-        return runs.start_run(team=team, actor=alice, agent=agent, prompt="Look at the numbers.", **options)
+        return start_run(team=team, actor=alice, agent=agent, prompt="Look at the numbers.", **options)
 
     return begin
 

@@ -12,8 +12,7 @@ from agents.runtimes.anthropic import AnthropicRuntime
 from billing.models import UsageRecord
 from tasks.models import Artifact, Run
 from tasks.services import periodic
-from tasks.services.runs import start_run
-from tests.factories import AgentFactory
+from tests.factories import AgentFactory, start_run
 from tests.standins.anthropic import (
     AnthropicStandIn,
     Broken,

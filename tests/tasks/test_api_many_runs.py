@@ -11,7 +11,7 @@ from agents.models import Agent
 from tasks.models import Run, RunStatus
 from tasks.services import runs
 from tests.calling import Api, api_of
-from tests.factories import AgentFactory, RunFactory
+from tests.factories import AgentFactory, RunFactory, start_run
 
 RUNS = "/api/v1/runs/"
 CANCEL, RETRY = f"{RUNS}bulk-cancel/", f"{RUNS}bulk-retry/"
@@ -29,7 +29,7 @@ def rita(team: Team) -> Agent:
 
 @pytest.fixture
 def two(team: Team, alice: User, rita: Agent) -> list[Run]:
-    return [runs.start_run(team=team, actor=alice, agent=rita, prompt=f"Look at {n}.") for n in ("May", "June")]
+    return [start_run(team=team, actor=alice, agent=rita, prompt=f"Look at {n}.") for n in ("May", "June")]
 
 
 def test_many_are_cancelled_and_each_is_answered_for_in_the_order_of_the_question(api: Api, two: list[Run]) -> None:

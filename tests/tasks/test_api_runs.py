@@ -24,7 +24,7 @@ from tasks.events import ModelFinished
 from tasks.models import Artifact, HumanRequest, RequestStatus, Run, RunInput, RunStatus, Step
 from tasks.services import runs
 from tests.calling import Api, api_of
-from tests.factories import AgentFactory, RunFactory, TaskFactory
+from tests.factories import AgentFactory, RunFactory, TaskFactory, start_run
 
 RUNS = "/api/v1/runs/"
 SAME = {"X_Request_Id": "same-request-id"}
@@ -42,7 +42,7 @@ def rita(team: Team) -> Agent:
 
 @pytest.fixture
 def run(team: Team, alice: User, rita: Agent) -> Run:
-    return runs.start_run(team=team, actor=alice, agent=rita, prompt="Look at the numbers.")
+    return start_run(team=team, actor=alice, agent=rita, prompt="Look at the numbers.")
 
 
 def ask(run: Run, kind: str = "approval", **given: Any) -> HumanRequest:

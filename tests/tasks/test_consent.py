@@ -19,10 +19,10 @@ from agents.models import Agent, AgentVersion
 from agents.services import agents, consent
 from agents.services.visibility import limit_agent
 from tasks.models import HumanRequest, Run
-from tasks.services import forks, onboarding, periodic, runs
+from tasks.services import forks, onboarding, periodic
 from tasks.services.continuing import continue_run
 from tests.calling import Api, api_of
-from tests.factories import AgentFactory, MembershipFactory, RunFactory, TaskFactory, UserFactory
+from tests.factories import AgentFactory, MembershipFactory, RunFactory, TaskFactory, UserFactory, start_run
 from tools import registry
 from tools.registry import Policy
 
@@ -442,7 +442,7 @@ def test_a_run_that_was_planned_is_not_started_early_when_nobody_could_approve_i
     agent = AgentFactory(team=team, version__tools=ASKS["tools"], version__options={"approvers": ["alice@example.com"]})
     owner = MembershipFactory(team=team, role=Role.OWNER, user__email="alice@example.com")
     later = timezone.now() + timedelta(days=2)
-    run = runs.start_run(team=team, actor=bob, agent=agent, prompt="Go.", start_at=later)
+    run = start_run(team=team, actor=bob, agent=agent, prompt="Go.", start_at=later)
 
     Membership.objects.filter(pk=owner.pk).update(role=Role.VIEWER)
     answer = with_token(bob).send("POST", f"{RUNS}{run.pk}/start/", {})
@@ -458,8 +458,8 @@ def test_a_planned_run_that_nobody_could_approve_ends_when_it_is_due(team: Team,
     )
     carl = MembershipFactory(team=team, role=Role.MEMBER, user__email="carl@example.com")
     later = timezone.now() + timedelta(days=2)
-    made = [runs.start_run(team=team, actor=bob, agent=agent, prompt="Go.", start_at=later) for _ in range(3)]
-    fine = runs.start_run(team=team, actor=bob, agent=AgentFactory(team=team), prompt="Go.", start_at=later)
+    made = [start_run(team=team, actor=bob, agent=agent, prompt="Go.", start_at=later) for _ in range(3)]
+    fine = start_run(team=team, actor=bob, agent=AgentFactory(team=team), prompt="Go.", start_at=later)
     Membership.objects.filter(pk=carl.pk).update(role=Role.VIEWER)
     due = [made[0], made[1], fine]
     Run.objects.filter(pk__in=[run.pk for run in due]).update(start_at=timezone.now() - timedelta(seconds=1))
@@ -506,19 +506,19 @@ def test_what_somebody_could_approve_or_nobody_has_to_starts(
 ) -> None:
     agent = agent_with(team, config)
 
-    assert runs.start_run(team=team, actor=people[by], agent=agent, prompt="Go.").status == "queued"
+    assert start_run(team=team, actor=people[by], agent=agent, prompt="Go.").status == "queued"
 
 
 def test_who_does_not_see_the_agent_cannot_approve_its_calls(team: Team, alice: User, bob: User) -> None:
     config = tools(email_report="ask") | options(approvers=["bob@example.com"])
     agent = agent_with(team, config)
-    runs.start_run(team=team, actor=alice, agent=agent, prompt="Go.")
+    start_run(team=team, actor=alice, agent=agent, prompt="Go.")
 
     limit_agent(agent=agent, actor=alice, to=[])
     agent.refresh_from_db()
 
     with pytest.raises(Conflict, match="leaves that to bob@example"):
-        runs.start_run(team=team, actor=alice, agent=agent, prompt="Go.")
+        start_run(team=team, actor=alice, agent=agent, prompt="Go.")
     assert Run.objects.count() == 1
 
 
@@ -526,7 +526,7 @@ def test_a_team_of_one_cannot_start_what_takes_a_second_person(team: Team, alice
     agent = agent_with(team, tools(email_report="ask") | options(four_eyes=True))
 
     with pytest.raises(Conflict, match="to everyone but never to who starts the run"):
-        runs.start_run(team=team, actor=alice, agent=agent, prompt="Go.")
+        start_run(team=team, actor=alice, agent=agent, prompt="Go.")
     assert not Run.objects.exists()
 
 

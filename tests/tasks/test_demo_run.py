@@ -15,7 +15,7 @@ from agents.services.agents import create_from_role
 from storage import services as storage
 from tasks.models import Artifact, HumanRequest, Run, RunEvent
 from tasks.services import answers
-from tasks.services.runs import start_run
+from tests.factories import start_run
 from tests.tasks.scripted import settled, types
 
 pytestmark = pytest.mark.usefixtures("driver")

@@ -26,9 +26,9 @@ from tasks.engine.intake import INVALID, take_in
 from tasks.models import Artifact, HumanRequest, Run, Step
 from tasks.services import answers
 from tasks.services.forks import replay_run
-from tasks.services.runs import start_now, start_run
+from tasks.services.runs import start_now
 from tests.accounts.test_strict_json import TEXTS, VALUES
-from tests.factories import AgentFactory
+from tests.factories import AgentFactory, start_run
 from tests.standins.anthropic import AnthropicStandIn, message, text, tool_use
 from tests.tasks.scripted import Scripted, call, last, say, settled, types
 from tools.registry import ToolResult

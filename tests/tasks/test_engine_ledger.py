@@ -16,8 +16,7 @@ from billing.reports import month_start, standings
 from tasks.api.receipts import receipt_of
 from tasks.models import Run, Step
 from tasks.reports.receipt import receipt
-from tasks.services.runs import start_run
-from tests.factories import AgentFactory
+from tests.factories import AgentFactory, start_run
 from tests.standins.anthropic import AnthropicStandIn, Message, message, text, tool_use
 from tests.tasks.scripted import last, settled, types
 

@@ -18,7 +18,7 @@ from agents.services import agents
 from tasks.models import Artifact, Run, RunEvent, Step
 from tasks.services import answers, forks, runs
 from tasks.services.steering import steer_run
-from tests.factories import AgentFactory, TaskFactory
+from tests.factories import AgentFactory, TaskFactory, start_run
 from tests.tasks.scripted import Scripted, call, last, say, settled, types
 from tests.timeouts import PATIENCE_S
 from tools.registry import ToolResult
@@ -376,7 +376,7 @@ def test_forks_and_replays_belong_to_the_task_and_are_on_the_record(scripted: Pl
     agent = AgentFactory(team=team, version__memory_enabled=False)
     named = [{"name": "month", "label": "Month", "type": "text", "required": True}]
     task = TaskFactory(team=team, agent=agent, prompt="Look at {{month}}.", variables=named)
-    run = settled(runs.start_run(team=team, actor=alice, task=task, values={"month": "May"}), "succeeded")
+    run = settled(start_run(team=team, actor=alice, task=task, variables={"month": "May"}), "succeeded")
 
     made = [forks.fork_run(run=run, actor=alice), forks.replay_run(run=run, actor=alice)]
 

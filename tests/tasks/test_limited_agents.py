@@ -25,7 +25,7 @@ from tasks.run_page.page import RunPage
 from tasks.run_page.related_runs import relatives
 from tasks.services import notices, runs, shares
 from tests.calling import Api, api_of, signed_in
-from tests.factories import AgentFactory, HumanRequestFactory, MembershipFactory, RunFactory, TaskFactory
+from tests.factories import AgentFactory, HumanRequestFactory, MembershipFactory, RunFactory, TaskFactory, start_run
 from tests.tasks.test_consumers import closed, opened, socket
 
 
@@ -245,7 +245,7 @@ def test_links_to_its_runs_are_closed_when_it_is_kept_to_some_people(client, tea
 
 @pytest.mark.django_db
 def test_nobody_else_is_told_what_it_asks(team, agent, alice, bob):
-    started = runs.start_run(team=team, actor=bob, agent=agent, prompt="Go")
+    started = start_run(team=team, actor=bob, agent=agent, prompt="Go")
     limit_agent(agent=agent, actor=alice, to=[])
     HumanRequestFactory(run=started)
 
@@ -258,7 +258,7 @@ def test_nobody_else_is_told_what_it_asks(team, agent, alice, bob):
 @pytest.mark.parametrize("lost", ["the agent", "the role"])
 def test_what_somebody_was_told_before_leads_nowhere_now(client, team, agent, alice, bob, lost):
     """The mail that waits its minute is not sent, and neither the bell nor an older mail's link opens it."""
-    run = runs.start_run(team=team, actor=bob, agent=agent, prompt="Go")
+    run = start_run(team=team, actor=bob, agent=agent, prompt="Go")
     HumanRequestFactory(run=run)
     RunFactory(agent=agent, created_by=bob, status="failed", finished_at=timezone.now())
     notices.notify_pending()

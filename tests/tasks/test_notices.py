@@ -17,7 +17,7 @@ from agents.services import agents
 from billing.models import Budget
 from tasks.models import HumanRequest, Run, RunStatus
 from tasks.services import answers, notices, periodic, runs
-from tests.factories import AgentFactory, HumanRequestFactory, MembershipFactory, RunFactory
+from tests.factories import AgentFactory, HumanRequestFactory, MembershipFactory, RunFactory, start_run
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now
@@ -248,9 +248,9 @@ def test_ends_that_nobody_has_to_hear_of_are_not_told(team: Team, alice: User) -
 
 def test_who_asks_for_it_hears_of_success(alice: User, team: Team) -> None:
     agent = AgentFactory(team=team, name="Ana")
-    before = runs.start_run(team=team, actor=alice, agent=agent, prompt="Look")
+    before = start_run(team=team, actor=alice, agent=agent, prompt="Look")
     notifications.choose(person=alice, choices={"finished": ["app"]})
-    after = runs.start_run(team=team, actor=alice, agent=agent, prompt="Look again")
+    after = start_run(team=team, actor=alice, agent=agent, prompt="Look again")
     for run in (before, after):
         Run.objects.filter(pk=run.pk).update(status="succeeded", finished_at=NOW())
 

@@ -18,8 +18,8 @@ from storage import services as storage
 from storage.models import StoredFile
 from tasks import jobs, queue
 from tasks.models import HumanRequest, Run, RunInput
-from tasks.services import periodic, runs
-from tests.factories import AgentFactory, RunFactory
+from tasks.services import periodic
+from tests.factories import AgentFactory, RunFactory, start_run
 from tests.tasks.scripted import types
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +36,7 @@ def wakes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 @pytest.mark.promise("G11")
 def test_a_scheduled_run_starts_once_when_it_is_due(alice: User, wakes: list[object]) -> None:
     agent = AgentFactory(team=alice.teams.get())
-    run = runs.start_run(team=agent.team, actor=alice, agent=agent, prompt="Go", start_at=NOW() + timedelta(hours=1))
+    run = start_run(team=agent.team, actor=alice, agent=agent, prompt="Go", start_at=NOW() + timedelta(hours=1))
     assert (run.status, wakes) == ("scheduled", [])
     periodic.sweep()
     run.refresh_from_db()
@@ -169,7 +169,7 @@ def test_what_is_due_is_so_by_the_clock_of_the_database(
 ) -> None:
     agent = AgentFactory(team=alice.teams.get())
     made = [
-        runs.start_run(team=agent.team, actor=alice, agent=agent, prompt="Go", start_at=NOW() + timedelta(hours=1))
+        start_run(team=agent.team, actor=alice, agent=agent, prompt="Go", start_at=NOW() + timedelta(hours=1))
         for _ in range(2)
     ]
     soon, due = NOW() + timedelta(minutes=30), NOW() - timedelta(minutes=30)

@@ -8,7 +8,7 @@ from agents import hooks
 from agents.services import agents
 from tasks.models import Run, RunStatus, Task
 from tasks.services import runs
-from tests.factories import AgentFactory, TaskFactory
+from tests.factories import AgentFactory, TaskFactory, start_run
 
 
 def test_deleting_an_agent_stops_its_work_and_nothing_else(
@@ -17,11 +17,11 @@ def test_deleting_an_agent_stops_its_work_and_nothing_else(
     rita, otis = AgentFactory(team=team, name="Rita"), AgentFactory(team=team)
     report, other = TaskFactory(agent=rita, name="Weekly report"), TaskFactory(agent=otis)
     live = [
-        runs.start_run(team=team, actor=alice, task=report),
-        runs.start_run(team=team, actor=alice, agent=rita, prompt="Look."),
+        start_run(team=team, actor=alice, task=report),
+        start_run(team=team, actor=alice, agent=rita, prompt="Look."),
     ]
-    ended = runs.cancel_run(run=runs.start_run(team=team, actor=alice, task=report), actor=alice)
-    untouched = runs.start_run(team=team, actor=alice, task=other)
+    ended = runs.cancel_run(run=start_run(team=team, actor=alice, task=report), actor=alice)
+    untouched = start_run(team=team, actor=alice, task=other)
 
     assert list(chain.from_iterable(hooks.agent_dependents(agent=rita))) == [
         "2 live runs are cancelled; work so far is kept and paid.",

@@ -15,8 +15,7 @@ from accounts import formats
 from accounts.models import AuditEntry, Role, User
 from agents.models import Agent
 from tasks.models import Run, Task
-from tasks.services.runs import start_run
-from tests.factories import AgentFactory, MembershipFactory, TaskFactory
+from tests.factories import AgentFactory, MembershipFactory, TaskFactory, start_run
 from tests.html import Page
 
 TOKYO = "Asia/Tokyo"

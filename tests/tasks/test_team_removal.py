@@ -12,8 +12,16 @@ from accounts.services.deletion import remove_team
 from agents.models import Agent
 from billing.models import UsageRecord
 from tasks.models import RunStatus
-from tasks.services import periodic, runs, shares
-from tests.factories import AgentFactory, MembershipFactory, RunFactory, StoredFileFactory, TaskFactory, usage
+from tasks.services import periodic, shares
+from tests.factories import (
+    AgentFactory,
+    MembershipFactory,
+    RunFactory,
+    StoredFileFactory,
+    TaskFactory,
+    start_run,
+    usage,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +30,7 @@ def test_deleting_a_team_ends_its_work_and_keeps_its_books(team, alice, bob, oth
     agent = AgentFactory(team=team)
     task = TaskFactory(agent=agent)
     StoredFileFactory(team=team)
-    live = [RunFactory(agent=agent), runs.start_run(team=team, actor=alice, task=task)]
+    live = [RunFactory(agent=agent), start_run(team=team, actor=alice, task=task)]
     done = RunFactory(agent=agent, status="succeeded", finished_at=task.created_at)
     _, link = shares.share_run(run=done, actor=alice)
     _, token = keys.create_key(team=team, actor=bob, name="Bob's", scopes=["runs:read"])

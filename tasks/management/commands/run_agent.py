@@ -19,6 +19,7 @@ from storage import services as storage
 from tasks.management import terminal
 from tasks.models import Run
 from tasks.services import runs
+from tasks.services.run_request import RunRequest
 
 NEEDS_A_PERSON = 3
 
@@ -43,7 +44,7 @@ class Command(BaseCommand):
         try:
             files = [self._upload(Path(name), agent.team) for name in options["file"]]
             limits = {"max_cost_usd": options["max_cost"]} if options["max_cost"] else {}
-            run = runs.start_run(
+            asked = RunRequest(
                 team=agent.team,
                 actor=membership.user,
                 agent=agent,
@@ -51,6 +52,7 @@ class Command(BaseCommand):
                 attachments=files,
                 limits=limits,
             )
+            run = runs.start_run(asked)
         except AppError as error:
             raise CommandError(error.detail) from error
         run = self._follow(run, membership, has_input=not options["no_input"])
