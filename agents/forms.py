@@ -13,8 +13,8 @@ from django.forms import BoundField
 from agents.models import Agent, AgentVersion, Runtime
 from agents.services import consent
 from agents.services import models as offered
-from tools import registry
-from tools.registry import Policy, ToolSpec
+from tools.catalog import Catalog
+from tools.spec import Policy, ToolSpec
 
 POLICIES = [(Policy.ALLOW.value, "Allowed"), (Policy.ASK.value, "Ask first"), (Policy.DENY.value, "Off")]
 HUES = [(hue, hue) for hue in ("blue", "teal", "moss", "amber", "coral", "rose", "plum", "slate")]
@@ -82,17 +82,19 @@ class AgentForm(forms.Form):
     def __init__(
         self,
         *args: Any,
+        tools: Catalog,
         present: AgentVersion | None = None,
         may_set_budget: bool = True,
         cap_usd: Decimal | None = None,
         loosest: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Build the fields.
+        """Build the fields. `tools` are those that an agent of the team can be given.
 
         `cap_usd` and `loosest` (a policy per tool) bound what a member without `team:admin` may choose.
         """
         super().__init__(*args, **kwargs)
+        self._tools = list(tools)
         if cap_usd is not None:
             self._limit_cost(cap_usd)
         if not may_set_budget:
@@ -101,7 +103,7 @@ class AgentForm(forms.Form):
         field = cast(forms.ChoiceField, self.fields["model"])
         field.choices = model_choices(present)
         field.initial = default_model()
-        for tool in registry.all_tools():
+        for tool in self._tools:
             self.fields[f"tool_{tool.name}"] = forms.ChoiceField(
                 label=tool.title, choices=POLICIES, widget=PolicyChoice, initial=tool.default_policy.value
             )
@@ -131,19 +133,19 @@ class AgentForm(forms.Form):
         """Return True if some policies are left to owners and admins."""
         return any(
             consent.is_looser(policy, cast(PolicyChoice, self.fields[f"tool_{tool.name}"].widget).loosest)
-            for tool in registry.all_tools()
+            for tool in self._tools
             for policy, _ in POLICIES
         )
 
     def tools(self) -> Iterator[tuple[ToolSpec, BoundField]]:
         """Yield each tool with its policy field."""
-        for tool in registry.all_tools():
+        for tool in self._tools:
             yield tool, self[f"tool_{tool.name}"]
 
     def configuration(self) -> dict[str, Any]:
         """Return the cleaned values under the names that `create_agent` and `update_agent` take."""
         data = self.cleaned_data
-        policies = [{"tool": t.name, "policy": data[f"tool_{t.name}"]} for t in registry.all_tools()]
+        policies = [{"tool": t.name, "policy": data[f"tool_{t.name}"]} for t in self._tools]
         runtime, _, model = data["model"].partition(":")
         plain = ("name", "role", "description", "hue", "icon", "instructions", "memory_enabled", "max_cost_usd")
         limits = ("max_turns", "max_concurrent_runs", "budget_monthly_usd")
@@ -155,10 +157,12 @@ class AgentForm(forms.Form):
         }
 
     @staticmethod
-    def initial_of(agent: Agent, version: AgentVersion, budget_usd: Decimal | None) -> dict[str, Any]:
+    def initial_of(
+        agent: Agent, version: AgentVersion, budget_usd: Decimal | None, *, tools: Catalog
+    ) -> dict[str, Any]:
         """Return the form's initial values for an existing agent."""
         policies = {row["tool"]: row["policy"] for row in version.tools}
-        initial = {f"tool_{name}": policies.get(name, Policy.DENY.value) for name in registry.BUILTIN}
+        initial = {f"tool_{name}": policies.get(name, Policy.DENY.value) for name in tools.names}
         of_agent = ("name", "role", "description", "hue", "icon", "max_concurrent_runs")
         of_version = ("instructions", "memory_enabled", "max_cost_usd", "max_turns")
         return (

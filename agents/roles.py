@@ -9,8 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tools import registry
-from tools.registry import Policy, ToolSpec
+from tools import catalog
+from tools.spec import Policy, ToolSpec
 
 FOLDER = Path(__file__).with_name("role_templates")
 
@@ -53,7 +53,7 @@ class RoleTemplate:
     @property
     def tool_rows(self) -> list[tuple[ToolSpec, Policy]]:
         """Return (tool, policy) pairs for pages."""
-        return [(registry.get(name), policy) for name, policy in self.tools]
+        return [(catalog.builtin(name), policy) for name, policy in self.tools]
 
 
 def find(key: str) -> RoleTemplate | None:

@@ -13,8 +13,8 @@ class ToolsConfig(AppConfig):
         """Add the SPECS of the module that EXTRA_TOOLS names. The fault tests use it."""
         from django.conf import settings
 
-        from tools import registry
+        from tools import catalog
 
         if settings.EXTRA_TOOLS:
             for spec in import_module(settings.EXTRA_TOOLS).SPECS:
-                registry.add(spec)
+                catalog.add(spec)

@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
 
-from tools.registry import ToolSpec
+from tools.spec import ToolSpec
 
 _TYPES = {
     "string": "text",
@@ -23,7 +23,7 @@ _TYPES = {
 
 def check(spec: ToolSpec, arguments: Mapping[str, Any]) -> str | None:
     """Return what is wrong with the arguments, or None."""
-    problems = sorted(_validator(spec.name).iter_errors(dict(arguments)), key=lambda error: list(map(str, error.path)))
+    problems = sorted(_validator(spec).iter_errors(dict(arguments)), key=lambda error: list(map(str, error.path)))
     if not problems:
         return None
     said = list(dict.fromkeys(_sentence(problem) for problem in problems))
@@ -31,10 +31,8 @@ def check(spec: ToolSpec, arguments: Mapping[str, Any]) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def _validator(name: str) -> Draft202012Validator:
-    from tools import registry
-
-    return Draft202012Validator(dict(registry.get(name).input_schema))
+def _validator(spec: ToolSpec) -> Draft202012Validator:
+    return Draft202012Validator(dict(spec.input_schema))
 
 
 def _sentence(problem: ValidationError) -> str:

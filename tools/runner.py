@@ -15,7 +15,7 @@ from accounts import strict_json
 from accounts.errors import DISK_FULL, Unavailable, is_disk_full
 from tools import arguments as checks
 from tools.errors import CallAbandoned, OutcomeUnknown, ToolFailed, TryAgain
-from tools.registry import Effect, ToolContext, ToolRefused, ToolResult, ToolSpec
+from tools.spec import Effect, ToolContext, ToolRefused, ToolResult, ToolSpec
 from tools.text import clean, clean_json, shorten
 
 logger = logging.getLogger(__name__)

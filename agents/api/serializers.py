@@ -14,8 +14,8 @@ from agents.roles import ROLES
 from agents.services.checks import BOUNDS, MAX_INSTRUCTIONS
 from agents.services.memories import MAX_LENGTH
 from agents.services.models import Catalogue
-from tools import registry
-from tools.registry import Policy
+from tools import catalog
+from tools.spec import Policy
 
 
 def usd(*, places: int = 2, **more: Any) -> serializers.DecimalField:
@@ -25,7 +25,7 @@ def usd(*, places: int = 2, **more: Any) -> serializers.DecimalField:
 
 @extend_schema_serializer(component_name="ToolPolicy")
 class ToolPolicySerializer(StrictSerializer):
-    tool = serializers.ChoiceField(choices=registry.BUILTIN)
+    tool = serializers.ChoiceField(choices=catalog.BUILTIN)
     policy = serializers.ChoiceField(choices=[policy.value for policy in Policy])
 
 

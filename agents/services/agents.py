@@ -120,7 +120,7 @@ def restore_version(*, agent: Agent, actor: User | None, number: int, is_admin: 
 
 def versions_for_admins(*, agent: Agent, versions: Iterable[AgentVersion]) -> set[int]:
     """Return the numbers of the versions that only an owner or admin may restore: they cost more or ask less."""
-    cap, loosest = checks.most_of_members(agent.version), consent.loosest_policies(agent)
+    cap, loosest = checks.most_of_members(agent.version), consent.loosest_policies(agent, team_id=agent.team_id)
     return {
         version.number
         for version in versions

@@ -11,8 +11,9 @@ from accounts.errors import FieldError, InvalidInput
 from accounts.services.people import HUES
 from agents.models import Agent, AgentVersion, Runtime
 from agents.services import models
-from tools import registry
-from tools.registry import Policy
+from tools import catalog
+from tools.catalog import Catalog
+from tools.spec import Policy
 
 MAX_INSTRUCTIONS = 50_000
 BOUNDS: dict[str, tuple[Decimal | int, Decimal | int]] = {
@@ -42,7 +43,8 @@ def check_names(given: Mapping[str, Any], *, known: Iterable[str]) -> None:
 
 def check_agent(agent: Agent, version: AgentVersion, *, is_new_model: bool) -> None:
     """Raise InvalidInput that names every wrong field. The model is checked only if it changes."""
-    wrong = [*_profile(agent), *_config(version), *_tools(version.tools), *_options(version.options)]
+    known = catalog.for_run(team_id=agent.team_id, tools=version.tools)
+    wrong = [*_profile(agent), *_config(version), *_tools(version.tools, known), *_options(version.options)]
     if is_new_model:
         wrong += _model(version)
     if wrong:
@@ -90,11 +92,11 @@ def _model(version: AgentVersion) -> Iterator[FieldError]:
         yield FieldError("model", "invalid_choice", f"Choose one of {offered}.")
 
 
-def _tools(tools: Any) -> Iterator[FieldError]:
+def _tools(tools: Any, known: Catalog) -> Iterator[FieldError]:
     seen: set[str] = set()
     for index, row in enumerate(tools):
         tool, policy = row.get("tool"), row.get("policy")
-        if tool not in registry.BUILTIN:
+        if tool not in known:
             yield FieldError(f"tools[{index}].tool", "invalid_choice", f"There is no tool “{str(tool)[:40]}”.")
         if tool in seen:
             yield FieldError(f"tools[{index}].tool", "duplicate", f"{tool} is listed twice.")

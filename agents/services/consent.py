@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from accounts.emails import canonical
 from accounts.errors import FieldError, InsufficientScope
 from agents.models import Agent, AgentVersion
-from tools import registry
-from tools.registry import Policy
+from tools import catalog
+from tools.spec import Policy
 
 RIGHT = "team:admin"
 NEEDS_ADMIN = "needs_admin"
@@ -31,13 +32,13 @@ def stricter_policies(pinned: Iterable[Mapping[str, str]], present: Iterable[Map
     return found
 
 
-def loosest_policies(agent: Agent | None) -> dict[str, str]:
+def loosest_policies(agent: Agent | None, *, team_id: UUID) -> dict[str, str]:
     """Return, for each tool, the loosest policy that needs no `team:admin`.
 
     It is the current policy, or the tool's default if the agent never had the tool. A tool that was taken from the
     agent stays denied.
     """
-    defaults = {tool.name: tool.default_policy.value for tool in registry.all_tools()}
+    defaults = {tool.name: tool.default_policy.value for tool in catalog.for_team(team_id)}
     if agent is None or agent.version is None:
         return defaults
     had = AgentVersion.objects.filter(agent=agent).order_by().values_list("tools", flat=True).distinct()
@@ -56,7 +57,9 @@ def loosened(
     before: Mapping[str, Any] = (present.options if present else None) or {}
     after: Mapping[str, Any] = wanted.options or {}
     is_same = present is not None and present.tools == wanted.tools
-    tools = [] if is_same else list(_tools(wanted.tools, loosest_policies(agent) if loosest is None else loosest))
+    if loosest is None and not is_same:
+        loosest = loosest_policies(agent, team_id=wanted.team_id)
+    tools = [] if is_same else list(_tools(wanted.tools, loosest or {}))
     return [*tools, *_approvers(before, after), *_four_eyes(before, after), *_hosts(before, after)]
 
 

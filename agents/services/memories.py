@@ -26,7 +26,7 @@ BY_TRUST = (F("accepted_at").desc(nulls_last=True), F("created_at").desc())
 
 
 class AgentMemory:
-    """The memory of one agent, as its tools use it (`tools.registry.Memory`)."""
+    """The memory of one agent, as its tools use it (`tools.spec.Memory`)."""
 
     def __init__(self, *, agent_id: UUID, team_id: UUID, run_id: UUID | None = None) -> None:
         self._agent_id, self._team_id, self._run_id = agent_id, team_id, run_id

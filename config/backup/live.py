@@ -10,8 +10,8 @@ import psycopg
 from psycopg.rows import DictRow
 
 from tasks.models import LIVE
-from tools import registry
-from tools.registry import Effect, Policy
+from tools import catalog
+from tools.spec import Effect, Policy
 
 MOST_LISTED = 1000
 _RUNS = """
@@ -51,7 +51,7 @@ def _allowed(tools: Iterable[Mapping[str, str]]) -> list[str]:
 
 def _effectful(names: Iterable[str]) -> list[str]:
     """Return the tools with effects. Unknown tools count as effectful: nothing is known about them."""
-    return [name for name in names if name not in registry.BUILTIN or registry.get(name).effect == Effect.EFFECTFUL]
+    return [name for name in names if name not in catalog.BUILTIN or catalog.builtin(name).effect == Effect.EFFECTFUL]
 
 
 def report_lines(live: Mapping[str, Any], made_at: str) -> Iterator[str]:

@@ -34,6 +34,7 @@ from tasks.engine.commits import (
 from tasks.engine.lease import Lease
 from tasks.engine.recordings import Recordings
 from tasks.models import ErrorCode, RequestKind, RequestStatus, StepKind, StepStatus
+from tools.catalog import Catalog
 
 NEWS_S = 1.0
 """Each commit answers whether somebody spoke. After so long without one the table is asked."""
@@ -88,6 +89,8 @@ class ClaimedRun:
         self.epoch: int = row["epoch"]
         self.lease: Lease = row["lease"]
         self.recordings = Recordings(row)
+        self.catalog = Catalog()
+        """The tools of the run; `ToolCalls.load_catalog` adds those of its team."""
         self.steps: dict[int, StepWrite] = {
             s["index"]: StepWrite(**{k: v for k, v in s.items() if k != "run_id"}) for s in row["steps"]
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from agents.runtimes.base import Block, Message, ToolDefinition
@@ -12,7 +11,7 @@ from tasks.engine import intake
 from tasks.engine.claimed_run import ClaimedRun
 from tasks.engine.commits import StepWrite
 from tasks.models import StepKind, StepStatus
-from tools import registry
+from tools.spec import Policy, ToolSpec
 
 SETTLED_TOOL = (StepStatus.DONE, StepStatus.FAILED)
 
@@ -129,14 +128,16 @@ def system_prompt(run: ClaimedRun) -> str:
 
 
 def tool_definitions(run: ClaimedRun) -> Sequence[ToolDefinition]:
-    """The tools that the model may call."""
-    usable = [tool for tool, policy in run.policies.items() if policy != registry.Policy.DENY]
+    """Describe the tools that the model may call."""
+    return [
+        ToolDefinition(name=spec.name, description=spec.description, input_schema=spec.input_schema)
+        for spec in usable_tools(run)
+    ]
+
+
+def usable_tools(run: ClaimedRun) -> list[ToolSpec]:
+    """List the tools that the run's policies allow and that still exist."""
+    names = [name for name, policy in run.policies.items() if policy != Policy.DENY]
     if not run.row["memory_enabled"]:
-        usable = [name for name in usable if name not in ("remember", "recall")]
-    return [_definition(name) for name in usable if name in registry.BUILTIN]
-
-
-@cache
-def _definition(name: str) -> ToolDefinition:
-    spec = registry.get(name)
-    return ToolDefinition(name=spec.name, description=spec.description, input_schema=spec.input_schema)
+        names = [name for name in names if name not in ("remember", "recall")]
+    return [spec for name in names if (spec := run.catalog.get(name))]

@@ -16,7 +16,7 @@ from tasks.call_digest import digest
 from tasks.engine.commits import RequestWrite, StepWrite
 from tasks.engine.conversation import ToolCall
 from tasks.models import RequestKind, RequestStatus
-from tools.registry import ToolSpec
+from tools.spec import ToolSpec
 
 EXPIRES_AFTER = timedelta(days=3)
 

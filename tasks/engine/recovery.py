@@ -13,8 +13,7 @@ from tasks.engine.claimed_run import ClaimedRun
 from tasks.engine.commits import StepWrite, UsageWrite
 from tasks.engine.resources import WorkerResources
 from tasks.models import ErrorCode, RunStatus, StepKind, StepStatus, WaitKind
-from tools import registry
-from tools.registry import Effect
+from tools.spec import Effect
 
 LOST_IN_ALL = 4
 """So many times the limit is too often even for a run that settles steps in between."""
@@ -88,7 +87,9 @@ async def _tool_unknown(run: ClaimedRun, step: StepWrite, *, was_lost: bool) -> 
     """Safe to repeat, or nothing was touched: the loop repeats it with the same key. Otherwise a person says whether it
     happened; each attempt that may have had an effect needs a word of its own.
     """
-    spec = registry.get(step.tool)
+    spec = run.catalog.get(step.tool)
+    if spec is None:
+        raise KeyError(step.tool)
     told = events.ToolUnknown(step=step.index, call_id=step.call_id, tool=step.tool, will_repeat=True)
     if spec.effect != Effect.EFFECTFUL or step.effect_at is None:
         if was_lost:

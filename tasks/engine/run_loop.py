@@ -44,6 +44,7 @@ async def _until_released(run: ClaimedRun, tool_calls: ToolCalls, ports: WorkerR
     limit = asyncio.timeout(run.remaining_s())
     try:
         async with limit:
+            await tool_calls.load_catalog()
             await recovery.take_up(run, ports)
             while True:
                 await _next_move(run, tool_calls, ports)

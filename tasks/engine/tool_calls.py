@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +22,9 @@ from tasks.engine.tool_executor import ToolExecutor
 from tasks.engine.workspace import Saved
 from tasks.models import ErrorCode, Recording, RequestStatus, StepKind, StepStatus, WaitKind
 from tools import arguments as tool_arguments
-from tools import registry
+from tools import catalog
 from tools.errors import OutcomeUnknown, TryAgain
-from tools.registry import Effect, Policy, ToolResult, ToolSpec
+from tools.spec import Effect, Policy, ToolResult, ToolSpec
 
 MAX_REFUSALS = 3
 MAX_NAME = 80
@@ -41,6 +42,13 @@ class ToolCalls:
         """The run leaves this worker: a call in flight learns it, and the files go."""
         self._executor.stop()
         await self._executor.clean_up()
+
+    async def load_catalog(self) -> None:
+        """Look up the run's tools, on a thread where that asks the database. One claim keeps what it found."""
+        team_id, tools = self._run.row["team_id"], self._run.row["tools"]
+        if catalog.queries_database(tools):
+            look_up = partial(catalog.for_run, team_id=team_id, tools=tools)
+            self._run.catalog = await self._executor.retry_while_away(look_up)
 
     async def carry_out(self, call: ToolCall) -> None:
         """Settle one call of the model, or end the loop to wait for a person."""
@@ -78,8 +86,7 @@ class ToolCalls:
     # ---- May it happen?
 
     def _usable(self, name: str) -> ToolSpec | None:
-        allowed = {definition.name for definition in conversation.tool_definitions(self._run)}
-        return registry.get(name) if name in allowed else None
+        return next((spec for spec in conversation.usable_tools(self._run) if spec.name == name), None)
 
     def _step_of(self, call: ToolCall) -> StepWrite:
         for step in self._run.steps.values():

@@ -25,8 +25,8 @@ from tasks.engine.resources import WorkerResources
 from tasks.engine.workspace import Saved, Workspace, WorkspaceFull
 from tasks.models import ErrorCode, WaitKind
 from tools.errors import CallAbandoned, OutcomeUnknown, TryAgain
-from tools.registry import Effect, ToolContext, ToolResult, ToolSpec
 from tools.runner import is_away, run_tool
+from tools.spec import Effect, ToolContext, ToolResult, ToolSpec
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class ToolExecutor:
         if not spec.uses_workspace:
             return
         try:
-            await self._patiently(self.workspace.stage_files, give_up_after_s=PATIENCE_S)
+            await self.retry_while_away(self.workspace.stage_files, give_up_after_s=PATIENCE_S)
         except NotFound as error:
             await self._run.fail(ErrorCode.TOOL_ERROR, f"A file of this run is gone. {error.detail}")
         except Exception as error:
@@ -265,7 +265,7 @@ class ToolExecutor:
         if not self.workspace.is_begun:
             return [], ""
         try:
-            saved = await self._patiently(self.workspace.save_changes, on_first_failure=self._say_files_are_away)
+            saved = await self.retry_while_away(self.workspace.save_changes, on_first_failure=self._say_files_are_away)
             return saved, " ".join(self.workspace.take_refused())
         except WorkspaceFull as error:
             return [], f"{error} Delete or shrink files, then go on."
@@ -275,14 +275,14 @@ class ToolExecutor:
         self._run.emit(events.Error(code="files_away", detail=_words(error), will_retry=True))
         await self._run.flush()
 
-    async def _patiently(
+    async def retry_while_away(
         self,
         work: Callable[[], Any],
         *,
         give_up_after_s: float = float("inf"),
         on_first_failure: Callable[[Exception], Awaitable[None]] | None = None,
     ) -> Any:
-        """Do what may be done again until it works. The run's own time limit ends it, if nothing else does."""
+        """Repeat work until no part of ours is away. The run's own time limit ends it, if nothing else does."""
         delay, end, has_failed = 0.2, time.monotonic() + give_up_after_s, False
         while True:
             try:

@@ -17,7 +17,7 @@ from accounts.errors import Conflict, FieldError, InvalidInput
 from tasks.call_digest import digest
 from tasks.fragments.lines import argument_of, is_unseen, visible
 from tasks.models import HumanRequest
-from tools import registry
+from tools import catalog
 
 PREFIX = "arg:"
 """Of the fields that hold the arguments of a call."""
@@ -151,9 +151,9 @@ def _invalid(message: str) -> InvalidInput:
 
 def _headline(asked: HumanRequest, arguments: Mapping[str, Any]) -> str:
     """What the changed call does, in one line: the title of the request speaks of the original."""
-    if asked.tool not in registry.BUILTIN:
+    spec = catalog.for_run(team_id=asked.team_id, tools=[{"tool": asked.tool}]).get(asked.tool)
+    if spec is None:
         return asked.tool
-    spec = registry.get(asked.tool)
     return (spec.headline(arguments) or spec.title)[:200]
 
 

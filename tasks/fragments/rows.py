@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from tasks import events
-from tools import registry
+from tools import catalog
 
 QUIET_TOOLS = ("report_progress", "ask_human")
 """What these do shows as an event of its own."""
@@ -209,7 +209,7 @@ def tool_key(call_id: str) -> str:
 
 def tool_icon(name: str) -> str:
     try:
-        return registry.get(name).icon
+        return catalog.builtin(name).icon
     except (KeyError, ImportError):
         return "wrench"
 

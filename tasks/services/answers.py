@@ -24,7 +24,7 @@ from tasks.models import HumanRequest, RequestKind, RequestStatus, Run, RunStatu
 from tasks.models.human import HumanRequestQuerySet
 from tasks.services.approvers import why_barred
 from tools import arguments as tool_arguments
-from tools import registry
+from tools import catalog
 
 K = RequestKind
 DECISIONS = {
@@ -158,9 +158,10 @@ def check_edit(asked: HumanRequest, arguments: Any) -> dict[str, Any]:
     """The arguments of a person's version of the call, if its tool takes them."""
     if not isinstance(arguments, Mapping):
         raise _invalid("arguments", "invalid", "The arguments must be a JSON object.")
-    if asked.tool not in registry.BUILTIN:
+    spec = catalog.for_run(team_id=asked.team_id, tools=[{"tool": asked.tool}]).get(asked.tool)
+    if spec is None:
         raise Conflict("The tool of this call is gone. The call can only be refused.")
-    problem = tool_arguments.check(registry.get(asked.tool), arguments)
+    problem = tool_arguments.check(spec, arguments)
     if problem:
         raise _invalid("arguments", "invalid", problem)
     return dict(arguments)

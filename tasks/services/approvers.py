@@ -13,8 +13,8 @@ from agents.models import Agent, AgentVersion
 from agents.services.consent import stricter_policies
 from agents.services.visibility import who_sees
 from tasks.models import HumanRequest, RequestKind, Run
-from tools import registry
-from tools.registry import Policy
+from tools import catalog
+from tools.spec import Policy
 
 DECIDED = (RequestKind.APPROVAL, RequestKind.UNKNOWN_EFFECT)
 """What approvers decide about. The latter may make the call once more."""
@@ -83,11 +83,9 @@ def _may_ask(versions: Sequence[AgentVersion]) -> bool:
     """Whether a tool of the run asks first. `ask_human` and its like ask without an approval."""
     pinned, *present = versions
     policies = stricter_policies(pinned.tools, present[0].tools if present else pinned.tools)
-    return any(_is_carried_out(tool) for tool, policy in policies.items() if policy == Policy.ASK)
-
-
-def _is_carried_out(tool: str) -> bool:
-    return tool in registry.BUILTIN and registry.get(tool).run is not None
+    tools = catalog.for_run(team_id=pinned.team_id, tools=pinned.tools)
+    asking = [tools.get(tool) for tool, policy in policies.items() if policy == Policy.ASK]
+    return any(spec is not None and spec.run is not None for spec in asking)
 
 
 def _left_to(agent: Agent, versions: Sequence[AgentVersion]) -> str:

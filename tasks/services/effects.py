@@ -13,8 +13,8 @@ from django.db.models import Q
 
 from accounts.errors import Conflict
 from tasks.models import Run, Step, StepKind, StepStatus
-from tools import registry
-from tools.registry import Effect as Kind
+from tools import catalog
+from tools.spec import Effect as Kind
 
 NAMED = 20
 """So many effects an answer names; one more line says how many there are."""
@@ -66,12 +66,12 @@ def effects_of(runs: Collection[Run]) -> dict[UUID, list[Effect]]:
 
 def _harmless() -> list[str]:
     """The tools whose calls may be repeated. One that this installation does not have any more is none of them."""
-    return [spec.name for spec in registry.all_tools() if spec.effect != Kind.EFFECTFUL]
+    return [spec.name for spec in catalog.builtins() if spec.effect != Kind.EFFECTFUL]
 
 
 def _effect(step: Step) -> Effect:
     try:
-        spec = registry.get(step.tool)
+        spec = catalog.builtin(step.tool)
     except KeyError:
         title = headline = step.tool
     else:

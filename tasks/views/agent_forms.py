@@ -20,8 +20,9 @@ from agents.forms import AgentForm
 from agents.models import Agent, AgentVersion, Memory
 from agents.services import agents, checks, consent, memories, models
 from tasks.reports import activity
-from tools import registry
-from tools.registry import Policy
+from tools import catalog
+from tools.catalog import Catalog
+from tools.spec import Policy
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -32,8 +33,10 @@ def agent_new(request: TeamRequest) -> HttpResponse:
     role = roles.find(request.GET.get("role", ""))
     is_admin = may(request.role, consent.RIGHT)
     cap = None if is_admin else checks.most_of_members(None)
-    loosest = None if is_admin else consent.loosest_policies(None)
-    form = AgentForm(request.POST or None, cap_usd=cap, loosest=loosest, initial=_of_role(role))
+    loosest = None if is_admin else consent.loosest_policies(None, team_id=request.team.pk)
+    tools = catalog.for_team(request.team.pk)
+    initial = _of_role(role, tools)
+    form = AgentForm(request.POST or None, tools=tools, cap_usd=cap, loosest=loosest, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             given = form.configuration()
@@ -56,12 +59,14 @@ def agent_edit(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     agent = get_object_or_404(found, pk=agent_id)
     version = cast(AgentVersion, agent.version)
     budget = activity.agent_budgets(request.team).get(agent.pk)
-    initial = AgentForm.initial_of(agent, version, budget.limit_usd if budget else None)
+    tools = catalog.for_team(request.team.pk)
+    initial = AgentForm.initial_of(agent, version, budget.limit_usd if budget else None, tools=tools)
     is_admin = may(request.role, consent.RIGHT)
     limits: dict[str, Any] = {"may_set_budget": is_admin}
     if not is_admin:
-        limits |= {"cap_usd": checks.most_of_members(version), "loosest": consent.loosest_policies(agent)}
-    form = AgentForm(request.POST or None, present=version, initial=initial, **limits)
+        loosest = consent.loosest_policies(agent, team_id=request.team.pk)
+        limits |= {"cap_usd": checks.most_of_members(version), "loosest": loosest}
+    form = AgentForm(request.POST or None, tools=tools, present=version, initial=initial, **limits)
     if request.method == "POST" and form.is_valid():
         try:
             changes = form.configuration()
@@ -119,11 +124,11 @@ def _form_page(request: TeamRequest, form: AgentForm, **more: Any) -> HttpRespon
     return render(request, "tasks/agent_form.html", context, status=422 if form.errors else 200)
 
 
-def _of_role(role: roles.RoleTemplate | None) -> dict[str, Any]:
+def _of_role(role: roles.RoleTemplate | None, known: Catalog) -> dict[str, Any]:
     """The role's configuration in the form's words."""
     if role is None:
         return {}
     given = roles.starting_point(role)
     policies = {name: policy.value for name, policy in role.tools}
-    tools = {f"tool_{name}": policies.get(name, Policy.DENY.value) for name in registry.BUILTIN}
+    tools = {f"tool_{name}": policies.get(name, Policy.DENY.value) for name in known.names}
     return given | tools | {"timeout_min": role.timeout_s // 60}

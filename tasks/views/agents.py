@@ -19,7 +19,7 @@ from agents.services import models
 from billing.models import Budget
 from tasks.models import Run, Task
 from tasks.reports import activity
-from tools import registry
+from tools import catalog
 
 STATES = {"": "All", "working": "Working", "waiting": "Needs you", "paused": "Paused"}
 ORDERS = {"runs": "Most runs first", "spend": "Highest spend first", "name": "By name"}
@@ -84,9 +84,9 @@ def agent_detail(request: TeamRequest, agent_id: UUID) -> HttpResponse:
     version = agent.version
     is_admin = may(request.role, "team:admin")
     versions = list(agent.versions.select_related("created_by").order_by("-number")[:10])
-    policies = [
-        (registry.get(t["tool"]), t["policy"]) for t in (version.tools if version else []) if _is_tool(t["tool"])
-    ]
+    rows = version.tools if version else []
+    tools = catalog.for_run(team_id=request.team.pk, tools=rows)
+    policies = [(spec, row["policy"]) for row in rows if (spec := tools.get(row["tool"]))]
     context = {
         "agent": agent,
         "version": version,
@@ -108,10 +108,6 @@ def agent_detail(request: TeamRequest, agent_id: UUID) -> HttpResponse:
         "may_work": may(request.role, "runs:write"),
     }
     return render(request, "tasks/agent_detail.html", context)
-
-
-def _is_tool(name: str) -> bool:
-    return name in registry.BUILTIN
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -11,10 +11,10 @@ from typing import Any
 from agents.runtimes.demo import DemoRuntime
 from tests.agents.playing import Answer, Play, play
 from tests.tools.conftest import Heard, Notebook
-from tools import registry
+from tools import catalog
 from tools.arguments import check
-from tools.registry import ToolContext
 from tools.runner import run_tool
+from tools.spec import ToolContext
 
 ANALYST = (
     "list_files", "read_file", "query_table", "draw_chart", "write_file", "ask_human", "report_progress", "remember",
@@ -61,7 +61,7 @@ class DemoWorkspace:
         )
 
     def answer(self, tool: str, arguments: Mapping[str, Any]) -> Answer:
-        spec = registry.get(tool)
+        spec = catalog.builtin(tool)
         problem = check(spec, arguments)
         assert problem is None, f"{tool}: {problem}"
         if self.broken.get(tool):

@@ -11,7 +11,8 @@ from accounts.errors import InvalidInput
 from agents.models import Agent, AgentVersion
 from agents.roles import ROLES, RoleTemplate, find, find_by_name, starting_point
 from tasks import variables
-from tools.registry import BUILTIN, Policy
+from tools.catalog import BUILTIN
+from tools.spec import Policy
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SPRITE = (ROOT / "static" / "dist" / "sprite.svg").read_text()

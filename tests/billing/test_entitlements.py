@@ -382,7 +382,8 @@ def test_after_a_smaller_plan_the_last_seat_goes_to_the_first_who_joins(free: Te
 
 def _agent_form() -> dict[str, str]:
     from agents.forms import AgentForm
+    from tools.catalog import Catalog
 
-    form = AgentForm()
+    form = AgentForm(tools=Catalog())
     given = {name: field.initial for name, field in form.fields.items() if field.initial not in (None, "", False)}
     return {name: str(value) for name, value in given.items()} | {"name": "Second", "instructions": "Do it."}

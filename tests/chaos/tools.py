@@ -13,7 +13,7 @@ from threading import Event
 from typing import Any
 
 from tools.errors import OutcomeUnknown, ToolFailed
-from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
+from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 
 WAIT_S = 4.0
 

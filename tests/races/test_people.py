@@ -23,7 +23,7 @@ from tests.factories import AgentFactory, HumanRequestFactory, RunFactory, start
 from tests.races.concurrency import at_once
 from tests.tasks.scripted import Scripted, call, engine, types, until
 from tests.timeouts import PATIENCE_S
-from tools.registry import Effect, ToolContext, ToolResult
+from tools.spec import Effect, ToolContext, ToolResult
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 Play = Callable[..., Scripted]

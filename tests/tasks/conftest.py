@@ -13,8 +13,8 @@ from tasks.engine import circuits, outages
 from tasks.models import Run
 from tests.factories import AgentFactory, start_run
 from tests.tasks.scripted import Scripted, engine
-from tools import registry
-from tools.registry import Effect, ToolContext, ToolResult
+from tools import catalog
+from tools.spec import Effect, ToolContext, ToolResult
 
 # No lease ends because the machine is busy: a test that needs one to end puts an end to it.
 FAST = {"lease_s": 60.0, "heartbeat_s": 0.4, "poll_s": 0.2, "drain_s": 3.0}
@@ -71,10 +71,10 @@ def tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
     def make(run: Callable[[ToolContext, Mapping[str, Any]], ToolResult], **more: Any) -> str:
         values = {"name": "probe", "title": "Probe", "effect": Effect.EFFECTFUL, "uses_workspace": False} | more
-        spec = replace(registry.get("list_files"), run=run, input_schema={"type": "object"}, **values)
-        registry.add(spec)
+        spec = replace(catalog.builtin("list_files"), run=run, input_schema={"type": "object"}, **values)
+        catalog.add(spec)
         return spec.name
 
-    monkeypatch.setattr(registry, "BUILTIN", registry.BUILTIN)
-    monkeypatch.setattr(registry, "_added", {})
+    monkeypatch.setattr(catalog, "BUILTIN", catalog.BUILTIN)
+    monkeypatch.setattr(catalog, "_added", {})
     return make

@@ -47,7 +47,7 @@ def page(name: str, **ids: object) -> str:
 
 
 def filled(**changes: str) -> dict[str, str]:
-    from tools.registry import BUILTIN
+    from tools.catalog import BUILTIN
 
     return FORM | {f"tool_{name}": "deny" for name in BUILTIN} | changes
 

@@ -23,8 +23,8 @@ from tasks.services import forks, onboarding, periodic
 from tasks.services.continuing import continue_run
 from tests.calling import Api, api_of
 from tests.factories import AgentFactory, MembershipFactory, RunFactory, TaskFactory, UserFactory, start_run
-from tools import registry
-from tools.registry import Policy
+from tools import catalog
+from tools.spec import Policy
 
 pytestmark = [pytest.mark.django_db, pytest.mark.promise("G20")]
 AGENTS, RUNS = "/api/v1/agents/", "/api/v1/runs/"
@@ -143,7 +143,7 @@ def by_page(api: Api, agent: Agent, before: Config, after: Config) -> Any:
     form = {
         **{"name": agent.name, "hue": "blue", "icon": "bot", "instructions": "Do it.", "model": "demo:demo-1"},
         **{"max_cost_usd": "1.00", "max_turns": "40", "timeout_min": "30", "max_concurrent_runs": "10"},
-        **{f"tool_{name}": policies.get(name, "deny") for name in registry.BUILTIN},
+        **{f"tool_{name}": policies.get(name, "deny") for name in catalog.BUILTIN},
     }
     return api.post(reverse("tasks:agent_edit", kwargs={"team": "acme", "agent_id": agent.pk}), form)
 
@@ -269,7 +269,7 @@ def test_a_new_agent_asks_as_often_as_its_tools_do(team: Team, caller: Api, body
 
 def test_an_owner_makes_one_that_asks_less(team: Team, alice: User, bob: User) -> None:
     body = {"name": "Rita", "instructions": "Do it."}
-    defaults = {tool.name: tool.default_policy.value for tool in registry.all_tools()}
+    defaults = {tool.name: tool.default_policy.value for tool in catalog.builtins()}
 
     assert with_token(alice).send("POST", AGENTS, body | tools(email_report="allow")).status_code == 201
     assert with_token(bob).send("POST", AGENTS, body | tools(**defaults)).status_code == 201
@@ -281,7 +281,7 @@ def test_the_page_of_a_new_agent_offers_a_member_no_looser_policy(team: Team, al
     form = {
         **{"name": "Rita", "hue": "blue", "icon": "bot", "instructions": "Do it.", "model": "demo:demo-1"},
         **{"max_cost_usd": "1.00", "max_turns": "40", "timeout_min": "30", "max_concurrent_runs": "10"},
-        **{f"tool_{name}": "deny" for name in registry.BUILTIN},
+        **{f"tool_{name}": "deny" for name in catalog.BUILTIN},
     }
 
     refused = in_browser(bob).post(address, form | {"tool_email_report": "allow"})

@@ -24,7 +24,7 @@ from tasks.services.continuing import continue_run, continue_runs
 from tasks.services.effects import WouldRepeatEffects
 from tests.calling import Api, api_of
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
-from tools.registry import Effect, ToolContext, ToolResult
+from tools.spec import Effect, ToolContext, ToolResult
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Play = Callable[..., Scripted]

@@ -18,9 +18,9 @@ from tasks.models import HumanRequest, Run, Step
 from tasks.services import periodic, runs
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
 from tests.timeouts import PATIENCE_S
-from tools import registry
+from tools import catalog
 from tools.errors import CallAbandoned, OutcomeUnknown
-from tools.registry import Effect, ToolContext, ToolResult
+from tools.spec import Effect, ToolContext, ToolResult
 
 pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")
 Play = Callable[..., Scripted]
@@ -188,7 +188,7 @@ def test_no_effect_begins_after_a_cancel(
         go_on.wait(PATIENCE_S)
 
     had = sends(wait)
-    inner = registry.get("probe").run
+    inner = catalog.builtin("probe").run
     assert inner is not None
 
     def told(ctx: ToolContext, arguments: Any) -> ToolResult:
@@ -198,7 +198,7 @@ def test_no_effect_begins_after_a_cancel(
             refused.set()
             raise
 
-    registry._added["probe"] = replace(registry.get("probe"), run=told)
+    catalog._added["probe"] = replace(catalog.builtin("probe"), run=told)
     scripted([call("probe")], [say("Done.")])
     with engine():
         run = start("probe")
@@ -263,7 +263,7 @@ def test_a_tool_that_announces_nothing_may_have_had_its_effect_at_once(
 
 
 def test_every_tool_of_ours_with_an_effect_announces_it() -> None:
-    effectful = [spec for spec in registry.all_tools() if spec.effect == Effect.EFFECTFUL]
+    effectful = [spec for spec in catalog.builtins() if spec.effect == Effect.EFFECTFUL]
 
     assert [spec.name for spec in effectful] == ["email_report"]
     assert [spec.name for spec in effectful if not (spec.announces_effect and spec.needs_thread)] == []

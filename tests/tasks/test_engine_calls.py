@@ -18,7 +18,7 @@ from tasks.services.runs import cancel_run
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
 from tests.timeouts import PATIENCE_S
 from tools.errors import OutcomeUnknown
-from tools.registry import Effect, ToolContext, ToolResult
+from tools.spec import Effect, ToolContext, ToolResult
 
 pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")
 Play = Callable[..., Scripted]

@@ -23,7 +23,7 @@ from tests.faults.disk import no_room, small_disk
 from tests.standins.between import between_us_and_the_store
 from tests.standins.objects import damaging_store
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
-from tools.registry import Effect, ToolContext, ToolResult
+from tools.spec import Effect, ToolContext, ToolResult
 
 pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")
 Play = Callable[..., Scripted]

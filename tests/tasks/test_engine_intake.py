@@ -31,7 +31,7 @@ from tests.accounts.test_strict_json import TEXTS, VALUES
 from tests.factories import AgentFactory, start_run
 from tests.standins.anthropic import AnthropicStandIn, message, text, tool_use
 from tests.tasks.scripted import Scripted, call, last, say, settled, types
-from tools.registry import ToolResult
+from tools.spec import ToolResult
 
 Play = Callable[..., Scripted]
 Start = Callable[..., Run]

@@ -28,7 +28,8 @@ from tasks.services.runs import cancel_run
 from tests.clocks import clock_that_is_wrong_by
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
 from tests.timeouts import PATIENCE_S
-from tools import registry
+from tools import catalog
+from tools.spec import Effect
 
 pytestmark = pytest.mark.usefixtures("transactional_db", "fast_engine")
 Play = Callable[..., Scripted]
@@ -138,16 +139,16 @@ def test_a_lost_call_that_is_safe_to_repeat_is_repeated(scripted: Play, start: S
 def test_a_lost_effect_asks_a_person(
     scripted: Play, start: Start, alice: User, monkeypatch: pytest.MonkeyPatch, decision: str, times: int
 ) -> None:
-    spec = registry.get("write_file")
-    real, count = registry.get, []
+    spec = catalog.builtin("write_file")
+    real, count = catalog.builtin, []
 
     def run_it(context: Any, arguments: Any) -> Any:
         count.append(context.idempotency_key)
         assert spec.run
         return spec.run(context, arguments)
 
-    effectful = replace(spec, effect=registry.Effect.EFFECTFUL, run=run_it)
-    monkeypatch.setattr(registry, "get", lambda name: effectful if name == "write_file" else real(name))
+    effectful = replace(spec, effect=Effect.EFFECTFUL, run=run_it)
+    monkeypatch.setattr(catalog, "builtin", lambda name: effectful if name == "write_file" else real(name))
     runtime = scripted([], [say("Done.")])
     run = start("write_file")
     lose_in_tool(run, "write_file", path="a.txt", content="1")
@@ -167,8 +168,8 @@ def test_a_lost_effect_asks_a_person(
 def test_a_lost_effect_that_is_lost_again_asks_again(
     scripted: Play, start: Start, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    effectful = replace(registry.get("write_file"), effect=registry.Effect.EFFECTFUL)
-    monkeypatch.setattr(registry, "get", lambda name: effectful)
+    effectful = replace(catalog.builtin("write_file"), effect=Effect.EFFECTFUL)
+    monkeypatch.setattr(catalog, "builtin", lambda name: effectful)
     scripted([], [say("Done.")])
     run = start("write_file")
     lose_in_tool(run, "write_file", path="a.txt", content="1")

@@ -21,7 +21,7 @@ from tasks.services.steering import steer_run
 from tests.factories import AgentFactory, TaskFactory, start_run
 from tests.tasks.scripted import Scripted, call, last, say, settled, types
 from tests.timeouts import PATIENCE_S
-from tools.registry import ToolResult
+from tools.spec import ToolResult
 
 pytestmark = pytest.mark.usefixtures("driver")
 Play = Callable[..., Scripted]

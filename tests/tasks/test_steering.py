@@ -19,7 +19,7 @@ from tests.calling import api_of
 from tests.factories import RunFactory
 from tests.tasks.scripted import Scripted, call, engine, say, settled, types, until
 from tests.timeouts import PATIENCE_S
-from tools.registry import ToolResult
+from tools.spec import ToolResult
 
 Play = Callable[..., Scripted]
 Start = Callable[..., Run]

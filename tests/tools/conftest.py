@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.registry import ToolContext
+from tools.spec import ToolContext
 
 
 @dataclass

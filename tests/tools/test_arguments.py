@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tools import arguments, registry
+from tools import arguments, catalog
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,6 @@ from tools import arguments, registry
     ],
 )
 def test_what_does_not_fit_is_said_in_words(tool: str, given: dict[str, Any], problem: str | None) -> None:
-    said = arguments.check(registry.get(tool), given)
+    said = arguments.check(catalog.builtin(tool), given)
 
     assert said == (None if problem is None else f"The arguments of {tool} do not fit: {problem}")

@@ -11,7 +11,7 @@ import pytest
 from tools import runner
 from tools.builtin import list_files
 from tools.errors import ToolFailed
-from tools.registry import ToolContext, ToolRefused, ToolResult, ToolSpec
+from tools.spec import ToolContext, ToolRefused, ToolResult, ToolSpec
 
 
 def spec(run: Callable[[ToolContext, Mapping[str, Any]], ToolResult], **more: Any) -> ToolSpec:

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.rest.base import TeamAPIView
-from tools import registry
-from tools.registry import Effect, Policy
+from tools import catalog
+from tools.spec import Effect, Policy
 
 
 @extend_schema_serializer(component_name="Tool")
@@ -42,5 +42,5 @@ class ToolListView(TeamAPIView):
         ),
     )
     def get(self, request: Request) -> Response:
-        results = ToolSerializer(registry.all_tools(), many=True).data
+        results = ToolSerializer(catalog.for_team(self.team.pk), many=True).data
         return Response({"results": results, "next": None, "previous": None})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.registry import Effect, Policy, ToolSpec
+from tools.spec import Effect, Policy, ToolSpec
 from tools.text import shorten
 
 SPEC = ToolSpec(

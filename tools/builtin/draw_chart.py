@@ -10,7 +10,7 @@ from urllib.parse import quote
 from tools import limited_process, workspace
 from tools.charts import Kind
 from tools.errors import ToolFailed
-from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
+from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 from tools.text import shorten
 
 _LIMITS = limited_process.Limits(timeout_s=60, memory_mb=2048)

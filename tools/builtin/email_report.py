@@ -18,7 +18,7 @@ from django.core.mail import EmailMessage, get_connection
 from accounts.models import User
 from tools import workspace
 from tools.errors import OutcomeUnknown, ToolFailed
-from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
+from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 from tools.text import clean, shorten
 
 MAX_ATTACHED = 10 * 1024 * 1024

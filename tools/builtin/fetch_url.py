@@ -11,7 +11,7 @@ from typing import Any
 
 from tools import http, limited_process, workspace
 from tools.errors import ToolFailed
-from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
+from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 from tools.text import detect_encoding, shorten
 
 _PAGE_LIMITS = limited_process.Limits(timeout_s=15, memory_mb=768)

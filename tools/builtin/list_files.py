@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tools import tables, workspace
-from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
+from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 
 _MAX_SHOWN = 200
 

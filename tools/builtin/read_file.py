@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from tools import workspace
-from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
+from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 from tools.text import ODD_BYTES, detect_encoding
 
 _HEAD_BYTES = 64 * 1024

@@ -7,7 +7,7 @@ from typing import Any
 
 from tools.builtin.remember import MEMORY_OFF
 from tools.errors import ToolFailed
-from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
+from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 from tools.text import shorten
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tools.errors import ToolFailed
-from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
+from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 from tools.text import shorten
 
 

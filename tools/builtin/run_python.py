@@ -8,8 +8,8 @@ from typing import Any
 
 from tools import sandbox, workspace
 from tools.errors import ToolFailed
-from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
 from tools.sandbox import Limit, Limits, Outcome
+from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 
 LIMITS = Limits()
 MAX_TAKEN = 150 * 1024 * 1024

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tools import workspace
-from tools.registry import Effect, Policy, ToolContext, ToolResult, ToolSpec
+from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 
 MAX_CHARS = 1_000_000
 

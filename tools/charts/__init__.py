@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tools.charts.spec import Chart, Kind
+from tools.charts.chart_spec import Chart, Kind
 
 __all__ = ["Chart", "Kind"]

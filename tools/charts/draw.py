@@ -26,7 +26,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tools import workspace
 from tools.charts import fonts
-from tools.charts.spec import BARS, MAX_ROWS, Chart, Kind, Plot, arrange, is_place
+from tools.charts.chart_spec import BARS, MAX_ROWS, Chart, Kind, Plot, arrange, is_place
 from tools.tables.asking import TableAnswer, ask
 from tools.text import clean
 

@@ -15,7 +15,7 @@ import idna
 from django.conf import settings
 
 from tools.http.addresses import Address, is_own, is_public
-from tools.registry import ToolRefused
+from tools.spec import ToolRefused
 
 Resolver = Callable[[str, int], Sequence[str]]
 Dial = Callable[[str, int, float], socket.socket]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.registry import ToolRefused
+from tools.spec import ToolRefused
 
 
 class SandboxUnavailable(ToolRefused):

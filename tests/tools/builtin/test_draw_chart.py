@@ -5,7 +5,7 @@ import pytest
 from config.ui.markdown import render
 from tools import runner
 from tools.builtin import draw_chart
-from tools.registry import ToolContext, ToolResult
+from tools.spec import ToolContext, ToolResult
 
 
 def draw(ctx: ToolContext, **arguments: object) -> ToolResult:

@@ -13,7 +13,7 @@ from tests.standins.smtp import MailStandIn
 from tools import runner
 from tools.builtin import email_report
 from tools.errors import OutcomeUnknown
-from tools.registry import Effect, Policy, ToolContext, ToolResult
+from tools.spec import Effect, Policy, ToolContext, ToolResult
 
 WORDS = {"subject": "Refunds", "body": "See the report."}
 

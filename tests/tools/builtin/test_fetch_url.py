@@ -14,7 +14,7 @@ from tests.tools.http.conftest import connections
 from tests.tools.http.hostile import rows
 from tools import http, runner
 from tools.builtin import fetch_url
-from tools.registry import ToolContext, ToolResult
+from tools.spec import ToolContext, ToolResult
 
 
 class Web(BaseHTTPRequestHandler):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tools import registry, runner
-from tools.registry import ToolContext, ToolResult
+from tools import catalog, runner
+from tools.spec import ToolContext, ToolResult
 
 
 def call(tool: str, ctx: ToolContext, **arguments: object) -> ToolResult:
-    return runner.run_tool(registry.get(tool), ctx, arguments)
+    return runner.run_tool(catalog.builtin(tool), ctx, arguments)
 
 
 def test_a_file_is_written_listed_and_read(ctx: ToolContext) -> None:

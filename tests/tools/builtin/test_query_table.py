@@ -8,7 +8,7 @@ import pytest
 
 from tools import runner
 from tools.builtin import query_table
-from tools.registry import ToolContext, ToolResult
+from tools.spec import ToolContext, ToolResult
 
 TICKETS = Path(__file__).parents[3] / "docs/examples/support-tickets.csv"
 

@@ -8,8 +8,8 @@ import pytest
 
 from tools import runner, sandbox
 from tools.builtin import run_python
-from tools.registry import ToolContext, ToolResult
 from tools.sandbox import Limit, Limits, Outcome
+from tools.spec import ToolContext, ToolResult
 
 
 def execute(ctx: ToolContext, code: str, **more: Any) -> ToolResult:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tools import arguments, registry, runner
-from tools.registry import ToolContext, ToolResult
+from tools import arguments, catalog, runner
+from tools.spec import ToolContext, ToolResult
 
 
 def call(tool: str, ctx: ToolContext, **given: object) -> ToolResult:
-    return runner.run_tool(registry.get(tool), ctx, given)
+    return runner.run_tool(catalog.builtin(tool), ctx, given)
 
 
 def test_progress_is_reported(ctx: ToolContext) -> None:
@@ -61,7 +61,7 @@ def test_memory_that_is_off_says_so(ctx: ToolContext) -> None:
     ],
 )
 def test_a_question_has_a_form(given: dict[str, Any], problem: str | None) -> None:
-    spec = registry.get("ask_human")
+    spec = catalog.builtin("ask_human")
 
     assert spec.run is None
     assert arguments.check(spec, given) == (problem and f"The arguments of ask_human do not fit: {problem}")

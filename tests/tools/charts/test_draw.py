@@ -8,8 +8,8 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tools.charts import draw, fonts, spec
-from tools.charts.spec import Chart, Kind, Plot, Series
+from tools.charts import chart_spec, draw, fonts
+from tools.charts.chart_spec import Chart, Kind, Plot, Series
 from tools.errors import ToolFailed
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -22,13 +22,13 @@ def bar(**more: object) -> Chart:
 def test_rows_become_one_series_for_each_value_of_the_splitting_column() -> None:
     rows = [["mon", "a", 1], ["mon", "b", 2], ["tue", "a", 3.5]]
 
-    plot = spec.arrange(bar(series="s"), ["c", "s", "n"], rows)
+    plot = chart_spec.arrange(bar(series="s"), ["c", "s", "n"], rows)
 
     assert plot == Plot(["mon", "tue"], [Series("a", [1.0, 3.5]), Series("b", [2.0, None])])
 
 
 def test_several_columns_become_several_series() -> None:
-    plot = spec.arrange(bar(y=["n", "m"]), ["c", "n", "m"], [["x", 1, None], ["y", 2, 3]])
+    plot = chart_spec.arrange(bar(y=["n", "m"]), ["c", "n", "m"], [["x", 1, None], ["y", 2, 3]])
 
     assert plot == Plot(
         ["x", "y"],
@@ -70,7 +70,7 @@ def test_several_columns_become_several_series() -> None:
 )
 def test_what_cannot_be_drawn_is_said(chart: Chart, rows: list[list[object]], why: str) -> None:
     with pytest.raises(ToolFailed) as refused:
-        spec.arrange(chart, ["c", "n"], rows)
+        chart_spec.arrange(chart, ["c", "n"], rows)
 
     assert str(refused.value) == why
 
@@ -199,7 +199,7 @@ NOT_DRAWN = {
 def test_what_is_not_drawn_is_noted(case: str) -> None:
     chart, rows, plot = NOT_DRAWN[case]
 
-    found = spec.arrange(chart, ["c", "n"], rows)
+    found = chart_spec.arrange(chart, ["c", "n"], rows)
 
     if plot is None:
         assert found.notes == ("1 of 2 values of 'n' are NULL: a gap, not zero.", "Nothing is drawn for: b.")
@@ -279,7 +279,7 @@ def test_colours_are_seen_on_white() -> None:
         linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    assert len(set(draw.COLOURS)) == spec.MAX_SERIES == len(set(draw.MARKERS))
+    assert len(set(draw.COLOURS)) == chart_spec.MAX_SERIES == len(set(draw.MARKERS))
     assert all(1.05 / (luminance(colour) + 0.05) >= 3 for colour in draw.COLOURS)
     assert 1.05 / (luminance(draw.FAINT) + 0.05) >= 4.5
 

@@ -1,7 +1,8 @@
-"""Definition of tools, and the table of those that exist.
-A tool is one file in `tools/builtin/` that defines `SPEC = ToolSpec(...)`. The engine looks tools up here by name,
-journals the call, and runs `SPEC.run` on a bounded pool of threads. A tool knows nothing of runs, events or journals:
-all that it may touch comes in its `ToolContext`.
+"""Types of the tool contract: `ToolSpec`, what a call gets (`ToolContext`) and returns (`ToolResult`).
+
+A builtin tool is one file in `tools/builtin/` that defines `SPEC = ToolSpec(...)`. The engine looks tools up in the
+catalog of a run (`tools/catalog.py`), journals the call, and runs `spec.run` on a bounded pool of threads. A tool knows
+nothing of runs, events or journals: all that it may touch comes in its `ToolContext`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -89,9 +89,9 @@ class ToolRefused(Exception):
     """Refusal to run the tool at all (no sandbox, blocked address). The text says why; the model reads it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ToolSpec:
-    """Definition of a tool."""
+    """Definition of a tool. Compared by identity, so that it can be a key."""
 
     name: str
     title: str
@@ -119,44 +119,3 @@ class ToolSpec:
     """False only for a tool that never waits and takes microseconds: it runs on the engine's event loop."""
     headline: Callable[[Mapping[str, Any]], str] = lambda arguments: ""
     """One line for people about a call that is about to happen: "Fetch https://…"."""
-
-
-BUILTIN: tuple[str, ...] = (
-    "read_file",
-    "write_file",
-    "list_files",
-    "query_table",
-    "draw_chart",
-    "run_python",
-    "fetch_url",
-    "email_report",
-    "ask_human",
-    "report_progress",
-    "remember",
-    "recall",
-)
-
-
-_added: dict[str, ToolSpec] = {}
-
-
-def add(spec: ToolSpec) -> None:
-    """Register one more tool in this process, before anything lists the tools (EXTRA_TOOLS)."""
-    global BUILTIN
-    BUILTIN = (*BUILTIN, spec.name)
-    _added[spec.name] = spec
-
-
-def get(name: str) -> ToolSpec:
-    """Return the tool of that name. Raises KeyError."""
-    if name in _added:
-        return _added[name]
-    if name not in BUILTIN:
-        raise KeyError(name)
-    spec: ToolSpec = import_module(f"tools.builtin.{name}").SPEC
-    return spec
-
-
-def all_tools() -> list[ToolSpec]:
-    """Return every tool, in the order of the pages."""
-    return [get(name) for name in BUILTIN]
