@@ -56,7 +56,6 @@ EXEMPT = (
     "tests/services.py",
     "tests/sockets.py",
     "tests/storage",
-    "tests/tasks",
     "tests/timeouts.py",
 )
 

@@ -1,4 +1,4 @@
-"""What the tests of runs share."""
+"""Fixtures that the tests of runs share."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.tasks.scripted import Scripted, engine
 from tools import catalog
 from tools.spec import Effect, ToolContext, ToolResult
 
-# No lease ends because the machine is busy: a test that needs one to end puts an end to it.
+# Leases are so long that a busy machine ends none; tests that need an expired lease set one.
 FAST = {"lease_s": 60.0, "heartbeat_s": 0.4, "poll_s": 0.2, "drain_s": 3.0}
 
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scripted]:
-    """Put a scripted runtime in the place of all runtimes."""
+    """Function that replaces all runtimes by a scripted one."""
 
     def play(*script: Any, **more: Any) -> Scripted:
         runtime = Scripted(script, **more)
@@ -39,7 +39,7 @@ def fast_engine(settings: Any) -> None:
 
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The waits for a model that does not answer, in thousandths of their seconds."""
+    """Waits for a model that does not answer, shortened to thousandths."""
     for name in ("FIRST_WAIT_S", "LONGEST_WAIT_S", "LONGEST_WAIT_BILLED_S", "LONGEST_WAIT_IN_PLACE_S"):
         monkeypatch.setattr(outages, name, getattr(outages, name) / 1000)
     for name in ("FIRST_PROBE_S", "LONGEST_GAP_S", "LONGEST_GAP_BILLED_S", "FRESH_S"):
@@ -54,7 +54,7 @@ def driver(transactional_db: None, fast_engine: None) -> Iterator[Any]:
 
 @pytest.fixture
 def start(team: Team, alice: User) -> Callable[..., Run]:
-    """Start a run of an agent that has the named tools."""
+    """Function that starts a run of an agent with the named tools."""
 
     def begin(*tools: str, policies: dict[str, str] | None = None, **options: Any) -> Run:
         policies = policies or {}
@@ -67,7 +67,7 @@ def start(team: Team, alice: User) -> Callable[..., Run]:
 
 @pytest.fixture
 def tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Make one more tool known: `tool(run, effect=…)` answers with its name."""
+    """Function that registers one more tool: `tool(run, effect=…)` returns its name."""
 
     def make(run: Callable[[ToolContext, Mapping[str, Any]], ToolResult], **more: Any) -> str:
         values = {"name": "probe", "title": "Probe", "effect": Effect.EFFECTFUL, "uses_workspace": False} | more

@@ -1,4 +1,4 @@
-"""A runtime that says what a test wants, and an engine in this process to play it."""
+"""Scripted runtime, and an engine in this process to run it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def call(tool: str, call_id: str = "", **arguments: Any) -> dict[str, Any]:
 
 @dataclass
 class Scripted:
-    """Turn n of a run is `script[n]`: blocks, a ModelError to raise, or a function of the request."""
+    """Runtime in which `script[n]` is turn n of a run.
+    That is blocks, a ModelError to raise, or a function of the request.
+    """
 
     script: Sequence[Any]
     cost_usd: Decimal = Decimal("0.01")
@@ -73,7 +75,7 @@ class Scripted:
 
 @contextmanager
 def engine(worker: str = "test-worker") -> Iterator[Driver]:
-    """A driver like the one in a worker process."""
+    """Run a driver as a worker process does, until the block ends."""
     driver = Driver(worker=worker)
     driver.start()
     try:
@@ -83,7 +85,7 @@ def engine(worker: str = "test-worker") -> Iterator[Driver]:
 
 
 def until(condition: Callable[[], Any], *, seconds: float = PATIENCE_S) -> Any:
-    """Wait for the condition; fail loudly if it does not come true."""
+    """Wait until the condition is true and return its value. Raises AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         result = condition()
@@ -94,7 +96,7 @@ def until(condition: Callable[[], Any], *, seconds: float = PATIENCE_S) -> Any:
 
 
 def settled(run: Run, *statuses: str, seconds: float = PATIENCE_S) -> Run:
-    """The run once it has one of the statuses; by default once it does not move by itself any more."""
+    """Wait until the run has one of the statuses, by default any in which it does not proceed by itself. Return it."""
     wanted = statuses or [s for s in RunStatus.values if s not in (RunStatus.QUEUED, RunStatus.RUNNING)]
 
     def look() -> bool:
@@ -110,7 +112,7 @@ def settled(run: Run, *statuses: str, seconds: float = PATIENCE_S) -> Run:
 
 
 def types(run: Run) -> list[str]:
-    """The event types of the run, in order; also checks that seq is 1, 2, 3, …"""
+    """Return the event types of the run, in order, and check that seq is 1, 2, 3, …"""
     rows = list(RunEvent.objects.filter(run=run).order_by("seq").values_list("seq", "type"))
     assert [seq for seq, _ in rows] == list(range(1, len(rows) + 1))
     assert run.last_seq == len(rows) or run.status in LIVE
@@ -118,7 +120,7 @@ def types(run: Run) -> list[str]:
 
 
 def last(run: Run, type_: str) -> Mapping[str, Any]:
-    """The data of the run's newest event of that type."""
+    """Return the data of the run's newest event of that type."""
     data: Mapping[str, Any] = (
         RunEvent.objects.filter(run=run, type=type_).order_by("-seq").values_list("data", flat=True)[0]
     )

@@ -1,4 +1,4 @@
-"""Background work ends although a cancellation was lost."""
+"""Background tasks: they end although a cancellation was lost."""
 
 from __future__ import annotations
 

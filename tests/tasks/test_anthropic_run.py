@@ -1,4 +1,4 @@
-"""Runs driven by a stand-in for Claude: tools, thinking, faults, and a ledger that agrees with the provider."""
+"""Runs with a stand-in for Claude: tools, thinking, faults, and a ledger that agrees with the provider."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[AnthropicStandIn]:
 
 @pytest.fixture
 def begin(team: Team, alice: User) -> Start:
-    """Start a run of an agent whose model is Claude."""
+    """Function that starts a run of an agent whose model is Claude."""
 
     def start(*tools: str) -> Run:
         given = [{"tool": name, "policy": "allow"} for name in tools]

@@ -1,4 +1,4 @@
-"""What agents did and can show, over the API."""
+"""Runs, files and figures of agents in the API."""
 
 from __future__ import annotations
 

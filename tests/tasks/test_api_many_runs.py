@@ -1,4 +1,4 @@
-"""Many runs in one call, and two side by side, over the API."""
+"""Bulk actions and comparisons in the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs over the API, in the exact shapes of the contract. Attack cases 1, 2, 3, 5, 10, 39."""
+"""Runs in the API, in the exact shapes of the contract. Attack cases 1, 2, 3, 5, 10, 39."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(team: Team, alice: User, rita: Agent) -> Run:
 
 
 def ask(run: Run, kind: str = "approval", **given: Any) -> HumanRequest:
-    """Let the run wait for a person."""
+    """Make the run wait for a person. Return the request."""
     waits = RunStatus.NEEDS_REVIEW if kind == "review" else RunStatus.WAITING
     run.move_to(RunStatus.RUNNING, lease_expires_at=timezone.now() + timedelta(minutes=1))
     run.move_to(waits, waiting_kind="" if kind == "review" else kind)
@@ -256,7 +256,7 @@ def test_runs_are_filtered(api: Api, team: Team, run: Run) -> None:
     assert ids(f"agent={other.agent_id}") == {str(other.pk)}
     assert ids("kind=direct") == {str(run.pk)}
     assert ids(f"since={(timezone.now() + timedelta(hours=1)).strftime('%Y-%m-%dT%H:%M:%SZ')}") == set()
-    assert ids("since=2026-01-01T00:00:00%2B20:30") == {str(run.pk), str(other.pk)}  # PostgreSQL knows no such offset
+    assert ids("since=2026-01-01T00:00:00%2B20:30") == {str(run.pk), str(other.pk)}  # an offset that PostgreSQL refuses
     for query in ("status=nope", "status=queued,nope", "agent=1", "kind=x", "since=x", "team=1", "status__in=queued"):
         answer = api.get(f"{path}{query}")
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter"), query
@@ -293,7 +293,7 @@ def test_a_run_is_cancelled_once_and_repeated(api: Api, run: Run) -> None:
 
 @pytest.mark.promise("G21")
 def test_approving_with_other_arguments_than_the_call_has_is_refused(api: Api, run: Run) -> None:
-    """A client that sends its version with the wrong decision must not allow the original."""
+    """Send edited arguments with the decision "approve": the original call must not be allowed by mistake."""
     call = {"tool": "write_file", "arguments": {"path": "a.txt", "content": "One"}}
     asked = ask(run, **call, digest=digest(**call))
     path = f"{RUNS}{run.pk}/requests/{asked.pk}/answer/"
@@ -552,7 +552,7 @@ def test_a_link_to_a_run_is_made_shown_once_and_revoked(api: Api, run: Run) -> N
 
 
 def routes(run: Run) -> list[tuple[str, str, Any]]:
-    """Every route under a run."""
+    """Return method, path and body of every route under a run."""
     return [
         ("GET", "", None),
         ("POST", "cancel/", None),

@@ -1,4 +1,4 @@
-"""Tasks over the API. Attack cases 1, 3, 10, 28."""
+"""Tasks in the API. Attack cases 1, 3, 10, 28."""
 
 from __future__ import annotations
 

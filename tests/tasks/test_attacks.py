@@ -1,4 +1,4 @@
-"""Attacks on runs that belong to no single module: see the table in docs/security.md."""
+"""Attacks on runs that concern several modules (table in docs/security.md)."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def _stream(run: Run, token: str) -> Callable[[], Any]:
 @pytest.mark.usefixtures("closed_hub")
 @pytest.mark.django_db(transaction=True)
 async def test_a_revoked_key_closes_its_socket_and_its_stream_within_five_seconds(run: Run, alice: User) -> None:
-    """With the intervals that are deployed, not with shorter ones."""
+    """Revoke a key while its socket and stream are open, with the deployed intervals."""
     key, token = await sync_to_async(keys.create_key)(team=run.team, actor=alice, name="k", scopes=["runs:read"])
     waits = [await _socket(run, token), await _stream(run, token)]
 

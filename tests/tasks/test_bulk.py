@@ -1,4 +1,4 @@
-"""Many runs at once."""
+"""Bulk actions on runs."""
 
 from __future__ import annotations
 

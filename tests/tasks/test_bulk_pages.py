@@ -1,4 +1,4 @@
-"""Many runs at once in the browser: choosing, the question before, what came of it."""
+"""Bulk actions in the browser: selection, confirmation, result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def agent(team) -> Agent:
 
 @pytest.fixture
 def five(agent: Agent) -> list[Run]:
-    """One at work, one that asks, two queued, one done."""
+    """Five runs: one running, one that asks, two queued, one finished."""
     later = timezone.now() + timedelta(hours=1)
     working = RunFactory(agent=agent, status=RunStatus.RUNNING, lease_expires_at=later, cost_usd=Decimal("0.25"))
     asking = RunFactory(agent=agent, status=RunStatus.WAITING, waiting_kind="question", cost_usd=Decimal("0.50"))

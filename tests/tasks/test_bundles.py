@@ -1,4 +1,4 @@
-"""The bundle of a run: what is in it, and that no change of it stays unnoticed."""
+"""Bundle of a run: its contents, and detection of every change."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MEMBERS = ["run.json", "events.ndjson", "receipt.json", "files/out/Bericht ä.md
 
 @pytest.fixture
 def run(team: Team) -> Run:
-    """A run with three events and a file."""
+    """Run with three events and a file."""
     run: Run = RunFactory(agent=AgentFactory(team=team))
     said = [events.Message(step=n, role="agent", text=f"é {n} \u2028 0.1") for n in range(2)]
     event_log.append(run, *said, events.Progress(done=0.1, total=3.0, label="x"))
@@ -69,7 +69,7 @@ def packed(members: Members, path: Path) -> Path:
 
 
 def offline(*arguments: str | Path, folder: Path, script: Path | None = None) -> tuple[int, str]:
-    """`python3 verify.py` in a process that has nothing of Deskhand."""
+    """Run `python3 verify.py` in a process without anything of Deskhand. Return its exit code and output."""
     command = [sys.executable, "-I", "-S", str(script or folder / "verify.py"), *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True, check=False)
     assert done.stderr == ""
@@ -128,7 +128,7 @@ def test_a_change_of_any_byte_of_any_member_is_found(bundle: Path, tmp_path: Pat
 
 
 def test_a_change_of_any_byte_of_the_archive_is_found(bundle: Path, tmp_path: Path) -> None:
-    """Or it changes nothing that is in it: bits that fill up the last byte of a compressed block."""
+    """Flip bits of the archive: each is detected, or changes no content. Padding bits of a compressed block do not."""
     whole, before = bundle.read_bytes(), unpacked(bundle)
     chance = random.Random("archive")  # noqa: S311
     unnoticed = 0
@@ -162,7 +162,7 @@ def _event_left_out(members: Members) -> Members:
 
 
 def _resealed_without_an_event(members: Members) -> Members:
-    """By somebody who also writes the manifest anew, but forgets the chain."""
+    """Leave out an event and rewrite the manifest, but not the hash chain."""
     spoilt = _event_left_out(members)
     manifest = json.loads(members["MANIFEST.json"])
     content = spoilt["events.ndjson"]
@@ -226,7 +226,7 @@ def test_a_download_leaves_its_seal_in_the_audit_log_by_which_the_command_knows_
     manifest["members"]["files/out/Bericht ä.md"]["sha256"] = hashlib.sha256(b"# Hullo").hexdigest()
     manifest["seal"] = verification.seal_of(manifest)
     packed(members | {"MANIFEST.json": verification.written(manifest)}, anew)
-    assert verification.verify(anew)[0] == []  # offline alone its new seal cannot be known to be wrong
+    assert verification.verify(anew)[0] == []  # offline, the new seal cannot be recognised as wrong
     with pytest.raises(CommandError, match="knows no bundle with the seal"):
         call_command("verify_bundle", str(anew))
     anew.write_bytes(path.read_bytes()[:-9])

@@ -1,4 +1,4 @@
-"""How a person's version of a call differs from what was asked for: nothing of either is left out."""
+"""Differences between an edited call and the requested one: both are shown in full."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two runs side by side: what is compared, and the page that shows it."""
+"""Comparison of two runs, and the page that shows it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def deliver(run: Run, path: str, sha256: str) -> Artifact:
     )
 
 
-# ---- What is compared
+# ---- The comparison
 
 
 def test_a_difference_names_lines_on_both_sides_and_leaves_out_what_is_equal() -> None:

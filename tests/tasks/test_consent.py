@@ -1,4 +1,6 @@
-"""Loosening consent takes `team:admin` on every surface, tightening does not. What nobody could approve is refused."""
+"""Loosening consent takes `team:admin` on every surface, tightening does not.
+Runs that nobody could approve are refused.
+"""
 
 from __future__ import annotations
 
@@ -59,9 +61,9 @@ LOOSER: dict[str, tuple[Config, Config]] = {
     ),
     "all hosts below one": (options(allowed_hosts=["a.example.com"]), options(allowed_hosts=["*.example.com"])),
 }
-"""Each as the configuration before and after; backwards it is a tightening, but for what a list names anew."""
+"""Configurations (before, after). Each is looser; reversed it is a tightening, except for those in ONE_WAY."""
 ONE_WAY = {"another approver", "one more host"}
-"""Looser in both directions."""
+"""Names of changes that loosen in both directions."""
 
 
 def agent_with(team: Team, config: Config) -> Agent:
@@ -73,7 +75,7 @@ def state(agent: Agent) -> tuple[Any, ...]:
     return agent.version.number, agent.version.tools, agent.version.options
 
 
-# ---- Who may not, and how they call
+# ---- Callers without permission
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ def with_token(user: User) -> Api:
 
 
 def in_browser(user: User) -> Api:
-    """A session with its CSRF token."""
+    """Return a session with its CSRF token."""
     api = Api(headers={"X-Team": "acme"})
     api.force_login(user)
     return api
@@ -149,7 +151,7 @@ def by_page(api: Api, agent: Agent, before: Config, after: Config) -> Any:
 
 
 def pinned(team: Team, before: Config, after: Config) -> Agent:
-    """An agent whose first version is the loose one, and whose present one is not."""
+    """Return an agent whose first version is the loose one, and whose present one is not."""
     agent = agent_with(team, {"tools": [], "options": {}} | after)
     strict = {"tools": [], "options": {}} | before
     version = AgentVersion.objects.create(team=team, agent=agent, number=2, instructions="Do it.", **strict)
@@ -234,7 +236,7 @@ def test_the_refusal_names_what_is_loosened(team: Team, bob: User) -> None:
 
 
 def test_what_is_as_it_was_is_not_loosened(team: Team, bob: User) -> None:
-    """An agent that an admin made loose is changed by a member, who sends all of it back."""
+    """Send back the loose settings of an admin unchanged, as a member."""
     loose = tools(email_report="allow") | options(approvers=["Boss@example.com"], allowed_hosts=["*.example.com"])
     agent = agent_with(team, loose)
     same = loose | options(approvers=["boss@example.com"], allowed_hosts=["a.example.com"])
@@ -307,7 +309,7 @@ def test_no_role_template_asks_less_than_its_tools_do(team: Team, bob: User, rol
 
 
 def test_a_service_that_is_not_told_of_an_admin_loosens_nothing(team: Team, alice: User) -> None:
-    """Whoever calls the services from somewhere new has to say that the caller may."""
+    """Call the services without the permission: new callers must pass it explicitly."""
     agent = agent_with(team, tools(email_report="ask"))
 
     with pytest.raises(InsufficientScope):
@@ -359,7 +361,7 @@ ASKS = tools(read_file="allow", email_report="ask")
 
 @pytest.fixture(params=UNAPPROVABLE)
 def stuck(request: pytest.FixtureRequest, team: Team) -> tuple[Agent, str]:
-    """An agent whose calls nobody could approve in a run of bob's, and how that is said."""
+    """Agent whose calls nobody could approve in a run of bob's, with the message that says so."""
     MembershipFactory(team=team, role=Role.VIEWER, user__email="viewer@example.com")
     config, said = UNAPPROVABLE[request.param]
     return AgentFactory(team=team, name="Ana", version__tools=ASKS["tools"], version__options=config["options"]), said

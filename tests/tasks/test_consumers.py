@@ -1,4 +1,4 @@
-"""Who may look through a socket, and for how long."""
+"""Access through sockets, and its end."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def opened(made: Any) -> Any:
 
 
 async def closed(made: Any) -> int:
-    """The close code, after whatever was sent before."""
+    """Return the close code, after reading everything that was sent before."""
     while True:
         output = await made.receive_output(10)
         if output["type"] == "websocket.close":

@@ -1,4 +1,4 @@
-"""A failed run is continued after its last settled step; one that is started again says what it would repeat."""
+"""Continuing a failed run after its last settled step, and restarting with a warning about repeated effects."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LOST = ModelError("A fault.", kind="server", retryable=True, sent=True)
 
 @pytest.fixture
 def done(tool: Make) -> list[str]:
-    """Make a tool with an effect outside known; here are the effects that it had."""
+    """Keys of the effects of an effectful tool, which this fixture registers."""
     had: list[str] = []
 
     def act(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
@@ -59,7 +59,7 @@ def fail(run: Run, code: str = "model_error") -> Run:
 
 
 def send_then(*more: Any) -> list[Any]:
-    """A model that sends the report and then says what follows."""
+    """Return the script of a model that sends the report and then goes on with `more`."""
     return [[call("probe")], *more]
 
 
@@ -113,7 +113,7 @@ def test_time_and_turns_count_anew_and_money_does_not(scripted: Play, start: Sta
 
     continue_run(run=run, actor=alice)
 
-    settled(run, "waiting")  # 0.03 are spent, and the next calls may need up to 0.05 each
+    settled(run, "waiting")  # 0.03 is spent, and the next calls may need up to 0.05 each
     assert (run.waiting_kind, run.turns, run.cost_usd) == ("budget", 4, Decimal("0.040000"))
     asked = HumanRequest.objects.open().get(run=run)
     answers.answer_request(asked=asked, actor=alice, answer={"decision": "stop"})
@@ -355,7 +355,7 @@ def test_an_effect_of_which_nobody_knows_is_named_too(
 
 @pytest.fixture
 def sent(scripted: Play, start: Start, done: list[str]) -> Run:
-    """A run that looked around, sent the report, and ended."""
+    """Run that listed files, sent the report, and ended."""
     scripted([call("list_files")], [call("probe")], [say("Done.")])
     return settled(start("probe", "list_files"), "succeeded")
 

@@ -1,4 +1,4 @@
-"""The main way, whole: the demo analyst on the real engine with the real tools, asked, approved, reviewed, revised."""
+"""Main flow with the demo analyst, the real engine and the real tools: question, approval, review, revision."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def begin(agent: Agent, team: Team, alice: User, **options: Any) -> Run:
 
 
 def answer(run: Run, alice: User, **given: Any) -> HumanRequest:
-    """Answer what the run waits for."""
+    """Answer the open request of the run."""
     asked = HumanRequest.objects.get(run=run, status="open")
     shown = {"digest": asked.digest} if asked.kind == "approval" else {}
     return answers.answer_request(asked=asked, actor=alice, answer=given | shown)

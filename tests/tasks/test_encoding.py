@@ -1,4 +1,4 @@
-"""What the engine writes reaches Postgres as it was said, or without the few characters that Postgres refuses."""
+"""Encoding of texts that the engine writes: unchanged in Postgres, except for the few characters that it refuses."""
 
 from __future__ import annotations
 

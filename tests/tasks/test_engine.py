@@ -1,4 +1,4 @@
-"""The engine, played by a scripted model on the real database, broker and object store."""
+"""Engine with a scripted model, on the real database, broker and object store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tool says when it begins to touch the outside: what fails before is made again or told, and nobody is asked."""
+"""Tools that announce their effect: a failure before it is retried or reported, and nobody is asked."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ OK = ToolResult(content="ok", summary="Sent")
 
 @pytest.fixture
 def sends(tool: Make) -> Callable[..., list[str]]:
-    """A tool with an effect that begins; `before` and `after` may fail. Answers with the keys of the effects."""
+    """Function that registers an effectful tool whose `before` and `after` may fail.
+    Returns the keys of the effects.
+    """
 
     def make(
         before: Callable[[], Any] = lambda: None, after: Callable[[], Any] = lambda: None, **more: Any

@@ -1,4 +1,4 @@
-"""Tool calls at the edge: cancelled before they begin, without an answer, given up, begun while the lease is over."""
+"""Tool calls in edge cases: cancelled before they begin, unanswered, abandoned, or begun without a lease."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_an_effect_without_an_answer_asks_a_person(
     scripted([call(name)], [say("Done.")])
     with engine():
         run = settled(start(name), "waiting")
-        tool(probe, timeout_s=PATIENCE_S)  # the second call answers, however late
+        tool(probe, timeout_s=PATIENCE_S)  # the second call may answer late
         asked = HumanRequest.objects.get(run=run)
         assert (run.waiting_kind, asked.kind, last(run, "tool.unknown")["will_repeat"]) == (
             "unknown_effect", "unknown_effect", False,

@@ -1,4 +1,4 @@
-"""How often a run makes the database write to disk: the bench's run, five turns of the model and four tool calls."""
+"""Number of commits of a run: five turns of the model and four tool calls, as in the benchmark."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CALLS = 9
 
 
 def transactions() -> int:
-    """The number of the next transaction that writes; those that only read have none. Asking takes one, too."""
+    """Return the id of the next writing transaction. Asking consumes one too."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_xact_id()::text::bigint")
         (number,) = cursor.fetchone()
@@ -26,16 +26,16 @@ def transactions() -> int:
 def test_a_run_of_nine_calls_is_at_most_one_commit_for_each_and_two(
     scripted: Callable[..., Scripted], start: Callable[..., Run], settings: Any
 ) -> None:
-    """One to claim it, one before each call with all that the call before it settled, one at its end.
-
-    Its start, before the count begins, is one more. The promise of docs/performance.md is two for each call and four.
+    """Count the commits of a run: claim, one before each call, end.
+    The one before a call includes the results of the call before. The start, before the count begins, is one more.
+    docs/performance.md promises two for each call and four.
     """
     settings.ENGINE = settings.ENGINE | {"heartbeat_s": 60.0}
     progress = {"total": 4, "label": "Reading"}
     moves = [[say(f"Step {n}."), call("report_progress", f"toolu_{n}", done=n, **progress)] for n in range(1, 5)]
     scripted(*moves, [say("Done.")])
     counted = []
-    for _ in range(3):  # the least counts: PostgreSQL's own housekeeping may write in between
+    for _ in range(3):  # take the minimum: PostgreSQL's own maintenance may write in between
         run = start("report_progress")
         before = transactions()
         with engine():

@@ -1,4 +1,4 @@
-"""Calls to the world: their intents come first, a cancel stops them, and a run that kills workers harms no other."""
+"""Effectful calls: intents come first, cancels stop them, and a run that kills workers harms no other."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_stored_call_that_was_changed_after_it_was_shown_is_not_made(
     assert "tool.started" not in types(run)
 
 
-# ---- Cancels reach a call in flight by two ways
+# ---- Cancels reach a running call in two ways
 
 
 @pytest.mark.parametrize("way", ["message", "heartbeat"])

@@ -1,4 +1,4 @@
-"""Runs that end at a bad moment: the time is up while a write is on its way, or the last write cannot be written."""
+"""Endings at a bad moment: a timeout during a write, or a last write that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run delivers is named only when it is safe."""
+"""Delivered files: a run names them only after they are stored."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_run_rests_no_longer_after_days_without_the_store() -> None:
 
 @pytest.mark.promise("G17")
 def test_the_words_of_a_tool_are_kept_while_it_works(scripted: Play, start: Start, tool: Callable[..., str]) -> None:
-    """So that a worker that is killed takes no more than the last of them along."""
+    """Log during a call: a killed worker may lose only the last lines."""
 
     def probe(context: ToolContext, arguments: Any) -> ToolResult:
         for word in ("one", "two"):

@@ -1,4 +1,4 @@
-"""Which writes of a worker's runs go to the database together."""
+"""Group commit: which writes of a worker's runs share a transaction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class NoPool:
 
 
 class Noted(Journal):
-    """Notes the groups instead of writing them."""
+    """Journal that records the groups instead of writing them."""
 
     def __init__(self, *, driven: int) -> None:
         self.groups: list[list[UUID]] = []
@@ -40,7 +40,7 @@ class Noted(Journal):
 
 
 async def written(driven: int, runs: list[UUID]) -> list[list[UUID]]:
-    """The groups of one write of each run. The first is over when the others come one after the other."""
+    """Return the groups of one write of each run. The first write is finished before the others begin."""
     noted = Noted(driven=driven)
     await noted.open()
     first, *others = [Commit(run_id=run, epoch=1, commit_no=1) for run in runs]

@@ -1,4 +1,4 @@
-"""Valkey only hints: what it loses, refuses or says too early changes no run."""
+"""Valkey carries hints only: what it loses, refuses or delivers too early changes no run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_an_idle_worker_finds_a_run_whose_message_was_lost(
 
     monkeypatch.setattr(Driver, "_claim", counted)
     with engine() as driver:
-        for _ in range(2):  # the second finds a worker that has nothing to do and has looked at an empty table
+        for _ in range(2):  # the second wakes a worker that is idle and has seen an empty queue
             settled(start(), "succeeded")
             until(lambda: not driver._owned)
             before = len(looks)
@@ -60,7 +60,7 @@ def test_an_emptied_valkey_loses_no_run(scripted: Play, start: Start, settings: 
 
 @pytest.fixture
 def no_valkey(settings: Any) -> Iterator[None]:
-    """Nobody listens where Valkey should be."""
+    """Port without a server in place of Valkey."""
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}"
     event_log.valkey.cache_clear()
     yield
@@ -84,12 +84,12 @@ def test_without_valkey_a_run_is_accepted_at_once_driven_and_cancelled(
     assert (stopped.status, types(stopped)[-1]) == ("cancelled", "run.finished")
 
 
-# ---- What viewers are told
+# ---- Messages for viewers
 
 
 @pytest.fixture
 def heard() -> Iterator[Callable[[Run, int], list[dict[str, Any]]]]:
-    """The next messages on the run's channel, in the order in which Valkey got them."""
+    """Function that returns the next messages on the run's channel, in order."""
     channel = event_log.valkey().pubsub(ignore_subscribe_messages=True)
 
     def listen(run: Run, count: int) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Whatever a model sends is taken in once: what is shown, hashed, stored, run and sent back is the same."""
+"""Intake of model output: the same value is shown, hashed, stored, executed and sent back."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[AnthropicStandIn]:
 
 @pytest.fixture
 def begin(driver: Any, team: Team, alice: User) -> Begin:
-    """Start a run of an agent whose model is Claude."""
+    """Function that starts a run of an agent whose model is Claude."""
 
     def start(*tools: str, policy: str = "allow", **options: Any) -> Run:
         given = [{"tool": name, "policy": policy} for name in tools]
@@ -66,7 +66,7 @@ def begin(driver: Any, team: Team, alice: User) -> Begin:
 
 
 def results_sent(claude: AnthropicStandIn, turn: int) -> list[dict[str, Any]]:
-    """The tool results in the last message of that request."""
+    """Return the tool results in the last message of that request."""
     content = claude.requests[turn].body["messages"][-1]["content"]
     return [block for block in content if block["type"] == "tool_result"]
 
@@ -75,7 +75,7 @@ def outcomes(run: Run) -> list[str]:
     return list(UsageRecord.objects.filter(run_id=run.pk).order_by("at").values_list("outcome", flat=True))
 
 
-# ---- What can be normalised is, before anybody sees it
+# ---- Values that can be normalised
 
 
 @pytest.mark.promise("G21")
@@ -141,7 +141,7 @@ def test_half_a_character_goes_back_to_the_provider_as_it_is_kept(claude: Anthro
     assert (sent[0]["text"], sent[1]["input"]["content"]) == ("Half \ufffd", "half \ufffd")
 
 
-# ---- What cannot be normalised is told to the model
+# ---- Values that cannot be normalised, which the model is told
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_two_calls_with_one_id_are_both_carried_out(claude: AnthropicStandIn, be
 def test_a_run_of_before_whose_second_call_was_dropped_goes_on_and_is_replayed(
     driver: Any, scripted: Play, team: Team, alice: User
 ) -> None:
-    """Its rows hold two calls with one id and one result: the provider would refuse the pair."""
+    """Resume a run whose rows hold two calls with one id and one result. The provider would refuse that pair."""
     run = start_run(team=team, actor=alice, agent=AgentFactory(team=team), prompt="Count.", start_at=in_an_hour())
     twice = [call("write_file", "toolu_1", path=f"{n}.txt", content="x") for n in "ab"]
     answered = {"content": twice, "stop": "tool_use", "message_id": "msg_1", "cost_usd": "0.010000"}

@@ -1,4 +1,4 @@
-"""The receipt is the run is the ledger is the budget, whatever ids and counts a provider or gateway sends."""
+"""Agreement of run, receipt, ledger and budget, whatever ids and counts a provider or gateway sends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.tasks.scripted import last, settled, types
 pytestmark = [pytest.mark.usefixtures("driver"), pytest.mark.promise("G22")]
 Begin = Callable[..., Run]
 COUNTED = {"input_tokens": 100_000, "output_tokens": 100_000}
-"""$1.20 at $2 and $10 for a million."""
+"""Usage that costs $1.20 at $2 and $10 for a million tokens."""
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def begin(team: Team, alice: User, budget: Budget) -> Begin:
 
 
 def agreed(budget: Budget, *runs: Run) -> list[Decimal]:
-    """What each run cost, after all who tell it were heard."""
+    """Return the cost of each run, after checking that run, receipt, ledger, events and budget agree."""
     costs = []
     for run in runs:
         run.refresh_from_db()
@@ -68,7 +68,7 @@ def agreed(budget: Budget, *runs: Run) -> list[Decimal]:
 
 
 def twice(**more: Any) -> list[Message]:
-    """Two answers with one message id: a call, and the end."""
+    """Return two responses with one message id: a call, and the end."""
     same = {"message_id": "msg_same", "usage": COUNTED, **more}
     return [message(tool_use("list_files"), **same), message(text("Twelve."), **same)]
 

@@ -1,4 +1,4 @@
-"""Money, turns, time, and results that are not what was promised."""
+"""Limits of money, turns and time, and results that break their schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one owner writes, when its task is cancelled in the middle of a write."""
+"""Writes of one owner whose task is cancelled in the middle of a write."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.engine.lease import Lease
 
 
 class SlowJournal:
-    """Takes a while for each write, and refuses one that does not follow the one before it, as the database does."""
+    """Journal that waits in each write, and refuses one that does not follow the one before, as the database does."""
 
     def __init__(self) -> None:
         self.written: list[Commit] = []

@@ -1,4 +1,4 @@
-"""Workers that die, wake up late, are told to stop, or meet a dead broker."""
+"""Workers that die, wake up late, are told to stop, or lose the broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker that is told to stop, and the one that comes after it."""
+"""Stopping workers, and the workers that take over."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_rolling_restarts_in_the_middle_of_a_call_make_no_run_a_suspect(
 
 @pytest.fixture
 def worker() -> Iterator[subprocess.Popen[str]]:
-    """A worker process like those of an installation, on this test's database."""
+    """Worker process like those of an installation, on this test's database."""
     program = (sys.executable, "-W", "ignore", "-m", "celery", "-A", "config", "worker", "-P", "threads", "-c", "1")
     process = subprocess.Popen(
         [*program, "--without-mingle", "--without-gossip", "-n", "stopping@%h"],

@@ -1,4 +1,4 @@
-"""Forking and replaying in the browser: the forms, what they refuse, and where the new run came from."""
+"""Forks and replays in the browser: forms, refusals, and links to the original run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def agent(team) -> Agent:
 
 @pytest.fixture
 def run(agent: Agent) -> Run:
-    """One model call, the tool call that it asked for, and the answer: events 1, 2 and 3 settle them."""
+    """Run with a model call, its tool call and the final answer, settled by events 1, 2 and 3."""
     now = timezone.now()
     run = RunFactory(agent=agent, status=RunStatus.SUCCEEDED, started_at=now, finished_at=now, output="Done.")
     keep(run, 1, StepKind.MODEL, {"content": [CALL], "stop": "tool_use"})

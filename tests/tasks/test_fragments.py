@@ -27,7 +27,7 @@ def frame(event: events.Event, seq: int = 4) -> dict[str, Any]:
 
 
 def sample(cls: type[events.Event], text: str = "Some words") -> events.Event:
-    """An event with `text` wherever one can stand, also in the names and values of its JSON."""
+    """Return an event with `text` wherever one can stand, including names and values of its JSON."""
     values: dict[type | str, Any] = {str: text, int: 3, float: 2.5, bool: False}
     filled = {}
     hints = get_type_hints(cls)

@@ -1,4 +1,4 @@
-"""The live view's reader: history and live without gap or repeat, whatever is lost on the way."""
+"""Hub of the live view: history and live events without gap or repeat, whatever messages are lost."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _continue(run: Run) -> None:
 
 
 def in_thread(work: Any, *args: Any) -> Any:
-    """On another thread with its own connection, as a worker would."""
+    """Run `work` on another thread with its own connection, as a worker does."""
 
     def alone() -> None:
         try:
@@ -120,7 +120,7 @@ async def test_a_viewer_that_joins_others_has_nothing_twice(
     watching: hub.Hub, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_log, "publish", lambda messages: None)
-    monkeypatch.setattr(hub, "POLL_S", 60.0)  # only one who joins looks at the table
+    monkeypatch.setattr(hub, "POLL_S", 60.0)  # only a joining viewer reads the table
     await in_thread(_log, run, 1, 3)
     first, second = watching.watch(run.pk, 0), watching.watch(run.pk, 0)
     assert [(await anext(first)).body["seq"] for _ in range(4)] == [1, 2, 3, 3]

@@ -1,4 +1,4 @@
-"""Requests to people: the inbox, and answering from a form."""
+"""Requests to people: the inbox, and answers from forms."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def approval(run: Run, arguments: dict[str, Any] = ARGUMENTS, tool: str = "email
 
 
 def fields(asked: HumanRequest, **changes: str) -> dict[str, str]:
-    """What the edit form of the approval sends, with CR LF as browsers do."""
+    """Return the form data of the edited approval, with CR LF as browsers send it."""
     values = {name: v if isinstance(v, str) else json.dumps(v) for name, v in asked.arguments.items()} | changes
     return {f"arg:{name}": text.replace("\n", "\r\n") for name, text in values.items()}
 
@@ -138,7 +138,7 @@ def test_an_approval_shows_exactly_the_call(as_alice, waiting):
 
 
 def test_enter_in_a_field_presses_no_button(as_alice, waiting):
-    """The first button of a form is what Enter presses: it must not be one that allows something."""
+    """Check the first button of the form, which Enter presses: it must not allow anything."""
     approval(waiting)
     page = Page(as_alice.get(reverse("tasks:run_detail", kwargs={"team": "acme", "run_id": waiting.pk})).text)
 
@@ -174,7 +174,7 @@ def test_a_changed_call_is_checked_and_kept_exactly(as_alice, waiting):
 
 @pytest.mark.promise("G21")
 def test_what_an_edit_did_not_touch_stays_as_it_was(as_alice, waiting):
-    """A browser drops the first line break of a text box and sends every other one as CRLF."""
+    """Send texts as browsers do: without the first line break of a text box, and with CRLF for every other."""
     arguments = {"content": "\n one\r\ntwo\rthree", "path": "a.txt", "share": 1.0, "rows": [1e-7, 2]}
     asked = approval(waiting, arguments, tool="probe")
     page = Page(answer(as_alice, asked, view="edit", digest=asked.digest).text)
@@ -380,7 +380,7 @@ def test_a_budget_is_raised_to_what_is_needed_or_more(as_alice, waiting):
 
 
 def said_of(client: Client, asked: HumanRequest) -> tuple[str, str]:
-    """What came of a request: on the page of its run, and on its own."""
+    """Return the texts about a request on the page of its run and on its own page."""
     run = reverse("tasks:run_detail", kwargs={"team": "acme", "run_id": asked.run_id})
     own = reverse("tasks:request_detail", kwargs={"team": "acme", "request_id": asked.pk})
     return tuple(" ".join(Page(client.get(page).text).text.split()) for page in (run, own))
@@ -398,7 +398,7 @@ def test_who_raised_a_limit_is_said(as_alice, alice, waiting):
 
 @pytest.mark.parametrize("by", ["Room in the budget", "A new budget", "Alice"])
 def test_what_let_a_run_go_on_that_waited_for_money_is_said(as_alice, team, waiting, by):
-    """Nobody has raised anything where money came back that was set aside."""
+    """Resume a run that waits for money: nobody has raised a limit where reserved money was released."""
     asked = ask(waiting, "budget", arguments={"scope": "team", "needed_usd": "0.20"})
 
     if by == "Room in the budget":

@@ -1,4 +1,4 @@
-"""The box on a run's page where a live run is told something."""
+"""Message box on the page of a live run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def address(run: Run, name: str = "run_message") -> str:
 
 
 def box(client: Client, run: Run) -> list[dict[str, str]]:
-    """The form for a message on the run's page."""
+    """Return the message forms on the run's page."""
     forms = Page(client.get(address(run, "run_detail")).text).all("form")
     return [form for form in forms if form.get("id") == "run-say"]
 

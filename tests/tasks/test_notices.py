@@ -1,4 +1,4 @@
-"""What runs and budgets need of people reaches exactly those people, once, whatever dies in between."""
+"""Notifications about runs and budgets: the right people get them, once, whatever process dies in between."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def make_due() -> None:
 
 
 def deliver() -> list[tuple[str, str]]:
-    """What is mailed from now on."""
+    """Send the due mails. Return (address, subject) of each."""
     before = len(django_mail.outbox)
     make_due()
     jobs.send_mails()
@@ -160,7 +160,7 @@ def test_who_was_removed_gets_nothing(ask: Callable[..., HumanRequest], alice: U
 
     notices.notify_pending()
 
-    assert deliver() == [("alice@example.com", "Ana has a question: Refunds in May")]  # nobody's run is the admins'
+    assert deliver() == [("alice@example.com", "Ana has a question: Refunds in May")]  # told to admins
     assert ("dropped", "They are no longer in the team.") in statuses()
     assert Notification.objects.filter(person=bob).count() == 1
 
@@ -188,7 +188,7 @@ def test_an_approval_is_told_to_whom_the_agent_names(
 def test_an_approval_of_a_fork_is_told_to_whom_the_agent_names_today(
     ask: Callable[..., HumanRequest], alice: User, bob: User, today: dict[str, Any]
 ) -> None:
-    """Who started it may not decide then."""
+    """Ask for approval in a fork: the person who started it may not decide."""
     Membership.objects.filter(user=bob).update(role=Role.ADMIN)
     run = ask("approval").run
     agents.update_agent(agent=run.agent, actor=alice, changes={"options": today})

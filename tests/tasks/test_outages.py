@@ -1,4 +1,4 @@
-"""A model that is away: runs wait without a worker, one of them probes, and all go on when it answers."""
+"""Outages of a model: runs wait without a worker, one of them probes, and all go on when it answers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def error(kind: str = "overloaded", **more: Any) -> ModelError:
 
 
 class Outage:
-    """A model that answers, or fails as it is told."""
+    """Script of a model that fails with `error`, or answers while it is None."""
 
     def __init__(self) -> None:
         self.error: ModelError | None = error()
@@ -183,7 +183,7 @@ def test_an_outage_outlives_the_workers_and_a_dead_probe_makes_room(
         all_wait(several)
     calls = len(runtime.calls)
     make_due()
-    periodic.resume_after_outages()  # nobody takes the run that was chosen
+    periodic.resume_after_outages()  # no worker claims the chosen run
     chosen = circuit().probe_run
     assert chosen is not None
     runs.cancel_run(run=Run.objects.get(pk=chosen), actor=None)

@@ -1,4 +1,4 @@
-"""What time brings about."""
+"""Periodic jobs of runs."""
 
 from __future__ import annotations
 
@@ -104,7 +104,9 @@ def test_many_runs_without_room_keep_no_run_of_another_team_waiting(
 def test_a_new_month_begins_by_the_clock_of_the_database(
     start: Callable[..., Run], wakes: list[object], days: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker reserves by it, too: by another clock the run would be woken at every sweep and wait again."""
+    """Shift the machine's clock.
+    Reservations use the database's clock; a sweep by another one would wake the run again and again.
+    """
     spent, earlier = start(), start()
     Run.objects.update(status="waiting", waiting_kind="budget")
     month = NOW().date().replace(day=1)

@@ -1,4 +1,4 @@
-"""The engine's connections keep their statements and plans, or nothing where a pooler may not."""
+"""Prepared statements and plans of the engine's connections, with and without a pooler."""
 
 from __future__ import annotations
 

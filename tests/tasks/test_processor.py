@@ -1,4 +1,4 @@
-"""When a worker says that the machine starves it."""
+"""Detection of a worker that gets too little processor time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ S = 1_000_000_000
 
 
 class Machine:
-    """What Linux would tell of the threads of a process."""
+    """Thread statistics as Linux shows them for a process."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -32,10 +32,10 @@ def machine(tmp_path: Path) -> Machine:
 @pytest.mark.parametrize(
     ("ran_s", "waited_s", "share"),
     [
-        (1, 59, 1 / 60),  # asks all the time, gets nothing
+        (1, 59, 1 / 60),  # always runnable, never running
         (8, 50, 8 / 58),
         (25, 35, None),  # a busy machine
-        (0.1, 3, None),  # wants little and waits for it
+        (0.1, 3, None),  # needs little and waits for it
         (60, 2, None),
         (0, 0, None),
     ],
@@ -65,7 +65,7 @@ def test_only_the_last_minute_counts_and_threads_come_and_go(machine: Machine) -
     assert machine.processor.look(60) == 0
     (machine.folder / "1" / "schedstat").unlink()
     machine.thread("2", 5, 5)
-    assert machine.processor.look(90) == pytest.approx(5 / 70)  # of the thread that has gone, too
+    assert machine.processor.look(90) == pytest.approx(5 / 70)  # includes the thread that has ended
     machine.thread("2", 35, 6)
 
     assert machine.processor.look(125) is None

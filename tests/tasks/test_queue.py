@@ -1,4 +1,4 @@
-"""Wake-ups: one message for all that is enqueued before it is heard, and no worker sleeps while there is work."""
+"""Wake-ups: one message for everything enqueued before it is handled, and no idle worker while there is work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.tasks.scripted import Scripted, engine, say, until
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
-    """The runs that the wake-ups in the queue name, the first one first. Nobody takes them from there."""
+    """Function that returns the runs named by the queued wake-ups, oldest first. No worker consumes them."""
     monkeypatch.setattr(queue, "MESSAGES", f"{settings.REDIS_PREFIX}nobody-listens")
     valkey = event_log.valkey()
 
@@ -62,7 +62,7 @@ def test_a_wake_up_is_the_message_that_celery_would_send() -> None:
 
 
 def _data(channel: Any) -> list[Any]:
-    """Of the next message, if there is one soon."""
+    """Return the data of the next message in a list; empty if none comes soon."""
     return [json.loads(message["data"]) for message in (channel.get_message(timeout=0.2),) if message]
 
 
@@ -115,14 +115,14 @@ def test_a_wake_up_that_was_heard_is_followed_by_another(
 
 
 def listening(count: int) -> bool:
-    """Whether so many workers hear what goes round among them."""
+    """Return True if that many workers listen on the control channel."""
     [(_, found)] = event_log.valkey().pubsub_numsub(event_log.CONTROL_CHANNEL)
     return int(found) == count
 
 
 @pytest.fixture
 def claims(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many runs each look at the queue has found, noted when the look is over."""
+    """Numbers of runs that each look at the queue claimed."""
     sizes: list[int] = []
     claim, take = Driver._claim, Driver._take
 

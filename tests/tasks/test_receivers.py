@@ -1,4 +1,4 @@
-"""Deleting an agent stops its work."""
+"""Deletion of an agent, which stops its work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which run is stuck, why, and that one click repairs it."""
+"""Stuck runs: which, why, and repair with one click."""
 
 from __future__ import annotations
 

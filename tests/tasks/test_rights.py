@@ -1,4 +1,4 @@
-"""Who may still look: all viewers of a process are asked about at once, and each gets its own answer."""
+"""Access checks of viewers: one query for all viewers of a process, and an answer for each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def person(user: User, mark: str = "") -> Caller:
 
 @pytest.fixture
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many questions each look at the database answered."""
+    """Numbers of questions that each database query answered."""
     found: list[int] = []
     really = access.allowed
 

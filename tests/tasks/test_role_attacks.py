@@ -1,4 +1,4 @@
-"""What people try who may look, or who may not even do that any more. Each time nothing happens."""
+"""Attempts of people whose role allows only viewing, or nothing any more. Each has no effect."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_role_or_team_of_ones_own_choice_in_a_body_is_refused(team: Team, othe
 @pytest.mark.usefixtures("closed_hub")
 @pytest.mark.attack(7)
 async def test_sockets_close_within_five_seconds_of_losing_the_right(team: Team, alice: User, bob: User) -> None:
-    """Demoted to a role without runs, removed, the key revoked, its maker demoted: all at once, with real clocks."""
+    """Demote, remove, revoke a key, and demote its maker, all at once and with real clocks."""
     run, sockets = await sync_to_async(_open_sockets)(team, alice)
     made = {name: await opened(one) for name, one in sockets.items()}
     stays = await opened(await sync_to_async(socket)(f"/ws/runs/{run.pk}/?after=1", user=bob))

@@ -1,4 +1,4 @@
-"""A run from the terminal."""
+"""Runs from the terminal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ada(team: Team) -> Any:
 
 @pytest.fixture
 def run_agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple[int, str]]:
-    """Run the command with these lines typed; answers with its exit code and what it printed."""
+    """Function that runs the command with typed lines. Returns exit code and output."""
 
     def run(*args: str, typed: tuple[str, ...] = ()) -> tuple[int, str]:
         out, lines = io.StringIO(), iter(typed)

@@ -1,4 +1,4 @@
-"""The pages of runs: list, new, live page and its parts, actions."""
+"""Pages of runs: list, form, live page with its parts, actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schemas from outside fetch nothing and hang nothing. Attack cases 19, 57."""
+"""Schemas from outside: they fetch nothing and cannot hang. Attack cases 19, 57."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_deep_schema_is_refused() -> None:
 
 
 def test_checking_a_value_never_opens_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when a schema came in by another way than `schema_error`."""
+    """Validate with a schema that `schema_error` has not seen."""
     monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("a connection was opened"))
 
     assert schemas.validation_error(1, {"$ref": "http://127.0.0.1:1/schema"}) is not None

@@ -1,4 +1,4 @@
-"""Forms that start something, sent twice without JavaScript: one effect, and both answers lead to it. Promise G10."""
+"""Forms that are sent twice without JavaScript: one effect, and both responses lead to it. Promise G10."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def agent(team) -> Agent:
 
 @pytest.fixture
 def over(agent: Agent) -> Run:
-    """A run that has ended and can be played again."""
+    """Return a finished run that can be run again."""
     then = timezone.now()
     return RunFactory(agent=agent, prompt="Go", status=RunStatus.SUCCEEDED, started_at=then, finished_at=then)
 
@@ -95,7 +95,7 @@ def test_a_form_that_starts_a_run_starts_one_when_it_is_sent_twice(
 
     as_alice.post(sent_to, fields | {"form_key": key_on(as_alice, shown_at)})
 
-    assert new.count() == 2  # the form that is shown anew means another run
+    assert new.count() == 2  # a freshly loaded form means another run
 
 
 def test_a_message_to_a_run_is_said_once_when_it_is_sent_twice(as_alice: Client, agent: Agent) -> None:
@@ -108,11 +108,11 @@ def test_a_message_to_a_run_is_said_once_when_it_is_sent_twice(as_alice: Client,
     assert [answer["Location"] for answer in plain] == [url("run_detail", run.pk)] * 2
     assert "Sent." in part.text
     assert run.events.filter(type="message").count() == 1
-    assert fields["form_key"] not in part.text  # what is said next has a key of its own
+    assert fields["form_key"] not in part.text  # the next message has a key of its own
 
 
 def test_other_words_in_the_same_form_are_another_run(as_alice: Client, agent: Agent) -> None:
-    """Who goes back changes the words and sends them again."""
+    """Go back, change the text and send the form again."""
     fields = {"agent": agent.pk, "prompt": "Go", "form_key": key_on(as_alice, url("run_new"))}
 
     as_alice.post(url("run_new"), fields)

@@ -1,4 +1,4 @@
-"""Read-only links, and delivered files as pages show and hand them out."""
+"""Read-only links, and delivered files on pages and as downloads."""
 
 from __future__ import annotations
 

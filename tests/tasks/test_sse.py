@@ -1,4 +1,4 @@
-"""The live view as server-sent events."""
+"""Live view as server-sent events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 @pytest.fixture
 def run(team: Team) -> Run:
-    """A run that has ended, so that its stream ends."""
+    """Finished run, whose stream therefore ends."""
     made: Run = RunFactory(agent=AgentFactory(team=team))
     event_log.append(made, events.Log(text="one"), events.Log(text="two"))
     made.move_to("cancelled")
@@ -100,7 +100,7 @@ async def test_another_team_gets_404_and_nobody_gets_401(run: Run, charlie: User
 async def test_one_stream_too_many_is_refused_until_another_ends(
     run: Run, alice: User, bob: User, team: Team, settings: Any
 ) -> None:
-    """More keys of one person open no more streams."""
+    """Open streams with several keys of one person, which share the limit."""
     settings.LIVE_STREAMS = 1
     token = await key(alice, team)
     first: Any = await get(run, token)

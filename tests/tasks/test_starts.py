@@ -1,4 +1,4 @@
-"""Runs that start later: the form that asks for it, the pages that show it, and starting one before its time."""
+"""Scheduled runs: the form, the pages that show them, and starting one early."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.factories import AgentFactory, MembershipFactory, TaskFactory, start_
 from tests.html import Page
 
 TOKYO = "Asia/Tokyo"
-"""Its clocks are never put forward or back."""
+"""Time zone without daylight saving time."""
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def url(name: str, run: Run | None = None) -> str:
 
 
 def asked(agent: Agent, at: datetime, **more: Any) -> dict[str, Any]:
-    """What the form sends for that moment, as a clock in Tokyo shows it."""
+    """Return the form data for that moment, as a clock in Tokyo shows it."""
     local = at.astimezone(ZoneInfo(TOKYO))
     sent = {"agent": agent.pk, "prompt": "Go", "start": "later", "zone": TOKYO}
     return sent | {"start_date": f"{local:%Y-%m-%d}", "start_time": f"{local:%H:%M}"} | more
@@ -224,7 +224,7 @@ def test_a_viewer_schedules_no_run_of_a_task(as_viewer: Client, agent: Agent, ta
     assert (answer.status_code, Run.objects.exists()) == (403, False)
 
 
-# ---- What shows it
+# ---- Pages that show it
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A word to a live run: an event at once, read by the model at its next turn, never lost at the end."""
+"""Messages to a live run: shown at once, read by the model in its next turn, never lost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Start = Callable[..., Run]
 
 
 def heard(runtime: Scripted, turn: int) -> list[str]:
-    """The texts that the model was given with its turn, without the prompt."""
+    """Return the messages that the model was given in that turn, without the prompt."""
     said = [block for message in runtime.calls[turn].messages[1:] for block in message["content"]]
     return [block["text"] for block in said if block["type"] == "text" and block["text"].startswith("A message")]
 

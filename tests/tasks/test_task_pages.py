@@ -1,4 +1,4 @@
-"""The pages of tasks: list, editor, one task with its form, deleting."""
+"""Pages of tasks: list, editor, one task with its form, deletion."""
 
 from __future__ import annotations
 

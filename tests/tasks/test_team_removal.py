@@ -1,4 +1,4 @@
-"""Deleting a team ends its work and keeps its books."""
+"""Deletion of a team: it ends the work and keeps the ledger."""
 
 from __future__ import annotations
 

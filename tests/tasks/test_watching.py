@@ -1,4 +1,4 @@
-"""What the page of a run is made of: history in pages, the waterfall, previews, the receipt, the bundle."""
+"""Parts of a run's page: history in pages, the waterfall, previews, the receipt, the bundle."""
 
 from __future__ import annotations
 
