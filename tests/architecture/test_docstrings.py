@@ -49,7 +49,6 @@ EXEMPT = (
     "tests/clocks.py",
     "tests/config",
     "tests/conftest.py",
-    "tests/e2e",
     "tests/faults",
     "tests/html.py",
     "tests/mutations",

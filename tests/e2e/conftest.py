@@ -1,4 +1,4 @@
-"""A real browser on a real server. Every page that it opens must be free of console errors and policy violations."""
+"""Real browser on a real server. No page may cause console errors or policy violations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ expect.set_options(timeout=PATIENCE_S * 1000)
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The web process on the test database, with its static files; yields its address."""
+    """URL of a web process on the test database, with its static files."""
     home = tmp_path_factory.mktemp("web")
     environment = {"DJANGO_SETTINGS_MODULE": "tests.e2e.settings", "DESKHAND_E2E_STATIC": str(home / "static")}
     collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"]
@@ -52,7 +52,7 @@ def chromium() -> Iterator[Browser]:
 
 
 class Watched:
-    """What the pages of one test complained about."""
+    """Console errors, warnings and exceptions of one test's pages."""
 
     def __init__(self) -> None:
         self.complaints: list[str] = []
@@ -68,7 +68,9 @@ class Watched:
 
 @pytest.fixture
 def open_page(chromium: Browser, server: str, transactional_db: None) -> Iterator[Callable[..., Page]]:
-    """`open_page(user, phone=True, dark=True)`: a page of a fresh browser, signed in as that person."""
+    """Function that opens a page: `open_page(user, phone=True, dark=True)`, in a fresh browser, signed in as that
+    person.
+    """
     watched, contexts = Watched(), []
 
     def make(
@@ -106,7 +108,7 @@ def open_page(chromium: Browser, server: str, transactional_db: None) -> Iterato
 
 @pytest.fixture
 def shot() -> Callable[..., None]:
-    """Keep a picture of the page for people who look at the run of the tests."""
+    """Function that saves a screenshot for people who look at the test run."""
     OUTPUT.mkdir(exist_ok=True)
 
     def take(page: Page, name: str, *, whole: bool = True) -> None:
@@ -117,7 +119,7 @@ def shot() -> Callable[..., None]:
 
 @pytest.fixture
 def desk(team, alice) -> Agent:
-    """A team with an agent that works, asks and has worked."""
+    """Agent with running, asking and finished runs."""
     agent = hire_role(team=team, actor=alice, role="data-analyst", name="Ana")
     now = timezone.now()
     for n in range(12):

@@ -1,4 +1,4 @@
-"""The test settings with static files as they are in production: collected, hashed, served by WhiteNoise."""
+"""Test settings with static files as in production: collected, hashed, served by WhiteNoise."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""axe-core over every page: light, dark and on a phone.
-
-Pages are found by walking the addresses, so a new one is looked at without anybody adding it here.
+"""Accessibility of every page by axe-core: light, dark and on a phone.
+Pages are found by walking the URLs, so a new one is checked without being added here.
 """
 
 from __future__ import annotations
@@ -38,20 +37,20 @@ NO_PAGES = ("api/v1/", "health/")
 
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Most addresses are no page, and say so."""
+    """Log level that hides the 404s of URLs that are no page."""
     caplog.set_level(logging.CRITICAL, logger="django.request")
 
 
 @pytest.fixture
 def no_page_forgotten(team: Team, alice: User, desk: Agent) -> Rows:
-    """A row of every kind, so that every address with an id has something behind it."""
+    """Row of every model, so that every URL with an id exists."""
     rows = Rows(team, alice)
     assert [model.__name__ for model in rows.make_all()] == []
     return rows
 
 
 def pages(client: Client, rows: Rows) -> Iterator[str]:
-    """One address of each whole page that this browser may open."""
+    """Yield one path for each whole page that this browser may open."""
     for address in (address for address in ADDRESSES if not address.route.startswith(NO_PAGES)):
         for path in paths(address, rows):
             if is_page(client.get(path)):
@@ -64,7 +63,9 @@ def is_page(answer: Any) -> bool:
 
 
 def complaints(page: Page, path: str) -> list[str]:
-    """What axe calls serious or critical. The dark look has the same elements, so only its colours are looked at."""
+    """Return the serious and critical findings of axe.
+    In the dark theme only colours are checked, because the elements are the same.
+    """
     page.set_viewport_size(DESK)
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.goto(path)
@@ -118,7 +119,7 @@ def test_no_error_page_has_a_serious_violation(open_page: Open, alice: User, rf:
     shown = {"in a team": client.get("/t/acme/nowhere/").content, "anywhere": Client().get("/nowhere/").content}
     shown |= {"broken": errors.server_error(rf.get("/")).content, "too many": errors.too_many(rf.get("/")).content}
     page = open_page()
-    page.route_web_socket("**/ws/feed/*", lambda socket: None)  # Chromium takes a page from a route for a remote one
+    page.route_web_socket("**/ws/feed/*", lambda socket: None)  # Chromium treats a routed page as remote
     page.route("**/error/*", lambda route: route.fulfill(body=shown[unquote(route.request.url.rpartition("/")[2])]))
 
     assert [what for name in shown for what in complaints(page, f"/error/{name}")] == []

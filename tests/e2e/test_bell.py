@@ -1,4 +1,4 @@
-"""The bell in a real browser: it rings without a reload when somebody else's run needs this person."""
+"""Bell in a real browser: it changes without a reload when somebody else's run needs this person."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_bell_rings_and_falls_silent_by_itself(
     expect(bell.get_by_role("button", name="Ana has a question")).to_be_visible()
     shot(page, f"bell-{'phone' if look else 'desk'}", whole=False)
 
-    answers.answer_request(asked=asked, actor=bob, answer={"value": "refunded"})  # somebody else was faster
+    answers.answer_request(asked=asked, actor=bob, answer={"value": "refunded"})  # somebody else answered first
 
     expect(count).to_have_text("1 unread")
     expect(bell.get_by_role("button", name="Ana has a question")).to_contain_text("done")

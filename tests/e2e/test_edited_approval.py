@@ -1,4 +1,4 @@
-"""An approval that is edited, in a real browser: what is sent is what the person sees, however they press it."""
+"""Edited approvals in a real browser: what is sent is what the person sees, whichever way they confirm."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def place(request: pytest.FixtureRequest, asked: HumanRequest) -> str:
 
 @pytest.fixture(params=WIDTHS)
 def card(request: pytest.FixtureRequest, open_page: Open, alice, place: str) -> Locator:
-    """The open approval on its page, at one of the widths."""
+    """Open approval on its page, at each of the widths."""
     return opened(open_page, alice, place, request.param)
 
 
@@ -66,7 +66,7 @@ def edit(card: Locator) -> None:
 
 
 def expect_closed(card: Locator) -> None:
-    """On the page of a run the card goes soon after it was answered."""
+    """Wait until the card is gone from the page of the run, soon after the answer."""
     expect(card.page.locator("[data-kind=approval][data-status=open]")).to_have_count(0)
 
 
@@ -83,7 +83,7 @@ def assert_sent(asked: HumanRequest, arguments: dict[str, Any]) -> None:
 
 
 def in_view(button: Locator) -> bool:
-    """Whether a click on its middle presses the button, and nothing lies over it."""
+    """Return True if a click on the button's middle presses it, and nothing covers it."""
     script = """b => { const r = b.getBoundingClientRect();
         return b.contains(document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2)); }"""
     return bool(button.evaluate(script))

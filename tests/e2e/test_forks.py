@@ -1,4 +1,4 @@
-"""Forking, comparing and cancelling many, as a person does it in a browser."""
+"""Forking, comparing and cancelling runs in a browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REPORT = call("write_file", "toolu_1", path="report.md", content="# Refunds\n\n4
 
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch, settings, transactional_db: None) -> Scripted:
-    """Says what the tool told it."""
+    """Scripted model that reports what the tool returned."""
 
     def conclude(request) -> list[dict[str, str]]:
         told = str(request.messages[-1]["content"][0].get("content", ""))
@@ -45,7 +45,7 @@ def start(agent, alice: User, title: str) -> Run:
 
 
 def look(page: Page, shot: Callable[[Page, str], None], name: str) -> None:
-    """Pictures in light, dark and on a phone, where nothing may be wider than the screen."""
+    """Save screenshots in light, dark and on a phone, where nothing may be wider than the screen."""
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     shot(page, f"{name}-dark")
     page.emulate_media(color_scheme="light")
@@ -113,7 +113,7 @@ def test_many_runs_are_chosen_and_cancelled(open_page: Open, shot, alice: User, 
 def test_a_choice_outlives_a_refresh_that_is_on_its_way(open_page: Open, alice: User, agent) -> None:
     start(agent, alice, "Count the tickets")
     page, held = open_page(alice), list[Route]()
-    page.route_web_socket(re.compile("/ws/feed/"), lambda socket: None)  # asks for no refresh of its own
+    page.route_web_socket(re.compile("/ws/feed/"), lambda socket: None)  # no feed, so no refresh
     page.goto("/t/acme/runs/")
     page.route("**/t/acme/runs/", lambda route: held.append(route))
     page.evaluate("() => { over = new Promise((end) => addEventListener('htmx:finally:request', () => end(true))); }")

@@ -1,4 +1,4 @@
-"""Names of any length never push a column, a button or the page itself off the screen."""
+"""Long names: they never push a column, a button or the page itself off the screen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.factories import AgentFactory, RunFactory, TaskFactory
 Open = Callable[..., Page]
 UNBROKEN = "Quarterlyreconciliation" * 5
 SENTENCE = "Compare the refunds of this quarter with those of the last one, by reason, country and product line"
-# Elements that end right of the box that clips or holds them, and tables that are wider than their frame.
+# Elements that overflow their container on the right, and tables wider than their frame.
 CLIPPED = """() => [...document.querySelectorAll(".table-wrap, .card, .toolbar, .page-head")]
     .filter(box => box.offsetParent && box.scrollWidth > box.clientWidth + 1)
     .map(box => `${box.className}: ${box.scrollWidth} in ${box.clientWidth}: ${[...box.querySelectorAll("*")].filter(

@@ -1,4 +1,4 @@
-"""The main job as a person does it: sign in, hand over a real file, answer, approve, review, download, see the cost."""
+"""Main job with a real installation: sign in, upload, answer, approve, review, download, see the cost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENT = 60_000
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A whole Deskhand in an empty folder."""
+    """Whole installation in an empty folder."""
     installed = Installation(tmp_path_factory.mktemp("desk") / "var")
     installed.serve()
     yield installed
@@ -34,7 +34,7 @@ def context(chromium: Browser, desk: Installation) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext, desk: Installation) -> Iterator[Page]:
-    """A page of somebody who has just signed in; it must stay without complaints."""
+    """Page of a person who has just signed in, which must stay free of errors."""
     watched = Watched()
     page = context.new_page()
     watched.watch(page)

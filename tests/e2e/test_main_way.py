@@ -1,4 +1,4 @@
-"""The main job, whole, in a browser: hand over a file, answer, approve, ask for changes, review, download, pay."""
+"""Main job in a browser: hand over a file, answer, approve, ask for changes, review, download, see the cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Telling a live run something, in a real browser: by keys, beside a question, when the run ends, without scripts."""
+"""Messages to a live run in a real browser.
+By keyboard, beside a question, at the end of a run, and without scripts.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ COVERED = """async () => {
 
 @pytest.fixture
 def live(open_page: Open, alice, run):
-    """The run's page, once it is live."""
+    """Function that opens the run's page and waits until it is live."""
 
     def make(**look: bool) -> Page:
         page = open_page(alice, **look)

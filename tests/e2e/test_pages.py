@@ -53,7 +53,7 @@ PAGES = [
 
 @pytest.mark.parametrize("look", ["light", "dark", "phone"])
 def test_every_page_opens_clean_and_fits(open_page: Open, shot, alice, desk, look):
-    """No console error, no policy violation, nothing wider than the screen, one heading, every control has a name."""
+    """Check for console errors, policy violations, overflow, a single heading, and names of all controls."""
     stranger = open_page(phone=look == "phone", dark=look == "dark")
     person = open_page(alice, phone=look == "phone", dark=look == "dark")
 

@@ -1,4 +1,4 @@
-"""A run watched in a real browser: what comes live, what a broken connection costs, what a shared link shows."""
+"""Live view of a run in a real browser: updates, broken connections, shared links."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_what_is_being_typed_survives_news(open_page: Open, alice, run):
         event_log.append(run, events.RunQueued(reason="handover"), events.RunWaiting(kind="question"))
     expect(page.locator("#run-activity")).to_contain_text("Handed over to another worker")
     answer.value.finished()
-    page.evaluate("() => new Promise(requestAnimationFrame)")  # what came is on the page
+    page.evaluate("() => new Promise(requestAnimationFrame)")  # wait until the page has drawn it
 
     expect(page.get_by_label("Your answer")).to_have_value("The one with")
 
@@ -145,7 +145,7 @@ def test_the_request_that_is_edited_comes_into_view(open_page: Open, alice, run,
 
     expect(field).to_be_focused()
     expect(field).to_be_in_viewport()
-    field.press("a")  # a letter of the text, not the key that allows
+    field.press("a")  # a letter in the field, not the shortcut "allow"
     expect(field).to_have_value(re.compile("a.*a"))
     assert HumanRequest.objects.get().status == "open"
 

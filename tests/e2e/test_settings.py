@@ -1,4 +1,4 @@
-"""Two people of two teams work through every settings page at the same time, each in a browser of their own."""
+"""Settings pages, used by people of two teams at the same time, each in a browser of their own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGES = ("profile", "security", "notifications", "team", "members", "api-keys", 
 
 
 class Somebody:
-    """A person at the settings of their team."""
+    """Person on the settings pages of their team."""
 
     def __init__(self, page: Page, user: User, word: str) -> None:
         self.page, self.user, self.word = page, user, word
@@ -31,7 +31,7 @@ class Somebody:
         expect(self.page).to_have_url(re.compile(f"/t/{self.team.slug}/"))
 
     def open(self, tab: str) -> None:
-        """By the tab that a person would click."""
+        """Open a settings page by its tab."""
         self.page.get_by_role("navigation", name="Settings").get_by_role("link", name=tab, exact=True).click()
         expect(self.page).to_have_title(f"{tab} · Deskhand")
 
@@ -127,7 +127,7 @@ STEPS = (profile, security, notifications, team, members, api_keys, budgets, pla
 def test_a_form_that_is_sent_offline_stays_as_it_was_typed(
     chromium: Browser, server: str, transactional_db: None
 ) -> None:
-    """A context of its own: the browser's complaint that there is no network is part of it."""
+    """Send a form while offline, in a browser of its own, because it logs the network error."""
     context = chromium.new_context(base_url=server)
     one = Somebody(context.new_page(), person("grace@example.com"), "Harbour")
     one.sign_in()

@@ -1,4 +1,4 @@
-"""Every way in, in a real browser: a provider's account, a password with a code, a passkey."""
+"""Ways to sign in, in a real browser: a provider's account, a password with a code, a passkey."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sign_in(page: Page, user: User) -> None:
 
 
 def open_security(page: Page) -> None:
-    """From the desk, where every way in ends."""
+    """Open the security page after the sign-in has led to the dashboard."""
     expect(page).to_have_url(re.compile("/t/"))
     page.goto("/accounts/2fa/")
     expect(page).to_have_title("Security · Deskhand")
@@ -45,7 +45,7 @@ def sign_out(page: Page) -> None:
 
 
 def key_with_fingerprint(page: Page) -> Any:
-    """An authenticator of the machine, as a laptop has it, in Chromium's own test interface."""
+    """Add a built-in authenticator, as a laptop has it, through Chromium's test interface."""
     devtools = page.context.new_cdp_session(page)
     devtools.send("WebAuthn.enable")
     options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
@@ -56,7 +56,7 @@ def key_with_fingerprint(page: Page) -> Any:
 
 @pytest.mark.parametrize("name", ["Google", "GitHub"])
 def test_the_button_of_a_provider_leads_there_and_back(open_page: Open, provider: OAuthStandIn, name: str) -> None:
-    """Under our policy too: a form may lead to the provider and nowhere else."""
+    """Sign in through a provider under our content policy, which limits the targets of forms."""
     provider.identity = Identity(uid="77", email="ada@example.com", name="Ada Lovelace")
     page = open_page()
 
@@ -100,7 +100,7 @@ def test_a_code_of_the_app_is_the_second_step(open_page: Open, shot: Any) -> Non
 
 
 def test_a_passkey_is_a_second_step_and_signs_in_alone(open_page: Open, server: str, shot: Any) -> None:
-    """On localhost: browsers have no passkeys for an address of numbers."""
+    """Use a passkey on localhost, because browsers allow none for IP addresses."""
     here = server.replace("127.0.0.1", "localhost")
     grace = person()
     page = open_page(base_url=here)
@@ -131,7 +131,7 @@ def test_a_passkey_is_a_second_step_and_signs_in_alone(open_page: Open, server: 
 
     sign_out(page)
     page.goto("/accounts/login/")
-    devtools.send("WebAuthn.disable")  # the laptop is lost: whoever has the page has no key for it
+    devtools.send("WebAuthn.disable")  # the authenticator is gone
     key_with_fingerprint(page)
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_role("alert")).to_have_text("That was cancelled, or took too long. Try again.")

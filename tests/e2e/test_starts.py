@@ -1,4 +1,4 @@
-"""Handing over work for later, in a real browser: in its own time zone, without scripts in UTC."""
+"""Scheduled runs in a real browser: in its own time zone, or in UTC without scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting while a file is still on its way, or has not arrived: nothing is lost and nothing starts without it."""
+"""Start of a run while a file is uploading or has failed. Nothing is lost, and no run starts without its files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STOCK = {"name": "stock.csv", "mimeType": "text/csv", "buffer": b"name;left\nTea
 
 @pytest.fixture
 def held(open_page: Open, alice, team) -> tuple[Page, list[Route]]:
-    """The page that hands work over, filled in; uploads stay on their way until the test lets them go."""
+    """Filled-in form of a new run, with its uploads held until the test releases them."""
     AgentFactory(team=team, name="Ana")
     page, routes = open_page(alice), list[Route]()
     page.route("**/t/acme/files/", lambda route: routes.append(route))
@@ -63,7 +63,7 @@ def test_a_start_waits_for_the_files_on_their_way(held: tuple[Page, list[Route]]
 
 
 def test_files_keep_their_names(held: tuple[Page, list[Route]]) -> None:
-    """As a browser sends them: quotation marks as %22, and joiners of emoji and Persian words as they are."""
+    """Upload names as browsers send them: quotation marks as %22, joiners of emoji and Persian words unchanged."""
     page, routes = held
     given = ['he said "hi".csv', "👩‍👩‍👧.csv", "می‌خواهم.csv"]
     attach(page, routes, *(COSTS | {"name": name} for name in given))
