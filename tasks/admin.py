@@ -1,4 +1,4 @@
-"""What operators see of work: tasks, runs and what happened in them. Runs change through services only."""
+"""Admin pages for tasks, runs and their records. Runs change through services only."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ DETAILS = [
 
 
 class OfRunAdmin(ReadOnlyAdmin):
-    """Rows of a run, newest first, found by the run's id."""
+    """Rows of runs, newest first, searchable by the run's id."""
 
     list_select_related = ["run"]
     search_fields = ["run__id"]

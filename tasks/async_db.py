@@ -1,4 +1,4 @@
-"""Postgres without the ORM, for what runs on an event loop: the engine and the live view."""
+"""Postgres without the ORM, for code on an event loop: the engine and the live view."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAMES = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "hos
 
 
 def conninfo() -> str:
-    """The database of the settings, also the one that a test made of it."""
+    """Return the connection string of the settings' database, or of the test's copy of it."""
     given: dict[str, Any] = connection.settings_dict
     named = {ours: given[theirs] for theirs, ours in _NAMES.items() if given.get(theirs)}
     more = {name: value for name, value in given["OPTIONS"].items() if isinstance(value, str)}
@@ -22,10 +22,10 @@ def conninfo() -> str:
 
 
 def make_pool(*, max_size: int) -> AsyncConnectionPool[Any]:
-    """A closed pool of autocommitting connections whose rows are dictionaries. Open it on the loop that uses it.
-
-    What is sent over it is a fixed set of statements. Planning one of them anew for its values takes longer than it
-    saves, so where connections keep statements (`DATABASE_PREPARED`) they keep one plan for each.
+    """Return a closed pool of autocommitting connections with rows as dictionaries.
+    Open it on the loop that uses it. Only a fixed set of statements is sent over it. Planning them again for each set
+    of values costs more than it saves, so where connections keep prepared statements (`DATABASE_PREPARED`), they use
+    generic plans.
     """
     threshold = connection.settings_dict["OPTIONS"].get("prepare_threshold")
     return AsyncConnectionPool(
@@ -40,7 +40,9 @@ def make_pool(*, max_size: int) -> AsyncConnectionPool[Any]:
 
 
 async def _keep_one_plan(db: AsyncConnection[Any]) -> None:
-    """By a statement: as an option of the connection it would replace the operator's, and a pooler may refuse it."""
+    """Use generic plans on this connection.
+    Set by a statement: as a connection option it would replace the operator's options, and a pooler may refuse it.
+    """
     await db.execute("SET plan_cache_mode = force_generic_plan")
 
 

@@ -1,4 +1,4 @@
-"""What the standard library lacks for background work on an event loop."""
+"""Helper for background tasks on an event loop that the standard library lacks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 
 async def end(works: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel until all are over. Once is not enough: Python 3.11's `wait_for`, which the Valkey client uses, loses a
-    cancellation that comes at the moment of the answer.
+    """Cancel the tasks until all are done.
+    Once is not enough: Python 3.11's `wait_for`, which the Valkey client uses, loses a cancellation that arrives
+    together with the result.
     """
     while pending := [work for work in works if not work.done()]:
         for work in pending:

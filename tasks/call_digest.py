@@ -1,4 +1,4 @@
-"""The name of one exact tool call: what an approval is bound to."""
+"""Digest of one exact tool call, to which an approval is bound."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from typing import Any
 
 
 def digest(tool: str, arguments: Mapping[str, Any]) -> str:
-    """Names exactly this call: the tool and its arguments in one canonical form."""
+    """Return the digest of the tool and its arguments in canonical JSON."""
     canonical = json.dumps([tool, arguments], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"

@@ -1,4 +1,4 @@
-"""The root of all event types, and the table of them by name."""
+"""Base class of all event types, and the table of them by name."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ EVENT_TYPES: dict[str, type[Event]] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """The root of all event types."""
+    """Base class of all event types."""
 
     type: ClassVar[str] = ""
 
     def data(self) -> dict[str, Any]:
-        """The JSON that is stored. The fields hold JSON already, so nothing is copied."""
+        """Return the JSON that is stored. The fields hold JSON already, so nothing is copied."""
         return {name: getattr(self, name) for name in cast("tuple[str, ...]", self.__slots__)}
 
 
@@ -32,6 +32,6 @@ def event(name: str) -> Callable[[type[E]], type[E]]:
 
 
 def parse(type_: str, data: Mapping[str, Any]) -> Event:
-    """The event that a stored row tells of. Fields that this version does not know are left out."""
+    """Return the event of a stored row. Fields that this version does not know are ignored."""
     known = {f.name for f in fields(EVENT_TYPES[type_])}
     return EVENT_TYPES[type_](**{key: value for key, value in data.items() if key in known})

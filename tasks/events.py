@@ -1,5 +1,4 @@
-"""Everything that can happen in a run: one frozen dataclass for each event type.
-
+"""Event types of a run: one frozen dataclass for each.
 The class is the schema: OpenAPI, the docs and the tests read it from here. `data` holds JSON only and never a secret.
 Money is a decimal string in USD, durations are seconds.
 """
@@ -20,7 +19,7 @@ from tasks.event_base import parse as parse
 
 @_event("run.created")
 class RunCreated(Event):
-    """The run exists."""
+    """Creation of the run."""
 
     title: str
     kind: str
@@ -31,8 +30,7 @@ class RunCreated(Event):
 
 @_event("run.queued")
 class RunQueued(Event):
-    """The run waits for a worker.
-
+    """Start of a wait for a worker.
     `reason`: created, scheduled, early, answered, budget, revise, handover, timer, model, continued or requeued.
     """
 
@@ -41,7 +39,7 @@ class RunQueued(Event):
 
 @_event("run.continued")
 class RunContinued(Event):
-    """A person takes a failed run up again after its last settled step. It comes after a `run.finished`."""
+    """Continuation of a failed run by a person, after its last settled step. Follows a `run.finished`."""
 
     by: str
     step: int
@@ -49,7 +47,7 @@ class RunContinued(Event):
 
 @_event("run.started")
 class RunStarted(Event):
-    """A worker took the run for the first time."""
+    """First claim of the run by a worker."""
 
     worker: str
     runtime: str
@@ -59,7 +57,7 @@ class RunStarted(Event):
 
 @_event("run.resumed")
 class RunResumed(Event):
-    """A worker took the run again and continues after the last settled step."""
+    """Later claim of the run by a worker, which continues after the last settled step."""
 
     worker: str
     step: int
@@ -67,7 +65,7 @@ class RunResumed(Event):
 
 @_event("run.waiting")
 class RunWaiting(Event):
-    """The run waits and holds no worker. `kind` as in `waiting_on`; `until`: when it tries again by itself."""
+    """Start of a wait that holds no worker. `kind` as in `waiting_on`; `until`: time of the next automatic try."""
 
     kind: str
     request: str | None = None
@@ -77,14 +75,14 @@ class RunWaiting(Event):
 
 @_event("run.needs_review")
 class RunNeedsReview(Event):
-    """The result is there and a person looks at it."""
+    """Start of a person's review of the result."""
 
     request: str
 
 
 @_event("run.reviewed")
 class RunReviewed(Event):
-    """A person decided: approve, reject or revise."""
+    """Decision of a review: approve, reject or revise."""
 
     request: str
     decision: str
@@ -94,7 +92,7 @@ class RunReviewed(Event):
 
 @_event("run.finished")
 class RunFinished(Event):
-    """The end. After one that failed `run.continued` may follow."""
+    """End of the run. After a failed one `run.continued` may follow."""
 
     status: str
     summary: str = ""
@@ -106,33 +104,33 @@ class RunFinished(Event):
 
 @_event("attempt.lost")
 class AttemptLost(Event):
-    """The worker of the run is gone. `reason`: lease expired, or let go by one that stopped before the step ended."""
+    """Loss of the run's worker. `reason`: its lease expired, or it stopped before the step ended."""
 
     worker: str
     recoveries: int
     reason: str
 
 
-# ---- What the agent tells about its work
+# ---- Reports of the agent
 
 
 @_event("phase")
 class Phase(Event):
-    """A new phase of the work began."""
+    """Start of a new phase of the work."""
 
     name: str
 
 
 @_event("plan")
 class Plan(Event):
-    """The steps that the agent means to take, each {"title", "status"}."""
+    """Steps that the agent intends to take, each {"title", "status"}."""
 
     steps: Sequence[Mapping[str, str]]
 
 
 @_event("feature.started")
 class FeatureStarted(Event):
-    """Work on one feature of a build began."""
+    """Start of work on one feature of a build."""
 
     name: str
     number: int
@@ -141,7 +139,7 @@ class FeatureStarted(Event):
 
 @_event("feature.finished")
 class FeatureFinished(Event):
-    """One feature of a build is done."""
+    """End of work on one feature of a build."""
 
     name: str
     number: int
@@ -151,14 +149,14 @@ class FeatureFinished(Event):
 
 @_event("activity")
 class Activity(Event):
-    """What the agent is doing right now, in a few words."""
+    """Present activity of the agent, in a few words."""
 
     text: str
 
 
 @_event("progress")
 class Progress(Event):
-    """How far the agent is."""
+    """Progress of the agent."""
 
     done: float
     total: float
@@ -171,7 +169,7 @@ class Progress(Event):
 
 @_event("model.started")
 class ModelStarted(Event):
-    """A model was asked for the next turn."""
+    """Start of a model call for the next turn."""
 
     step: int
     model: str
@@ -180,7 +178,9 @@ class ModelStarted(Event):
 
 @_event("model.finished")
 class ModelFinished(Event):
-    """The model answered. `is_estimate`: the provider sent no usable count, so tokens and cost are our own."""
+    """End of a model call.
+    `is_estimate`: the provider sent no usable count, so tokens and cost are our own estimate.
+    """
 
     step: int
     model: str
@@ -196,7 +196,7 @@ class ModelFinished(Event):
 
 @_event("message")
 class Message(Event):
-    """Text that the agent (`role` agent) or a person (`role` person) wrote. Step 0: said to a live run."""
+    """Text of the agent (`role` agent) or of a person (`role` person). Step 0 marks a message to a live run."""
 
     step: int
     role: str
@@ -209,7 +209,7 @@ class Message(Event):
 
 @_event("tool.requested")
 class ToolRequested(Event):
-    """The agent wants to call a tool that needs a person's word first."""
+    """Tool call that needs a person's approval."""
 
     call_id: str
     tool: str
@@ -219,7 +219,7 @@ class ToolRequested(Event):
 
 @_event("tool.started")
 class ToolStarted(Event):
-    """A tool call was handed to its tool; ToolFinished or ToolUnknown with the same call_id follows."""
+    """Start of a tool call; ToolFinished or ToolUnknown with the same call_id follows."""
 
     step: int
     call_id: str
@@ -231,7 +231,7 @@ class ToolStarted(Event):
 
 @_event("tool.finished")
 class ToolFinished(Event):
-    """A tool call ended. `preview` is the start of what the model reads; `payload` is JSON for the view."""
+    """End of a tool call. `preview` is the start of what the model reads; `payload` is JSON for the view."""
 
     step: int
     call_id: str
@@ -245,7 +245,7 @@ class ToolFinished(Event):
 
 @_event("tool.unknown")
 class ToolUnknown(Event):
-    """A tool call was sent and its outcome never seen. Only a tool that is safe to repeat is repeated."""
+    """Tool call that was sent and whose outcome was never seen. Only a tool that is safe to repeat is repeated."""
 
     step: int
     call_id: str
@@ -258,7 +258,7 @@ class ToolUnknown(Event):
 
 @_event("human.requested")
 class HumanRequested(Event):
-    """The agent asks a person."""
+    """Request of the agent to a person."""
 
     request: str
     kind: str
@@ -273,7 +273,9 @@ class HumanRequested(Event):
 
 @_event("human.answered")
 class HumanAnswered(Event):
-    """A person answered, or money came. `decision` is empty for a question; `value` may be a limit that was raised."""
+    """Answer of a person, or money that became available.
+    `decision` is empty for a question; `value` may be a raised limit.
+    """
 
     request: str
     kind: str
@@ -285,18 +287,18 @@ class HumanAnswered(Event):
 
 @_event("human.expired")
 class HumanExpired(Event):
-    """Nobody answered in time."""
+    """Expiry of a request that nobody answered in time."""
 
     request: str
     kind: str
 
 
-# ---- What it made
+# ---- Results and costs
 
 
 @_event("artifact.created")
 class ArtifactCreated(Event):
-    """A file is complete in the object store and can be downloaded."""
+    """New artifact that is complete in the object store and can be downloaded."""
 
     artifact: str
     path: str
@@ -307,7 +309,7 @@ class ArtifactCreated(Event):
 
 @_event("file.changed")
 class FileChanged(Event):
-    """A newer version of an artifact is complete."""
+    """Newer version of an artifact, complete in the object store."""
 
     artifact: str
     path: str
@@ -318,7 +320,7 @@ class FileChanged(Event):
 
 @_event("test.finished")
 class TestFinished(Event):
-    """A test suite ran."""
+    """End of a test suite."""
 
     __test__ = False
 
@@ -329,7 +331,7 @@ class TestFinished(Event):
 
 @_event("memory.saved")
 class MemorySaved(Event):
-    """The agent will remember this in later runs."""
+    """Fact that the agent will remember in later runs."""
 
     memory: str
     text: str
@@ -337,7 +339,7 @@ class MemorySaved(Event):
 
 @_event("usage.charged")
 class UsageCharged(Event):
-    """A call was settled in the usage ledger."""
+    """Settlement of a call in the usage ledger."""
 
     key: str
     cost_usd: str
@@ -346,7 +348,7 @@ class UsageCharged(Event):
 
 @_event("budget.warning")
 class BudgetWarning(Event):
-    """A budget is used up to 80 %. `scope`: run, agent or team."""
+    """Spending of 80 % of a budget. `scope`: run, agent or team."""
 
     scope: str
     spent_usd: str
@@ -355,7 +357,7 @@ class BudgetWarning(Event):
 
 @_event("budget.exhausted")
 class BudgetExhausted(Event):
-    """The next call might pass the limit, so it was not made."""
+    """Call that was not made because it might exceed the limit."""
 
     scope: str
     spent_usd: str
@@ -365,7 +367,7 @@ class BudgetExhausted(Event):
 
 @_event("log")
 class Log(Event):
-    """A line for people who look closely."""
+    """Line for people who want the details."""
 
     text: str
     level: str = "info"
@@ -373,7 +375,7 @@ class Log(Event):
 
 @_event("error")
 class Error(Event):
-    """Something went wrong and the run went on, or is about to end because of it."""
+    """Error after which the run went on, or because of which it is about to end."""
 
     code: str
     detail: str

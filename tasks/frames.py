@@ -1,4 +1,4 @@
-"""Stored events as frames of the live stream."""
+"""Frames of the live stream from stored events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tasks.models import RunEvent
 
 
 def frame_of(event: RunEvent) -> dict[str, Any]:
-    """The frame that the live view would send for a stored event."""
+    """Return the frame that the live view sends for a stored event."""
     at = event.at.isoformat().replace("+00:00", "Z")
     return {
         "kind": "event",
@@ -21,7 +21,7 @@ def frame_of(event: RunEvent) -> dict[str, Any]:
 
 
 def public(frame: dict[str, Any]) -> dict[str, Any]:
-    """The frame for people outside the team: without the names of our machines."""
+    """Return the frame for people outside the team, without names of our machines."""
     if "worker" not in frame.get("data", {}):
         return frame
     return frame | {"data": {name: value for name, value in frame["data"].items() if name != "worker"} | {"worker": ""}}

@@ -1,4 +1,4 @@
-"""Celery jobs. Each may come twice, late or never."""
+"""Celery jobs of tasks. A message may arrive twice, late or never."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tasks.engine import driver
 from tasks.services import periodic
 
 GOODBYE_S = 5.0
-"""How long a worker that has handed over its runs may take for the rest."""
+"""Seconds in which a worker that has handed over its runs may finish the rest."""
 
 
 @shared_task(name=queue.EXECUTE_RUN, acks_late=True, reject_on_worker_lost=True)
@@ -31,10 +31,9 @@ def execute_run(run_id: str) -> None:
 
 @shared_task(name=queue.SWEEP)
 def sweep() -> None:
-    """Housekeeping, every few seconds: what is due, what was lost, what expired.
-
-    The message has no time at which it expires: a worker whose clock is wrong would throw all of them away. Of many
-    that waited for a worker the first sweeps.
+    """Run the periodic jobs: due starts, lost messages, expired requests.
+    The message has no expiry: a worker whose clock is wrong would drop all of them. Of many that piled up the first
+    one sweeps, the others return.
     """
     if not cache.add(queue.SWEEPING, 1, timeout=queue.SWEEP_AGAIN_S):
         return
@@ -51,7 +50,7 @@ def _start_driver(**_: object) -> None:
 
 
 def spare_collector() -> None:
-    """Keep the garbage collector from walking through all modules, and every few milliseconds through all runs."""
+    """Keep the garbage collector from walking all modules, and every few milliseconds all runs."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 20)
@@ -64,10 +63,9 @@ def _stop_driver(**_: object) -> None:
 
 
 def _leave() -> None:
-    """End the process when nothing is left but saying goodbye to a broker that does not answer.
-
-    Celery waits for it once for each message that it holds; what was not acknowledged is delivered again. Jobs get as
-    long as the steps of runs.
+    """End the process when only the farewell to an unresponsive broker is left.
+    Celery waits for the broker once for each message that it holds; unacknowledged ones are delivered again. Running
+    jobs get the same time as the steps of runs.
     """
     time.sleep(GOODBYE_S)
     end = time.monotonic() + settings.ENGINE["drain_s"]

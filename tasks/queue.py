@@ -1,6 +1,5 @@
-"""Jobs by name, so that services can enqueue what lies above them.
-
-A message is a wake-up and may come twice, late or never.
+"""Jobs by name, so that services can enqueue jobs of higher layers.
+A message is a wake-up and may arrive twice, late or never.
 """
 
 from __future__ import annotations
@@ -26,23 +25,23 @@ EXECUTE_RUN = "tasks.execute_run"
 SWEEP = "tasks.sweep"
 RUNS_QUEUE = "runs"
 SWEEPING, SWEEP_AGAIN_S = "sweeping", 3
-"""In the cache for so long after a sweep has begun: no other one is due."""
+"""Cache key that is set while no other sweep is due, and its lifetime in seconds."""
 LAST_SWEEP_KEY, SWEEP_LATE_S = "swept", 60
-"""In the cache for so long after a sweep."""
+"""Cache key of a finished sweep, and its lifetime in seconds."""
 FAILED_SWEEP_PARTS_KEY = "not_swept"
-"""In the cache: the parts of the last sweep that failed."""
+"""Cache key of the names of jobs that failed in the last sweep."""
 WAKEUP_TTL_MS = 500
-"""A wake-up that was not heard for so long may be lost: the next run sends another one."""
+"""Milliseconds after which an unhandled wake-up counts as lost: the next run sends another one."""
 EXPIRES_S = 2 * 3600
-"""A wake-up that waited so long is thrown away, by the clock of the worker that takes it. One that is an hour ahead
-would otherwise throw away all of them, and find each new run seconds later.
+"""Seconds after which a worker drops a wake-up, by its own clock.
+A worker whose clock is an hour ahead would otherwise drop all of them, and find each new run seconds later.
 """
 WAKEUP_KEY = f"{settings.REDIS_PREFIX}calling"
-"""Set while a wake-up is on its way; the driver that looks at the table takes it away (`engine/driver.py`)."""
+"""Valkey key: a wake-up message is in flight. Deleted by the worker that handles it (`engine/driver.py`)."""
 MESSAGES = f"{settings.REDIS_PREFIX}{RUNS_QUEUE}"
-"""The list in which Celery keeps that queue."""
+"""Valkey list in which Celery keeps that queue."""
 
-# A wake-up unless one is on its way, then hints: one round trip for all that follows a submit.
+# Send a wake-up unless one is in flight, then hints: one round trip for all that follows a submit.
 CALL = f"""
 if redis.call('SET', KEYS[1], 1, 'NX', 'PX', table.remove(ARGV, 1)) then redis.call('LPUSH', KEYS[2], ARGV[1]) end
 table.remove(ARGV, 1)
@@ -51,7 +50,9 @@ table.remove(ARGV, 1)
 
 
 def enqueue_new_run(run: Run) -> None:
-    """Tell the viewers of a run that this transaction makes, and wake a worker if it may start: one command."""
+    """Announce a run that this transaction creates, and wake a worker if it may start.
+    One command, after the commit.
+    """
     hints = event_log.hints_of(run, status=run.status)
     is_due = run.status == RunStatus.QUEUED
     transaction.on_commit(partial(_call, run.pk, hints) if is_due else partial(event_log.publish, hints))
@@ -63,8 +64,8 @@ def enqueue_run(run_id: UUID) -> None:
 
 
 def wake_run(run_id: UUID) -> None:
-    """Wake a worker now, unless a wake-up is on its way that nobody has heard yet: whoever hears it looks at the table
-    after this commit. A broker that is down costs seconds, not the run: the workers poll the table too.
+    """Wake a worker now, unless a wake-up is in flight: its worker will read the table after this commit.
+    A broken broker delays the run by seconds: the workers poll the table too.
     """
     _call(run_id, ())
 
@@ -78,7 +79,7 @@ def _call(run_id: UUID, hints: Iterable[event_log.Hint]) -> None:
 
 
 def wake_up(run_id: UUID) -> str:
-    """The message as Celery would send it (a test compares them), at a tenth of what that costs."""
+    """Return the message as Celery would encode it (a test compares them), at a tenth of the cost."""
     name, expires = str(uuid4()), datetime.now(UTC) + timedelta(seconds=EXPIRES_S)
     nothing = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     headers = {

@@ -1,4 +1,4 @@
-"""React to hooks of the apps below."""
+"""Receivers of the hooks of lower apps."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def _stored_bytes(team: Team) -> int:
 
 @storage_hooks.hidden_files.register
 def files_of_hidden_agents(access: Viewer) -> Q:
-    """Of those, what their runs were given or made; not what the caller brought, nor what a run has that they see."""
+    """Filter the files that only runs of agents hidden from the caller use.
+    Files that the caller uploaded, or that a visible run uses, are not among them.
+    """
     hidden = Q(run__agent__in=Agent.objects.hidden_from(access).values("pk"))
 
     def is_used(where: Q) -> Q:
@@ -54,7 +56,7 @@ def files_of_hidden_agents(access: Viewer) -> Q:
 
 @storage_hooks.file_saving.register
 def have_room(*, team_id: UUID, size: int) -> None:
-    """Storage and billing are siblings that do not know each other."""
+    """Raise LimitReached if the plan has no room for the file. Storage and billing do not import each other."""
     entitlements.require(team=Team.objects.get(pk=team_id), what=Limit.STORAGE_BYTES, adding=size)
 
 
@@ -75,7 +77,9 @@ def stop_all_work(*, team: Team, actor: User | None) -> None:
 
 @billing_hooks.budget_changed.register
 def go_on_with_money(*, team: Team, agent_id: UUID | None) -> None:
-    """Runs that waited for this budget try again at the same step; what is still too dear waits again."""
+    """Resume the runs that waited for this budget, after the commit.
+    They retry the same step; one that still costs too much waits again.
+    """
     transaction.on_commit(lambda: answers.resume_after_budget_change(team=team, agent_id=agent_id))
 
 
@@ -86,5 +90,5 @@ def say_what_is_over(*, notification: Notification, role: str) -> str:
 
 @account_hooks.notifications_changed.register
 def ring(*, team_id: UUID, people: Collection[UUID]) -> None:
-    """The bells that are open somewhere count anew."""
+    """Tell the open bells of these people to count again."""
     event_log.publish([(event_log.team_channel(team_id), {"bell": [str(person) for person in people]})])

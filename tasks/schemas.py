@@ -1,6 +1,5 @@
-"""JSON Schemas that customers and agents bring along: bounded, and checked without fetching anything or hanging.
-
-The library would load a remote `$ref` from the network, and Python's regular expressions can take for ever.
+"""JSON Schemas from customers and agents: bounded, and checked without network access or hanging.
+The library would load a remote `$ref` from the network, and Python's regular expressions can run for ever.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ MAX_DEPTH = 30
 MAX_PATTERN = 200
 STEPS = 5e7
 SHORTEST = 50
-"""A pattern that cannot be held against a text of this length in time is refused."""
+"""Characters of text that a pattern must be able to match in bounded time; others are refused."""
 ENDLESS = 50
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT)
 
 
 def schema_error(schema: Any) -> str | None:
-    """Why this cannot be used as a schema, or None."""
+    """Return why this cannot be used as a schema, or None."""
     if not isinstance(schema, Mapping):
         return "A schema is a JSON object."
     if len(json.dumps(schema)) > MAX_CHARS:
@@ -46,7 +45,7 @@ def schema_error(schema: Any) -> str | None:
 
 
 def validation_error(value: Any, schema: Mapping[str, Any]) -> str | None:
-    """Where and why the value does not fit a schema that `schema_error` let through, or None."""
+    """Return where and why the value does not fit, or None. The schema must have passed `schema_error`."""
     try:
         _Validator(schema, registry=Registry()).validate(value)
     except ValidationError as error:
@@ -93,8 +92,9 @@ def _is_quick(pattern: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _longest(pattern: str) -> int:
-    """How long a text may be so that matching takes at most about STEPS steps. Backtracking costs a power of the length
-    for each open repeat, doubles with each optional part, and has no bound for a repeat inside a repeat.
+    """Return the longest text for which matching takes at most about STEPS steps.
+    Backtracking costs a power of the length for each open repeat, doubles with each optional part, and has no bound
+    for a repeat inside a repeat.
     """
     if len(pattern) > MAX_PATTERN:
         return 0
@@ -103,7 +103,7 @@ def _longest(pattern: str) -> int:
 
 
 def _ambiguity(tree: Any, *, is_inside: bool) -> tuple[int, int]:
-    """(open repeats, optional parts) of an expression; a repeat of something ambiguous counts without end."""
+    """Return (open repeats, optional parts) of an expression; a repeat of something ambiguous counts as infinite."""
     opens = optionals = 0
     for operation, argument in tree:
         inner: list[Any] = []

@@ -1,4 +1,4 @@
-"""The pages of a shared run, below `/share/<token>/`. They have the same relative addresses as the team's own."""
+"""URLs of a shared run below `/share/<token>/`, relative to which they equal those of the team's pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`{{variables}}` of a task: what they are declared as, and filling them in."""
+"""`{{variables}}` of a task: their declarations and their values."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ MAX_TEXT = 20_000
 
 
 def places(prompt: str) -> list[str]:
-    """The names between double braces, each once, in order."""
+    """Return the names between double braces, each once, in order."""
     return list(dict.fromkeys(_PLACE.findall(prompt)))
 
 
 def parts(prompt: str) -> list[tuple[str, bool]]:
-    """The prompt cut at its places: text, and whether it is the name of a variable."""
+    """Split the prompt at its variables into (text, is the name of a variable)."""
     return [(part, bool(n % 2)) for n, part in enumerate(_PLACE.split(prompt))]
 
 
 def check_declared(prompt: str, declared: Sequence[Mapping[str, Any]]) -> None:
-    """InvalidInput unless each place has one declaration, each declaration a place, and all fit their type."""
+    """Raise InvalidInput unless variables and declarations match one to one and fit their types."""
     errors = []
     names = [str(v.get("name", "")) for v in declared]
     for i, variable in enumerate(declared):
@@ -59,9 +59,9 @@ def check_declared(prompt: str, declared: Sequence[Mapping[str, Any]]) -> None:
 
 
 def fill(prompt: str, declared: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The prompt with the values in place, and the values. InvalidInput names each field that is wrong.
-
-    A value is put in as it is: braces or template tags in it stay plain text.
+    """Return the prompt with the values filled in, and the values.
+    Values are inserted literally: braces or template tags in them stay plain text. Raises InvalidInput that names each
+    wrong field.
     """
     errors, values = [], {}
     names = {v["name"] for v in declared}

@@ -1,4 +1,4 @@
-"""What agents did and can show, over the API: runs lie above agents, so this lies here."""
+"""API endpoints of agents' runs, files and figures. Runs lie above agents in the layers, so this module is here."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class AgentDemoView(OfAgentView):
     )
     @idempotent()
     def post(self, request: Request, agent_pk: UUID) -> Response:
-        agent = self.agent(agent_pk)  # first: whose agent it is comes before what is wrong with the input
+        agent = self.agent(agent_pk)  # first: access is checked before the input
         EmptyInput(data=request.data).is_valid(raise_exception=True)
         return Response(new_run(start_demo(agent=agent, actor=self.actor)), status=201)
 

@@ -1,4 +1,4 @@
-"""What runs delivered, over the API."""
+"""API endpoints of delivered files."""
 
 from __future__ import annotations
 

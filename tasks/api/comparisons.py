@@ -1,4 +1,4 @@
-"""Two runs side by side, as the API says it."""
+"""API shapes of the comparison of two runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LineSerializer(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="ComparedText")
 class DifferenceSerializer(serializers.Serializer[Any]):
-    """No lines: the two are equal."""
+    """Difference of two texts. Without lines they are equal."""
 
     added = serializers.IntegerField()
     removed = serializers.IntegerField()
@@ -96,7 +96,7 @@ class ComparisonSerializer(serializers.Serializer[Comparison]):
 
 
 def read_with(text: str | None) -> UUID:
-    """The id in `?with=`."""
+    """Return the id in `?with=`. Raises BadParameter."""
     try:
         return UUID(text or "")
     except ValueError as error:

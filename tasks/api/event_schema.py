@@ -1,4 +1,4 @@
-"""The schema of every event type in OpenAPI, read from the classes in `tasks/events.py`."""
+"""OpenAPI schemas of all event types, read from the classes in `tasks/events.py`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", type(
 
 
 def add_events(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """A postprocessing hook of drf-spectacular: one component for each event type, and `Event` as one of them."""
+    """Add a component for each event type, and `Event` as one of them. Postprocessing hook of drf-spectacular."""
     components = result["components"]["schemas"]
     names = {type_: f"{cls.__name__}Event" for type_, cls in EVENT_TYPES.items()}
     for type_, cls in EVENT_TYPES.items():
@@ -49,7 +49,7 @@ def add_events(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def _stream() -> dict[str, Any]:
-    """The one operation that the framework does not know of: it never ends its answer."""
+    """Return the operation that the framework does not know: the endless stream."""
     refusal = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
         "operationId": "runs_stream",
@@ -97,7 +97,7 @@ def _component(type_: str, cls: type[Event]) -> dict[str, Any]:
 
 
 def _schema(hint: Any) -> dict[str, Any]:
-    """The JSON Schema of a field's type."""
+    """Return the JSON Schema of a field's type."""
     if hint in _PLAIN:
         return {"type": _PLAIN[hint]}
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)

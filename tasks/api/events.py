@@ -1,4 +1,4 @@
-"""The events of a run over the API, for those who read now and then. Who watches uses the stream or the socket."""
+"""API endpoint of a run's stored events, for occasional reads. Watchers use the stream or the socket."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class RunEventsView(TeamAPIView):
 
 
 class _Asked:
-    """The checked query parameters."""
+    """Validated query parameters."""
 
     def __init__(self, request: Request) -> None:
         given: Any = request.query_params

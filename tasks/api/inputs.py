@@ -1,4 +1,4 @@
-"""What callers may send about tasks and runs."""
+"""Input serializers of tasks and runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def present_agents() -> Any:
 
 @extend_schema_field({"type": "object", "additionalProperties": {}})
 class JSONObject(serializers.JSONField):
-    """A JSON object of bounded size."""
+    """JSON object of bounded size."""
 
     default_error_messages = {
         "not_an_object": "Send a JSON object.",
@@ -46,7 +46,7 @@ class JSONObject(serializers.JSONField):
 
 @extend_schema_field({"type": "object", "additionalProperties": {}})
 class SchemaField(serializers.JSONField):
-    """A JSON Schema; the service says what is wrong with it."""
+    """JSON Schema; the service says what is wrong with it."""
 
     default_error_messages = {"not_an_object": "A schema is a JSON object."}
 
@@ -58,7 +58,7 @@ class SchemaField(serializers.JSONField):
 
 
 class LimitsInput(StrictSerializer):
-    """Lower than the agent allows, or the agent's limit holds. null: as the agent allows."""
+    """Limits of a run; null takes the agent's. Higher ones than the agent's have no effect."""
 
     max_cost_usd = serializers.DecimalField(10, 2, required=False, allow_null=True, min_value=0, max_value=10_000)
     max_turns = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=500)
@@ -66,7 +66,7 @@ class LimitsInput(StrictSerializer):
 
 
 class NotYetField(serializers.Field[Any, Any, Any, Any]):
-    """A field of the contract that does nothing here yet: what is not carried out is refused, never ignored."""
+    """Field of the contract that is not implemented yet. A value is refused, never ignored."""
 
     default_error_messages = {"not_supported": "Outgoing webhooks are not built yet: read /runs/ID/events/ or stream/."}
 
@@ -77,7 +77,7 @@ class NotYetField(serializers.Field[Any, Any, Any, Any]):
 
 
 class StartInput(StrictSerializer):
-    """What both ways of starting a run take."""
+    """Fields that both ways of starting a run share."""
 
     attachments = TeamRows(rows=StoredFile.objects.all, required=False, max_length=MAX_ATTACHMENTS)
     limits = LimitsInput(required=False)
@@ -100,7 +100,7 @@ class StartInput(StrictSerializer):
 
 
 class VariablesField(serializers.DictField):
-    """The values by the names of the task's variables."""
+    """Values by the names of the task's variables."""
 
     child = serializers.CharField(max_length=MAX_TEXT, allow_blank=True, allow_null=True, trim_whitespace=False)
 
@@ -111,7 +111,7 @@ class TaskRunInput(StartInput):
 
 
 class NewRun(TaskRunInput):
-    """A run of a task with its variables, or of an agent with a prompt."""
+    """Run of a task with its variables, or of an agent with a prompt."""
 
     needs_body = True
 
@@ -148,7 +148,7 @@ class RetryInput(StrictSerializer):
 
 
 class ManyRetriesInput(ManyRunsInput, RetryInput):
-    """Many runs that are to be repeated."""
+    """Runs that are to be retried."""
 
     needs_body = True
 
@@ -187,7 +187,7 @@ class ReviewInput(StrictSerializer):
 
 
 class AnswerInput(StrictSerializer):
-    """`value` for a question; `decision` and what belongs to it for everything else."""
+    """Answer to a request: `value` for a question, `decision` with its fields for all others."""
 
     value = serializers.JSONField(required=False, help_text="Text, or any JSON that fits the question's `schema`.")
     decision = serializers.CharField(
@@ -212,7 +212,7 @@ class VariableInput(StrictSerializer):
 
 
 class TaskChange(StrictSerializer):
-    """What is left out stays."""
+    """Changes of a task; omitted fields stay."""
 
     name = serializers.CharField(max_length=120, required=False)
     agent = TeamRow(rows=present_agents, required=False)
@@ -224,7 +224,7 @@ class TaskChange(StrictSerializer):
     limits = LimitsInput(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """In the flat names of the services."""
+        """Return the fields under the flat names of the services."""
         flat = {**attrs, **attrs.get("limits", {})}
         flat.pop("limits", None)
         if "variables" in flat:

@@ -1,4 +1,4 @@
-"""What a run cost, line by line, from the usage ledger."""
+"""API endpoint of a run's receipt, from the usage ledger."""
 
 from __future__ import annotations
 

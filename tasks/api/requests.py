@@ -1,4 +1,4 @@
-"""What agents ask, over the API: read it, answer it; the inbox of everything that waits for a person."""
+"""API endpoints of requests to people: read, answer, and the inbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs over the API: start, watch, stop, repeat, review."""
+"""API endpoints of runs: start, watch, cancel, retry, review."""
 
 from __future__ import annotations
 
@@ -50,12 +50,14 @@ PARTS = (
 
 
 def shown_runs() -> QuerySet[Run]:
-    """Runs with all that their shape needs, in a fixed number of queries."""
+    """Return runs with all that their shape needs, in a fixed number of queries."""
     return with_retry_at(Run.objects.with_people_words()).prefetch_related(*PARTS)
 
 
 def _one_run() -> QuerySet[Run]:
-    """Most runs have neither files nor an open request, and then nobody asks for them."""
+    """Return the query of one run, with flags for files and open requests.
+    Most runs have neither, which saves two queries.
+    """
     asked = HumanRequest.objects.open().filter(run=OuterRef("pk"))
     given = RunInput.objects.filter(run=OuterRef("pk"))
     rows = with_retry_at(Run.objects.with_people_words()).annotate(has_requests=Exists(asked), has_inputs=Exists(given))
@@ -66,7 +68,7 @@ _RUN = PreparedQuery(_one_run)
 
 
 def shown_run(access: Access, pk: Any) -> Run:
-    """A run with all that its shape needs, or 404."""
+    """Return a run with all that its shape needs. Raises NotFound."""
     run: Any = _RUN.first(team=access.team.pk, pk=pk)
     if run is None or (run.agent.is_limited and not Run.objects.visible_to(access).filter(pk=pk).exists()):
         raise NotFound(NOTHING_HERE)
@@ -79,7 +81,7 @@ def shown_run(access: Access, pk: Any) -> Run:
 
 
 class StatusFilter(filters.BaseInFilter, filters.ChoiceFilter):  # type: ignore[misc]
-    """`?status=running,waiting`."""
+    """Filter `?status=running,waiting`."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=RunStatus.choices, **kwargs)
@@ -280,7 +282,7 @@ class RunViewSet(ListAndShow):
         return _per_id(wanted, found)
 
     def _many(self, wanted: Collection[UUID]) -> list[Run]:
-        """Oldest first, so that two callers lock them in one order."""
+        """Return the runs, oldest first, so that two callers lock them in one order. Raises NotFound."""
         rows = Run.objects.visible_to(self.access).with_people_words().select_related("team")
         found = list(rows.filter(pk__in=wanted).order_by("pk"))
         if len(found) < len(set(wanted)):
@@ -288,18 +290,18 @@ class RunViewSet(ListAndShow):
         return found
 
     def shown(self, run: Run, *, status: int = 200) -> Response:
-        """The run as it is now."""
+        """Return the response for the run's present state."""
         return self.show(shown_run(self.access, run.pk), status=status)
 
 
 def _per_id(wanted: Collection[UUID], found: dict[Any, dict[str, Any]]) -> Response:
-    """What became of each, in the order of the question."""
+    """Return the result for each run, in the order of the request."""
     results = [{"run": pk, "new_run": None, "effects": []} | found[pk] for pk in dict.fromkeys(wanted)]
     return Response(BulkResultsSerializer({"results": results}).data)
 
 
 class OfRun(TeamViewSet):
-    """Rows of one run, which must be one of the caller's team."""
+    """View set over rows of one run of the caller's team."""
 
     read_scope, write_scope = "runs:read", "runs:write"
 
@@ -312,5 +314,5 @@ class OfRun(TeamViewSet):
 
 
 def start(view: TeamViewSet, given: dict[str, Any]) -> Run:
-    """Start a run from a checked body."""
+    """Start a run from a validated body."""
     return runs.start_run(RunRequest(team=view.team, actor=view.actor, **given))

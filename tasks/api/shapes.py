@@ -1,4 +1,4 @@
-"""Tasks, runs, requests and artifacts as the public contract shows them."""
+"""Output serializers of tasks, runs, requests and artifacts."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ WAITS = {WaitKind.TIMER: "Waits a moment", WaitKind.MODEL: "Waiting for the mode
 
 @extend_schema_field({"type": "object", "additionalProperties": {}})
 class ObjectField(serializers.JSONField):
-    """A JSON object that is stored as it is."""
+    """JSON object that is stored unchanged."""
 
 
 @extend_schema_field({"type": "array", "items": {"type": "string"}})
 class StringsField(serializers.JSONField):
-    """A list of strings that is stored as it is."""
+    """List of strings that is stored unchanged."""
 
 
 @cache
 def badge_of(runtime: str) -> str:
-    """What an answer says of work that no real model made ("Demo model"), or ""."""
+    """Return the badge of work that no real model made ("Demo model"), or ""."""
     return get_runtime(runtime).badge
 
 
 @extend_schema_serializer(component_name="RunAgent")
 class RunAgentSerializer(serializers.Serializer[Run]):
-    """Who does it. The version is the one that the run keeps."""
+    """Agent of the run, with the version that the run keeps."""
 
     id = serializers.UUIDField(source="agent.id")
     name = serializers.CharField(source="agent.name")
@@ -112,9 +112,8 @@ class HumanRequestSerializer(serializers.ModelSerializer[HumanRequest]):
 
 @extend_schema_serializer(component_name="WaitingOn")
 class WaitingOnSerializer(HumanRequestSerializer):
-    """The open request of a run; what waits by itself has only `kind`, `title` and `retry_at`.
-
-    `timer`: its files are out of reach. `model`: the model does not answer.
+    """Open request of a run; an automatic wait has only `kind`, `title` and `retry_at`.
+    `timer`: the file store is away. `model`: the model does not answer.
     """
 
     id = serializers.UUIDField(allow_null=True)
@@ -206,7 +205,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
 @extend_schema_serializer(component_name="RunEffect")
 class EffectSerializer(serializers.Serializer[Any]):
-    """A call of a run that changed something outside."""
+    """Call of a run that changed something outside."""
 
     step = serializers.IntegerField()
     tool = serializers.CharField()
@@ -233,7 +232,9 @@ class BulkResultsSerializer(serializers.Serializer[Any]):
 
 
 def new_run(run: Run) -> dict[str, Any]:
-    """A run that this transaction made: the row and what it refers to are at hand, and nobody is asked anything yet."""
+    """Return the shape of a run that this transaction created, without a query.
+    Its relations are loaded, and it has no requests.
+    """
     run.open_requests = []  # type: ignore[attr-defined]
     return shown(RunSerializer, run)
 
@@ -278,7 +279,7 @@ class TaskAgentSerializer(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="TaskLimits")
 class TaskLimitsSerializer(serializers.Serializer[Task]):
-    """null: as the agent allows."""
+    """Limits of a task's runs; null takes the agent's."""
 
     max_cost_usd = serializers.DecimalField(max_digits=10, decimal_places=2, allow_null=True)
     max_turns = serializers.IntegerField(allow_null=True)

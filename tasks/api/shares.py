@@ -1,4 +1,4 @@
-"""Read-only links to a run, over the API."""
+"""API endpoints of read-only links to a run."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class OpenShareSerializer(RunShareSerializer):
 
 @extend_schema_view(list=extend_schema(summary="List the open links to all runs of the team"))
 class OpenShareViewSet(mixins.ListModelMixin, TeamViewSet):
-    """Each is closed by way of its run."""
+    """Open links of the team. Each is closed through its run."""
 
     queryset = RunShare.objects.open().select_related("run", "created_by")
     serializer_class = OpenShareSerializer

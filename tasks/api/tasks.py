@@ -1,4 +1,4 @@
-"""Tasks over the API."""
+"""API endpoints of tasks."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class TaskViewSet(ListAndShow):
         return Response(new_run(run), status=201)
 
     def _locked(self) -> Task:
-        """The task, held until the change is committed, so that `If-Match` cannot be overtaken."""
+        """Lock the task until the commit, so that nothing changes it between the `If-Match` check and the update."""
         rows = Task.objects.visible_to(self.access).present().select_for_update(of=("self",))
         task = find(rows, pk=self.kwargs["pk"])
         require_match(self.request, task)

@@ -1,4 +1,4 @@
-"""Choosing an agent in a form: by name and role, with the likely one first chosen."""
+"""Choice of an agent in a form: by name and role, with a likely one preselected."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from agents.models import Agent, AgentStatus
 from tasks.models import Run
 
 TABLE_TOOLS = ("draw_chart", "query_table")
-"""An agent with the first is an analyst; with the second it can at least read tables."""
+"""Tools of agents that fit table work: an analyst has the first, any reader of tables the second."""
 
 
 class AgentField(forms.ModelChoiceField):  # type: ignore[type-arg]
-    """One agent, shown as "Rita · Data analyst"."""
+    """Choice of one agent, shown as "Rita · Data analyst"."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(Agent.objects.none(), empty_label=None, **kwargs)
@@ -25,12 +25,12 @@ class AgentField(forms.ModelChoiceField):  # type: ignore[type-arg]
 
 
 def agents_of(access: Viewer) -> Any:
-    """Agents that can be given work."""
+    """Return the agents that can be given work, by name."""
     return Agent.objects.visible_to(access).present().exclude(status=AgentStatus.PAUSED).order_by("name")
 
 
 def likely_agent(access: Viewer, person: User) -> Agent | None:
-    """The agent that the person gave work to last, else the first one that reads tables, else the first one."""
+    """Return the agent that the person last gave work to, else the first that reads tables, else the first."""
     agents = agents_of(access)
     last = (
         Run.objects.for_team(access.team)

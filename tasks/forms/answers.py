@@ -1,4 +1,4 @@
-"""Answers of people as forms send them, and what the form of a request shows."""
+"""Answers of people in forms, and the context of a request's form."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SHOWN_AT_FIELD = {"value", "arguments", "comment", "max_cost_usd"}
 
 
 def read_answer(asked: HumanRequest, data: QueryDict) -> dict[str, Any]:
-    """What the person said, as `answer_request` takes it. InvalidInput names the field that cannot be read."""
+    """Return the answer in the form of `answer_request`. Raises InvalidInput that names the unreadable field."""
     if asked.kind == RequestKind.QUESTION:
         return {"value": _value(asked, data)}
     answer: dict[str, Any] = {"decision": data.get("decision", ""), "comment": data.get("comment", "").strip()}
@@ -43,7 +43,7 @@ def read_answer(asked: HumanRequest, data: QueryDict) -> dict[str, Any]:
         answer["digest"] = data.get("digest", "")
         is_edit = answer["decision"] == "edit" or call_edits.has_arguments(data)
         if is_edit and answer["decision"] in ("approve", "edit") and _is_shown(asked, data):
-            # The form's content decides, not its button: a form that holds a version never allows the original.
+            # The form's content decides, not its button: a form with an edited call never allows the original.
             answer |= {"decision": "edit", "arguments": call_edits.read_edit(asked, data).arguments}
     if asked.kind == RequestKind.BUDGET:
         answer["max_cost_usd"] = data.get("max_cost_usd", "").strip().lstrip("$")
@@ -51,7 +51,7 @@ def read_answer(asked: HumanRequest, data: QueryDict) -> dict[str, Any]:
 
 
 def _is_shown(asked: HumanRequest, data: QueryDict) -> bool:
-    """Whether the form is about the call that waits. `answer_request` says what is wrong where it is not."""
+    """Return True if the form is about the waiting call. Otherwise `answer_request` says what is wrong."""
     return asked.status == RequestStatus.OPEN and data.get("digest") == asked.digest
 
 
@@ -83,8 +83,8 @@ def request_context(
     refused: AppError | None = None,
     view: ApprovalView | None = None,
 ) -> dict[str, Any]:
-    """What `tasks/_request.html` needs; `given` and `refused` when an answer was not taken. `view` is what of an
-    approval is to be seen; a form that came back with a version of the call shows that version again.
+    """Return the context of `tasks/_request.html`; `given` and `refused` are of an answer that was refused.
+    `view` chooses what to show of an approval; a form that came back with an edited call shows that version again.
     """
     errors = {error.field: error.message for error in refused.fields} if refused else {}
     said: dict[str, str] = {name: str(value) for name, value in given.items()} if given else {}
@@ -111,7 +111,9 @@ def request_context(
 def _approval_context(
     asked: HumanRequest, given: QueryDict | None, view: ApprovalView | None, *, is_refused: bool
 ) -> dict[str, Any]:
-    """Exactly one version of the call: the original, the fields of an edit, or the edited call."""
+    """Return the context of exactly one version of the call.
+    That is the original, the fields of an edit, or the edited call.
+    """
     if given is None or not _is_shown(asked, given):
         view = ApprovalView.ASKED
     elif is_refused and call_edits.has_arguments(given):
@@ -127,7 +129,7 @@ def _approval_context(
 
 
 def outcome(asked: HumanRequest) -> str:
-    """What came of it, after the name of the person who answered: "allowed it once"."""
+    """Return the outcome as a phrase to follow the answering person's name: "allowed it once"."""
     answer = asked.answer or {}
     if not answer:
         return ""
@@ -147,7 +149,7 @@ def _wanted_json(asked: HumanRequest) -> str:
 
 
 def suggested_limit(asked: HumanRequest) -> str:
-    """Room for the next call and some more, in full cents."""
+    """Return a limit in full cents with room for the next call and some more, or ""."""
     if asked.kind != RequestKind.BUDGET:
         return ""
     about = asked.arguments or {}

@@ -1,4 +1,4 @@
-"""The form of a monthly limit."""
+"""Form of a monthly budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person's version of a call that waits for approval: how a form sends it, and how it differs from what was asked."""
+"""Edited version of a call that waits for approval: its form fields, and its differences from the original."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tasks.models import HumanRequest
 from tools import catalog
 
 PREFIX = "arg:"
-"""Of the fields that hold the arguments of a call."""
+"""Prefix of the fields that hold arguments of a call."""
 MAX_LINE_PAIRS = 4_000_000
 MAX_WORD_PAIRS = 250_000
-"""Comparing takes up to so many comparisons of lines, or of the words of two lines; beyond that all of it differs."""
+"""Most pairs of lines, and of words of two lines, that are compared; larger texts count as wholly different."""
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 
 
 class ApprovalView(enum.StrEnum):
-    """What an approval shows: the call as it was asked for, its arguments as fields, or the person's version of it."""
+    """Views of an approval: the requested call, its arguments as fields, or the edited call."""
 
     ASKED = "asked"
     EDIT = "edit"
@@ -37,14 +37,14 @@ class ApprovalView(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EditField:
-    """One argument of a call in the form that changes it."""
+    """Argument of a call in the edit form."""
 
     name: str
     value: str
     is_text: bool
     is_long: bool
     unseen: str
-    """The characters of it that show nothing, written out."""
+    """Invisible characters of the value, written out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a changed text; its pieces say what of it is different."""
+    """Line of a changed text; its pieces say which parts differ."""
 
     kind: Literal["same", "add", "del"]
     pieces: Sequence[Piece]
@@ -63,7 +63,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class ArgumentChange:
-    """One argument before and after. `lines` are for long texts."""
+    """Argument before and after. `lines` are for long texts."""
 
     name: str
     is_changed: bool
@@ -74,7 +74,7 @@ class ArgumentChange:
 
 @dataclass(frozen=True, slots=True)
 class EditedCall:
-    """The call as the person wants it, whole."""
+    """Complete call as the person edited it."""
 
     arguments: Mapping[str, Any]
     digest: str
@@ -83,18 +83,18 @@ class EditedCall:
 
     @property
     def changed(self) -> str:
-        """The names of the changed arguments: "to, subject and body"."""
+        """Names of the changed arguments: "to, subject and body"."""
         names = [change.name for change in self.changes if change.is_changed]
         return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def has_arguments(data: QueryDict) -> bool:
-    """Whether the form holds a version of the call, and so never means the original."""
+    """Return True if the form holds an edited call, and so never means the original."""
     return any(name.startswith(PREFIX) for name in data)
 
 
 def edit_fields(asked: HumanRequest, given: QueryDict | None) -> list[EditField]:
-    """The arguments as fields, with what the person typed where the form came back."""
+    """Return the arguments as fields, with the submitted values if the form came back."""
     found = []
     for name, value in (asked.arguments or {}).items():
         typed = given.get(f"{PREFIX}{name}") if given is not None else None
@@ -106,10 +106,10 @@ def edit_fields(asked: HumanRequest, given: QueryDict | None) -> list[EditField]
 
 
 def read_edit(asked: HumanRequest, data: QueryDict) -> EditedCall:
-    """The person's version of the call, from the form's fields alone.
+    """Return the edited call, from the form's fields alone.
 
-    InvalidInput: a field is missing or cannot be read, or nothing differs from the original. Conflict: what arrived is
-    not the version that the form showed (`version`, the digest of what it showed).
+    Raises InvalidInput if a field is missing or unreadable, or nothing differs from the original; Conflict if it is
+    not the version that the form showed (`version` is the digest of that).
     """
     stored: Mapping[str, Any] = asked.arguments or {}
     arguments = {name: _read(name, old, data.get(f"{PREFIX}{name}")) for name, old in stored.items()}
@@ -127,7 +127,7 @@ def _text_of(value: Any) -> str:
 
 
 def _read(name: str, old: Any, given: str | None) -> Any:
-    """What was not touched stays exactly what it was, though a browser sends its line ends otherwise."""
+    """Return the value of a field. An unchanged one stays exactly what it was, although browsers change line ends."""
     if given is None:
         raise _invalid(f"The form came without {name}. Open the request again and edit it there.")
     shown = _text_of(old)
@@ -150,7 +150,7 @@ def _invalid(message: str) -> InvalidInput:
 
 
 def _headline(asked: HumanRequest, arguments: Mapping[str, Any]) -> str:
-    """What the changed call does, in one line: the title of the request speaks of the original."""
+    """Return one line about the edited call; the title of the request describes the original."""
     spec = catalog.for_run(team_id=asked.team_id, tools=[{"tool": asked.tool}]).get(asked.tool)
     if spec is None:
         return asked.tool
@@ -169,7 +169,7 @@ def _change(name: str, before: Any, after: Any) -> ArgumentChange:
 
 
 def _lines(before: str, after: str) -> Iterator[Line]:
-    """Every line of both, the equal ones once: nothing of what will be sent is left out."""
+    """Yield every line of both texts, equal ones once, so that nothing that will be sent is left out."""
     old, new = before.split("\n"), after.split("\n")
     for kind, a, b, c, d in _blocks(old, new, MAX_LINE_PAIRS):
         if kind == "equal":
@@ -183,7 +183,7 @@ def _lines(before: str, after: str) -> Iterator[Line]:
 
 
 def _words(before: str, after: str) -> Iterator[Line]:
-    """One line that became another, word by word."""
+    """Compare a line with its replacement word by word."""
     old, new = _WORDS.findall(before), _WORDS.findall(after)
     removed: list[Piece] = []
     added: list[Piece] = []

@@ -1,4 +1,4 @@
-"""Files that come with a form: sent with it, or uploaded one by one before (static/src/js/uploads.js)."""
+"""Files of a form: sent with it, or uploaded one by one before (static/src/js/uploads.js)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from storage.models import StoredFile
 from storage.services import NewFile, save_files
 
 UNUSED_LIVES = timedelta(days=2)
-"""A file that no run took is removed after this; a run keeps its files."""
+"""Time after which a file that no run uses is deleted. Files of runs are kept."""
 
 
 def check_size(upload: UploadedFile[Any]) -> None:
@@ -33,7 +33,7 @@ class FilesInput(forms.FileInput):
 
 
 class FilesField(forms.FileField):
-    """Any number of files; the cleaned value is a list."""
+    """Field for any number of files; the cleaned value is a list."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(required=False, widget=FilesInput(attrs=upload_attrs(multiple=True)), **options)
@@ -58,7 +58,7 @@ def keep(uploads: Iterable[UploadedFile[Any]], *, team: Team, actor: User) -> li
 
 
 def uploaded_before(ids: list[str], access: Access) -> list[StoredFile]:
-    """The files with these ids that the person sees, in the order of the ids. Others are left out."""
+    """Return the files of these ids that the person may see, in the same order. Others are left out."""
     wanted = [UUID(one) for one in ids if _is_uuid(one)]
     found = StoredFile.objects.visible_to(access).in_bulk(wanted)
     return [found[one] for one in wanted if one in found]

@@ -1,4 +1,4 @@
-"""The form of a fork: what is different from the step on that it continues after."""
+"""Form of a fork: its changes from the chosen step on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasks.services.run_request import MAX_PROMPT
 
 
 class ForkForm(forms.Form):
-    """Its fields are those that can be changed at the point."""
+    """Form with the fields that can change at the chosen point."""
 
     prompt = forms.CharField(
         max_length=MAX_PROMPT, required=False, widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "true"})
@@ -57,7 +57,7 @@ class ForkForm(forms.Form):
             self.fields["tool_result"].initial = point.tool_result
 
     def changes(self) -> dict[str, Any]:
-        """What the service takes. A text that is as it was is no change."""
+        """Return the arguments for the service. An unchanged text is left out."""
         data = self.cleaned_data
         prompt = data.get("prompt", "").replace("\r\n", "\n")
         result = data.get("tool_result", "").replace("\r\n", "\n")

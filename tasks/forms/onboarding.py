@@ -1,4 +1,4 @@
-"""Forms of tasks and runs."""
+"""Forms of the onboarding."""
 
 from __future__ import annotations
 

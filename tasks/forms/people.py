@@ -1,4 +1,4 @@
-"""The form that keeps an agent to some members."""
+"""Form that limits an agent to some members."""
 
 from __future__ import annotations
 

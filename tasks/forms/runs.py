@@ -18,7 +18,7 @@ from tasks.services.run_request import MAX_PROMPT
 
 
 def show_refusal(form: forms.Form, error: AppError, names: Mapping[str, str] | None = None) -> None:
-    """Show what a service refused at the fields that caused it. `names`: the service's name → the form's."""
+    """Add a service's refusal to the fields that caused it. `names` maps the service's names to the form's."""
     for wrong in error.fields:
         name = (names or {}).get(wrong.field, wrong.field)
         form.add_error(name if name in form.fields else None, wrong.message)
@@ -27,7 +27,7 @@ def show_refusal(form: forms.Form, error: AppError, names: Mapping[str, str] | N
 
 
 class LimitsForm(forms.Form):
-    """What a run may use at most; empty takes the agent's."""
+    """Limits of a run; an empty field takes the agent's."""
 
     max_cost_usd = forms.DecimalField(
         label="Maximum cost", required=False, min_value=Decimal("0.01"), max_value=10_000, decimal_places=2
@@ -47,7 +47,7 @@ class LimitsForm(forms.Form):
 
 
 class RunForm(StartForm, LimitsForm):
-    """One piece of work for one agent."""
+    """New run of an agent."""
 
     agent = AgentField()
     prompt = forms.CharField(
@@ -70,7 +70,7 @@ class RunForm(StartForm, LimitsForm):
 
 
 def _field_of(variable: Mapping[str, Any]) -> forms.Field:
-    """The typed input of one variable."""
+    """Return the form field of one variable, by its type."""
     common: dict[str, Any] = {
         "label": variable.get("label") or variable["name"].replace("_", " ").capitalize(),
         "help_text": variable.get("help") or "",
@@ -94,7 +94,7 @@ def _field_of(variable: Mapping[str, Any]) -> forms.Field:
 
 
 class TaskRunForm(StartForm):
-    """The variables of a task, attachments, whether the result is reviewed, and when it starts."""
+    """New run of a task: its variables, attachments, review and start."""
 
     attachments = FilesField(label="More files")
     review = forms.BooleanField(label="Wait for my review", required=False)
@@ -111,14 +111,14 @@ class TaskRunForm(StartForm):
         return [self[name] for name in self.names.values()]
 
     def uploads(self) -> dict[str, Any]:
-        """File variables that came with a file, by the name of the variable."""
+        """Return the uploaded files of file variables, by name."""
         given = {
             v["name"]: self.cleaned_data.get(f"value-{v['name']}") for v in self.task.variables if v["type"] == "file"
         }
         return {name: upload for name, upload in given.items() if upload}
 
     def values(self) -> dict[str, Any]:
-        """What the other variables hold, as texts."""
+        """Return the values of the other variables, as texts."""
         found = {}
         for variable in self.task.variables:
             value = self.cleaned_data.get(f"value-{variable['name']}")

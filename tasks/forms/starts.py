@@ -1,4 +1,4 @@
-"""When a run starts and in which turn: what the forms that start one have in common."""
+"""Start time and priority, which all forms that start runs share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ known_zones = functools.cache(available_timezones)
 
 
 class StartForm(forms.Form):
-    """Now or later, in the zone that the browser names; without JavaScript that is UTC."""
+    """Start now or later, in the browser's time zone; without JavaScript in UTC."""
 
     start = forms.ChoiceField(
         choices=[("now", "Now"), (LATER, "Later")], required=False, initial="now", widget=forms.RadioSelect
@@ -47,7 +47,7 @@ class StartForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not self.is_bound:  # what was sent keeps its zone
+        if not self.is_bound:  # a submitted form keeps its zone
             self.fields["zone"].widget.attrs["data-zone"] = "start-zone"
 
     @property
@@ -69,7 +69,7 @@ class StartForm(forms.Form):
         return data
 
     def when(self) -> dict[str, Any]:
-        """What the service has to know."""
+        """Return start and priority for the service."""
         return {"start_at": self.cleaned_data["start_at"], "priority": self.cleaned_data["priority"] or 0}
 
     def _start_at(self, day: date, at: time, name: str) -> datetime:
@@ -78,7 +78,7 @@ class StartForm(forms.Form):
             self.data["zone"] = "UTC"
             raise ValidationError({"start_time": "Your time zone is not known here. Give the time in UTC."})
         now = timezone.now()
-        # far days first: at the ends of the calendar there is no UTC to convert to
+        # check far dates first: at the ends of the calendar, conversion to UTC overflows
         if datetime.combine(day, at, UTC) > now + LATEST_START + timedelta(days=1):
             raise ValidationError({"start_date": TOO_LATE})
         today = now.astimezone(ZoneInfo(name))
@@ -88,7 +88,9 @@ class StartForm(forms.Form):
 
 
 def _checked(start: datetime, now: datetime) -> datetime:
-    """The moment that the clock on the wall shows, if there is one and it is to come. Of two it is the first."""
+    """Return the time in UTC.
+    Raises ValidationError if that clock time does not exist or has passed. Of an ambiguous time it takes the first.
+    """
     found = start.astimezone(UTC)
     if found.astimezone(start.tzinfo).replace(tzinfo=None) != start.replace(tzinfo=None):
         raise ValidationError({"start_time": "That day has no such time: the clocks go forward over it."})

@@ -1,4 +1,4 @@
-"""The editor of a task: its prompt, and one row for each `{{variable}}` in it. It works without JavaScript, too."""
+"""Editor of a task: its prompt, and a row for each `{{variable}}` in it. Works without JavaScript too."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class TaskForm(LimitsForm):
         )
 
     def changes(self, declared: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """The fields of the task as the service takes them."""
+        """Return the fields of the task for the service."""
         data = self.cleaned_data
         limits = {"max_cost_usd": None, "max_turns": None, "timeout_s": None} | self.limits()
         names = ("name", "agent", "review", "output_schema", "required_artifacts")
@@ -109,7 +109,7 @@ def initial_of(task: Task) -> dict[str, Any]:
 
 
 class VariableForm(forms.Form):
-    """One `{{variable}}`. Errors about its name come from the service, which knows the prompt."""
+    """Declaration of one `{{variable}}`. Errors about its name come from the service, which knows the prompt."""
 
     name = forms.CharField(max_length=40, widget=forms.TextInput(attrs={"class": "mono"}))
     type = forms.ChoiceField(choices=list(KINDS.items()), initial="text")
@@ -142,7 +142,7 @@ def variable_rows(task: Task | None) -> BaseFormSet[VariableForm]:
 
 
 def posted_rows(data: QueryDict) -> BaseFormSet[VariableForm]:
-    """The rows as sent, and one more for each name in the prompt that has none yet."""
+    """Return the submitted rows, and a new one for each variable of the prompt without one."""
     data = data.copy()
     count = int(data.get(f"{PREFIX}-TOTAL_FORMS", "0") or 0) if data.get(f"{PREFIX}-TOTAL_FORMS", "").isdecimal() else 0
     known = {data.get(f"{PREFIX}-{n}-name", "").strip() for n in range(count) if not data.get(f"{PREFIX}-{n}-DELETE")}
@@ -157,12 +157,12 @@ def posted_rows(data: QueryDict) -> BaseFormSet[VariableForm]:
 
 
 def kept_rows(rows: BaseFormSet[VariableForm]) -> list[VariableForm]:
-    """Rows that name a variable and were not taken out."""
+    """Return the rows that name a variable and were not removed."""
     return [row for row in rows if not row.cleaned_data.get("DELETE") and row.cleaned_data.get("name")]
 
 
 def show_task_refusal(form: TaskForm, rows: Sequence[VariableForm], error: AppError) -> None:
-    """`variables[2].choices` is the third kept row's field; the rest belongs to the task's own fields."""
+    """Add a refusal to the form: `variables[2].choices` to the third kept row, the rest to the task's fields."""
     own = []
     for wrong in error.fields:
         place, _, name = wrong.field.removeprefix("variables[").partition("].")

@@ -1,7 +1,7 @@
-"""The HTML face of live frames: what the run page swaps in. Pure functions of a frame; no database.
-
-A fragment is a row of `<template data-target="…" data-swap="…">` blocks that static/src/js/live.js applies. The page
-itself is made of the same partials, so a page that was watched and one that was reloaded look the same.
+"""HTML fragments of live frames, which the run page swaps in.
+Pure functions of a frame, without the database. A fragment is a row of `<template data-target="…" data-swap="…">`
+blocks that static/src/js/live.js applies. The page itself is made of the same partials, so a watched page and a
+reloaded one look the same.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 
 
 def render(frame: Mapping[str, Any]) -> str:
-    """The fragment of one frame, or "" for a frame that the page does not show."""
+    """Return the fragment of one frame, or "" for a frame that the page does not show."""
     if frame.get("kind") != "event":
         return ""
     event, place = event_of(frame), Place.of(frame)
@@ -51,7 +51,7 @@ def render(frame: Mapping[str, Any]) -> str:
 
 
 def event_of(frame: Mapping[str, Any]) -> events.Event | None:
-    """The typed event, or None for one that another version of Deskhand wrote."""
+    """Return the typed event, or None for one that another version of Deskhand wrote."""
     try:
         return events.parse(frame["type"], frame["data"])
     except (KeyError, TypeError):
@@ -60,8 +60,7 @@ def event_of(frame: Mapping[str, Any]) -> events.Event | None:
 
 
 def row_html(frame: Mapping[str, Any], finished: Mapping[str, Any] | None = None) -> tuple[str, SafeString] | None:
-    """The name and the HTML of the frame's line in the activity list, or None when it has none.
-
+    """Return the key and the HTML of the frame's line in the activity list, or None without one.
     `finished` is the frame that ended the tool call which `frame` started.
     """
     event = event_of(frame)
@@ -74,11 +73,11 @@ def row_html(frame: Mapping[str, Any], finished: Mapping[str, Any] | None = None
 
 
 def log_line(frame: Mapping[str, Any]) -> SafeString:
-    """The frame's line in the log."""
+    """Return the frame's line in the log."""
     return draw_log(frame, event_of(frame))
 
 
 def now_html(frame: Mapping[str, Any]) -> SafeString | None:
-    """What the agent is doing, as this frame tells."""
+    """Return the agent's present activity by this frame, or None."""
     event = event_of(frame)
     return now_of(event) if event else None

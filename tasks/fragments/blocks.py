@@ -1,4 +1,4 @@
-"""What an event changes on the page besides its own line: the badge, the plan, the numbers, the files."""
+"""Changes of the page by an event besides its own line: the badge, the plan, the numbers, the files."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ MAX_SEGMENTS = 24
 
 
 def block(target: str, swap: str, inner: str = "", *, unless: str = "") -> SafeString:
-    """One change of the page, as the swaps in static/src/js/run-apply.js know it.
-
-    `unless` names an element that makes the change unnecessary.
+    """Return one change of the page, with a swap of static/src/js/run-apply.js.
+    `unless` names an element whose presence makes the change unnecessary.
     """
     condition = format_html(' data-unless="{}"', unless) if unless else ""
     return format_html('<template data-target="{}" data-swap="{}"{}>{}</template>', target, swap, condition, inner)
 
 
 LOAD = block("run-state", "load")
-"""The server knows more than the event tells: forms for this person, the answer, what can be done now."""
+"""Block that reloads the state from the server, which knows more than the event: forms, answers, possible actions."""
 QUIET = block("run-typing", "remove")
 
 
@@ -42,7 +41,7 @@ def _badge(status: str, waiting_on: str = "") -> SafeString:
 
 
 def now_of(event: events.Event) -> SafeString | None:
-    """What the agent is doing, as this event tells."""
+    """Return the agent's present activity by this event, or None."""
     match event:
         case events.Activity(text=lead) | events.Progress(label=lead) if lead:
             detail = ""
@@ -107,7 +106,7 @@ def _thought(event: events.ModelFinished) -> list[SafeString]:
 
 @blocks_of.register
 def _called(event: events.ToolFinished) -> list[SafeString]:
-    """The line is there since the call started; here it gets its outcome."""
+    """Return the blocks that add the outcome to the line of the call, which exists since its start."""
     if event.tool in QUIET_TOOLS:
         return []
     key = tool_key(event.call_id)
@@ -160,7 +159,7 @@ def step_html(progress: events.Progress) -> SafeString:
 
 
 def progress_segs(progress: events.Progress, *, is_over: bool = False) -> SafeString:
-    """The strip of steps. The last reported one is going on, until the run is over."""
+    """Return the strip of steps. The last reported step is in progress until the run is over."""
     total = max(round(progress.total), 1)
     done = min(max(round(progress.done), 0), total)
     if total > MAX_SEGMENTS:

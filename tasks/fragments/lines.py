@@ -18,13 +18,13 @@ MAX_LOG_CHARS = 1000
 MAX_TABLE_ROWS = 12
 MAX_TABLE_COLUMNS = 12
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-"""Control, direction and other characters that show nothing, or not what they are."""
+"""Unicode categories of control, direction and other characters that are invisible or misleading."""
 WARNINGS = ("attempt.lost", "budget.warning", "budget.exhausted", "tool.unknown", "human.expired")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in the run something happened."""
+    """Place of an event in the run."""
 
     seq: int
     at: str
@@ -50,7 +50,7 @@ def draw(row: Row, place: Place, done: events.ToolFinished | None = None) -> Saf
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument of a tool call as people read it. Texts are shown as they are, anything else as JSON."""
+    """Argument of a tool call as people read it: texts as they are, anything else as JSON."""
 
     name: str
     value: str
@@ -76,17 +76,19 @@ def _is_deep(value: Any) -> bool:
 
 
 def visible(text: str) -> str:
-    """The text with every character that cannot be seen written out: what is approved must not hide anything."""
+    """Write out every invisible character: an approval must not hide anything."""
     return "".join(f"\\u{ord(c):04x}" if is_unseen(c) else c for c in text)
 
 
 def is_unseen(char: str) -> bool:
-    """Whether the character shows nothing, or not what it is."""
+    """Return True if the character is invisible or misleading."""
     return char not in "\n\t" and category(char) in UNSEEN
 
 
 def result_of(done: events.ToolFinished | None) -> dict[str, Any]:
-    """What a finished call shows: a table when it has one, else the start of what the model read."""
+    """Return the result of a finished call as a table, if it has one.
+    Otherwise it is the start of what the model read.
+    """
     if done is None:
         return {}
     columns, rows = done.payload.get("columns"), done.payload.get("rows")
@@ -114,7 +116,7 @@ def _cell(value: Any) -> dict[str, Any]:
 
 
 def draw_log(frame: Mapping[str, Any], event: events.Event | None) -> SafeString:
-    """One line for each event, with everything that it says."""
+    """Return the event's log line, with all its data."""
     said = " ".join(
         f"{name}={_short(value)}" for name, value in frame["data"].items() if value not in (None, "", {}, [])
     )

@@ -1,4 +1,4 @@
-"""Each event as a line of the activity list: an icon, a few bold words, what follows them."""
+"""Lines of the activity list: an icon, a bold headline and a text for each event."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tasks import events
 from tools import catalog
 
 QUIET_TOOLS = ("report_progress", "ask_human")
-"""What these do shows as an event of its own."""
+"""Tools whose effect is shown by an event of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line. A later line with the same `key` takes its place."""
+    """Line of the activity list. A later line with the same `key` replaces it."""
 
     icon: str
     headline: str
@@ -37,7 +37,7 @@ class Row:
 
 @singledispatch
 def row_of(event: events.Event) -> Row | None:
-    """The line of an event; None for what shows elsewhere on the page, or only in the log."""
+    """Return the line of an event; None for one that shows elsewhere on the page, or only in the log."""
     return None
 
 
@@ -112,7 +112,7 @@ def _lost(event: events.AttemptLost) -> Row:
     return Row(icon="refresh-cw", headline=lead, text="Another one goes on after the last finished step.")
 
 
-# ---- What the agent tells about its work
+# ---- Reports of the agent
 
 
 @row_of.register
@@ -142,7 +142,7 @@ def _feature_done(event: events.FeatureFinished) -> Row:
 
 @row_of.register
 def _progress(event: events.Progress) -> Row | None:
-    """One divider for each label: a tool that counts up does not fill the page."""
+    """Return one divider for each label, so that a counting tool does not fill the page."""
     if not event.label:
         return None
     key = f"at-{label_key(event)}"
@@ -185,7 +185,7 @@ def _tool_started(event: events.ToolStarted) -> Row | None:
 
 @row_of.register
 def _tool_finished(event: events.ToolFinished) -> Row | None:
-    """Only for a call that never started, because it was refused: others have their line already."""
+    """Return a line only for a call that never started, because it was refused: others have their line already."""
     if event.tool in QUIET_TOOLS:
         return None
     return Row(
@@ -267,7 +267,7 @@ def _expired(event: events.HumanExpired) -> Row:
     return Row(icon="hourglass", headline="Nobody answered in time")
 
 
-# ---- What it made, and money
+# ---- Results and costs
 
 
 @row_of.register

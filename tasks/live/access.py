@@ -1,4 +1,4 @@
-"""May these viewers look at these runs? Asked again every few seconds, for all of them at once."""
+"""Access checks of viewers, repeated every few seconds and answered for all of them at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ Question = tuple[Caller, UUID]
 
 
 class AccessChecks:
-    """For one event loop. What is asked while the last answer is looked up is answered together with the next one."""
+    """Batched access checks of one event loop.
+    Questions that arrive during a query are answered together by the next.
+    """
 
     def __init__(self) -> None:
         self._asked: dict[Question, asyncio.Future[bool]] = {}
@@ -28,7 +30,7 @@ class AccessChecks:
         answer = self._asked.setdefault((caller, run_id), loop.create_future())
         if self._answering is None:
             self._answering = loop.create_task(self._answer_all())
-        return await asyncio.shield(answer)  # others may wait for the same one
+        return await asyncio.shield(answer)  # other callers may wait for the same answer
 
     async def close(self) -> None:
         if self._answering:
@@ -37,7 +39,7 @@ class AccessChecks:
     async def _answer_all(self) -> None:
         try:
             while self._asked:
-                await asyncio.sleep(0)  # those who woke up at the same moment ask now
+                await asyncio.sleep(0)  # let all viewers that woke up at the same moment ask
                 asked, self._asked = self._asked, {}
                 await self._answer(asked)
         finally:
@@ -46,10 +48,10 @@ class AccessChecks:
     async def _answer(self, asked: dict[Question, asyncio.Future[bool]]) -> None:
         try:
             seen = await database_sync_to_async(allowed)(asked.keys())
-        except Exception as error:  # the database is away: each of them decides what that means
+        except Exception as error:  # the database is away: each caller decides what to do
             for answer in asked.values():
                 answer.set_exception(error)
-                answer.exception()  # somebody who has left does not count as nobody having looked
+                answer.exception()  # avoid a warning if the caller has left
             return
         for question, answer in asked.items():
             answer.set_result(question in seen)
@@ -69,7 +71,7 @@ def allowed(asked: Collection[Question]) -> set[Question]:
 
 
 def _without_hidden(asked: set[Question], limited: Mapping[UUID, UUID]) -> set[Question]:
-    """Those whose run's agent is open to the team, or kept to people who include the caller."""
+    """Drop the questions about runs of limited agents that the caller may not see."""
     person_of = people_of({caller for caller, _ in asked})
     seen = who_sees(set(limited.values()), set(person_of.values()))
     return {

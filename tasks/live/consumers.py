@@ -1,4 +1,4 @@
-"""Sockets: the live view of one run, and the feed of a team. Both only send; the hub reads what they show."""
+"""WebSockets: the live view of one run, and the feed of a team. Both only send what the hub reads."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _release(name: str) -> None:
 
 
 class LiveConsumer(AsyncWebsocketConsumer):
-    """What all our sockets share: who looks, for how long they may, pings, and that they never listen."""
+    """Base of our sockets: authentication, repeated access checks, pings. Messages from clients are not accepted."""
 
     channel_layer_alias = "none"
 
@@ -55,7 +55,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         try:
             await self.accept(subprotocol="bearer" if protocols[:1] == ["bearer"] else None)
             code = await self.refuse()
-        except BaseException:  # nobody calls disconnect() then
+        except BaseException:  # disconnect() is not called then
             _release(self._name)
             raise
         if code is None and _open[self._name] > settings.LIVE_SOCKETS:
@@ -71,7 +71,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         await async_tasks.end(self._works)
 
     async def send(self, text_data: str | None = None, bytes_data: bytes | None = None, close: bool = False) -> None:
-        """To a viewer that has just left it goes nowhere (ASGI answers with an OSError); disconnect() comes next."""
+        """Send to the viewer; ignore the OSError for one that has just left. `disconnect()` follows."""
         with suppress(OSError):
             await super().send(text_data, bytes_data, close)
 
@@ -80,15 +80,15 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await super().close(code, reason)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Nothing can be done through a socket; answers go to the API, which checks them."""
+        """Answer any message with an error: actions go through the API, which checks them."""
         await self.send(json.dumps({"kind": "error", "detail": "This socket only sends. Use the API to act."}))
 
     def name(self) -> str:
-        """Whose sockets are counted together."""
+        """Return the name under which sockets are counted."""
         return self.caller.name if self.caller else "anyone"
 
     async def refuse(self) -> int | None:
-        """The close code for a caller who may not look, or None."""
+        """Return the close code for a caller without access, or None."""
         raise NotImplementedError
 
     async def show(self) -> None:
@@ -101,11 +101,11 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def _recheck(self) -> None:
         while True:
-            # All at the same moments of the loop's clock: one query answers them all.
+            # All sockets check at the same moments of the loop's clock, so that one query answers them all.
             await asyncio.sleep(RECHECK_S - asyncio.get_running_loop().time() % RECHECK_S)
             try:
                 code = await self.refuse()
-            except Exception as error:  # the database is away: keep what is shown, ask again
+            except Exception as error:  # the database is away: keep the socket and ask again
                 log.warning("could not check a viewer's right: %s", error)
                 continue
             if code is not None:
@@ -114,7 +114,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
 
 class RunConsumer(LiveConsumer):
-    """`/ws/runs/<id>/?after=SEQ[&as=html][&stay=true]`: every stored event after SEQ, then live."""
+    """Socket `/ws/runs/<id>/?after=SEQ[&as=html][&stay=true]`: every stored event after SEQ, then live ones."""
 
     async def refuse(self) -> int | None:
         if self.caller is None:
@@ -150,10 +150,10 @@ class RunConsumer(LiveConsumer):
 
 
 class ShareConsumer(RunConsumer):
-    """`/ws/share/<token>/`: the same for anyone who has a link that was not revoked."""
+    """Socket `/ws/share/<token>/`: the same for anyone with a link that was not revoked."""
 
     def name(self) -> str:
-        """One link that many look at takes no place from the others."""
+        """Return the name of the link, which has a limit of its own."""
         return f"share:{self.scope['url_route']['kwargs']['token']}"
 
     async def refuse(self) -> int | None:
@@ -173,8 +173,9 @@ class ShareConsumer(RunConsumer):
 
 
 class FeedConsumer(LiveConsumer):
-    """`/ws/feed/[?team=slug]`: changes of the team's runs, how many requests wait for people, and the person's bell.
-    Who sees no runs hears their bell only; whose role changes that opens it anew.
+    """Socket `/ws/feed/[?team=slug]`: status changes of the team's runs, the count of open requests, and the person's
+    bell. A person who sees no runs gets the bell only; after a role change that matters, the socket closes to be
+    opened again.
     """
 
     _last_bell: dict[str, Any] | None = None
@@ -217,11 +218,11 @@ class FeedConsumer(LiveConsumer):
 
     @property
     def _person(self) -> str:
-        """Whose bell it is; a key has none."""
+        """Return the id of the bell's person; "" for a key."""
         return str(self.caller.user_id) if self.caller and self.caller.user_id else ""
 
     async def _ring(self) -> None:
-        """How much this person has not read, and again when something new took the place of something old."""
+        """Send the number of unread notifications if it, or the newest one, has changed."""
         if self.caller is None or self.caller.user_id is None:
             return
         mine = Notification.objects.filter(team_id=self.team_id, person_id=self.caller.user_id, is_shown=True)
@@ -240,8 +241,9 @@ class FeedConsumer(LiveConsumer):
 
     @database_sync_to_async
     def _desk(self) -> dict[str, Any]:
-        """How many requests wait and whether a run is at work, of those that the caller sees; who has just lost the
-        right is about to be closed."""
+        """Return the number of open requests and if a run is running, of those that the caller sees.
+        Without access both are empty; the socket is about to close.
+        """
         access = access_of(self.caller, self.team_id) if self.caller else None
         if access is None:
             return {"count": 0, "running": False}

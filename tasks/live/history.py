@@ -1,4 +1,4 @@
-"""The stored events of a run as the lines of its page: the newest first page, older ones on demand."""
+"""Stored events of a run as lines of its page: the newest page first, older ones on demand."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ PAGE = 400
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A page of lines, oldest first."""
+    """Page of lines, oldest first."""
 
     lines: Sequence[SafeString]
     first_seq: int
-    """The event that the page begins with; 1 when there is nothing older."""
+    """First event of the page; 1 when there is nothing older."""
 
 
 def frames_after(run: Run, *, after: int, limit: int = PAGE) -> list[dict[str, Any]]:
@@ -29,7 +29,7 @@ def frames_after(run: Run, *, after: int, limit: int = PAGE) -> list[dict[str, A
 
 
 def activity(run: Run, *, before: int) -> History:
-    """The activity lines of the newest events below `before`. A tool call is one line, on the page where it ended."""
+    """Return the lines of the newest events below `before`. A tool call is one line, on the page where it ended."""
     newest = run.events.filter(seq__lt=before).order_by("-seq")[:PAGE]
     frames = [frame_of(event) for event in reversed(newest)]
     starts, ends = _calls(frames, "tool.started"), _calls(frames, "tool.finished")
@@ -54,7 +54,7 @@ def _calls(frames: Sequence[dict[str, Any]], type_: str) -> dict[str, dict[str, 
 
 
 def _elsewhere(run: Run, type_: str, call_ids: Set[str], *, before: int | None) -> dict[str, dict[str, Any]]:
-    """The other ends of calls that cross the border of the page."""
+    """Return the other ends of calls that cross the border of the page, by call id."""
     if not call_ids:
         return {}
     found = run.events.filter(type=type_, data__call_id__in=list(call_ids)).order_by("seq")

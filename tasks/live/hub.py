@@ -1,6 +1,5 @@
-"""The live view's one reader for each watched run in this process, however many people look at it.
-
-A viewer joins first and reads history second, so nothing falls between the two. Hints wake the reader; a look at the
+"""Reader of the live view: one for each watched run in this process, however many people look at it.
+A viewer joins first and reads history second, so that nothing is lost in between. Hints wake the reader; a look at the
 table every two seconds makes up for lost ones. Each event is read and encoded once; a viewer that does not keep up is
 closed.
 """
@@ -39,16 +38,16 @@ STATES = "SELECT id, last_seq, status FROM tasks_run WHERE id = ANY(%s)"
 
 
 class TooSlow(Exception):
-    """The viewer did not take what was sent; it may come back with its last seq."""
+    """Viewer that did not read what was sent; it may reconnect with its last seq."""
 
 
 class Gone(Exception):
-    """The run does not exist any more."""
+    """Run that no longer exists."""
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One thing that viewers get, encoded once for all of them."""
+    """Frame for viewers, encoded once for all of them."""
 
     body: dict[str, Any]
     run_id: UUID
@@ -56,7 +55,9 @@ class Frame:
 
     @property
     def new_status(self) -> str:
-        """What the run is from here on, if this frame ends it or takes it up again. It may be read before its row."""
+        """Status that the run has from here on, if this frame ends or continues it; else "".
+        It may arrive before its row.
+        """
         match self.body.get("type"):
             case "run.finished":
                 return str(self.body["data"]["status"])
@@ -75,7 +76,7 @@ class Frame:
 
 @dataclass(eq=False)
 class Viewer:
-    """One socket's place at a feed."""
+    """Place of one socket at a feed."""
 
     queue: asyncio.Queue[Frame | None] = field(default_factory=lambda: asyncio.Queue(MAX_BEHIND))
     is_slow: bool = False
@@ -88,13 +89,13 @@ class Viewer:
 
 
 class Feed:
-    """What is being shown of one run."""
+    """Feed of one run and its viewers."""
 
     def __init__(self, run_id: UUID) -> None:
         self.run_id = run_id
         self.viewers: set[Viewer] = set()
         self.last_seq: int | None = None
-        """The last event that was handed to the viewers; None until the first look."""
+        """Last event that was handed to the viewers; None before the first look."""
         self.wanted_seq = 0
         self.lock = asyncio.Lock()
 
@@ -105,7 +106,7 @@ class Feed:
 
 
 class Hub:
-    """All feeds of one event loop."""
+    """Feeds of one event loop."""
 
     def __init__(self) -> None:
         self.rights = AccessChecks()
@@ -129,7 +130,7 @@ class Hub:
                     task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Let go of the loop's connections."""
+        """Close the connections of the event loop."""
         await async_tasks.end(list(self._tasks))
         await self.rights.close()
         await self._channel.aclose()  # type: ignore[no-untyped-call]
@@ -140,9 +141,9 @@ class Hub:
     # ---- For viewers
 
     async def watch(self, run_id: UUID, after: int, *, stay: bool = False) -> AsyncGenerator[Frame, None]:
-        """Every event after `after`, once and in order; then `caught_up`; then live ones and deltas; then `end`.
-
-        With `stay` the end of a failed run is not the last frame: what follows comes when somebody continues the run.
+        """Yield every event after `after`, once and in order, then `caught_up`, live events and deltas, then `end`.
+        With `stay` the end of a failed run is not the last frame: more follow when somebody continues the run. Raises
+        TooSlow, Gone.
         """
         await self._open()
         feed = self._feeds.setdefault(run_id, Feed(run_id))
@@ -151,7 +152,7 @@ class Hub:
         try:
             await self._subscribe(event_log.run_channel(run_id))
             status = await self._look(feed)
-            sent = after = min(after, feed.last_seq or 0)  # a place that no event has reached yet hides nothing
+            sent = after = min(after, feed.last_seq or 0)  # a seq beyond the last event must not hide events
             async for frame in self._history(feed, after):
                 sent, status = frame.seq, frame.new_status or status
                 yield frame
@@ -187,9 +188,9 @@ class Hub:
             after = rows[-1].seq
 
     async def team_changes(self, team_id: UUID) -> AsyncIterator[dict[str, Any] | None]:
-        """Status changes of the team's runs. Some may be lost; a None, at first and every few seconds, says to look.
-
-        The first comes when the channel is listened to: what changes after that look is told, not lost in between.
+        """Yield status changes of the team's runs.
+        Some may be lost; a None, at first and every few seconds, means "read the table". The first None comes after
+        the channel is subscribed, so that no later change is lost.
         """
         await self._open()
         channel = event_log.team_channel(team_id)
@@ -225,7 +226,7 @@ class Hub:
         return Frame({"kind": "event", **event}, run_id, row["seq"])
 
     async def _look(self, feed: Feed) -> str:
-        """Hand out what is new; answers with the run's status."""
+        """Hand out new events and return the run's status. Raises Gone."""
         async with self._pool.connection() as db:
             rows = await (await db.execute(STATES, ([feed.run_id],))).fetchall()
         if not rows:
@@ -245,7 +246,7 @@ class Hub:
                 feed.last_seq = frames[-1].seq
                 feed.hand_out(frames)
 
-    # ---- Being told
+    # ---- Hints
 
     async def _subscribe(self, channel: str) -> None:
         try:
@@ -292,7 +293,7 @@ class Hub:
     async def _safely_advance(self, feed: Feed, seq: int) -> None:
         try:
             await self._advance(feed, seq)
-        except Exception as error:  # the next look makes up for it
+        except Exception as error:  # the next look at the table makes up for it
             log.warning("could not read run %s: %s", feed.run_id, error)
 
     async def _poll(self) -> None:
@@ -311,7 +312,7 @@ class Hub:
                     else:
                         for viewer in feed.viewers:
                             viewer.put(None)  # type: ignore[arg-type]
-            except Exception as error:  # Postgres away: viewers keep what they have
+            except Exception as error:  # Postgres is away: viewers keep what they have
                 log.warning("could not look at the watched runs: %s", error)
 
 
@@ -319,12 +320,12 @@ _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 
 def cursor(text: str) -> int:
-    """The seq after which a viewer wants to go on; from the beginning if it says nothing that we could have sent."""
+    """Parse `?after=`; 0 if it is not a valid sequence number."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
 
 
 def get_hub() -> Hub:
-    """The one hub of the running event loop."""
+    """Return the hub of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
         _hubs[loop] = Hub()
@@ -332,6 +333,6 @@ def get_hub() -> Hub:
 
 
 async def close_hub() -> None:
-    """Before the loop ends: a pool that is just opening a connection does not heed the loop's last cancellation."""
+    """Close the hub before its loop ends: a pool that is opening a connection ignores the loop's last cancellation."""
     if made := _hubs.pop(asyncio.get_running_loop(), None):
         await made.close()

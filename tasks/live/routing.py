@@ -1,4 +1,4 @@
-"""The sockets."""
+"""Routes of the WebSockets."""
 
 from __future__ import annotations
 

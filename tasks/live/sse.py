@@ -1,4 +1,4 @@
-"""The live view as server-sent events: the same frames as the socket, for clients that cannot open one."""
+"""Live view as server-sent events: the frames of the socket, for clients that cannot open one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PING_S = 20.0
 RECHECK_S = 3.0
 
 _open: Counter[str] = Counter()
-"""How many streams each caller reads from this process."""
+"""Number of streams in this process by caller."""
 
 
 class SignInFirst(AppError):
@@ -39,7 +39,7 @@ class TooManyStreams(AppError):
 
 
 async def run_stream(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
-    """`GET /api/v1/runs/<id>/stream/`. Continues after the header Last-Event-ID, or `?after=SEQ`."""
+    """Serve `GET /api/v1/runs/<id>/stream/`, after the header Last-Event-ID or `?after=SEQ`."""
     after, stay = _wanted(request)
     caller = await sync_to_async(http_caller)(request)
     if caller is None:
@@ -56,7 +56,9 @@ async def run_stream(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
 
 
 def _wanted(request: HttpRequest) -> tuple[int, bool]:
-    """The seq to continue after, and `stay`. A browser sends the header by itself, so that one is taken as it comes."""
+    """Return the seq to continue after, and `stay`.
+    Raises BadParameter. Browsers send the header by themselves, so it is not validated.
+    """
     check_parameters(request.GET)
     for name in request.GET:
         if name not in ("after", "stay"):
@@ -75,7 +77,9 @@ async def _may_look(caller: Caller, run_id: UUID) -> bool:
 
 
 async def _frames(caller: Caller, run_id: UUID, after: int, *, stay: bool) -> AsyncIterator[str]:
-    """The frames as text. The place is taken here, because an answer that nobody begins to read never ends."""
+    """Yield the frames as text.
+    The stream is counted here, because a response that nobody begins to read never ends.
+    """
     _open[caller.name] += 1
     try:
         async with aclosing(_followed(caller, run_id, after, stay=stay)) as lines:

@@ -1,4 +1,4 @@
-"""A run in a terminal: its events as lines, a progress bar, and the agent's questions."""
+"""Run in a terminal: its events as lines, a progress bar, and the agent's questions."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tasks.services import answers
 POLL_S = 0.15
 BAR = 24
 QUIET = ("report_progress", "ask_human")
-"""Tools that show themselves in another way."""
+"""Tools without a line of their own, because they show in another way."""
 Ask = Callable[[str], str]
 
 
 class NobodyToAsk(Exception):
-    """The agent asks and nobody sits at this terminal."""
+    """Question of the agent in a terminal without a person."""
 
 
 def follow(run: Run, *, out: TextIO, actor: User, ask: Ask | None, is_terminal: bool) -> Run:
-    """Show the run until it has ended, answering its questions through `ask`."""
+    """Show the run until it has ended, and answer its questions through `ask`. Return the run. Raises NobodyToAsk."""
     screen = _Screen(out, is_terminal=is_terminal)
     seen = 0
     while True:
@@ -47,7 +47,7 @@ def follow(run: Run, *, out: TextIO, actor: User, ask: Ask | None, is_terminal: 
 
 
 class _Screen:
-    """Lines that stay, and below them one that moves."""
+    """Output of fixed lines, with one changing line below them."""
 
     def __init__(self, out: TextIO, *, is_terminal: bool) -> None:
         self._out = out
@@ -84,7 +84,7 @@ def _bar(data: Mapping[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without what could steer the terminal."""
+    """Return the text without characters that could control the terminal."""
     return "".join(c for c in text if c in "\n\t" or c.isprintable())
 
 

@@ -1,4 +1,4 @@
-"""What an agent asks of people."""
+"""Requests of agents to people."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class HumanRequestQuerySet(OfAgentQuerySet["HumanRequest"]):
 
 
 class HumanRequest(TeamScopedModel):
-    """A question, an approval of one tool call, or a review of the result. A waiting run holds no worker."""
+    """Question, approval of one tool call, or review of the result. A waiting run holds no worker."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="requests")
@@ -53,10 +53,10 @@ class HumanRequest(TeamScopedModel):
     tool = models.CharField(max_length=80, blank=True)
     arguments = models.JSONField(null=True, blank=True)
     digest = models.CharField(max_length=80, blank=True)
-    """sha256 of the tool and the exact arguments that were shown; an approval runs these and nothing else, once."""
+    """SHA-256 of the tool and the exact arguments that were shown; an approval runs these and nothing else, once."""
     asked_at = models.DateTimeField(default=timezone.now)
     notified_at = models.DateTimeField(null=True, blank=True)
-    """When people were told. The engine leaves it empty: the row itself says that somebody has to be."""
+    """Time of the notification. The engine leaves it null: the row itself says that somebody must be notified."""
     expires_at = models.DateTimeField(null=True, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)
     answered_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")

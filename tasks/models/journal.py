@@ -1,4 +1,4 @@
-"""What happened in a run: its events for people, its steps for resuming."""
+"""Records of a run: events for people, steps for resuming."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tasks.models.run import Run
 
 
 class RunEvent(models.Model):
-    """One typed, numbered, append-only record. `(run, seq)` is unique, seq starts at 1 and has no gaps."""
+    """Typed, numbered, append-only event. `(run, seq)` is unique; seq starts at 1 and has no gaps."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events", db_index=False)
     seq = models.PositiveIntegerField()
@@ -29,7 +29,7 @@ class StepKind(models.TextChoices):
     MODEL = "model"
     TOOL = "tool"
     INPUT = "input"
-    """Something a person said that the model reads: a note, or a reviewer's comment."""
+    """Text from a person for the model: a message, or a reviewer's comment."""
 
 
 class StepStatus(models.TextChoices):
@@ -40,25 +40,27 @@ class StepStatus(models.TextChoices):
 
 
 class Step(models.Model):
-    """One model call or one tool call, journaled before and after. What a crash resumes from."""
+    """Model call or tool call, journaled before and after it. A crashed run resumes from its steps."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps", db_index=False)
     index = models.PositiveIntegerField()
-    """1, 2, 3, … in the order in which the run took them."""
+    """Place in the run, from 1."""
     kind = models.CharField(max_length=6, choices=StepKind.choices)
     status = models.CharField(max_length=8, choices=StepStatus.choices)
     attempt = models.PositiveIntegerField(default=1)
     epoch = models.PositiveIntegerField(default=0)
     call_id = models.CharField(max_length=80, blank=True)
-    """The model's id of the tool call."""
+    """Id that the model gave the tool call."""
     tool = models.CharField(max_length=80, blank=True)
     request = models.JSONField(default=dict)
-    """Tool: the arguments. Model: model name and what it was asked with, by size. Input: {"text"}."""
+    """Tool: the arguments. Model: model name and sizes of the request. Input: {"text"}."""
     result = models.JSONField(null=True)
     """Tool: {"content", "is_error", "summary"}. Model: {"content": [blocks], "stop", "message_id", …}."""
     created_at = models.DateTimeField(default=timezone.now)
     effect_at = models.DateTimeField(null=True, db_default=Now())
-    """Tool: since when this attempt may have changed something outside. None: it has not, so it may be repeated."""
+    """Tool: time since which this attempt may have changed something outside.
+    Null: it has not, so it may be repeated.
+    """
     finished_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Runs: everything that an agent ever does."""
+"""Runs of agents."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TERMINAL = (S.SUCCEEDED, S.FAILED, S.CANCELLED, S.EXPIRED, S.REJECTED)
 TRANSITIONS: dict[RunStatus, tuple[RunStatus, ...]] = {
     S.SCHEDULED: (S.QUEUED, S.CANCELLED, S.FAILED, S.EXPIRED),
     S.QUEUED: (S.RUNNING, S.CANCELLED, S.FAILED, S.EXPIRED),
-    # running → queued is a hand-over: the worker stops and another one goes on
+    # running → queued is a hand-over: the worker stops and another one continues
     S.RUNNING: (S.QUEUED, S.WAITING, S.NEEDS_REVIEW, S.SUCCEEDED, S.FAILED, S.CANCELLED, S.EXPIRED),
     S.WAITING: (S.QUEUED, S.CANCELLED, S.FAILED, S.EXPIRED),
     S.NEEDS_REVIEW: (S.SUCCEEDED, S.REJECTED, S.QUEUED, S.CANCELLED, S.FAILED, S.EXPIRED),
@@ -63,7 +63,7 @@ class WaitKind(models.TextChoices):
 
 
 WAITS_BY_ITSELF = (WaitKind.TIMER, WaitKind.MODEL)
-"""What no person has to end."""
+"""Kinds of waits that no person has to end."""
 
 
 class ErrorCode(models.TextChoices):
@@ -84,7 +84,7 @@ class ErrorCode(models.TextChoices):
 
 ENDS_BADLY = (S.FAILED, S.EXPIRED)
 UNNOTIFIED = Q(notified_at=None) & (Q(status__in=ENDS_BADLY) | Q(status=S.SUCCEEDED, notify_on_success=True))
-"""The runs whose end somebody has to hear of: few, so the index costs the others nothing."""
+"""Condition of runs whose end must still be notified: few, so the partial index costs the others nothing."""
 
 
 M = TypeVar("M", bound=models.Model, covariant=True)
@@ -99,33 +99,33 @@ class RunQuerySet(OfAgentQuerySet["Run"]):
         return self.filter(status__in=LIVE)
 
     def stalled(self) -> Self:
-        """Runs whose worker stopped renewing its lease."""
+        """Filter runs whose worker stopped renewing its lease."""
         return self.filter(status=S.RUNNING, lease_expires_at__lt=Now())
 
     def due(self, *kinds: WaitKind) -> Self:
-        """Runs that have waited for a time that is over."""
+        """Filter runs whose waiting time is over."""
         return self.filter(status=S.WAITING, waiting_kind__in=kinds, start_at__lte=Now())
 
     def with_asked_model(self) -> Self:
-        """Each with `provider` and `asked_model`, which name its circuit."""
+        """Annotate `provider` and `asked_model`, which name the run's circuit."""
         asked = Coalesce(NullIf("model_override", Value("")), "version__model")
         return self.annotate(provider=F("version__runtime"), asked_model=asked)
 
     def since(self, moment: datetime) -> Self:
-        """Asked for then or later, whenever they start: by the primary key, which sorts by time."""
+        """Filter runs that were created then or later, whenever they start: by the primary key, which sorts by time."""
         return self.filter(pk__gte=first_id_at(moment))
 
     def with_people_words(self) -> Self:
-        """What every page and answer shows beside the run itself, in one query."""
+        """Join the relations that every page and response shows beside the run."""
         return self.select_related("agent", "version", "task", "created_by")
 
 
 class Run(TeamScopedModel):
-    """One execution of an agent."""
+    """Execution of an agent."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=12, choices=RunKind.choices, default=RunKind.DIRECT)
-    # Every start, claim and end of a run writes into each index: `*_newest` and the partial ones serve these keys, too.
+    # Every start, claim and end of a run writes to each index; `*_newest` and the partial ones also serve these keys.
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+", db_index=False)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="runs", db_index=False)
     version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, related_name="+")
@@ -135,7 +135,7 @@ class Run(TeamScopedModel):
 
     title = models.CharField(max_length=160)
     prompt = models.TextField()
-    """What the agent reads: variables are already filled in."""
+    """Text that the agent reads, with variables filled in."""
     variables = models.JSONField(default=dict, blank=True)
     review = models.BooleanField(default=False)
     output_schema = models.JSONField(null=True, blank=True)
@@ -145,7 +145,7 @@ class Run(TeamScopedModel):
     max_cost_usd = models.DecimalField(max_digits=10, decimal_places=2)
     max_turns = models.PositiveIntegerField()
     timeout_s = models.PositiveIntegerField()
-    """Active time, seconds: waiting for a person does not count."""
+    """Seconds of active time; waiting for a person does not count."""
 
     status = models.CharField(max_length=14, choices=RunStatus.choices, default=RunStatus.QUEUED)
     status_changed_at = models.DateTimeField(default=timezone.now)
@@ -153,42 +153,44 @@ class Run(TeamScopedModel):
     priority = models.SmallIntegerField(default=0)
     queued_at = models.DateTimeField(null=True, blank=True)
     start_at = models.DateTimeField(null=True, blank=True)
-    """Not before then: a scheduled start, or the next try while the model or the file store is away."""
+    """Earliest start: a scheduled one, or the next try while the model or the file store is away."""
     queue_expires_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     notify_on_success = models.BooleanField(default=False)
-    """Whoever started it wants to hear of its success, too."""
+    """True if the person who started the run wants to hear of its success too."""
     notified_at = models.DateTimeField(null=True, blank=True)
-    """When its end was told to people. Empty for the many of which nobody has to hear."""
+    """Time at which people were notified of its end. Null for the many runs that need no notification."""
     active_s = models.FloatField(default=0)
     output = models.JSONField(null=True, blank=True)
-    """The answer: a text, or what `output_schema` asks for."""
+    """Result: a text, or a value of `output_schema`."""
     error_code = models.CharField(max_length=20, choices=ErrorCode.choices, blank=True)
     error_detail = models.TextField(blank=True)
     progress = models.JSONField(null=True, blank=True)
     last_seq = models.PositiveIntegerField(default=0)
     last_message_seq = models.PositiveIntegerField(default=0)
-    """The event of the newest message that a person sent to the live run; 0: nobody did."""
+    """Event of the newest message that a person sent to the live run; 0 without any."""
     attempt = models.PositiveIntegerField(default=1)
     turns = models.PositiveIntegerField(default=0)
     continued_at = models.DateTimeField(null=True, blank=True)
-    """When a person last took it up again after it had failed."""
+    """Time at which a person last continued the failed run."""
     continued_at_step = models.PositiveIntegerField(default=0, db_default=0)
-    """Its last step by then. Corrections, refusals and circles before it do not count against the run any more."""
+    """Last step at that time. Corrections, refusals and loops before it no longer count against the run."""
     active_s_before = models.FloatField(default=0, db_default=0)
     turns_before = models.PositiveIntegerField(default=0, db_default=0)
-    """What it had used by then: the limits of time and turns count from there, that of money from its beginning."""
+    """Turns and active time used before the continuation.
+    Limits of time and turns count from there, the limit of money from the start.
+    """
     retry_of = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries", db_index=False
     )
     model_override = models.CharField(max_length=80, blank=True)
-    """A fork may try another model than its version names."""
+    """Model of a fork, in place of its version's."""
     forked_from = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="forks", db_index=False
     )
     forked_at_step = models.PositiveIntegerField(null=True, blank=True)
-    """The last step that was taken over from `forked_from`."""
+    """Last step that was copied from `forked_from`."""
 
     input_tokens = models.PositiveBigIntegerField(default=0)
     output_tokens = models.PositiveBigIntegerField(default=0)
@@ -198,9 +200,13 @@ class Run(TeamScopedModel):
 
     worker = models.CharField(max_length=80, blank=True)
     epoch = models.PositiveIntegerField(default=0)
-    """Counts the owners. Every write by a worker names the epoch that it claimed; an older one changes nothing."""
+    """Number of the present owner.
+    Every write of a worker names the epoch that it claimed; an older one changes nothing.
+    """
     commit_no = models.PositiveIntegerField(default=0)
-    """Counts the owner's writes, so that one whose answer was lost can be sent again without being done twice."""
+    """Number of the owner's writes, so that a write whose answer was lost can be sent again without taking effect
+    twice.
+    """
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     recoveries = models.PositiveIntegerField(default=0)
 
@@ -248,9 +254,9 @@ class Run(TeamScopedModel):
         return self.status in TERMINAL
 
     def move_to(self, status: RunStatus, **also: Any) -> None:
-        """Change status, or raise InvalidTransition if another process moved it first.
-
-        Leaving `running` ends the worker's ownership: its lease goes and its epoch no longer matches.
+        """Change the status.
+        Raises InvalidTransition if another process moved it first. Leaving `running` ends the worker's ownership: its
+        lease goes and its epoch no longer matches.
         """
         changes: dict[str, Any] = {"status": status, "status_changed_at": Now(), "lease_expires_at": None}
         changes |= {"waiting_kind": "", "epoch": F("epoch") + 1}
@@ -265,7 +271,7 @@ class Run(TeamScopedModel):
 
 
 class RunInput(models.Model):
-    """A file that the run was given. It lies in the run's workspace under `name`."""
+    """Input file of a run. It lies in the run's workspace under `name`."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="inputs")
     file = models.ForeignKey(StoredFile, on_delete=models.PROTECT, related_name="+")
@@ -279,19 +285,19 @@ class RunInput(models.Model):
 
 
 class Recording(models.Model):
-    """What a step of another run answered; a fork or a replay uses it again instead of making the call."""
+    """Recorded result of another run's step; a fork or a replay uses it instead of making the call."""
 
     SAID = "said"
-    """In place of a digest: what the model was told, {"text", "message"}."""
+    """Marker in place of a digest: text for the model, {"text", "message"}."""
     REUSED = "Reused: "
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="recordings", db_index=False)
     position = models.PositiveIntegerField()
     digest = models.CharField(max_length=80, blank=True)
-    """The exact tool call, as the model asked for it; empty for a model's answer."""
+    """Digest of the exact tool call that the model asked for; empty for a model's response."""
     result = models.JSONField()
     artifacts = models.JSONField(default=list)
-    """[{"path", "file"}] that the call left."""
+    """[{"path", "file"}] that the call delivered."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "position"], name="recording_position_once")]
@@ -301,7 +307,7 @@ class Recording(models.Model):
 
 
 class Artifact(TeamScopedModel):
-    """A file that a run delivered. The row appears only when its object is complete; a newer version replaces it."""
+    """File that a run delivered. The row appears only when its object is complete; a newer version replaces it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="artifacts")
@@ -322,7 +328,7 @@ class Artifact(TeamScopedModel):
 
 class RunShareQuerySet(OfRunQuerySet["RunShare"]):
     def open(self) -> Self:
-        """Not revoked, each with `is_of_member`: whether its maker is in the team still."""
+        """Filter links that are not revoked, and annotate `is_of_member`: True if the maker is still in the team."""
         return self.filter(revoked_at=None).annotate(is_of_member=self._maker_is_in())
 
     def of_leavers(self) -> Self:
@@ -334,7 +340,7 @@ class RunShareQuerySet(OfRunQuerySet["RunShare"]):
 
 
 class RunShare(TeamScopedModel):
-    """A read-only link to one run that anyone who has it may open, until it is revoked."""
+    """Read-only link to one run, for anyone who has it, until it is revoked."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="shares")

@@ -1,4 +1,4 @@
-"""Reusable assignments."""
+"""Reusable tasks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from agents.models import Agent, OfAgentQuerySet
 
 class TaskQuerySet(OfAgentQuerySet["Task"]):
     def present(self) -> Self:
-        """Tasks that were not deleted."""
+        """Filter tasks that were not deleted."""
         return self.filter(removed_at__isnull=True)
 
 
 class Task(TeamScopedModel):
-    """A prompt with `{{variables}}`, an agent, a review rule and limits; run as often as needed."""
+    """Prompt with `{{variables}}`, an agent, a review rule and limits; run as often as needed."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=120)
@@ -28,7 +28,7 @@ class Task(TeamScopedModel):
     variables = models.JSONField(default=list, blank=True)
     """[{"name", "label", "type": text|number|choice|date|file, "choices": […], "default", "required", "help"}, …]"""
     review = models.BooleanField(default=False)
-    """Whether a person reviews the result before the run counts as succeeded."""
+    """True if a person must review the result before the run counts as succeeded."""
     output_schema = models.JSONField(null=True, blank=True)
     required_artifacts = models.JSONField(default=list, blank=True)
     max_cost_usd = models.DecimalField(max_digits=10, decimal_places=2, null=True, blank=True)

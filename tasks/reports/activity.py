@@ -1,4 +1,4 @@
-"""What people read across many runs: the dashboard's numbers and who is doing what. Reads only."""
+"""Reports over many runs: the dashboard's numbers and the agents' activity. Reads only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ASKING = Q(status=RunStatus.NEEDS_REVIEW) | (Q(status=RunStatus.WAITING) & ~Q(wa
 
 @dataclass(slots=True)
 class Tally:
-    """How a set of runs went."""
+    """Counts of a set of runs by outcome, with their time and cost."""
 
     runs: int = 0
     done: int = 0
@@ -49,14 +49,14 @@ class Tally:
 
     @property
     def done_percent(self) -> float | None:
-        """Of the runs that ended well or badly; a cancelled run says nothing about the agent."""
+        """Percentage of success among runs that succeeded or failed. Cancelled runs do not count."""
         ended = self.done + self.bad
         return round(100 * self.done / ended, 1) if ended else None
 
 
 @dataclass(slots=True)
 class Activity:
-    """The team's last weeks: by day, and by agent since the first of the month."""
+    """Activity of a team in the last weeks: by day, and by agent since the first of the month."""
 
     days: dict[date, Tally]
     agents: dict[UUID, Tally]
@@ -66,7 +66,7 @@ class Activity:
 
 
 def activity(access: Viewer, *, now: datetime | None = None) -> Activity:
-    """How the last weeks went. A team so large that counting is slow gets a count that is up to a minute old."""
+    """Return the activity of the last weeks. Where counting is slow, the result is cached for up to a minute."""
     key = f"activity:{access.team.pk}:{'' if access.sees_every_agent else access.user_id}"
     if now is None and isinstance(kept := cache.get(key), Activity):
         return kept
@@ -78,7 +78,7 @@ def activity(access: Viewer, *, now: datetime | None = None) -> Activity:
 
 
 def _count(access: Viewer, today: date, days: int = 14) -> Activity:
-    """One pass over the runs of this month or of the last `days` days, whichever goes further back."""
+    """Count the runs of this month or of the last `days` days, whichever goes further back, in one pass."""
     month = today.replace(day=1)
     window = [today - timedelta(days=n) for n in reversed(range(days))]
     found = Activity(days={day: Tally() for day in window}, agents={})
@@ -115,7 +115,7 @@ def _by_day_and_agent(all_runs: RunQuerySet, since: date, **only: Any) -> Iterab
 
 
 def agent_tally(agent: Agent, *, days: int = 30) -> tuple[Tally, list[int]]:
-    """How one agent did lately: the sum, and its runs a day, the oldest first."""
+    """Return the sum of an agent's last days, and its runs for each day, oldest first."""
     today = timezone.now().date()
     rows = list(_by_day_and_agent(Run.objects.for_team(agent.team), today - timedelta(days=days - 1), agent=agent))
     tally = Tally()
@@ -127,16 +127,16 @@ def agent_tally(agent: Agent, *, days: int = 30) -> tuple[Tally, list[int]]:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """What an agent is doing at this moment."""
+    """Present activity of an agent."""
 
     state: str
     """working, waiting, idle or paused."""
     run: Run | None = None
-    """The run that it is working on or waiting in, the newest one."""
+    """Newest run that the agent works on or waits in."""
 
 
 def presence(access: Viewer, agents: Iterable[Agent]) -> dict[UUID, Presence]:
-    """What each agent is doing: asking a person counts before working."""
+    """Return the presence of each agent. Waiting for a person takes precedence over working."""
     live = Run.objects.visible_to(access).filter(status__in=(S.RUNNING, S.WAITING, S.NEEDS_REVIEW))
     asking = {run.agent_id: run for run in live.filter(ASKING).order_by("agent_id", "-id").distinct("agent_id")}
     working = live.filter(status=S.RUNNING).order_by("agent_id", "-id").distinct("agent_id")
@@ -156,7 +156,7 @@ S = RunStatus
 
 
 def working_now(access: Viewer, limit: int = 6) -> list[Run]:
-    """Runs that are going or about to go, the running ones first."""
+    """Return the running runs, newest first, then the queued ones in their order."""
     live = Run.objects.visible_to(access).with_people_words()
     running = list(live.filter(status=S.RUNNING).order_by("-id")[:limit])
     queued = live.filter(status=S.QUEUED).order_by("-priority", "queued_at")[: limit - len(running)]
@@ -164,13 +164,13 @@ def working_now(access: Viewer, limit: int = 6) -> list[Run]:
 
 
 def starting_later(access: Viewer, limit: int = 3) -> list[Run]:
-    """Scheduled runs, the next one first."""
+    """Return the scheduled runs, the next one first."""
     scheduled = Run.objects.visible_to(access).with_people_words().filter(status=S.SCHEDULED)
     return list(scheduled.order_by("start_at", "id")[:limit])
 
 
 def needs_you(access: Viewer, limit: int = 6) -> list[HumanRequest]:
-    """Open requests, the one that expires first at the top."""
+    """Return the open requests, the one that expires first at the top."""
     asked = HumanRequest.objects.visible_to(access).open().select_related("run", "run__agent")
     return list(asked.order_by(F("expires_at").asc(nulls_last=True), "id")[:limit])
 
@@ -188,10 +188,10 @@ def recent(access: Viewer, limit: int = 8) -> list[Run]:
 
 
 def month_budget(team: Team) -> Budget | None:
-    """The team's monthly limit, if it has one."""
+    """Return the team's monthly budget, or None."""
     return Budget.objects.for_team(team).filter(agent_id=None).first()
 
 
 def agent_budgets(team: Team) -> dict[UUID, Budget]:
-    """The monthly limits of single agents."""
+    """Return the monthly budgets of single agents by agent id."""
     return {b.agent_id: b for b in Budget.objects.for_team(team).exclude(agent_id=None) if b.agent_id}

@@ -1,6 +1,5 @@
-"""Everything about a run as one tar.gz: run.json, events.ndjson, receipt.json, the delivered files, and their hashes.
-
-`verify.py` in it is the module `verification`, which needs nothing of Deskhand.
+"""Bundle of a run as one tar.gz: run.json, events.ndjson, receipt.json, the delivered files, and their hashes.
+Its `verify.py` is the module `verification`, which needs nothing of Deskhand.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ RUN_FIELDS = (
 
 EXPORTED = "run.exported"
 IN_MEMORY = 4 * 1024 * 1024
-"""Whatever is larger lies on disk while the archive is made and sent."""
+"""Bytes of an archive that stay in memory. A larger one is written to disk while it is made and sent."""
 
 
 def bundle_download(run: Run, *, actor: User) -> FileResponse:
-    """The archive as a download. It is whole before its first byte is sent: a file store that is away says so.
-
-    The audit log keeps its seal, so that a bundle that was written anew can be told from ours.
+    """Return the archive as a download.
+    It is complete before its first byte is sent, so that an unavailable file store is an error and no broken download.
+    The audit log records its seal, by which a forged bundle can be recognised.
     """
     file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the response closes it
     seal = write_bundle(run, file)
@@ -51,7 +50,7 @@ def bundle_download(run: Run, *, actor: User) -> FileResponse:
 
 
 def write_bundle(run: Run, target: IO[bytes]) -> str:
-    """Write the archive to an open binary file; returns its seal. The same run in the same state has the same one."""
+    """Write the archive to an open binary file. Return its seal, which depends on the run's state only."""
     with (
         gzip.GzipFile(filename="", fileobj=target, mode="wb", mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w") as archive,
@@ -78,13 +77,13 @@ def write_bundle(run: Run, target: IO[bytes]) -> str:
 
 
 def was_exported(run_id: str, seal: str) -> AuditEntry | None:
-    """The entry of the first time that a bundle with this seal was handed out here."""
+    """Return the audit entry of the first export with this seal, or None."""
     mine = AuditEntry.objects.filter(action=EXPORTED, subject_id=run_id, data__seal=seal)
     return mine.order_by("id").first()
 
 
 class _Members:
-    """The members of an archive, with their sizes and hashes as they were written."""
+    """Members of an archive, with the sizes and hashes that were written."""
 
     def __init__(self, archive: tarfile.TarFile) -> None:
         self._archive = archive
@@ -102,7 +101,7 @@ class _Members:
 
 
 class _Hashed:
-    """A stream whose bytes are hashed as they are read."""
+    """Stream whose bytes are hashed as they are read."""
 
     def __init__(self, content: Any) -> None:
         self._content = content
@@ -120,7 +119,7 @@ def _about(run: Run) -> dict[str, Any]:
 
 
 def _write_events(run: Run, target: IO[bytes]) -> tuple[int, str]:
-    """One line for each event, each with the hash that follows from the one before; how many, and the last hash."""
+    """Write one line for each event, with its hash in the chain. Return their number and the last hash."""
     count, last = 0, verification.GENESIS
     for event in run.events.order_by("seq").iterator(chunk_size=500):
         line = {name: value for name, value in frame_of(event).items() if name != "kind"}

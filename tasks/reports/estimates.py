@@ -1,4 +1,4 @@
-"""What a task is likely to take, from its last runs."""
+"""Estimates of a task's time and cost from its last runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Estimate:
 
 
 def estimate(task: Task) -> Estimate | None:
-    """None before the first run that succeeded."""
+    """Return the estimate, or None before the first run that succeeded."""
     done = task.runs.filter(status=RunStatus.SUCCEEDED).order_by("-id").values_list("active_s", "cost_usd")[:LOOK_BACK]
     rows = list(done)
     if not rows:

@@ -1,4 +1,4 @@
-"""What a run cost, call by call, from the usage ledger."""
+"""Receipt of a run, call by call, from the usage ledger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.models import Run
 
 @dataclass(frozen=True, slots=True)
 class ReceiptLine:
-    """One call. A try whose answer was lost is listed and free."""
+    """Line of one call. A call whose response was lost is listed as free."""
 
     at: datetime
     what: str
@@ -35,7 +35,7 @@ class Receipt:
 
 
 def receipt(run: Run) -> Receipt:
-    """Every line of the ledger about this run, oldest first."""
+    """Return the receipt with every ledger line of this run, oldest first."""
     records = UsageRecord.objects.for_team(run.team).filter(run_id=run.pk).order_by("at", "pk")
     lines = [_line(record) for record in records]
     charged = [line for line in lines if not line.is_free]

@@ -29,31 +29,31 @@ EVENTS = "events.ndjson"
 GENESIS = "0" * 64
 PIECE = 1024 * 1024
 HEADER = bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 0xFF])
-"""How our archives begin: no name, no time."""
+"""First bytes of our archives: without a name and a time."""
 
 
 class Altered(Exception):
-    """The bundle cannot be read at all."""
+    """Bundle that cannot be read at all."""
 
 
 def canonical(value: Any) -> bytes:
-    """JSON with sorted keys and no spaces, in UTF-8."""
+    """Return JSON with sorted keys and no spaces, in UTF-8."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def seal_of(manifest: dict[str, Any]) -> str:
-    """SHA-256 of the manifest without its seal."""
+    """Return the SHA-256 of the manifest without its seal."""
     return hashlib.sha256(canonical({name: value for name, value in manifest.items() if name != "seal"})).hexdigest()
 
 
 def next_hash(before: str, event: dict[str, Any]) -> str:
-    """SHA-256 of the hash before, a line feed, and the event without its hash."""
+    """Return the SHA-256 of the previous hash, a line feed, and the event without its hash."""
     said = canonical({name: value for name, value in event.items() if name != "hash"})
     return hashlib.sha256(before.encode() + b"\n" + said).hexdigest()
 
 
 def verify(bundle: Path) -> tuple[list[str], dict[str, Any] | None]:
-    """What is wrong with an archive or a folder, and its manifest if that can be read."""
+    """Return what is wrong with an archive or a folder, and its manifest if that can be read."""
     try:
         found = _Found(dict(_of_archive(bundle)) if bundle.is_file() else dict(_of_folder(bundle)))
     except (Altered, OSError, EOFError, tarfile.TarError, zlib.error) as error:
@@ -68,11 +68,11 @@ def verify(bundle: Path) -> tuple[list[str], dict[str, Any] | None]:
 
 
 Member = tuple[int, str, bytes]
-"""Size, SHA-256, and the content of what is read as JSON."""
+"""Size, SHA-256, and the content if it is JSON that is read."""
 
 
 class _Found:
-    """The members that are there."""
+    """Members that are present."""
 
     def __init__(self, members: dict[str, Member]) -> None:
         self.members = members
@@ -110,7 +110,7 @@ class _Found:
         return f" The first event that differs is in line {line}." if line else ""
 
     def _chain(self) -> tuple[int, str, int | None]:
-        """How many events follow each other, the hash of the last, and the line of the first that does not."""
+        """Return the number of chained events, the last hash, and the line of the first event that does not follow."""
         last, count = GENESIS, 0
         for number, line in enumerate(self.members[EVENTS][2].split(b"\n")[:-1], start=1):
             try:
@@ -125,12 +125,12 @@ class _Found:
 
 
 def written(manifest: dict[str, Any]) -> bytes:
-    """The bytes of the manifest as they stand in the bundle."""
+    """Return the bytes of the manifest as they stand in the bundle."""
     return json.dumps(manifest, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 def _read(name: str, content: IO[bytes] | None) -> Member:
-    """Small pieces: a file in it may be larger than the memory. Only what is JSON is kept."""
+    """Read the file in small pieces, because it may exceed the memory. Content is kept only for JSON members."""
     digest, size, kept = hashlib.sha256(), 0, []
     while content is not None:
         piece = content.read(PIECE)
@@ -155,12 +155,12 @@ def _of_archive(path: Path) -> Iterator[tuple[str, Member]]:
                     raise Altered(f"{member.name} is there twice, or is no file.")
                 seen.add(member.name)
                 yield member.name, _read(member.name, archive.extractfile(member))
-            while whole.read(PIECE):  # to the end, where gzip has its checksum
+            while whole.read(PIECE):  # read to the end, where gzip checks its checksum
                 pass
 
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, Member]]:
-    """What lies beside the bundle's own files in the same folder is nobody's business, except in files/."""
+    """Yield the members of an unpacked bundle. Other files in the folder are ignored, except in files/."""
     names = json.loads((folder / MANIFEST).read_bytes()).get("members", {}) if (folder / MANIFEST).is_file() else {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()

@@ -1,4 +1,4 @@
-"""All that the page of one run shows besides its history."""
+"""Contents of a run's page besides its history."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class FileLine:
-    """A file in a list."""
+    """File in a list."""
 
     pk: UUID | int
     path: str
@@ -60,12 +60,12 @@ class FileLine:
 
 @dataclass(frozen=True)
 class RunPage:
-    """One run for one viewer."""
+    """Run as one viewer sees it."""
 
     run: Run
     may_act: bool
     viewer: User | None = None
-    """None for anyone who has a shared link."""
+    """Viewer; None for anyone with a shared link."""
 
     @property
     def is_public(self) -> bool:
@@ -77,12 +77,12 @@ class RunPage:
 
     @property
     def is_over(self) -> bool:
-        """The agent has done its part."""
+        """True if the agent has done its part."""
         return not self.is_live or self.run.status == RunStatus.NEEDS_REVIEW
 
     @property
     def may_hear(self) -> bool:
-        """Whether this viewer can tell the run something, now or after a review that asks for changes."""
+        """True if this viewer can send the run a message, now or after a review that asks for changes."""
         return self.may_act and self.is_live and self.run.kind != RunKind.REPLAY
 
     @property
@@ -95,7 +95,7 @@ class RunPage:
 
     @property
     def elapsed_s(self) -> float | None:
-        """Since it started, with the times when it waited for people."""
+        """Seconds since the start, including waits for people; None before it."""
         if self.run.started_at is None:
             return None
         return ((self.run.finished_at or timezone.now()) - self.run.started_at).total_seconds()
@@ -114,12 +114,12 @@ class RunPage:
 
     @cached_property
     def effects(self) -> list[Effect]:
-        """What it did outside, when it has ended: running it again may do that once more."""
+        """Effects of a finished run, which running it again may repeat."""
         return effects_of([self.run])[self.run.pk] if not self.is_live else []
 
     @cached_property
     def may_continue(self) -> bool:
-        """Whether this viewer can take it up again after it failed."""
+        """True if this viewer can continue the failed run."""
         return self.may_act and self.run.status == RunStatus.FAILED and not self.why_not_continue
 
     @cached_property
@@ -128,7 +128,7 @@ class RunPage:
 
     @property
     def outage(self) -> Outage | None:
-        """Why it waits for its model."""
+        """Outage of the model that the run waits for, or None."""
         return outage_of(self.run)
 
     def asked(self) -> HumanRequest | None:
@@ -139,23 +139,25 @@ class RunPage:
 
     @cached_property
     def files(self) -> list[FileLine]:
-        """What it delivered."""
+        """Delivered files."""
         found = self.run.artifacts.select_related("file").order_by("path")
         return [FileLine(one.pk, one.path, one.file.size, one.version) for one in found]
 
     @cached_property
     def inputs(self) -> list[FileLine]:
-        """What it was given."""
+        """Input files."""
         found = self.run.inputs.select_related("file").order_by("name")
         return [FileLine(one.pk, one.name, one.file.size) for one in found]
 
     @property
     def answer_text(self) -> str:
-        """The answer when it is a text, in Markdown."""
+        """Result as Markdown, if it is a text."""
         return self.run.output if isinstance(self.run.output, str) else ""
 
     def linked_files(self, base: str = "") -> dict[str, dict[str, str]]:
-        """The delivered files that a text may show or link to, on a page from which the run's own page is `base`."""
+        """Return the URLs of delivered files that a text may show or link to.
+        `base` is the relative URL of the run's own page.
+        """
         return {
             "images": {one.path: f"{base}artifacts/{one.pk}/raw/" for one in self.files if one.is_image},
             "pages": {one.path: f"{base}artifacts/{one.pk}/" for one in self.files},
@@ -167,7 +169,7 @@ class RunPage:
         return "" if output is None or isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False)
 
     def neighbours(self) -> dict[str, Run | None]:
-        """The runs of the same task, or else of the same agent, before and after this one."""
+        """Return the next newer and older run of the same task, or else of the same agent."""
         same = beside(self.run)
         same = same.filter(task=self.run.task) if self.run.task else same.filter(agent=self.run.agent)
         return {
@@ -176,13 +178,13 @@ class RunPage:
         }
 
     def plan(self) -> SafeString | None:
-        """The agent's plan as it stands, when it made one."""
+        """Return the agent's present plan as HTML, or None."""
         last = self.run.events.filter(type="plan").order_by("-seq").first()
         return fragments.plan_html(_typed(last, events.Plan)) if last else None
 
     @cached_property
     def steps(self) -> Sequence[events.Progress]:
-        """The steps that the agent reported, each once, in order."""
+        """Reported steps, each once, in order."""
         told = self.run.events.filter(type="progress").order_by("-seq")[: MAX_STEPS * 3]
         steps: dict[str, events.Progress] = {}
         for event in reversed(told):
@@ -198,7 +200,7 @@ class RunPage:
         return [fragments.step_html(step) for step in self.steps]
 
     def now(self) -> SafeString | None:
-        """What the agent is doing, in the words of its last event."""
+        """Return the agent's present activity by its last events, or None."""
         last = self.run.events.filter(type__in=DOING).order_by("-seq")[:3]
         return next((told for event in last if (told := fragments.now_html(frame_of(event)))), None)
 

@@ -1,4 +1,4 @@
-"""The beginning of a file as a page can show it: rendered Markdown, the first rows of a table, a picture, or text."""
+"""Previews of files on a page: Markdown, the first rows of a table, a picture, or text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DELIMITERS = ",;\t|"
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """`kind` is image, markdown, table, text or none; `note` says what is missing."""
+    """Preview of a file. `kind` is image, markdown, table, text or none; `note` says what is missing."""
 
     kind: str
     text: str = ""
@@ -31,7 +31,7 @@ class Preview:
 
 
 def preview(stored: StoredFile, *, path: str) -> Preview:
-    """What can be shown of the file, by its true type and the ending of its path."""
+    """Return the preview of the file, by its true type and the extension of its path."""
     shown_as = safe_inline_type(stored)
     if shown_as is None:
         return Preview("none", note="There is no preview for this kind of file. Download it to open it.")

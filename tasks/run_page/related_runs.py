@@ -1,4 +1,4 @@
-"""The runs that one compares a run with: where it came from, what was made from it, others of the same work."""
+"""Runs to compare a run with: its origin, its copies, and others of the same task or agent."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Relative:
 
 
 def beside(run: Run) -> RunQuerySet:
-    """The runs that who sees this one may be shown with it: none of another agent that is kept to some people."""
+    """Return the runs that may be shown to whoever sees this one: none of another limited agent."""
     return Run.objects.for_team(run.team).filter(Q(agent=run.agent_id) | Q(agent__is_limited=False))
 
 
 def relatives(run: Run) -> list[Relative]:
-    """At most MOST of each kind, nearest first; none twice."""
+    """Return at most MOST of each kind, nearest first, each once."""
     found: dict[object, Relative] = {run.pk: Relative(run, "")}
     for other, why in _related(run):
         found.setdefault(other.pk, Relative(other, why))

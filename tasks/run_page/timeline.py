@@ -1,4 +1,4 @@
-"""A run as a waterfall: each model call, tool call and wait for a person as one bar."""
+"""Timeline of a run: each model call, tool call and wait for a person as a bar."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tasks.services.forks import STEP_ENDS
 MAX_SPANS = 400
 TICKS = 4
 LONGEST_WAIT = 0.15
-"""Time in which nothing worked takes at most this part of the picture, however long it was."""
+"""Largest share of the timeline's width for a time without work, however long."""
 TYPES = (
     *("message", "model.started", "model.finished", "tool.started", "tool.finished"),
     *("human.requested", "human.answered", "run.needs_review", "run.reviewed"),
@@ -29,7 +29,7 @@ ENDS = ("human.expired", "attempt.lost", "run.finished", "error")
 
 @dataclass(slots=True)
 class Span:
-    """One bar. `left` and `width` are percent of the picture."""
+    """Bar of the timeline. `left` and `width` are percent of its width."""
 
     name: str
     icon: str
@@ -42,7 +42,7 @@ class Span:
     about: list[Argument] = field(default_factory=list)
     output: str = ""
     settled_seq: int = 0
-    """The event that settled it, from which the run can be forked; 0 for what cannot be forked from."""
+    """Event that settled the step, from which the run can be forked; 0 where it cannot."""
     left: float = 0
     width: float = 0
 
@@ -55,7 +55,7 @@ class Timeline:
 
 
 def timeline(run: Run) -> Timeline:
-    """The newest MAX_SPANS bars of the run."""
+    """Return the newest MAX_SPANS bars of the run."""
     events = run.events.filter(type__in=(*TYPES, *ENDS)).order_by("seq")
     spans = _spans(events)
     cut = spans[-MAX_SPANS:]
@@ -130,7 +130,7 @@ def _close(event: RunEvent, running: dict[str, Span]) -> None:
 
 
 def _place(spans: Sequence[Span], now: datetime) -> list[datetime]:
-    """Lay the bars on one axis on which long waits are short. Returns the times under its even marks."""
+    """Place the bars on an axis on which long waits are shortened. Return the times at its even ticks."""
     start = min(span.start for span in spans)
     stops = sorted({start, now, *(s.start for s in spans), *(s.end or now for s in spans)})
     work = [(s.start, s.end or now) for s in spans if s.kind != "human"]

@@ -1,4 +1,4 @@
-"""What people say to agents: answers, approvals, reviews."""
+"""Answers of people to agents: questions, approvals, reviews."""
 
 from __future__ import annotations
 
@@ -42,11 +42,10 @@ USD = DecimalField(max_digits=14, decimal_places=6)
 def answer_request(
     *, asked: HumanRequest, actor: User, answer: Mapping[str, Any], is_admin: bool = False
 ) -> HumanRequest:
-    """Close the request and let its run go on.
-
+    """Close the request and let its run continue.
     A question takes {"value"}; an approval {"decision", "digest", "arguments", "comment"}; the others {"decision", …}.
-    InvalidInput leaves it open; Conflict says that it is closed already or that something else was shown.
-    Only with `is_admin` a run's limit may be raised beyond what its agent may spend on one run.
+    Raises InvalidInput, which leaves it open; Conflict if it is closed already or another call was shown; Forbidden.
+    Only with `is_admin` may a run's limit be raised beyond what its agent may spend on one run.
     """
     run = Run.objects.select_for_update().get(pk=asked.run_id)
     locked: Any = HumanRequest.objects.select_for_update().annotate(now=Now()).get(pk=asked.pk)
@@ -98,7 +97,7 @@ def _invalid(field: str, code: str, message: str) -> InvalidInput:
 
 
 def _storable(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The answer as the database will give it back: what a digest is taken of now has to be what runs later."""
+    """Return the answer as the database will return it: a digest taken now must fit what runs later."""
     found = {}
     for name, value in answer.items():
         try:
@@ -143,7 +142,7 @@ def _check_decision(asked: HumanRequest, run: Run, answer: Mapping[str, Any]) ->
 
 
 def _check_unedited(asked: HumanRequest, arguments: Any) -> None:
-    """Refuse to allow the original where a version of it was sent along."""
+    """Raise InvalidInput if an edited call came with the decision to allow the original."""
     if arguments is None or (isinstance(arguments, Mapping) and digest_of(asked.tool, arguments) == asked.digest):
         return
     raise _invalid(
@@ -155,7 +154,9 @@ def _check_unedited(asked: HumanRequest, arguments: Any) -> None:
 
 
 def check_edit(asked: HumanRequest, arguments: Any) -> dict[str, Any]:
-    """The arguments of a person's version of the call, if its tool takes them."""
+    """Return the arguments of an edited call.
+    Raises InvalidInput if its tool does not take them, Conflict if the tool is gone.
+    """
     if not isinstance(arguments, Mapping):
         raise _invalid("arguments", "invalid", "The arguments must be a JSON object.")
     spec = catalog.for_run(team_id=asked.team_id, tools=[{"tool": asked.tool}]).get(asked.tool)
@@ -227,12 +228,12 @@ def _conclude_review(run: Run, asked: HumanRequest, actor: User, checked: Mappin
 
 
 def _waiting_for_money() -> HumanRequestQuerySet:
-    """For that of the team or of an agent: a run's own limit is raised by its answer."""
+    """Return the open requests for budgets of a team or agent. A run's own limit is raised by its answer instead."""
     return HumanRequest.objects.open().filter(kind=K.BUDGET).exclude(arguments__scope="run").order_by("asked_at")
 
 
 def resume_after_budget_change(*, team: Team, agent_id: UUID | None) -> int:
-    """Let runs go on that wait for a budget of the team or of one agent. Returns how many."""
+    """Resume runs that wait for a budget of the team or of one agent. Return how many."""
     waiting = _waiting_for_money().for_team(team)
     if agent_id is not None:
         waiting = waiting.filter(run__agent_id=agent_id)
@@ -240,7 +241,7 @@ def resume_after_budget_change(*, team: Team, agent_id: UUID | None) -> int:
 
 
 def resume_within_budget(*, limit: int) -> int:
-    """Let runs go on for which there is room again: a new month, or what was set aside for others is free."""
+    """Resume runs that fit their budgets again: a new month began, or reserved money became free."""
     needed = Coalesce(Cast(KT("arguments__needed_usd"), USD), Decimal(0), output_field=USD)
     covering = Q(agent_id=None) | Q(agent_id=OuterRef("run__agent_id"))
     short = Budget.objects.short_of(OuterRef("needed")).filter(covering, team=OuterRef("team"))
@@ -254,7 +255,7 @@ def resume_within_budget(*, limit: int) -> int:
         mine = [b for b in budgets[asked.team_id] if b.agent_id in (None, asked.run.agent_id)]
         if all(budget.left_usd >= asked.needed for budget in mine):
             for budget in mine:
-                budget.left_usd -= asked.needed  # only here: the run reserves it by itself
+                budget.left_usd -= asked.needed  # counted here only; the run reserves it by itself
             resumed += _resume(asked, by="Room in the budget")
     return resumed
 
@@ -272,7 +273,7 @@ def _resume(asked: HumanRequest, *, by: str) -> bool:
 
 
 def review_run(*, run: Run, actor: User, decision: str, comment: str = "") -> HumanRequest:
-    """Approve, reject or revise the result of a run in review."""
+    """Approve, reject or revise the result of a run in review. Raises Conflict."""
     asked = HumanRequest.objects.filter(run=run, kind=K.REVIEW).order_by("-asked_at").first()
     if asked is None:
         raise Conflict("This run is not in review.")

@@ -1,4 +1,4 @@
-"""Who may decide about the calls of a run, and whether anybody can."""
+"""Rules on who may decide about the calls of a run, and the check that somebody can."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tools import catalog
 from tools.spec import Policy
 
 DECIDED = (RequestKind.APPROVAL, RequestKind.UNKNOWN_EFFECT)
-"""What approvers decide about. The latter may make the call once more."""
+"""Kinds of requests that approvers decide. A decision about an unknown effect may repeat the call."""
 Rules = Mapping[str, Any]
-"""Options of a version: who approves (`approvers`, email addresses), whether it takes a second person (`four_eyes`)."""
+"""Options of a version: `approvers` (email addresses), `four_eyes` (the starter may not approve)."""
 
 
 def why_barred(asked: HumanRequest, run: Run, actor: User) -> str:
-    """Why this person may not decide about this call, or ""."""
+    """Return why this person may not decide about this call, or ""."""
     if asked.kind not in DECIDED:
         return ""
     reasons = (_why_not(rules, actor, run.created_by_id, run.agent) for rules in rules_of(run))
@@ -31,14 +31,14 @@ def why_barred(asked: HumanRequest, run: Run, actor: User) -> str:
 
 
 def rules_of(run: Run) -> list[Rules]:
-    """The rules that all have to be kept. A fork, and a run that was continued, keeps to those of its version and to
-    those of today: an old version is no way around.
+    """Return the rules that must all be kept.
+    A fork, and a continued run, keeps those of its version and of today's: an old version is no way around them.
     """
     return [version.options or {} for version in _versions_of(run)]
 
 
 def require_approver(*, agent: Agent, versions: Sequence[AgentVersion], starter: User | None) -> None:
-    """Raise Conflict when the run may ask for approval and nobody in the team could give it."""
+    """Raise Conflict if the run may ask for approval and nobody in the team could give it."""
     rules = [version.options or {} for version in versions]
     if not any(one.get("approvers") or one.get("four_eyes") for one in rules) or not _may_ask(versions):
         return
@@ -56,7 +56,9 @@ def require_approver(*, agent: Agent, versions: Sequence[AgentVersion], starter:
 
 
 def require_approver_of(run: Run, *, starter: User | None, is_old: bool = False) -> None:
-    """The same for a run that exists; `is_old` where it is about to be forked or continued (see `rules_of`)."""
+    """Call `require_approver` for an existing run.
+    `is_old` is for one that is about to be forked or continued (see `rules_of`).
+    """
     require_approver(agent=run.agent, versions=_versions_of(run, is_old=is_old), starter=starter)
 
 
@@ -80,7 +82,7 @@ def _approvers(rules: Rules) -> list[str]:
 
 
 def _may_ask(versions: Sequence[AgentVersion]) -> bool:
-    """Whether a tool of the run asks first. `ask_human` and its like ask without an approval."""
+    """Return True if a tool of the run needs approval. `ask_human` and its like ask without one."""
     pinned, *present = versions
     policies = stricter_policies(pinned.tools, present[0].tools if present else pinned.tools)
     tools = catalog.for_run(team_id=pinned.team_id, tools=pinned.tools)

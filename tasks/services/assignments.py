@@ -1,4 +1,4 @@
-"""Tasks: creating, changing and removing reusable assignments."""
+"""Creation, changes and removal of tasks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _check(task: Task) -> None:
 
 @transaction.atomic
 def create_task(*, team: Team, actor: User | None, agent: Agent, name: str, prompt: str, **more: Any) -> Task:
-    """Make a task. `more` takes the other names in FIELDS."""
+    """Create a task. `more` takes the other names in FIELDS. Raises InvalidInput."""
     task = Task(team=team, created_by=actor, agent=agent, name=name, prompt=prompt, **more)
     _check(task)
     task.save(force_insert=True)
@@ -56,7 +56,7 @@ def create_task(*, team: Team, actor: User | None, agent: Agent, name: str, prom
 
 @transaction.atomic
 def update_task(*, task: Task, actor: User | None, changes: Mapping[str, Any]) -> Task:
-    """Change a task. Runs already started keep their settings."""
+    """Change a task. Runs already started keep their settings. Raises InvalidInput."""
     task = Task.objects.select_for_update().get(pk=task.pk)
     before = {name: getattr(task, name) for name in FIELDS if name in changes}
     for name, value in changes.items():
@@ -74,7 +74,7 @@ def update_task(*, task: Task, actor: User | None, changes: Mapping[str, Any]) -
 
 @transaction.atomic
 def remove_task(*, task: Task, actor: User | None) -> None:
-    """Take a task away and cancel its live runs. Its finished runs stay."""
+    """Remove a task and cancel its live runs. Finished runs stay."""
     for run in Run.objects.filter(task=task, status__in=LIVE).select_related("team"):
         cancel_run(run=run, actor=actor, reason=f"The task {task.name} was deleted.")
     Task.objects.filter(pk=task.pk).update(removed_at=timezone.now())

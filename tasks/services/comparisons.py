@@ -1,4 +1,4 @@
-"""Two runs side by side: figures, answers, steps in step, files, and the settings that differ. Reads only."""
+"""Comparison of two runs: figures, results, steps side by side, files, and differing settings. Reads only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.call_digest import digest
 from tasks.models import TERMINAL, Artifact, Run, Step, StepKind, StepStatus
 
 MAX_LINES = 1000
-"""Of each text. Comparing takes up to the square of it."""
+"""Lines of each text that are compared. The cost grows with the square."""
 MAX_LINE = 2000
 MAX_STEPS = 500
 AROUND = 3
@@ -25,7 +25,7 @@ Pairing = tuple[T | None, T | None]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a difference, with its number on each side. A `gap` stands for equal lines that are left out."""
+    """Line of a difference, with its number on each side. A `gap` stands for omitted equal lines."""
 
     kind: Literal["same", "add", "del", "gap"]
     left: int | None
@@ -35,11 +35,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Of two texts. No lines: they are equal."""
+    """Difference of two texts. Without lines they are equal."""
 
     lines: Sequence[Line] = ()
     is_cut: bool = False
-    """Only the first MAX_LINES of each were compared."""
+    """True if only the first MAX_LINES of each were compared."""
 
     @property
     def added(self) -> int:
@@ -52,7 +52,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class StepLine:
-    """One settled step in a few words."""
+    """Settled step in a few words."""
 
     index: int
     kind: str
@@ -61,20 +61,20 @@ class StepLine:
     took_s: float
     is_failed: bool
     key: str = field(repr=False)
-    """Equal for steps that did the same."""
+    """Text that is equal for steps that did the same."""
     outcome: str = field(repr=False)
-    """Equal for steps that also came to the same."""
+    """Text that is equal for steps that also had the same result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair(Generic[T]):
-    """What stands in one row; None where that side has nothing."""
+    """Contents of one row; None where a side has nothing."""
 
     left: T | None
     right: T | None
     is_same: bool
     is_other_result: bool = False
-    """The same call, with another result."""
+    """True for the same call with another result."""
 
     @property
     def state(self) -> str:
@@ -85,7 +85,7 @@ class Pair(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number of both runs."""
+    """Number of both runs."""
 
     name: str
     kind: Literal["count", "money", "seconds"]
@@ -94,7 +94,7 @@ class Figure:
 
     @property
     def change(self) -> str:
-        """How the right one differs from the left one."""
+        """Difference of the right number from the left one."""
         if self.left == self.right:
             return "same"
         if not self.left:
@@ -105,7 +105,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Something that the two runs were not given alike."""
+    """Setting in which the two runs differ."""
 
     name: str
     left: str
@@ -143,7 +143,7 @@ class Comparison:
 
 
 def compare_runs(left: Run, right: Run) -> Comparison:
-    """Compare two runs of one team. What still runs is compared as it is now."""
+    """Compare two runs of one team. Unfinished ones are compared as they are now."""
     steps, is_cut = _steps(left, right)
     return Comparison(
         left=left,
@@ -177,14 +177,14 @@ def _figures(left: Run, right: Run) -> list[Figure]:
 
 
 def output_text(run: Run) -> str:
-    """The answer as lines of text."""
+    """Return the result as lines of text."""
     if run.output is None or isinstance(run.output, str):
         return run.output or ""
     return json.dumps(run.output, indent=2, ensure_ascii=False)
 
 
 def compare_texts(left: str, right: str) -> Difference:
-    """What is added and removed line by line, with a little of what is equal around it."""
+    """Return added and removed lines, with some equal lines around them."""
     if left == right:
         return Difference()
     old, new = left.splitlines(), right.splitlines()
@@ -224,7 +224,7 @@ def _steps(left: Run, right: Run) -> tuple[list[Pair[StepLine]], bool]:
 
 
 def in_step(left: Sequence[T], right: Sequence[T], *, key: Callable[[T], str]) -> list[Pairing[T]]:
-    """Both sequences row by row: what has the same key stands in one row; what differs there stands beside it."""
+    """Pair both sequences row by row: equal keys share a row, and differing parts stand side by side."""
     matcher = SequenceMatcher(None, [key(one) for one in left], [key(one) for one in right], autojunk=False)
     rows: list[Pairing[T]] = []
     for _, i1, i2, j1, j2 in matcher.get_opcodes():
@@ -258,7 +258,7 @@ def line_of(step: Step) -> StepLine:
 
 
 def _in_words(arguments: Mapping[str, Any]) -> str:
-    """Without the marks of JSON around texts: a query is read here, not run."""
+    """Return the arguments without JSON quoting of texts, for reading."""
     plain = {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in arguments.items()

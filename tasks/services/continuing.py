@@ -1,4 +1,4 @@
-"""Taking a failed run up again after its last settled step: nothing that it did is done again."""
+"""Continuation of a failed run after its last settled step, without repeating what it did."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ ENDS_FOR_GOOD = {
     "no_result": "It would come to the same end. Start a new run with another file or other words, or fork this one.",
     "context_overflow": "Its conversation is longer than the model can read. Fork it from an earlier step.",
 }
-"""By the reason for which the last answer of the model stopped."""
+"""Explanations by the stop reason of the model's last response."""
 
 
 def why_not(run: Run) -> str:
-    """Why the run cannot be continued, in words for a person; "" when it can."""
+    """Return why the run cannot be continued, or "" if it can."""
     if run.status in LIVE:
         return "The run has not ended. Only a run that failed can be continued."
     if run.status != RunStatus.FAILED:
@@ -44,8 +44,9 @@ def why_not(run: Run) -> str:
 
 @transaction.atomic
 def continue_run(*, run: Run, actor: User) -> Run:
-    """Queue a failed run again. It goes on after its last settled step, with its time, turns and recoveries anew and
-    the money that is left. Conflict says why it cannot go on, ModelEnded that its model is gone.
+    """Queue a failed run again after its last settled step.
+    Its time, turns and recoveries are reset; the money that is left stays. Raises Conflict if it cannot continue,
+    ModelEnded if its model is gone.
     """
     found = Run.objects.select_for_update(of=("self",)).select_related("team", "agent__version", "version")
     run = found.get(pk=run.pk)
@@ -79,14 +80,14 @@ def continue_run(*, run: Run, actor: User) -> Run:
 
 
 def _forgive_model(run: Run) -> None:
-    """Attempts of before do not count against those that come."""
+    """Reset the failures of earlier model attempts, so that they do not count against the next ones."""
     for step in Step.objects.filter(run=run, kind=StepKind.MODEL).exclude(status=StepStatus.DONE):
         step.request = {name: value for name, value in step.request.items() if not name.endswith("failures")}
         step.save(update_fields=["request"])
 
 
 def continue_runs(*, runs: Iterable[Run], actor: User) -> tuple[list[Run], list[Run]]:
-    """Continue many runs, each in its own transaction. Answers with those that go on and those that cannot."""
+    """Continue many runs, each in its own transaction. Return (continued, refused)."""
     done, refused = [], []
     for run in runs:
         try:

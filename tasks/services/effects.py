@@ -1,4 +1,4 @@
-"""What runs did outside: effects that doing the same work again would repeat."""
+"""Effects of runs outside of Deskhand, which doing the same work again would repeat."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tools import catalog
 from tools.spec import Effect as Kind
 
 NAMED = 20
-"""So many effects an answer names; one more line says how many there are."""
+"""Number of effects that a response lists; one more line gives the total."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One call that changed something outside. `is_certain` is false where nobody knows whether it did."""
+    """Call that changed something outside. `is_certain` is False if nobody knows."""
 
     step: int
     tool: str
@@ -33,7 +33,7 @@ class Effect:
 
 
 class WouldRepeatEffects(Conflict):
-    """The run has already done something outside, and a new one would do it again."""
+    """Refusal of a new run that would repeat effects of this one."""
 
     code = "would_repeat_effects"
     title = "It would be done again"
@@ -54,7 +54,7 @@ class WouldRepeatEffects(Conflict):
 
 
 def effects_of(runs: Collection[Run]) -> dict[UUID, list[Effect]]:
-    """By run, oldest first; those that a fork took over from its origin are among them."""
+    """Return {run id: effects, oldest first}, including those that a fork copied from its origin."""
     may_have = Q(status__in=(StepStatus.INTENT, StepStatus.UNKNOWN), effect_at__isnull=False)
     steps = Step.objects.filter(Q(status=StepStatus.DONE) | may_have, run__in=[run.pk for run in runs])
     steps = steps.filter(kind=StepKind.TOOL).exclude(tool__in=_harmless())
@@ -65,7 +65,7 @@ def effects_of(runs: Collection[Run]) -> dict[UUID, list[Effect]]:
 
 
 def _harmless() -> list[str]:
-    """The tools whose calls may be repeated. One that this installation does not have any more is none of them."""
+    """Return the names of tools whose calls may be repeated. A tool that is no longer installed is not among them."""
     return [spec.name for spec in catalog.builtins() if spec.effect != Kind.EFFECTFUL]
 
 

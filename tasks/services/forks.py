@@ -1,4 +1,4 @@
-"""Trying a run again from its middle: forks and replays."""
+"""Forks and replays of runs."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ FILES = ("artifact.created", "file.changed")
 
 @dataclass(frozen=True, slots=True)
 class ForkPoint:
-    """A settled step after which a run can be continued, or its beginning."""
+    """Settled step after which a run can be forked, or its beginning."""
 
     seq: int
-    """0 for the beginning."""
+    """Event that settled the step; 0 for the beginning."""
     step: StepLine | None = None
     has_open_calls: bool = False
-    """The agent waits for a tool result there: nobody can say something to it."""
+    """True if the agent waits for a tool result there, so that nobody can add a message."""
     tool_result: str | None = None
-    """What the agent read, when the step is a tool call."""
+    """Text that the agent read, if the step is a tool call."""
 
 
 def fork_points(run: Run) -> list[ForkPoint]:
-    """The beginning, and each settled step with the first event that tells of it."""
+    """Return the beginning and each settled step, with the first event that settled it."""
     ends: dict[int, int] = {}
     last = 0
     told = run.events.filter(type__in=STEP_ENDS).order_by("seq").values_list("seq", "data")
@@ -73,11 +73,11 @@ def fork_run(
     reuse_tools: bool = True,
     repeat_effects: bool = False,
 ) -> Run:
-    """A new run that continues after the step that event `from_seq` settled; 0 starts at the beginning.
-
-    `prompt` is said to the agent there (at 0 it takes the prompt's place), `model` answers from there on, `tool_result`
-    takes the place of the last kept tool result. With `reuse_tools` later tool results of the old run stand in for the
-    same calls, until the first call that differs. WouldRepeatEffects names what the fork may do outside once more.
+    """Start a new run that continues after the step that event `from_seq` settled; 0 starts at the beginning.
+    `prompt` is a message to the agent there (at 0 it replaces the prompt), `model` answers from there on,
+    `tool_result` replaces the last kept tool result. With `reuse_tools` later tool results of the old run stand in for
+    equal calls, until the first one that differs. Raises WouldRepeatEffects with the effects that the fork may repeat;
+    Conflict, InvalidInput, ModelEnded.
     """
     require_no_replay(run)
     kept = _kept_steps(run, from_seq)
@@ -116,11 +116,13 @@ def fork_run(
 
 @transaction.atomic
 def replay_run(*, run: Run, actor: User) -> Run:
-    """The same run again from its records alone: no model and no tool is called, and it costs nothing."""
+    """Repeat the run from its records alone.
+    No model and no tool is called, and it costs nothing. Raises Conflict while it is live.
+    """
     if run.status in LIVE:
         raise Conflict("The run has not ended yet, so its records are not whole. Replay it when it has ended.")
     answers = run.steps.filter(kind=StepKind.MODEL, status=StepStatus.DONE).count()
-    most = max(run.max_turns, answers)  # those that a fork took over count here, too
+    most = max(run.max_turns, answers)  # includes those that a fork copied
     replay = _copy(
         run,
         actor,
@@ -142,8 +144,7 @@ def _kept_steps(run: Run, from_seq: int) -> list[Step]:
 
 
 def _repeatable(run: Run, kept: list[Step], *, changed: Step | None, reuse_tools: bool) -> list[Effect]:
-    """What the fork may do again: effects of steps that it drops, and of the one whose result it is told otherwise.
-
+    """Return the effects that the fork may repeat: those of dropped steps, and of the step whose result changes.
     A recorded result stands in for a dropped step; a call whose answer was lost has none.
     """
     safe = {step.index for step in kept if step is not changed}
@@ -174,7 +175,7 @@ def _has_open_calls(kept: list[Step]) -> bool:
 
 
 def _copy(run: Run, actor: User, **changes: Any) -> Run:
-    """Start the same work on the same version; what was checked by the caller is not checked again."""
+    """Start the same work on the same version, without repeating the caller's checks."""
     asked = RunRequest.repeating(run, actor=actor, version=run.version, forked_from=run, is_checked=True, **changes)
     copy = start_run(asked)
     event_log.append(copy, events.Log(text=f"Made from the run {run.pk}."))
@@ -182,10 +183,10 @@ def _copy(run: Run, actor: User, **changes: Any) -> Run:
 
 
 def _copy_step(step: Step, fork: Run, result: dict[str, Any]) -> None:
-    """A step that is taken over, without its cost: that was paid once."""
+    """Copy a step to the fork, without its cost, which was paid once."""
     step.pk, step.run, step.result = None, fork, result
     if step.kind == StepKind.INPUT:
-        step.request = {"text": step.request["text"]}  # the numbers of the other run's events mean nothing here
+        step.request = {"text": step.request["text"]}  # event numbers of the other run are meaningless here
     step._state.adding = True
     step.save(force_insert=True)
 
@@ -196,7 +197,7 @@ def _add_input(run: Run, index: int, text: str) -> None:
 
 
 def _copy_artifacts(run: Run, fork: Run, *, until: int) -> None:
-    """The files as they were after that step."""
+    """Copy the artifacts as they were after that step."""
     made = [file for step, files in sorted(_files_by_step(run).items()) if step <= until for file in files]
     for path, file in {file["path"]: file for file in made}.items():
         Artifact.objects.create(team=run.team, run=fork, path=path, file_id=file["file"])
@@ -211,7 +212,9 @@ def _stored(run: Run, told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _record(run: Run, target: Run, *, after: int, is_replay: bool) -> None:
-    """What later calls answered; for a replay also what the model said and was told, so that its steps are the same."""
+    """Record the results of later calls.
+    A replay also gets the model's responses and messages, so that its steps are equal.
+    """
     files = _files_by_step(run)
     rows: list[tuple[str, Any, list[dict[str, Any]]]] = []
     asked: dict[str, Mapping[str, Any]] = {}
@@ -233,7 +236,9 @@ def _record(run: Run, target: Run, *, after: int, is_replay: bool) -> None:
 
 
 def _answered(step: Step, asked: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
-    """The digest of the call that the model asked for, and what came of it: a person may have edited the arguments."""
+    """Return the digest of the call that the model asked for, and its result.
+    A person may have edited the arguments.
+    """
     result = dict(step.result or {})
     result["summary"] = str(result.get("summary", "")).removeprefix(Recording.REUSED)
     wanted = (asked.get("input") or {}) if asked else step.request
@@ -243,7 +248,7 @@ def _answered(step: Step, asked: Mapping[str, Any] | None) -> tuple[str, dict[st
 
 
 def _message_of(run: Run, step: Step) -> dict[str, str] | None:
-    """The message behind what the model was told; None for what the engine itself told it."""
+    """Return the person's message behind an input step; None for one of the engine itself."""
     told = run.events.filter(type="message", data__role="person")
     seq = step.request.get("said_seq")
     found = told.filter(seq=seq) if seq else told.filter(data__step=step.index)
@@ -252,7 +257,9 @@ def _message_of(run: Run, step: Step) -> dict[str, str] | None:
 
 
 def _files_by_step(run: Run) -> dict[int, list[dict[str, Any]]]:
-    """Which files each tool call left: they are told right after its end, by the run that made the call."""
+    """Return {step: files that the tool call delivered}.
+    File events follow the end of their call, in the run that made it.
+    """
     found: dict[int, list[dict[str, Any]]] = {}
     if run.forked_from:
         taken_over = run.steps.filter(kind=StepKind.TOOL, index__lte=run.forked_at_step or 0)

@@ -1,7 +1,6 @@
-"""Notify people of requests, ends of runs and spent budgets.
-
-A row without `notified_at` is a notification that is still to be sent. The engine pays nothing for it, and a process
-that dies in between loses nothing: the next sweep finds the row again. All times are the database's.
+"""Notifications about requests, ends of runs and spent budgets.
+A row without `notified_at` still needs its notification. This costs the engine nothing, and a process that dies in
+between loses nothing: the next sweep finds the row again. All times are the database's.
 """
 
 from __future__ import annotations
@@ -29,7 +28,9 @@ from tools.text import shorten
 
 BATCH = 200
 NEWS_FOR = timedelta(days=1)
-"""An end that is older is history: whoever updates or comes back from a long outage is not told all of it at once."""
+"""Age at which the end of a run is no longer notified.
+After an update or a long outage nobody gets all of them at once.
+"""
 REQUEST, RUN, BUDGET = "humanrequest", "run", "budget"
 WORDS = {
     RequestKind.QUESTION: ("has a question", "Answer"),
@@ -42,7 +43,7 @@ WORDS = {
 
 
 def notify_pending() -> None:
-    """What has to be told and was not. Safe to run twice at once: each row is locked while it is told."""
+    """Send the pending notifications. Safe to run twice at once: each row is locked while it is handled."""
     pending = HumanRequest.objects.open().filter(notified_at__isnull=True)
     _each(pending.order_by("asked_at"), _notify_of_request)
     ended = Run.objects.filter(UNNOTIFIED, finished_at__gt=Now() - NEWS_FOR)
@@ -65,7 +66,7 @@ def _each(pending: QuerySet[Any], work: Callable[[Any], None]) -> None:
 
 
 def settle() -> None:
-    """Requests that were closed in whatever way leave the bells of all who were told."""
+    """Settle the notifications of closed requests, however they were closed."""
     told = Notification.objects.filter(subject_type=REQUEST, kind=NoticeKind.NEEDS_YOU, settled_at__isnull=True)
     named = set(told.values_list("subject_id", flat=True))
     still = {str(pk) for pk in HumanRequest.objects.open().filter(pk__in=named).values_list("pk", flat=True)}
@@ -73,7 +74,7 @@ def settle() -> None:
         notifications.settle(subject_type=REQUEST, subject_ids=over)
 
 
-# ---- What is said
+# ---- Contents
 
 
 def _notify_of_request(asked: HumanRequest) -> None:
@@ -121,7 +122,9 @@ def _notify_of_exhaustion(budget: Budget) -> None:
 
 
 def _notify_of_budget(budget: Budget, says: str, which: str) -> None:
-    """Once for each time that it passes the mark: a budget that is raised and nearly spent again is told again."""
+    """Notify each time that the budget passes the mark.
+    A budget that was raised and is nearly spent again counts anew.
+    """
     agent = Agent.objects.for_team(budget.team).filter(pk=budget.agent_id).first() if budget.agent_id else None
     passed = budget.warned_at or timezone.now()
     whose = shorten(agent.name, 60) if agent else shorten(budget.team.name, 60)
@@ -140,11 +143,11 @@ def _notify_of_budget(budget: Budget, says: str, which: str) -> None:
     )
 
 
-# ---- Who is told
+# ---- Recipients
 
 
 def _notify(run: Run, people: Collection[User], notice: Notice) -> None:
-    """Nobody is told of an agent that is kept to others."""
+    """Notify these people, except those who may not see a limited agent."""
     if run.agent.is_limited:
         seen = who_sees([run.agent_id], [person.pk for person in people])
         people = [person for person in people if (run.agent_id, person.pk) in seen]
@@ -156,7 +159,7 @@ def _people(team: Team, needs: str) -> list[User]:
 
 
 def _asked_people(asked: HumanRequest) -> list[User]:
-    """The starter, whom the agent names for its approvals, and who can give money. Nobody's run is the admins'."""
+    """Return the starter (or the admins), the agent's approvers, and the admins for a budget."""
     run, people = asked.run, _starter_or_admins(asked.run)
     if asked.kind in (RequestKind.APPROVAL, RequestKind.UNKNOWN_EFFECT):
         rules = approvers.rules_of(run)
@@ -177,8 +180,8 @@ def _starter_or_admins(run: Run) -> list[User]:
 
 
 def why_over(notification: Notification, role: str) -> str:
-    """Why there is nothing to do any more for a person of that role about what the notification says, or "". What they
-    may not see any more is gone for them.
+    """Return why a person of that role has nothing to do any more about the notification, or "".
+    Rows that they may not see any more count as gone.
     """
     if notification.subject_type not in (REQUEST, RUN):
         return ""

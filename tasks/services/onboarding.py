@@ -1,4 +1,4 @@
-"""From a role template to an agent that has something to do."""
+"""Agents from role templates, with a first run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INTRODUCTION = "Say in a few sentences who you are and what you do, and show it 
 
 @transaction.atomic
 def hire_role(*, team: Team, actor: User, role: str, name: str = "") -> Agent:
-    """Make an agent of the role, with the tasks that it brings along."""
+    """Create an agent of the role, with the role's tasks. Raises InvalidInput."""
     template = roles.find(role)
     if template is None:
         raise InvalidInput("Choose a role.", fields=[FieldError("role", "invalid_choice", "There is no such role.")])
@@ -45,14 +45,14 @@ def hire_role(*, team: Team, actor: User, role: str, name: str = "") -> Agent:
 
 
 def example_file(role: roles.RoleTemplate | None) -> Path | None:
-    """The example file that fits the role, where this installation has it."""
+    """Return the path of the role's example file, or None if this installation lacks it."""
     path = EXAMPLES / role.example_file if role else EXAMPLES
     return path if path.is_file() else None
 
 
 @transaction.atomic
 def start_demo(*, agent: Agent, actor: User) -> Run:
-    """Let the agent show what it does: the example of its role, or an introduction. A person looks at the result."""
+    """Start a demo run of the agent's role, or an introduction, with a review at its end."""
     role = roles.find_by_name(agent.role)
     example = example_file(role)
     files = []

@@ -1,4 +1,4 @@
-"""Outages of models: who waits for which, and which runs go on."""
+"""Outages of models: waiting runs, probes, and resumption."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from tasks.models.run import RunQuerySet
 
 ASKED_MODEL_OF_OUTER = Coalesce(NullIf(OuterRef("model_override"), Value("")), OuterRef("version__model"))
 PROBE_S = 60
-"""So long a run that was chosen to probe has for being taken by a worker and for its call."""
+"""Seconds for a chosen run to be claimed and to probe the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Why a run waits for its model."""
+    """Outage of the model that a run waits for."""
 
     model: str
     retry_at: datetime
-    """When it is asked again, by this run or another one."""
+    """Time at which this run or another one tries the model again."""
     since: datetime | None = None
-    """When it stopped answering; None where only this run got no answer."""
+    """Start of the outage; None if only this run failed."""
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AwayModel:
-    """An open circuit, for operators."""
+    """Open circuit, for operators."""
 
     circuit: ModelCircuit
     waiting: int
-    """How many runs wait for it."""
+    """Number of runs that wait for it."""
     retry_at: datetime
 
 
 def away_models() -> list[AwayModel]:
-    """The models that do not answer now, the longest outage first."""
+    """Return the models that are away, the longest outage first."""
     found: Any = ModelCircuit.objects.open().with_next_try().order_by("opened_at")
     runs = Run.objects.filter(status=RunStatus.WAITING, waiting_kind=WaitKind.MODEL).with_asked_model()
     return [AwayModel(one, runs.filter(_of([one])).count(), one.next_try_at) for one in found]
 
 
 def probe_now(circuit: ModelCircuit) -> bool:
-    """Let the next run ask the model without waiting longer. False: it answers already."""
+    """Let the next run probe the model at once. Return False if the circuit is closed."""
     return bool(ModelCircuit.objects.open().filter(pk=circuit.pk).update(retry_at=Now()))
 
 
 def outage_of(run: Run) -> Outage | None:
-    """None for a run that does not wait for a model."""
+    """Return the outage, or None for a run that does not wait for a model."""
     if run.status != RunStatus.WAITING or run.waiting_kind != WaitKind.MODEL or run.start_at is None:
         return None
     model = run.model_override or run.version.model
@@ -67,7 +67,7 @@ def outage_of(run: Run) -> Outage | None:
 
 
 def with_retry_at(runs: RunQuerySet) -> RunQuerySet:
-    """Each with `retry_at`, when one that waits by itself is next tried. For lists, which ask once for all."""
+    """Annotate `retry_at`, the time at which a run that waits by itself is tried next. For lists: one query for all."""
     circuit: Any = ModelCircuit.objects.of(OuterRef("version__runtime"), ASKED_MODEL_OF_OUTER).with_next_try()
     by_circuit = Greatest("start_at", Subquery(circuit.values("next_try_at")[:1]))
     is_waiting = Q(status=RunStatus.WAITING)
@@ -80,21 +80,21 @@ def with_retry_at(runs: RunQuerySet) -> RunQuerySet:
 
 
 def resume_runs(*, limit: int) -> int:
-    """Queue runs whose model answers again, and for each model that does not one run that asks it. Returns how many."""
+    """Queue runs whose model answers again, and one probing run for each model that is due. Return how many."""
     answering = without_away(Run.objects.due(WaitKind.MODEL))
     resumed = sum(_go_on(run) for run in answering.order_by("start_at")[:limit])
     return resumed + sum(_probe(circuit) for circuit in ModelCircuit.objects.due())
 
 
 def without_away(runs: RunQuerySet) -> RunQuerySet:
-    """Those that do not wait for a model that is away."""
+    """Exclude runs that wait for a model that is away."""
     away = list(ModelCircuit.objects.open())
     return runs.with_asked_model().exclude(_of(away), waiting_kind=WaitKind.MODEL) if away else runs
 
 
 @transaction.atomic
 def _probe(circuit: ModelCircuit) -> bool:
-    """Let the run that has waited longest ask whether the model is back."""
+    """Let the run that has waited longest probe the model."""
     held = ModelCircuit.objects.due().select_for_update(skip_locked=True).filter(pk=circuit.pk).first()
     waiting = Run.objects.due(WaitKind.MODEL).with_asked_model().filter(_of([circuit])).order_by("start_at").first()
     if held is None or waiting is None or not _go_on(waiting):
@@ -116,7 +116,9 @@ def _go_on(run: Run) -> bool:
 
 
 def _of(circuits: Iterable[ModelCircuit]) -> Q:
-    """Runs annotated by `with_asked_model` that call one of these models; with none, no run."""
+    """Return the condition for runs, annotated by `with_asked_model`, that call one of these models; none without
+    models.
+    """
     found = Q(pk__in=())
     for circuit in circuits:
         found |= Q(provider=circuit.provider, asked_model=circuit.model)

@@ -1,6 +1,6 @@
-"""What time brings about: due starts, expired requests, lost messages. Run every few seconds; never drives a run.
-
-What is due is asked by the clock of the database: that of the machine that sweeps may be an hour wrong.
+"""Periodic jobs of runs: due starts, expired requests, lost messages.
+Run every few seconds; they never drive a run. Due times are compared with the database's clock: the machine's may be
+an hour wrong.
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ log = logging.getLogger(__name__)
 BATCH = 200
 FILES_EVERY_S = 3600
 ABANDONED_AFTER = timedelta(minutes=1)
-"""Long enough for a worker that is still there to write what it knows."""
+"""Time for a worker that is still alive to write its result."""
 
 
 def sweep() -> list[str]:
-    """One round; answers with the names of the parts that failed. Each part is safe to run twice at once."""
+    """Run each job once. Return the names of those that failed. Each is safe to run twice at once."""
     failed = []
     for part in JOBS:
         try:
             part()
-        except Exception:  # the others are due all the same
+        except Exception:  # the other jobs still run
             log.exception("%s failed; the next round tries again", part.__name__)
             failed.append(part.__name__)
     return failed
 
 
 def start_due_runs() -> None:
-    """Scheduled starts, and runs that waited out a timer."""
+    """Start scheduled runs that are due, and resume runs whose timer is over."""
     due = Run.objects.filter(status=RunStatus.SCHEDULED, start_at__lte=Now()) | Run.objects.due(WaitKind.TIMER)
     for run in due.order_by("start_at")[:BATCH]:
         with transaction.atomic():
@@ -73,7 +73,7 @@ def start_due_runs() -> None:
 
 
 def _start_planned(run: Run) -> None:
-    """Queue it, or end it if by now nobody could approve its calls: people have left or changed roles since."""
+    """Queue the run, or fail it if nobody could approve its calls any more. People may have left or changed roles."""
     try:
         require_approver_of(run, starter=run.created_by)
     except Conflict as error:
@@ -92,17 +92,17 @@ def _queue(run: Run, *, reason: str) -> None:
 
 
 def resume_after_outages() -> None:
-    """Runs that wait for a model."""
+    """Resume runs that wait for a model."""
     outages.resume_runs(limit=BATCH)
 
 
 def resume_within_budget() -> None:
-    """Before anybody is told that they wait."""
+    """Resume runs that fit their budget again. Runs before the notifications, so that none is sent needlessly."""
     answers.resume_within_budget(limit=BATCH)
 
 
 def expire_requests() -> None:
-    """A request that nobody answered in time: the run goes on and the agent learns it."""
+    """Expire requests that nobody answered in time. Their runs continue, and the agent is told."""
     late = HumanRequest.objects.open().filter(expires_at__lte=Now())
     for asked in late.order_by("expires_at")[:BATCH]:
         with transaction.atomic():
@@ -117,7 +117,7 @@ def expire_requests() -> None:
 
 
 def expire_queued_runs() -> None:
-    """A run that no worker took before its time was over."""
+    """Expire queued runs that no worker claimed in time."""
     late = Run.objects.filter(status=RunStatus.QUEUED, started_at__isnull=True, queue_expires_at__lte=Now())
     for run in late.order_by("queue_expires_at")[:BATCH]:
         with transaction.atomic():
@@ -128,7 +128,7 @@ def expire_queued_runs() -> None:
 
 
 def settle_abandoned_calls() -> None:
-    """Model calls of runs that ended while their worker was lost: a row for the books, no reservation left."""
+    """Settle model calls of runs that ended without their worker: write a ledger row and release the reservation."""
     quiet = Now() - ABANDONED_AFTER
     left = Step.objects.filter(
         kind=StepKind.MODEL, status=StepStatus.INTENT, run__status__in=TERMINAL, run__finished_at__lt=quiet
@@ -139,7 +139,7 @@ def settle_abandoned_calls() -> None:
 
 @transaction.atomic
 def settle_abandoned_call(step: Step) -> None:
-    """Nothing is done about a run that was continued meanwhile: its next owner settles what the last one left."""
+    """Settle one abandoned call. A run that was continued meanwhile is left to its new owner."""
     run = step.run
     if not Run.objects.select_for_update().filter(pk=run.pk, status__in=TERMINAL).exists():
         return
@@ -158,7 +158,7 @@ def settle_abandoned_call(step: Step) -> None:
 
 
 def wake_workers() -> None:
-    """Messages get lost: if anything waits for a worker, wake one. Which run the message names does not matter."""
+    """Send a wake-up if a run waits for a worker, because messages get lost. Which run it names does not matter."""
     late = Now() - timedelta(seconds=3)
     waits = Run.objects.filter(status=RunStatus.QUEUED, queued_at__lt=late).exists() or Run.objects.stalled().exists()
     if waits:
@@ -166,26 +166,28 @@ def wake_workers() -> None:
 
 
 def purge_idempotency_records() -> None:
-    """Answers that were kept to be given again for the same Idempotency-Key."""
+    """Delete idempotency records older than 24 hours."""
     IdempotencyRecord.objects.filter(created_at__lt=Now() - timedelta(hours=24)).delete()
 
 
 def purge_old_notifications() -> None:
-    """Once an hour, too: mails that were sent and notifications that are old."""
+    """Delete old mails and notifications, once in FILES_EVERY_S seconds."""
     if cache.add("swept:news", 1, timeout=FILES_EVERY_S):
         mail.forget_old()
         notifications.forget_old()
 
 
 def delete_expired_files() -> None:
-    """Once an hour is soon enough. Without a cache it is every round, which costs one look at an index."""
+    """Delete expired files and abandoned uploads, once in FILES_EVERY_S seconds.
+    Without a cache it runs in every sweep, which costs one index lookup.
+    """
     if cache.add("swept:files", 1, timeout=FILES_EVERY_S):
         storage.delete_expired(limit=BATCH)
         uploads.delete_abandoned(limit=BATCH)
 
 
 def seal_audit_log() -> None:
-    """Entries get their place in the chain of their team."""
+    """Seal waiting entries of the audit log."""
     audit_chain.seal_pending()
 
 

@@ -1,4 +1,4 @@
-"""What happens to work when the agent that does it, or the whole team, is deleted."""
+"""End of the work of a deleted agent or team."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BATCH = 200
 
 @transaction.atomic
 def stop_work_of(*, agent: Agent, actor: User | None) -> None:
-    """Cancel the agent's live runs and take its tasks away. The runs are locked first: none ends meanwhile."""
+    """Cancel the agent's live runs and remove its tasks. The runs are locked first, so that none ends meanwhile."""
     _cancel(Run.objects.live().filter(agent=agent), actor, f"{agent.name} was deleted.")
     for task in Task.objects.filter(agent=agent).present():
         Task.objects.filter(pk=task.pk).update(removed_at=timezone.now())
@@ -30,7 +30,7 @@ def stop_work_of(*, agent: Agent, actor: User | None) -> None:
 
 
 def work_of(agent: Agent) -> Iterator[str]:
-    """What `stop_work_of` would stop, for the page that asks whether to go on."""
+    """Yield sentences on what `stop_work_of` would stop, for the confirmation page."""
     live = Run.objects.live().filter(agent=agent).count()
     tasks = Task.objects.present().filter(agent=agent).count()
     if live:
@@ -41,13 +41,13 @@ def work_of(agent: Agent) -> Iterator[str]:
 
 @transaction.atomic
 def stop_work_of_team(*, team: Team, actor: User | None) -> None:
-    """Cancel the team's live runs and close the links to its finished ones. Runs and their records stay."""
+    """Cancel the team's live runs and close the links to finished ones. Runs and their records stay."""
     _cancel(Run.objects.for_team(team).live(), actor, "The team was deleted.")
     RunShare.objects.for_team(team).filter(revoked_at=None).update(revoked_at=timezone.now())
 
 
 def stop_late_runs() -> None:
-    """Runs that were just being started while their team was deleted: the start did not see the end, nor the end it."""
+    """Cancel runs that were started while their team was deleted, in transactions that did not see each other."""
     closed = Team.objects.filter(removed_at__isnull=False)
     for run in Run.objects.live().filter(team__in=closed).select_related("team")[:BATCH]:
         with suppress(Conflict):  # it has ended by itself
@@ -55,7 +55,7 @@ def stop_late_runs() -> None:
 
 
 def team_work(team: Team) -> dict[str, int]:
-    """What the team has, for the page that asks whether to delete it."""
+    """Return counts of the team's work, for the confirmation page."""
     return {
         "agents": Agent.objects.for_team(team).present().count(),
         "tasks": Task.objects.for_team(team).present().count(),
@@ -65,6 +65,6 @@ def team_work(team: Team) -> dict[str, int]:
 
 
 def _cancel(live: RunQuerySet, actor: User | None, reason: str) -> None:
-    """The runs are locked first: none ends meanwhile."""
+    """Lock the runs, so that none ends meanwhile, and cancel them."""
     for run in live.select_for_update(of=("self",)).order_by("pk").select_related("team"):
         cancel_run(run=run, actor=actor, reason=reason)

@@ -1,4 +1,4 @@
-"""Runs that do not get on, why, and the one thing that helps: for operators at three in the morning."""
+"""Detection and repair of stuck runs, for operators."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OVERDUE_AFTER = timedelta(seconds=60)
 SILENT_AFTER = timedelta(minutes=20)
 MANY_RECOVERIES = 3
 LET_GO = datetime.fromtimestamp(0, UTC)
-"""The end of a lease that its worker gave up in the middle of a step (`tasks/engine/sql.py`)."""
+"""Lease end that marks a run which its worker released in the middle of a step (`tasks/engine/sql.py`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,18 +34,18 @@ class Stuck:
     run: Run
     why: str
     repair: str
-    """What `repair_run` would do, as the words of a button."""
+    """Action of `repair_run`, as the label of a button."""
 
 
 def stuck_runs(*, limit: int = 100) -> list[Stuck]:
-    """The runs that an operator should look at, those that lost their worker first."""
+    """Return the runs that need an operator, those that lost their worker first."""
     found = [*_lost(), *_unclaimed(), *_overdue(), *_unasked(), *_silent()]
     return found[:limit]
 
 
 @transaction.atomic
 def repair_run(*, run: Run, actor: User) -> Run:
-    """Do the one thing that gets a run of this state going again. Work that is settled is never repeated."""
+    """Repair a run of this state. Settled work is never repeated. Raises Conflict if nothing helps."""
     run = Run.objects.select_for_update(of=("self",)).select_related("team").get(pk=run.pk)
     if run.status == RunStatus.RUNNING:
         return requeue_run(run=run, actor=actor)
@@ -65,7 +65,7 @@ def repair_run(*, run: Run, actor: User) -> Run:
 
 
 def _of(**state: object) -> Any:
-    """Each run with `now` by the clock of the database, by which workers hold and lose their leases."""
+    """Return the runs with `now` by the database's clock, by which leases are held and lost."""
     runs = Run.objects.filter(**state).annotate(now=Now())
     return runs.select_related("team", "agent").order_by("status_changed_at")
 
@@ -91,7 +91,7 @@ def _unclaimed() -> Iterator[Stuck]:
 
 
 def _overdue() -> Iterator[Stuck]:
-    """Not the runs whose model is away: they wait for its answer, whatever the time is."""
+    """Yield overdue runs, except those whose model is away, which wait for it at any time."""
     due = Q(status=RunStatus.SCHEDULED) | Q(status=RunStatus.WAITING, waiting_kind__in=WAITS_BY_ITSELF)
     late: Any = outages.without_away(_of(start_at__lt=Now() - OVERDUE_AFTER).filter(due))
     for run in late[:100]:

@@ -1,4 +1,4 @@
-"""What one run is asked to do, checked before anything is written."""
+"""Request for a new run, checked before anything is written."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LIMITS = ("max_cost_usd", "max_turns", "timeout_s")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """All that `start_run` has to know of a new run.
+    """Request for a new run, as `start_run` takes it.
 
     Name a task, or an agent and a prompt. None for `review`, `output_schema` and `required_artifacts` takes what the
     task says; limits can only lower those of the task and of the agent.
@@ -36,7 +36,7 @@ class RunRequest:
 
     team: Team
     actor: User | None
-    """Who starts it; None is the system itself."""
+    """Person who starts it; None is the system itself."""
     agent: Agent | None = None
     task: Task | None = None
     prompt: str = ""
@@ -44,31 +44,31 @@ class RunRequest:
     """Values of the task's variables, by name; a file variable takes the id of a file."""
     attachments: Sequence[StoredFile] = ()
     limits: Mapping[str, Any] = field(default_factory=dict)
-    """Of `max_cost_usd`, `max_turns` and `timeout_s` those that are named."""
+    """Values of any of `max_cost_usd`, `max_turns` and `timeout_s`."""
     review: bool | None = None
     output_schema: Mapping[str, Any] | None = None
     required_artifacts: Sequence[str] | None = None
     start_at: datetime | None = None
-    """None, or a time that is over: now."""
+    """Start time; None, or a past time, is now."""
     priority: int = 0
     metadata: Mapping[str, Any] = field(default_factory=dict)
     webhook_url: str = ""
     kind: RunKind | None = None
-    """None: `task` or `direct`."""
+    """Kind of the run; None takes `task` or `direct`."""
     source: Run | None = None
-    """The run that this one repeats, whose title, task, variables and files are taken over. Its prompt is filled in."""
+    """Run that this one repeats. Its title, task, variables and files are copied; its prompt is filled in already."""
     retry_of: Run | None = None
     forked_from: Run | None = None
     forked_at_step: int | None = None
     version: AgentVersion | None = None
-    """None: the agent's present one."""
+    """Version of the agent; None takes the present one."""
     model_override: str = ""
     is_checked: bool = False
-    """Whether the caller has asked already that the model is there and that somebody could approve the calls."""
+    """True if the caller has checked already that the model exists and that somebody could approve the calls."""
 
     @classmethod
     def repeating(cls, run: Run, *, actor: User | None, **changes: Any) -> Self:
-        """A request for the work of another run once more."""
+        """Return a request that repeats the work of another run."""
         same = ("agent", "prompt", "review", "output_schema", "required_artifacts", "metadata")
         given: dict[str, Any] = {name: getattr(run, name) for name in same}
         given |= {"team": run.team, "actor": actor, "source": run, "kind": RunKind(run.kind)}
@@ -78,7 +78,7 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class TaskContent:
-    """What the agent is given: the request with its task filled in."""
+    """Contents for the agent: the request with its task filled in."""
 
     title: str
     prompt: str
@@ -89,7 +89,7 @@ class TaskContent:
 
 
 def content_of(request: RunRequest) -> TaskContent:
-    """Fill in the prompt, or InvalidInput."""
+    """Fill in the prompt. Raises InvalidInput."""
     if (source := request.source) is not None:
         return TaskContent(source.title, request.prompt, source.variables, source.task)
     if request.task is not None:
@@ -99,7 +99,7 @@ def content_of(request: RunRequest) -> TaskContent:
 
 
 def usable_agent(request: RunRequest) -> tuple[Agent, AgentVersion]:
-    """The agent and the version that do the work; InvalidInput, Conflict or ModelEnded where they cannot."""
+    """Return the agent and the version that do the work. Raises InvalidInput, Conflict or ModelEnded."""
     agent = request.task.agent if request.task else request.agent
     if agent is None or agent.version is None or agent.status == AgentStatus.REMOVED:
         raise InvalidInput("Choose an agent.", fields=[FieldError("agent", "required", "Choose an agent.")])
@@ -113,7 +113,7 @@ def usable_agent(request: RunRequest) -> tuple[Agent, AgentVersion]:
 
 
 def limits_of(request: RunRequest, agent: Agent) -> dict[str, Any]:
-    """The smallest of what was asked for, what the task allows and what the agent allows today.
+    """Return the smallest of the requested limits, the task's and the agent's present ones.
 
     A replay calls no model and no tool, so nothing lowers its limits.
     """
@@ -123,7 +123,7 @@ def limits_of(request: RunRequest, agent: Agent) -> dict[str, Any]:
 
 
 def named_files(request: RunRequest, content: TaskContent) -> list[tuple[str, StoredFile]]:
-    """The files of the run under names that no two of them share; those of a repeated run keep theirs."""
+    """Return the files of the run under unique names. Those of a repeated run keep theirs."""
     if request.source is not None:
         return [(given.name, given.file) for given in request.source.inputs.select_related("file").order_by("pk")]
     taken: set[str] = set()
@@ -158,7 +158,7 @@ def check_content(content: TaskContent, output_schema: Mapping[str, Any] | None)
 
 
 def _files_of(team: Team, actor: User | None) -> QuerySet[StoredFile]:
-    """Files that whoever starts the run may give to it."""
+    """Return the files that the person who starts the run may attach."""
     membership = Membership.objects.select_related("team").filter(team=team, user=actor).first() if actor else None
     files = StoredFile.objects
     return files.visible_to(access_of_member(membership)) if membership else files.for_team(team)
@@ -167,7 +167,7 @@ def _files_of(team: Team, actor: User | None) -> QuerySet[StoredFile]:
 def _fill(
     team: Team, actor: User | None, task: Task, values: Mapping[str, Any]
 ) -> tuple[str, dict[str, Any], list[StoredFile]]:
-    """Fill the task's prompt; with the values of its variables and the files that they name.
+    """Return the task's prompt with its variables filled in, their values, and the files that they name.
 
     A file variable holds a file id; the prompt names the file, and the file is attached.
     """

@@ -1,4 +1,4 @@
-"""Starting, cancelling and repeating runs."""
+"""Starting, cancelling and repeating of runs."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ PRIORITIES = (-10, 10)
 
 
 def start_run(request: RunRequest) -> Run:
-    """Queue the run that is asked for.
+    """Queue one run of a task, or of an agent with a prompt.
 
-    Raises InvalidInput, LimitReached when the plan has no more runs this month (a run counts when it is asked for), and
-    ModelEnded and Conflict (nobody could approve its calls).
+    Raises InvalidInput; LimitReached when the plan has no more runs this month (a run counts when it is requested);
+    ModelEnded; Conflict if nobody could approve its calls. A request with `is_checked` has been checked for the last
+    two already.
     """
     content = content_of(request)
     agent, version = usable_agent(request)
@@ -75,7 +76,7 @@ def start_run(request: RunRequest) -> Run:
 
 
 def _store(run: Run, inputs: list[RunInput], started: AuditEntry, *, by: str) -> None:
-    """Insert the run with its first events, the entry of its start and its files, in one statement."""
+    """Insert the run with its first events, its audit entry and its files, in one statement."""
     agent, number = run.agent.name, run.version.number
     reason = "created" if run.status == RunStatus.QUEUED else "scheduled"
     first = [
@@ -104,7 +105,7 @@ def _queue(run: Run, start_at: datetime | None) -> None:
 
 @transaction.atomic
 def start_now(*, run: Run, actor: User | None) -> Run:
-    """Queue a scheduled run before its time. Conflict says that it has started or ended meanwhile."""
+    """Queue a scheduled run before its time. Raises Conflict if it has started or ended."""
     planned = Run.objects.select_for_update().get(pk=run.pk)
     if planned.is_terminal:
         raise Conflict(f"The run has already ended ({planned.status}).")
@@ -121,7 +122,10 @@ def start_now(*, run: Run, actor: User | None) -> Run:
 
 @transaction.atomic
 def cancel_run(*, run: Run, actor: User | None, reason: str = "") -> Run:
-    """Stop a run for good. After the commit no new model or tool call starts; its open request is void."""
+    """Cancel a run for good.
+    After the commit no new model or tool call starts; its open request is void. Raises Conflict if it has ended
+    otherwise.
+    """
     if run.is_terminal and run.status != RunStatus.CANCELLED:
         raise Conflict(f"The run has already ended ({run.status}).")
     if run.status == RunStatus.CANCELLED:
@@ -143,9 +147,7 @@ def cancel_run(*, run: Run, actor: User | None, reason: str = "") -> Run:
 @transaction.atomic
 def retry_run(*, run: Run, actor: User | None, repeat_effects: bool = False) -> Run:
     """Start a new run with the same input on the agent's present version.
-
-    Conflict says that it has not ended or is a replay. WouldRepeatEffects names what it did outside, and what would be
-    done once more.
+    Raises Conflict if it has not ended or is a replay; WouldRepeatEffects with the effects that it would repeat.
     """
     if run.status in LIVE:
         raise Conflict("The run has not ended yet. Cancel it first, or wait.")
@@ -157,13 +159,13 @@ def retry_run(*, run: Run, actor: User | None, repeat_effects: bool = False) -> 
 
 
 def require_no_replay(run: Run) -> None:
-    """Raise Conflict for a replay: it has neither a model nor the settings of a run of its own to start from."""
+    """Raise Conflict for a replay, which has neither a model nor settings of its own to start from."""
     if run.kind == RunKind.REPLAY:
         raise Conflict("A replay only follows its records. Run again or fork the run that it is a replay of.")
 
 
 def cancel_runs(*, runs: Iterable[Run], actor: User | None, reason: str = "") -> tuple[list[Run], list[Run]]:
-    """Cancel many runs, each in its own transaction. Answers with those cancelled and those that had ended already."""
+    """Cancel many runs, each in its own transaction. Return (cancelled, already ended)."""
     done, over = [], []
     for run in runs:
         try:
@@ -178,12 +180,12 @@ def cancel_runs(*, runs: Iterable[Run], actor: User | None, reason: str = "") ->
 
 @dataclass(slots=True)
 class Retried:
-    """What became of many runs that were to be retried."""
+    """Result of retrying many runs."""
 
     new: list[Run] = field(default_factory=list)
     refused: list[Run] = field(default_factory=list)
     with_effects: dict[UUID, list[effects.Effect]] = field(default_factory=dict)
-    """Not retried: what they did outside would be done once more."""
+    """Runs that were not retried because their effects would be repeated, by id."""
 
 
 def retry_runs(*, runs: Iterable[Run], actor: User | None, repeat_effects: bool = False) -> Retried:
@@ -201,7 +203,7 @@ def retry_runs(*, runs: Iterable[Run], actor: User | None, repeat_effects: bool 
 
 @transaction.atomic
 def requeue_run(*, run: Run, actor: User | None) -> Run:
-    """An operator's one click: take the run from a worker that seems stuck and let another one recover it."""
+    """Take the run from a worker that seems stuck, so that another one recovers it. Raises Conflict."""
     if run.status != RunStatus.RUNNING:
         raise Conflict("Only a running run can be requeued.")
     changed = Run.objects.filter(pk=run.pk, status=RunStatus.RUNNING, epoch=run.epoch).update(

@@ -22,8 +22,9 @@ def _hash(token: str) -> str:
 
 @transaction.atomic
 def share_run(*, run: Run, actor: User) -> tuple[RunShare, str]:
-    """Make a link; the token is in this one answer only. Holds the agent: who is keeping it to some people closes this
-    link too, or has done so before, and then only those who still see it share.
+    """Create a link.
+    Return it with its token, which is stored nowhere. Locks the agent: whoever limits it at the same time either
+    closes this link too or was first, and then only people who still see the agent can share. Raises NotFound.
     """
     agent = Agent.objects.select_for_update(no_key=True).get(pk=run.agent_id)
     if agent.is_limited and not who_sees([agent.pk], [actor.pk]):
@@ -38,14 +39,14 @@ def share_run(*, run: Run, actor: User) -> tuple[RunShare, str]:
 
 @transaction.atomic
 def revoke_share(*, share: RunShare, actor: User) -> None:
-    """Close the link at once, also for those who have it open."""
+    """Close the link at once, including open pages."""
     RunShare.objects.filter(pk=share.pk, revoked_at__isnull=True).update(revoked_at=timezone.now())
     audit.record(team=share.team, actor=actor, action="run.unshared", target=share.run, share=str(share.pk))
 
 
 @transaction.atomic
 def close_links_of(*, agent: Agent, actor: User, every: bool) -> None:
-    """Close the links to the agent's runs: every one, or those of people who do not see it any more."""
+    """Close the links to the agent's runs: all, or those of people who may not see it any more."""
     links = RunShare.objects.filter(run__agent=agent, revoked_at__isnull=True).select_related("run", "team")
     makers = {link.created_by_id for link in links if link.created_by_id}
     seers = set() if every else {person for _, person in who_sees([agent.pk], makers)}
@@ -56,7 +57,7 @@ def close_links_of(*, agent: Agent, actor: User, every: bool) -> None:
 
 @transaction.atomic
 def close_links_of_leavers(*, team: Team, actor: User) -> int:
-    """Close the links that people made who are not in the team any more. Answers with how many."""
+    """Close the links of people who have left the team. Return how many."""
     links = RunShare.objects.for_team(team).open().of_leavers().select_related("run", "team")
     for link in links:
         revoke_share(share=link, actor=actor)
@@ -72,7 +73,7 @@ def open_links(agent: Agent) -> int:
 
 
 def shared_run(token: str) -> Run | None:
-    """The run behind a link that was not revoked."""
+    """Return the run of a link that was not revoked, or None."""
     share = (
         RunShare.objects.filter(token_sha256=_hash(token), revoked_at__isnull=True)
         .select_related("run__agent", "run__version", "run__task", "run__team", "run__created_by")

@@ -1,4 +1,4 @@
-"""A word to a run that is on its way."""
+"""Messages to a live run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ MAX_MESSAGE = 20_000
 
 @transaction.atomic
 def steer_run(*, run: Run, actor: User, text: str) -> Run:
-    """Tell a live run something. The model reads it with its next turn, and a run does not end before it has."""
+    """Send a message to a live run.
+    The model reads it in its next turn, and the run does not end before. Raises InvalidInput, Conflict.
+    """
     text = text.strip()
     problem = "" if text else "Write something first."
     if len(text) > MAX_MESSAGE:

@@ -1,4 +1,4 @@
-"""Adding and changing agents, and making them forget."""
+"""Pages to add and change agents and their memories."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tools.spec import Policy
 @require_http_methods(["GET", "HEAD", "POST"])
 @team_required
 def agent_new(request: TeamRequest) -> HttpResponse:
-    """A new agent, from a role template (`?role=…`) or from nothing."""
+    """Create an agent, from a role template (`?role=…`) or from scratch."""
     require(request, "agents:write")
     role = roles.find(request.GET.get("role", ""))
     is_admin = may(request.role, consent.RIGHT)
@@ -83,7 +83,7 @@ def agent_edit(request: TeamRequest, agent_id: UUID) -> HttpResponse:
 @team_required
 @transaction.atomic
 def agent_restore(request: TeamRequest, agent_id: UUID, number: int) -> HttpResponse:
-    """Go back to an old version; it becomes the newest one."""
+    """Restore an old version as the newest one."""
     require(request, "agents:write")
     agent = get_object_or_404(Agent.objects.visible_to(request.access).present().locked(), pk=agent_id)
     if agents.restores_a_higher_cap(agent=agent, number=number):
@@ -97,7 +97,6 @@ def agent_restore(request: TeamRequest, agent_id: UUID, number: int) -> HttpResp
 @require_POST
 @team_required
 def memory_add(request: TeamRequest, agent_id: UUID) -> HttpResponse:
-    """Add a memory."""
     require(request, "agents:write")
     agent = get_object_or_404(Agent.objects.visible_to(request.access).present(), pk=agent_id)
     try:
@@ -125,7 +124,7 @@ def _form_page(request: TeamRequest, form: AgentForm, **more: Any) -> HttpRespon
 
 
 def _of_role(role: roles.RoleTemplate | None, known: Catalog) -> dict[str, Any]:
-    """The role's configuration in the form's words."""
+    """Return the role's configuration as initial values of the form."""
     if role is None:
         return {}
     given = roles.starting_point(role)

@@ -1,4 +1,4 @@
-"""Whom an agent is kept to."""
+"""Page that limits an agent to some members."""
 
 from __future__ import annotations
 

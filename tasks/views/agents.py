@@ -1,4 +1,4 @@
-"""Agents at work: the list, one agent, pausing it and letting it go."""
+"""Pages of agents: the list, one agent, pausing, deletion."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ORDERS = {"runs": "Most runs first", "spend": "Highest spend first", "name": "By
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One agent as the list shows it."""
+    """Agent in the list."""
 
     agent: Agent
     presence: activity.Presence
@@ -113,7 +113,7 @@ def agent_detail(request: TeamRequest, agent_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @team_required
 def agent_remove(request: TeamRequest, agent_id: UUID) -> HttpResponse:
-    """Ask first, and say what stops."""
+    """Ask for confirmation with what would stop, or delete the agent on POST."""
     require(request, "agents:write")
     agent = _agent(request, agent_id)
     if request.method == "POST":
@@ -132,7 +132,7 @@ def agent_remove(request: TeamRequest, agent_id: UUID) -> HttpResponse:
 @require_POST
 @team_required
 def agent_pause(request: TeamRequest, agent_id: UUID) -> HttpResponse:
-    """Pause or resume: runs that are going finish, new ones are refused while paused."""
+    """Pause or resume the agent. Live runs finish; a paused agent gets no new ones."""
     require(request, "agents:write")
     agent = _agent(request, agent_id)
     if agent.status == AgentStatus.PAUSED:

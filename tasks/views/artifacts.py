@@ -1,4 +1,4 @@
-"""Delivered files: looking at them, and downloading them. Shared pages give the same answers."""
+"""Pages and downloads of delivered files, for the team and for shared links."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tasks.views.common import page_of, run_or_404
 
 MAX_INLINE = 20_000_000
 LOCKED = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""An SVG may bring styles and pictures of its own; it may run nothing and load nothing."""
+"""Content policy of an SVG: its own styles and pictures are allowed, scripts and other loads are not."""
 
 
 def artifact_of(run: Run, artifact_id: UUID) -> Artifact:
@@ -43,7 +43,7 @@ def show(request: HttpRequest, page: RunPage, artifact: Artifact) -> HttpRespons
 
 
 def inline(artifact: Artifact, request: HttpRequest) -> HttpResponseBase:
-    """The bytes of a picture for an `<img>` of ours; anything else is downloaded."""
+    """Return the bytes of a picture for an `<img>` of ours; download anything else."""
     stored = artifact.file
     kind = safe_inline_type(stored)
     if kind is None or not kind.startswith("image/") or stored.size > MAX_INLINE:

@@ -1,4 +1,4 @@
-"""What the team and its agents may spend in a month, what they have spent, and who waits for money."""
+"""Pages of budgets: limits and spending of the team and its agents, and runs that wait for money."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAY_RAISE = {"team": "team:admin", "agent": "team:admin", "run": "runs:write"}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One budget: the team's, or an agent's."""
+    """Budget of the team or of an agent."""
 
     agent: Agent | None
     standing: Standing
@@ -38,7 +38,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A run that waits for money, and what would let it go on."""
+    """Run that waits for money, and the limit that would let it continue."""
 
     asked: HumanRequest
     scope: str
@@ -103,7 +103,7 @@ def _rows(request: TeamRequest, agents: Sequence[Agent], wrong: tuple[Agent | No
 
 
 def _waiting(request: TeamRequest) -> list[Waiting]:
-    """Runs that wait for money, the longest wait first; none for who sees no runs."""
+    """Return the runs that wait for money, longest wait first; none for a role that sees no runs."""
     if not may(request.role, "runs:read"):
         return []
     asked = HumanRequest.objects.visible_to(request.access).open().filter(kind=RequestKind.BUDGET)

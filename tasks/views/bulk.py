@@ -1,4 +1,4 @@
-"""Cancelling and repeating many runs at once. Says first what it will do, and then what it did."""
+"""Pages that cancel or retry many runs: confirmation first, then the result."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tasks.services.effects import Effect, effects_of
 
 MOST = 200
 BACK = ("status", "agent", "task", "before", "after")
-"""What the list of runs shows; kept, so that one comes back to where one was."""
+"""Query parameters of the list of runs, kept for the way back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The chosen runs, sorted by what can be done with them."""
+    """Selected runs, by what can be done with them."""
 
     live: Sequence[Run]
     over: Sequence[Run]
@@ -87,14 +87,14 @@ def runs_retry(request: TeamRequest) -> HttpResponse:
 
 
 def _retried(request: TeamRequest, chosen: Chosen) -> tuple[int, int, int]:
-    """How many new runs there are, how many would repeat what was done, and how many others have none."""
+    """Retry the runs. Return the numbers of new runs, of runs whose effects would repeat, and of other refusals."""
     repeat = request.POST.get("repeat_effects") == "1"
     done = runs.retry_runs(runs=chosen.over, actor=request.user, repeat_effects=repeat)
     return len(done.new), len(done.with_effects), len(done.refused) + len(chosen.live)
 
 
 def _repeated(chosen: Chosen) -> list[tuple[Run, list[Effect]]]:
-    """The runs that did something outside, with what they did."""
+    """Return the runs with effects, with those effects."""
     made = effects_of(chosen.over)
     return [(run, made[run.pk]) for run in chosen.over if made[run.pk]]
 
@@ -117,7 +117,7 @@ def _continued(request: TeamRequest, chosen: Chosen) -> tuple[int, int]:
 
 
 def _chosen(request: TeamRequest) -> Chosen:
-    """The runs that `?run=ID` names, each once, oldest first. One that is not this team's makes all of it unknown."""
+    """Return the runs that `?run=ID` names, each once, oldest first. Raises NotFound if one is not visible."""
     given = request.POST if request.method == "POST" else request.GET
     try:
         wanted = {UUID(text) for text in given.getlist("run")}
@@ -145,7 +145,7 @@ def _told(request: TeamRequest, done: str, left: int, why: str) -> HttpResponse:
 
 
 def _back(request: TeamRequest) -> QueryDict:
-    """Which part of the list the person came from."""
+    """Return the query of the list that the person came from."""
     given = request.POST if request.method == "POST" else request.GET
     query = QueryDict(mutable=True)
     for name in BACK:

@@ -1,4 +1,4 @@
-"""What the pages of runs share."""
+"""Contexts that the pages of runs share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def page_of(request: TeamRequest, run: Run) -> RunPage:
 
 
 def state_context(page: RunPage) -> dict[str, Any]:
-    """What changes with the run's status and with who looks."""
+    """Return the context of what changes with the run's status and the viewer."""
     asked = page.asked()
     return {
         "page": page,
@@ -41,7 +41,7 @@ def state_context(page: RunPage) -> dict[str, Any]:
 
 
 def page_context(request: HttpRequest, page: RunPage, *, socket: str) -> dict[str, Any]:
-    """The whole page of a run; `?before=SEQ` shows an older part of its history."""
+    """Return the context of a run's whole page; `?before=SEQ` shows an older part of its history."""
     before = request.GET.get("before", "")
     newest = page.run.last_seq + 1
     shown = history.activity(page.run, before=min(cursor(before) or newest, newest))

@@ -1,4 +1,4 @@
-"""Two runs side by side, and choosing which."""
+"""Pages that compare two runs, or choose the second one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from tasks.views.common import run_or_404
 @require_safe
 @team_required
 def run_compare(request: TeamRequest) -> HttpResponse:
-    """`?left=ID&right=ID`; with one of them, what to compare it with. The list of runs sends `?run=ID&run=ID`."""
+    """Compare `?left=ID&right=ID`; with one of them, offer runs to compare with.
+    The list of runs sends `?run=ID&run=ID`.
+    """
     if "run" in request.GET:
         return _of_list(request)
     left, right = _named(request, "left"), _named(request, "right")
@@ -39,7 +41,7 @@ def run_compare(request: TeamRequest) -> HttpResponse:
 
 
 def _named(request: TeamRequest, side: str) -> Run | None:
-    """The run of that side; None when none is named. One of another team is as unknown as one that does not exist."""
+    """Return the run of that side; None if none is named. Raises NotFound, also for a run of another team."""
     text = request.GET.get(side, "")
     if not text:
         return None
@@ -50,7 +52,7 @@ def _named(request: TeamRequest, side: str) -> Run | None:
 
 
 def _of_list(request: TeamRequest) -> HttpResponse:
-    """The older one stands left."""
+    """Redirect to the comparison of two selected runs, the older one on the left."""
     chosen = sorted(set(request.GET.getlist("run")))
     if len(chosen) != 2:
         messages.error(request, f"Choose two runs to compare; you chose {len(chosen)}.")

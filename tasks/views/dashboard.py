@@ -1,4 +1,4 @@
-"""The first page of a team: what is going on, what needs a person, and how it went."""
+"""Dashboard of a team: present work, open requests, and figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SERIES = [
 
 
 FEW_RUNS, MAX_PERCENT = 10, 300
-"""Below so many runs, and above so many percent more, two numbers say more than a percentage."""
+"""Fewest runs and largest change for which a percentage is shown; otherwise the two numbers say more."""
 
 
 @require_safe
@@ -52,7 +52,7 @@ def dashboard(request: TeamRequest) -> HttpResponse:
 @require_safe
 @team_required
 def dashboard_live(request: TeamRequest) -> HttpResponse:
-    """The part of the dashboard that changes while someone looks at it."""
+    """Return the part of the dashboard that changes while someone looks at it."""
     return render(request, "tasks/_dashboard_live.html", _live(request))
 
 

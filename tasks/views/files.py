@@ -1,4 +1,4 @@
-"""Uploads one by one, while the form that needs them is still being filled in."""
+"""Uploads one by one, while a form is being filled in."""
 
 from __future__ import annotations
 

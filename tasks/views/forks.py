@@ -1,4 +1,4 @@
-"""Trying a run again from its middle, and playing it again from its records."""
+"""Pages that fork and replay a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ from tasks.views.run_actions import to_run
 @require_http_methods(["GET", "HEAD", "POST"])
 @team_required
 def run_fork(request: TeamRequest, run_id: UUID) -> HttpResponse:
-    """`?from_seq=SEQ` names the step to continue after; without it the run starts over."""
+    """Show or submit the form of a fork.
+    `?from_seq=SEQ` names the step to continue after; without it the run starts over.
+    """
     run = run_or_404(request, run_id)
     require(request, "runs:write")
     points = forks.fork_points(run)
@@ -60,7 +62,7 @@ def _fork(request: TeamRequest, run: Run, changes: dict[str, Any]) -> str:
 
 
 def _at(points: list[ForkPoint], seq: int) -> ForkPoint:
-    """The newest point that was reached with that event."""
+    """Return the newest point that was reached by that event."""
     return next(point for point in reversed(points) if point.seq <= seq)
 
 

@@ -1,4 +1,4 @@
-"""Requests, and their answers."""
+"""Pages of requests and their answers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def request_detail(request: TeamRequest, request_id: UUID) -> HttpResponse:
 
 
 def _render(request: TeamRequest, asked: HumanRequest | None) -> HttpResponse:
-    """The list, and the chosen request beside it; without one, the newest."""
+    """Render the list, with the chosen request beside it; without one, the newest."""
     show = request.GET.get("show", "open")
     every = HumanRequest.objects.visible_to(request.access).select_related(*_WITH)
     chosen = every.exclude(status=RequestStatus.OPEN) if show == "done" else every.open()
@@ -74,7 +74,7 @@ def _render(request: TeamRequest, asked: HumanRequest | None) -> HttpResponse:
 
 
 def _around(rows: list[HumanRequest], asked: HumanRequest | None) -> dict[str, Any]:
-    """The place of the chosen request in the list, for going through it."""
+    """Return the place of the chosen request in the list, with its neighbours."""
     place = next((n for n, row in enumerate(rows) if asked and row.pk == asked.pk), None)
     if place is None:
         return {"place": None, "newer": None, "older": rows[0] if rows else None}
@@ -86,7 +86,7 @@ def _around(rows: list[HumanRequest], asked: HumanRequest | None) -> dict[str, A
 
 
 def shown(request: TeamRequest, asked: HumanRequest) -> dict[str, Any]:
-    """The request with what helps to decide: for a review, the result and the files."""
+    """Return the context of a request, with what helps to decide: for a review, the result and the files."""
     page = page_of(request, asked.run)
     return request_context(asked, viewer=request.user) | {
         "may_act": page.may_act,
@@ -102,7 +102,7 @@ def shown(request: TeamRequest, asked: HumanRequest) -> dict[str, Any]:
 @require_POST
 @team_required
 def request_answer(request: TeamRequest, request_id: UUID) -> HttpResponse:
-    """Take an answer. What is wrong with it, or who was faster, is said where the form is."""
+    """Submit an answer. Errors, such as a faster answer of somebody else, are shown in the form."""
     asked = _asked_or_404(request, request_id)
     require(request, "runs:write")
     if asked.kind == RequestKind.APPROVAL and request.POST.get("view") in tuple(ApprovalView):
@@ -123,7 +123,7 @@ def request_answer(request: TeamRequest, request_id: UUID) -> HttpResponse:
 
 
 def _show_approval(request: TeamRequest, asked: HumanRequest, view: ApprovalView) -> HttpResponse:
-    """Show the call as it was asked for, as fields, or as the person's version of it. Decides nothing."""
+    """Show the requested call, its arguments as fields, or the edited call. Decides nothing."""
     refused: AppError | None = None
     try:
         context = request_context(asked, viewer=request.user, given=request.POST, view=view)
@@ -134,7 +134,7 @@ def _show_approval(request: TeamRequest, asked: HumanRequest, view: ApprovalView
 
 
 def _card(request: TeamRequest, context: dict[str, Any], refused: AppError | None) -> HttpResponse:
-    """The request alone, for the page that it is swapped into, or on a page of its own."""
+    """Return the request alone: a part for htmx, else a page of its own."""
     context |= {
         "may_act": may(request.role, "runs:write"),
         "is_inbox": request.POST.get("from") == "inbox",

@@ -1,4 +1,4 @@
-"""The moving parts of a run's page: its state, older events, new ones where no socket opens, its log and timeline."""
+"""Parts of a run's page that change: its state, older events, polled events, log and timeline."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run_state(request: TeamRequest, run_id: UUID) -> HttpResponse:
 
 
 def stamped(response: HttpResponse, run: Run) -> HttpResponse:
-    """Says up to which event the numbers in the answer count."""
+    """Add the header X-Last-Seq, the last event that the response includes."""
     response["X-Last-Seq"] = str(run.last_seq)
     return response
 
@@ -46,7 +46,7 @@ def run_history(request: TeamRequest, run_id: UUID) -> HttpResponse:
 
 
 def earlier(request: HttpRequest, run: Run) -> HttpResponse:
-    """Activity lines of the events below `?before`, for the top of the list."""
+    """Return the activity lines of events below `?before`, for the top of the list."""
     shown = history.activity(run, before=number(request.GET.get("before"), run.last_seq + 1))
     response = HttpResponse("".join(shown.lines))
     response["X-First-Seq"] = str(shown.first_seq)
@@ -61,7 +61,7 @@ def run_frames(request: TeamRequest, run_id: UUID) -> HttpResponse:
 
 
 def frames(request: HttpRequest, run: Run, *, is_public: bool = False) -> JsonResponse:
-    """The frames after `?after`, as the socket sends them: for browsers whose network lets no socket through."""
+    """Return the frames after `?after`, as the socket sends them, for networks that block WebSockets."""
     found = history.frames_after(run, after=number(request.GET.get("after"), 0))
     found = [public(frame) for frame in found] if is_public else found
     bodies = [frame | {"html": fragments.render(frame)} for frame in found]

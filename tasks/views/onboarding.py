@@ -1,4 +1,4 @@
-"""From nothing to a first run in a minute: choose a role, see what it would do, press one button."""
+"""Pages of the onboarding: choose a role, see what it would do, start the first run."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _start(request: TeamRequest, agent: Agent, form: FirstRunForm, example: Path
 
 
 def _files(request: TeamRequest, form: FirstRunForm, example: Path | None) -> list[StoredFile]:
-    """The person's own file, or the example."""
+    """Return the person's own file, or the example."""
     upload = form.cleaned_data["file"]
     if upload:
         content_type = upload.content_type or "application/octet-stream"

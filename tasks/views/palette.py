@@ -1,4 +1,4 @@
-"""What ⌘K finds beside the pages: the team's agents, tasks and latest runs."""
+"""Search results of ⌘K besides the pages: the team's agents, tasks and latest runs."""
 
 from __future__ import annotations
 

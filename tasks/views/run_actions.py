@@ -1,4 +1,4 @@
-"""What can be done with a run besides watching it: cancel, run again, its receipt, everything as one download."""
+"""Actions on a run: start, message, cancel, retry, continue, receipt, bundle."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run_cancel(request: TeamRequest, run_id: UUID) -> HttpResponse:
 @require_POST
 @team_required
 def run_start(request: TeamRequest, run_id: UUID) -> HttpResponse:
-    """Start a scheduled run now. Whoever comes too late sees the run and is told."""
+    """Start a scheduled run now. A warning says if it has started or ended already."""
     run = run_or_404(request, run_id)
     require(request, "runs:write")
     try:
@@ -54,7 +54,7 @@ def run_start(request: TeamRequest, run_id: UUID) -> HttpResponse:
 @require_POST
 @team_required
 def run_message(request: TeamRequest, run_id: UUID) -> HttpResponse:
-    """Tell a live run something. What is wrong with that is said where the words are, and they stay."""
+    """Send a message to a live run. Errors are shown at the text, which is kept."""
     run = run_or_404(request, run_id)
     text = request.POST.get("text", "").replace("\r\n", "\n")
     refused: AppError | None = None
@@ -80,7 +80,7 @@ def run_message(request: TeamRequest, run_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @team_required
 def run_retry(request: TeamRequest, run_id: UUID) -> HttpResponse:
-    """Start it again. What it did outside, and may do once more, is said before."""
+    """Ask for confirmation, with effects that may be repeated, or start the run again on POST."""
     run = run_or_404(request, run_id)
     require(request, "runs:write")
     page = page_of(request, run)
@@ -94,7 +94,7 @@ def run_retry(request: TeamRequest, run_id: UUID) -> HttpResponse:
 @require_POST
 @team_required
 def run_continue(request: TeamRequest, run_id: UUID) -> HttpResponse:
-    """Take a failed run up again. Whoever comes too late sees the run and is told."""
+    """Continue a failed run. A warning says if it cannot be continued."""
     run = run_or_404(request, run_id)
     require(request, "runs:write")
     try:
@@ -115,5 +115,5 @@ def run_receipt(request: TeamRequest, run_id: UUID) -> HttpResponse:
 @require_safe
 @team_required
 def run_bundle(request: TeamRequest, run_id: UUID) -> HttpResponse:
-    """Everything about the run as one download."""
+    """Download the bundle of the run."""
     return cast(HttpResponse, bundle_download(run_or_404(request, run_id), actor=request.user))

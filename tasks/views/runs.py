@@ -1,4 +1,4 @@
-"""Runs: the list, a new one, and the page where one is watched."""
+"""Pages of runs: the list, a new one, and the live page."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STATES: dict[str, tuple[str, Q]] = {
 @require_safe
 @team_required
 def run_list(request: TeamRequest) -> HttpResponse:
-    """Newest first, in pages that start where the last one ended: `?before=ID`."""
+    """List runs, newest first, in keyset pages: `?before=ID`."""
     state, agent, task = (request.GET.get(name, "") for name in ("status", "agent", "task"))
     found = Run.objects.visible_to(request.access).with_people_words()
     if state in STATES:
@@ -80,7 +80,7 @@ def _uuid(text: str) -> UUID | None:
 
 
 def _page(found: Any, before: str, after: str) -> tuple[list[Run], UUID | None, UUID | None]:
-    """The rows, and the ids from which the older and the newer page go on, if there are such pages."""
+    """Return the rows, and the ids from which the older and the newer page go on, or None."""
     if newest := _uuid(after):
         rows = list(found.filter(pk__gt=newest).order_by("pk")[: PAGE + 1])
         has_newer, rows = len(rows) > PAGE, rows[:PAGE][::-1]
@@ -94,7 +94,7 @@ def _page(found: Any, before: str, after: str) -> tuple[list[Run], UUID | None, 
 @require_http_methods(["GET", "HEAD", "POST"])
 @team_required
 def run_new(request: TeamRequest) -> HttpResponse:
-    """Hand one piece of work to an agent."""
+    """Show or submit the form of a new run."""
     require(request, "runs:write")
     form = RunForm(request.POST or None, request.FILES or None, access=request.access, initial=_initial(request))
     if request.method == "POST" and form.is_valid():

@@ -1,4 +1,4 @@
-"""Read-only links to a run: making and revoking them, and what anyone who has one sees."""
+"""Read-only links to a run: creating and revoking them, and the pages behind them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ON_PAGE = 50
 @require_http_methods(["GET", "HEAD", "POST"])
 @team_required
 def run_share(request: TeamRequest, run_id: UUID) -> HttpResponse:
-    """The links of a run; a POST makes one more. The answer to it is the only place where a link is ever shown."""
+    """List the run's links, or create one on POST. Only that response ever shows the link."""
     run = run_or_404(request, run_id)
     require(request, "runs:write")
     link = ""
@@ -67,7 +67,7 @@ def share_revoke(request: TeamRequest, run_id: UUID, share_id: UUID) -> HttpResp
 @require_http_methods(["GET", "HEAD", "POST"])
 @team_required
 def shared_links(request: TeamRequest) -> HttpResponse:
-    """Every link of the team that is open, and whose it is. A POST closes those of people who left."""
+    """List the team's open links with their makers. A POST closes those of people who left."""
     require(request, "team:admin")
     if request.method == "POST":
         closed = shares.close_links_of_leavers(team=request.team, actor=request.user)
@@ -90,11 +90,13 @@ def shared_link_close(request: TeamRequest, share_id: UUID) -> HttpResponse:
     return redirect("tasks:shared_links", team=request.team.slug)
 
 
-# ---- What anyone with a link sees
+# ---- Pages for anyone with a link
 
 
 def shared(view: Callable[Concatenate[HttpRequest, Run, P], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Give the view the run behind the link. A link that is wrong or revoked leads nowhere; none is indexed or kept."""
+    """Decorate a view of the run behind a link.
+    A wrong or revoked link gets 404; responses are neither indexed nor cached.
+    """
 
     @require_safe
     @functools.wraps(view)

@@ -1,4 +1,4 @@
-"""Tasks: the list, one task with its history, the editor, starting it, letting it go."""
+"""Pages of tasks: the list, one task with its history, the editor, starting, deletion."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ HISTORY = 20
 @require_safe
 @team_required
 def task_list(request: TeamRequest) -> HttpResponse:
-    """Three queries, however many tasks there are."""
+    """List the tasks in three queries, however many there are."""
     present = Task.objects.visible_to(request.access).present()
     text, agent = request.GET.get("q", "").strip(), request.GET.get("agent", "")
     last_run = Run.objects.filter(task=OuterRef("pk")).order_by("-id").values("pk")[:1]
@@ -79,7 +79,7 @@ def _task_or_404(request: TeamRequest, task_id: UUID) -> Task:
 @require_http_methods(["GET", "HEAD", "POST"])
 @team_required
 def task_detail(request: TeamRequest, task_id: UUID) -> HttpResponse:
-    """The task and its history; a POST runs it."""
+    """Show the task and its history; a POST runs it."""
     task = _task_or_404(request, task_id)
     form = TaskRunForm(request.POST or None, request.FILES or None, task=task)
     if request.method == "POST":
@@ -172,7 +172,7 @@ def _save(request: TeamRequest, task: Task | None, changes: dict[str, Any]) -> T
 @require_http_methods(["GET", "HEAD", "POST"])
 @team_required
 def task_remove(request: TeamRequest, task_id: UUID) -> HttpResponse:
-    """Ask first, and say what stops."""
+    """Ask for confirmation with what would stop, or delete the task on POST."""
     task = _task_or_404(request, task_id)
     require(request, "agents:write")
     if request.method == "POST":

@@ -23,7 +23,7 @@ VARIABLES = [{"name": "month", "label": "Month", "type": "text", "required": Tru
 
 @pytest.fixture
 def old(team: Team, alice: User) -> Run:
-    """A run of a task that has failed; the agent has changed since, and the task has a smaller limit now."""
+    """Failed run of a task; the agent has changed since, and the task has a smaller limit now."""
     agent = AgentFactory(team=team)
     task = TaskFactory(team=team, agent=agent, name="Report", prompt="Look at {{month}}.", variables=VARIABLES)
     files = [StoredFileFactory(team=team, name="a.csv", key=f"nowhere/same-{n}") for n in range(2)]

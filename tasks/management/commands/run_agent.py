@@ -1,4 +1,4 @@
-"""Start a run from the terminal and watch it there."""
+"""Command that starts a run and follows it in the terminal."""
 
 from __future__ import annotations
 

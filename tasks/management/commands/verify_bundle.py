@@ -1,4 +1,4 @@
-"""Verify a downloaded bundle of a run, and that this installation handed it out."""
+"""Command that verifies a downloaded bundle, and that this installation exported it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("bundle", help="the tar.gz, or the folder that it was unpacked into")
 
     def handle(self, *args: Any, bundle: str, **options: Any) -> None:
-        """Exit code 1 for anything that is not as it was written here."""
+        """Print the result. Exits with code 1 for a bundle that was not written here as it is."""
         problems, manifest = verification.verify(Path(bundle))
         if problems or manifest is None:
             raise CommandError("\n".join([*problems, "The bundle is not as it was written."]))
