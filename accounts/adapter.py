@@ -58,6 +58,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         """Return the key under which an account's wrong passwords are counted (docs/security.md, Signing in).
+
         Attempts from addresses that the owner never signed in from share one count. Each known address and each
         signed-in browser of the owner has a count of its own, so guesses from elsewhere cannot lock the owner out.
         allauth also counts by the request's Host; that is left out because the caller chooses it.
@@ -70,6 +71,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """Create the person and their personal team in one transaction.
+
         Raises Conflict if a second copy of the same sign-up arrives at the same time.
         """
         try:
@@ -95,6 +97,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def is_reauthentication_required(self, *, app: str, **more: Any) -> bool:
         """Require no confirmation from people who have nothing to confirm with.
+
         Somebody who signs in only with Google or GitHub may set a password.
         """
         user = allauth_context.request.user
@@ -102,6 +105,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send the mail at once, and queue it if the mail server refuses it now.
+
         Links use BASE_URL, never the request: whoever asks for somebody else's mail could choose its host and port.
         """
         site = SimpleNamespace(domain=urlsplit(settings.BASE_URL).netloc, name="Deskhand")
@@ -117,6 +121,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def send_account_already_exists_mail(self, email: str) -> None:
         """Tell the owner of the address that it already has an account.
+
         Hashes a password first, so that a sign-up with a known address takes as long as one with a new address.
         """
         User().set_password(email)

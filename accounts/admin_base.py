@@ -48,6 +48,7 @@ def each(request: HttpRequest, rows: Iterable[M], act: Callable[[M], object], do
 
 class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Record forms of operators in the audit log of each team that they touch, in the same transaction.
+
     Actions are recorded by the services that they call.
     """
 
@@ -78,6 +79,7 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 def record_operator_change(request: HttpRequest, obj: Model, what: str, message: Any) -> None:
     """Append an entry to the audit log of each team that the row belongs to.
+
     A row of no team is only in Django's own admin log.
     """
     operator: Any = request.user

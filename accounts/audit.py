@@ -1,4 +1,5 @@
 """Functions that append to the audit log.
+
 Call them inside the transaction of the change that they record: they take no lock and run one statement.
 `accounts/services/audit_chain.py` seals the entries later.
 """
@@ -38,6 +39,7 @@ def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[
 
 def record(*, team: Team, actor: User | None, action: str, target: models.Model, **data: Any) -> None:
     """Append one entry.
+
     An actor of None is the system itself. The label of an API key stands beside its maker's, and an operator is marked
     as one.
     """

@@ -15,6 +15,7 @@ IN_MEMORY = 2 * 1024 * 1024
 
 def audit_download(team: Team) -> FileResponse:
     """Return the whole chain as a file of JSON lines.
+
     The rows are read at once, so that a slow client holds no database connection.
     """
     file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the response closes it

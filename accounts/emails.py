@@ -1,4 +1,5 @@
 """Canonical spelling of email addresses: one for each mailbox, so that no two accounts share one.
+
 The local part becomes lower-case ASCII without needless quotation marks. The domain takes the form that mail is sent
 to (IDNA 2008 with the mapping of UTS 46): `Ann@BÜCHER.example` becomes `ann@xn--bcher-kva.example`. Invisible
 characters are removed at both ends, where copying leaves them, and refused inside.

@@ -24,6 +24,7 @@ class NewAddressField(EmailField):  # type: ignore[misc]
 
 class KnownAddressField(EmailField):  # type: ignore[misc]
     """Email field that returns the address as its account stores it.
+
     Some accounts are older than the canonical spelling.
     """
 

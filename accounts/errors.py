@@ -1,4 +1,5 @@
 """Base class of every error that a person may see.
+
 A service raises a subclass; `config/errors.py` turns it into problem+json, a page, or a fragment. `title` names the
 kind of problem, `detail` says in one sentence what is wrong and what to do about it.
 """
@@ -108,6 +109,7 @@ DISK_FULL = "The server's disk is full, so nothing of this was kept. Try again w
 
 def is_disk_full(problem: BaseException | None) -> bool:
     """Return True if the write failed for lack of space.
+
     That is a full disk, a spent quota, or a file at its size limit.
     """
     return isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -1,4 +1,5 @@
 """Rules for invisible characters, and characters that change text direction, in names.
+
 Joiners are invisible but belong to words and pictures: U+200C and U+200D in Persian, Indic and emoji sequences. They
 are kept where a script uses them (RFC 5892, appendix A, and common usage beyond it) and removed elsewhere, so that no
 two names look alike because of them.

@@ -15,6 +15,7 @@ _moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
 
 def uuid7() -> UUID:
     """Return a new id: 48 bits of milliseconds, 12 bits of the fraction, 62 random bits.
+
     The fraction counts quarters of a microsecond, so ids of one process sort in the order of their creation within a
     millisecond too (RFC 9562, method 3).
     """

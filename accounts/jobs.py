@@ -33,6 +33,7 @@ def send_mails() -> None:
 @shared_task(name=queue.SAVE_CHECKPOINTS, acks_late=False)
 def save_checkpoints() -> None:
     """Write due audit checkpoints to the file store, one worker at a time.
+
     The lock ends after CHECKPOINTS_FOR_S, also if the store hangs.
     """
     if cache.add("accounts:save_checkpoints", 1, timeout=CHECKPOINTS_FOR_S):

@@ -1,4 +1,5 @@
 """Outbox for mail: written in the transaction that causes it, sent afterwards, retried for a day.
+
 No request waits for a mail server. An attempt first moves `next_try_at` behind a lease, so that two workers do not
 send one mail. A process that dies while sending leaves a row that is tried again with the same Message-ID.
 """
@@ -48,6 +49,7 @@ def send_mail_later(
     after: timedelta = timedelta(0),
 ) -> OutgoingMail:
     """Queue `templates/mail/<template>_subject.txt`, `.txt` and `.html` to the address, to be sent after the commit.
+
     The context is kept as JSON until the mail is sent; every template also gets `base_url`. A mail about a
     notification is dropped if the notification is out of date when the mail is due. Raises InvalidInput if `to` is no
     address.

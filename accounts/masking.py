@@ -21,6 +21,7 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _PATHS = "|".join(path.replace("/", _SLASH) for path in BEARER_PATHS)
 _SHORTEST = 16
 """Least number of characters that is masked.
+
 Tokens are longer; folder names (`/usr/share/…` in a traceback) are shorter.
 """
 _NAMES = "token|key|code|secret|passw|sig|state|ticket|credential|auth|jwt|session|assertion|otp"

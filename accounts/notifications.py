@@ -48,6 +48,7 @@ class Notice:
 @transaction.atomic
 def notify(*, team: Team, people: Iterable[User], notice: Notice, needs: str) -> list[Notification]:
     """Notify those people who are in the team with a role that includes `needs`.
+
     Return the new rows. A repeat for the same subject adds nothing.
     """
     wanted = {person.pk for person in people}
@@ -132,6 +133,7 @@ def mark_read(*, team: Team, person: User, actions: Collection[str], only: UUID 
 @transaction.atomic
 def settle(*, subject_type: str, subject_ids: Collection[str]) -> None:
     """Mark the subjects' notifications as needing nobody any more.
+
     They leave the counts, and their mails are not sent.
     """
     rows = Notification.objects.filter(
@@ -148,6 +150,7 @@ def settle(*, subject_type: str, subject_ids: Collection[str]) -> None:
 @transaction.atomic
 def retract(*, subject_type: str, subject_id: str) -> None:
     """Delete notifications of how the subject ended, because it no longer has.
+
     Unsent mails go with them, and the next end notifies again.
     """
     ends = (NoticeKind.FAILED, NoticeKind.FINISHED)
@@ -169,6 +172,7 @@ def forget_old() -> None:
 
 def choose(*, person: User, choices: Mapping[str, Collection[str]], by_link: bool = False) -> None:
     """Save the channels of each named kind; other kinds stay as they are.
+
     Raises InvalidInput. With `by_link` the audit log names no actor: whoever has the link from a mail need not be that
     person.
     """

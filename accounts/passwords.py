@@ -1,4 +1,5 @@
 """Canonical form of passwords, the same on every keyboard, and validators for new ones.
+
 A password is hashed in the form NFKC (NIST SP 800-63B), with every kind of space as a space (RFC 8265). The validators
 stand in Django's AUTH_PASSWORD_VALIDATORS, which pages, API, admin and `createsuperuser` all use.
 """
@@ -25,6 +26,7 @@ def prepare(password: str) -> str:
 
 def spellings(password: str) -> list[str]:
     """Return every form that may have been hashed for this password, the canonical one first.
+
     Older passwords were hashed as typed: composed on most keyboards, decomposed on some.
     """
     found = [prepare(password), password]

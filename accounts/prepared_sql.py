@@ -1,4 +1,5 @@
 """SQL that is compiled once in a process; only its values change from call to call.
+
 Django takes longer to compile a queryset or an insert than PostgreSQL takes to run it.
 """
 
@@ -85,6 +86,7 @@ class _Plan(Generic[M]):
 
 def _cursor(ours: BaseDatabaseWrapper) -> Any:
     """Return a cursor that sends values apart from the statement, so that PostgreSQL keeps its plan.
+
     Django's default cursor puts the values into it.
     """
     ours.ensure_connection()
@@ -93,6 +95,7 @@ def _cursor(ours: BaseDatabaseWrapper) -> Any:
 
 def insert(*rows: Model) -> None:
     """Insert the rows, all models in one statement.
+
     A foreign key may name a row of the same statement. Keys that the database generates are not read back, and no
     signal is sent.
     """
@@ -126,6 +129,7 @@ def _cells(row: Model, given: list[Any], ours: BaseDatabaseWrapper) -> tuple[str
 
 def _written(value: Any) -> str | None:
     """Return the SQL literal of a value that need not be sent as a parameter, else None.
+
     Sending a value costs more, and many fields of a new row are empty. The driver caches the translation of a
     statement only up to fifty parameters.
     """

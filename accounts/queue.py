@@ -14,6 +14,7 @@ SAVE_CHECKPOINTS = "accounts.save_checkpoints"
 
 def wake_mailer() -> None:
     """Send a message to mail what is due.
+
     Never raises: without a broker the sweep finds the rows. The message has no expiry: a worker whose clock is a
     minute wrong would drop all of them.
     """

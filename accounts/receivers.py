@@ -56,6 +56,7 @@ def end_other_sessions(request: HttpRequest, user: User, **_: Any) -> None:
 @receiver(password_reset)
 def forget_who_came_before(user: User, **_: Any) -> None:
     """Remove identities and factors from an account whose address nobody had proved before.
+
     The reset link went to the mailbox; what was added earlier need not be its owner's.
     """
     if not credentials.has_proved_an_address(user):

@@ -65,6 +65,7 @@ class ReauthenticateForm(_CodeOnce, allauth_forms.ReauthenticateForm):  # type: 
 
 class ActivateForm(ActivateTOTPForm):  # type: ignore[misc]
     """Form that sets up the authenticator app.
+
     It spends the first code: accounts/receivers.py stores its step with the secret.
     """
 

@@ -61,6 +61,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
         """Create the person, their personal team and identity in one transaction.
+
         Raises Conflict for a simultaneous repeat.
         """
         try:

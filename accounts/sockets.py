@@ -31,6 +31,7 @@ READERS = frozenset(role for role, actions in ACTIONS.items() if "runs:read" in 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Authenticated person or API key.
+
     A person has `user_id`, `password_mark`, and `session_key` or `family_id`. A key has `key_id`, `team_id`, and
     `maker_id`, the person who made it.
     """
@@ -68,6 +69,7 @@ def _caller_of(user: User, session: SessionBase) -> Caller:
 
 def _caller_of_token(token: str) -> Caller | None:
     """Return the caller of an API key or access token, or None.
+
     The access token may expire while the socket is open, but its family must stay live.
     """
     if not tokens.is_token(token):
@@ -153,6 +155,7 @@ def access_of(caller: Caller, team_id: Any) -> Access | None:
 
 def teams_of(callers: Collection[Caller], roles: Collection[str] = READERS) -> dict[Caller, list[Any]]:
     """Return {caller: ids of the teams that it may see now}, in as many queries as for one caller.
+
     A key always needs `runs:read`.
     """
     keys_asked = {caller.key_id for caller in callers if caller.key_id}

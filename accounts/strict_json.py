@@ -1,4 +1,5 @@
 """Strict JSON that memory, PostgreSQL and the wire represent alike.
+
 All input is read through here. PostgreSQL takes no NUL and no unpaired surrogate, stores 1e300 and -0.0 as other
 numbers than Python reads, and knows neither NaN nor Infinity. A value that has passed `normalise` comes back from a
 `jsonb` or `text` column equal to what was written, so that a digest taken before the write stays valid.
@@ -46,6 +47,7 @@ def loads(text: str | bytes, *, repair: bool = True) -> Any:
 
 def normalise(value: Any, *, repair: bool = True, max_depth: int = MAX_DEPTH) -> Any:
     """Return the value as PostgreSQL will return it.
+
     Raises NotStorable. A value that is normal already is returned itself, not copied. NUL and unpaired surrogates
     become U+FFFD, or with `repair=False` raise.
     """

@@ -23,6 +23,7 @@ def conninfo() -> str:
 
 def make_pool(*, max_size: int) -> AsyncConnectionPool[Any]:
     """Return a closed pool of autocommitting connections with rows as dictionaries.
+
     Open it on the loop that uses it. Only a fixed set of statements is sent over it. Planning them again for each set
     of values costs more than it saves, so where connections keep prepared statements (`DATABASE_PREPARED`), they use
     generic plans.
@@ -41,6 +42,7 @@ def make_pool(*, max_size: int) -> AsyncConnectionPool[Any]:
 
 async def _keep_one_plan(db: AsyncConnection[Any]) -> None:
     """Use generic plans on this connection.
+
     Set by a statement: as a connection option it would replace the operator's options, and a pooler may refuse it.
     """
     await db.execute("SET plan_cache_mode = force_generic_plan")

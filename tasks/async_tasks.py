@@ -9,6 +9,7 @@ from typing import Any
 
 async def end(works: Collection[asyncio.Task[Any]]) -> None:
     """Cancel the tasks until all are done.
+
     Once is not enough: Python 3.11's `wait_for`, which the Valkey client uses, loses a cancellation that arrives
     together with the result.
     """

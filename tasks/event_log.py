@@ -1,4 +1,5 @@
 """Events of a run: append inside a transaction, announce after it, replay at any time.
+
 Rows are the truth. Valkey carries hints ("run X reached seq N") and text deltas, which may be lost.
 """
 
@@ -76,6 +77,7 @@ def append(run: Run, *events: Event) -> None:
 
 def begin(run: Run, *events: Event, beside: Iterable[Model] = ()) -> None:
     """Insert a run with its first events and other new rows in one statement.
+
     Nobody else can append before the commit. Announces nothing.
     """
     run.last_seq = len(events)
@@ -104,6 +106,7 @@ def hints_of(run: Run, *, status: str) -> list[Hint]:
 
 def stop_worker(run_id: UUID) -> None:
     """Tell the worker that drives the run to stop, after the commit.
+
     If the message is lost, its lease check stops it.
     """
     transaction.on_commit(partial(publish, [(CONTROL_CHANNEL, {"stop": str(run_id)})]))

@@ -1,4 +1,5 @@
 """Event types of a run: one frozen dataclass for each.
+
 The class is the schema: OpenAPI, the docs and the tests read it from here. `data` holds JSON only and never a secret.
 Money is a decimal string in USD, durations are seconds.
 """
@@ -31,6 +32,7 @@ class RunCreated(Event):
 @_event("run.queued")
 class RunQueued(Event):
     """Start of a wait for a worker.
+
     `reason`: created, scheduled, early, answered, budget, revise, handover, timer, model, continued or requeued.
     """
 
@@ -179,6 +181,7 @@ class ModelStarted(Event):
 @_event("model.finished")
 class ModelFinished(Event):
     """End of a model call.
+
     `is_estimate`: the provider sent no usable count, so tokens and cost are our own estimate.
     """
 
@@ -274,6 +277,7 @@ class HumanRequested(Event):
 @_event("human.answered")
 class HumanAnswered(Event):
     """Answer of a person, or money that became available.
+
     `decision` is empty for a question; `value` may be a raised limit.
     """
 

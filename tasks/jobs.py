@@ -32,6 +32,7 @@ def execute_run(run_id: str) -> None:
 @shared_task(name=queue.SWEEP)
 def sweep() -> None:
     """Run the periodic jobs: due starts, lost messages, expired requests.
+
     The message has no expiry: a worker whose clock is wrong would drop all of them. Of many that piled up the first
     one sweeps, the others return.
     """
@@ -64,6 +65,7 @@ def _stop_driver(**_: object) -> None:
 
 def _leave() -> None:
     """End the process when only the farewell to an unresponsive broker is left.
+
     Celery waits for the broker once for each message that it holds; unacknowledged ones are delivered again. Running
     jobs get the same time as the steps of runs.
     """

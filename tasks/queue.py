@@ -1,4 +1,5 @@
 """Jobs by name, so that services can enqueue jobs of higher layers.
+
 A message is a wake-up and may arrive twice, late or never.
 """
 
@@ -34,6 +35,7 @@ WAKEUP_TTL_MS = 500
 """Milliseconds after which an unhandled wake-up counts as lost: the next run sends another one."""
 EXPIRES_S = 2 * 3600
 """Seconds after which a worker drops a wake-up, by its own clock.
+
 A worker whose clock is an hour ahead would otherwise drop all of them, and find each new run seconds later.
 """
 WAKEUP_KEY = f"{settings.REDIS_PREFIX}calling"
@@ -51,6 +53,7 @@ table.remove(ARGV, 1)
 
 def enqueue_new_run(run: Run) -> None:
     """Announce a run that this transaction creates, and wake a worker if it may start.
+
     One command, after the commit.
     """
     hints = event_log.hints_of(run, status=run.status)
@@ -65,6 +68,7 @@ def enqueue_run(run_id: UUID) -> None:
 
 def wake_run(run_id: UUID) -> None:
     """Wake a worker now, unless a wake-up is in flight: its worker will read the table after this commit.
+
     A broken broker delays the run by seconds: the workers poll the table too.
     """
     _call(run_id, ())

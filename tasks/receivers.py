@@ -43,6 +43,7 @@ def _stored_bytes(team: Team) -> int:
 @storage_hooks.hidden_files.register
 def files_of_hidden_agents(access: Viewer) -> Q:
     """Filter the files that only runs of agents hidden from the caller use.
+
     Files that the caller uploaded, or that a visible run uses, are not among them.
     """
     hidden = Q(run__agent__in=Agent.objects.hidden_from(access).values("pk"))
@@ -78,6 +79,7 @@ def stop_all_work(*, team: Team, actor: User | None) -> None:
 @billing_hooks.budget_changed.register
 def go_on_with_money(*, team: Team, agent_id: UUID | None) -> None:
     """Resume the runs that waited for this budget, after the commit.
+
     They retry the same step; one that still costs too much waits again.
     """
     transaction.on_commit(lambda: answers.resume_after_budget_change(team=team, agent_id=agent_id))

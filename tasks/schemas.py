@@ -1,4 +1,5 @@
 """JSON Schemas from customers and agents: bounded, and checked without network access or hanging.
+
 The library would load a remote `$ref` from the network, and Python's regular expressions can run for ever.
 """
 
@@ -93,6 +94,7 @@ def _is_quick(pattern: str) -> bool:
 @lru_cache(maxsize=256)
 def _longest(pattern: str) -> int:
     """Return the longest text for which matching takes at most about STEPS steps.
+
     Backtracking costs a power of the length for each open repeat, doubles with each optional part, and has no bound
     for a repeat inside a repeat.
     """

@@ -60,6 +60,7 @@ def check_declared(prompt: str, declared: Sequence[Mapping[str, Any]]) -> None:
 
 def fill(prompt: str, declared: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the prompt with the values filled in, and the values.
+
     Values are inserted literally: braces or template tags in them stay plain text. Raises InvalidInput that names each
     wrong field.
     """

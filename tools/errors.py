@@ -5,6 +5,7 @@ from __future__ import annotations
 
 class ToolFailed(Exception):
     """Call that cannot be carried out as asked.
+
     The sentence says why and what would work; the model reads it. Helpers of the tools raise it anywhere;
     `runner.run_tool` turns it into a result with `is_error`.
     """
@@ -12,6 +13,7 @@ class ToolFailed(Exception):
 
 class TryAgain(Exception):
     """Failure of a part of our own before anything outside was touched; a retry is safe.
+
     `runner.run_tool` raises it; the engine repeats the call, and nobody is asked.
     """
 
@@ -22,5 +24,6 @@ class CallAbandoned(Exception):
 
 class OutcomeUnknown(Exception):
     """Call that was sent without a known outcome: a lost connection, or a timeout after the request.
+
     Only for effectful tools. The engine asks a person before anything is sent again; the sentence says what is known.
     """

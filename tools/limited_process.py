@@ -1,4 +1,5 @@
 """Calls of our own functions in a child process with hard limits.
+
 DuckDB's `memory_limit` is not a limit (measured: one `unnest(range(500000000))` took 7 GB under 512 MB and ignored its
 interrupt for seconds), and hostile Parquet files and charts run native code too. In a child, the kernel limits memory,
 and a crash or a timeout ends that call only. The child gets no environment variable of ours and dies with us.
@@ -41,6 +42,7 @@ class Limits:
 
 def call(function: str, arguments: Mapping[str, Any], *, limits: Limits, cancelled: Callable[[], bool]) -> Any:
     """Call "package.module:function" in a child and return its JSON result.
+
     The function also gets `scratch`, a folder of its own. A ToolFailed raised in the child is raised here; a passed
     limit raises one too.
     """
@@ -59,6 +61,7 @@ def call(function: str, arguments: Mapping[str, Any], *, limits: Limits, cancell
 
 def cache_folder(name: str) -> Path:
     """Return a folder for what is slow to create, such as matplotlib's font list.
+
     Another user's folder is never used; a new temporary one is returned then.
     """
     folder = Path(tempfile.gettempdir(), f"deskhand-cache-{os.getuid()}")

@@ -1,4 +1,5 @@
 """Models of tools.
+
 Builtin tools are code (`tools/builtin/`); custom tools, secrets and connections will be rows here.
 """
 

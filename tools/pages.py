@@ -1,4 +1,5 @@
 """Conversion of web pages to text for a model: headings, paragraphs, lists, tables and links as light Markdown.
+
 Only text comes out; nothing is ever rendered from it. Runs in a limited child, because the standard parser takes
 quadratic time on some hostile pages.
 """

@@ -51,6 +51,7 @@ def run(
     started: Callable[[int], None] = lambda pid: None,
 ) -> Finished:
     """Run argv.
+
     When it exceeds a limit or is cancelled, its process group is killed. `max_output` caps "stdout" and "stderr" in
     bytes. It may name a third pipe, "result", whose writing end is then the last argument of the child.
     """

@@ -26,6 +26,7 @@ _MAX_SUMMARY = 200
 
 def run_tool(spec: ToolSpec, ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
     """Return the result of the call; failures that the model can act on have `is_error`.
+
     Raises OutcomeUnknown for effectful tools that raise it, or that failed where nobody knows the outcome; TryAgain
     when a part of ours was away before anything outside was touched; CallAbandoned when nobody waits for the result.
     """

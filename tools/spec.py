@@ -67,6 +67,7 @@ class ToolContext:
     """Hosts that the agent may reach; empty allows every public host."""
     begin_effect: Callable[[], None] = lambda: None
     """Function that a tool with `announces_effect` calls right before it changes something outside.
+
     It returns when this is committed, or raises CallAbandoned: then nothing outside may be touched. A call that failed
     before it is simply repeated; one that was lost after it is never repeated without a person's decision.
     """
@@ -111,6 +112,7 @@ class ToolSpec:
     """Function that carries out a call; None for tools that the engine carries out (`ask_human`)."""
     announces_effect: bool = False
     """True if the tool calls `ctx.begin_effect()`.
+
     Of an effectful tool that does not, every call may have had its effect.
     """
     uses_workspace: bool = True

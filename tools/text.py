@@ -70,6 +70,7 @@ def shorten(text: str, limit: int) -> str:
 
 def detect_encoding(head: bytes) -> str | None:
     """Return the encoding of text that starts with these bytes, or None if they are not text.
+
     A text of which only some lines are not UTF-8 counts as UTF-8.
     """
     wide = wide_encoding(head)
@@ -108,6 +109,7 @@ def wide_encoding(head: bytes) -> str | None:
 
 def guess_legacy(data: bytes) -> str:
     """Return the most likely encoding of text that is not UTF-8.
+
     Pass no ASCII-only lines: they make the guess worse.
     """
     data = data[:_GUESSED_BYTES]

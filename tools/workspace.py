@@ -1,4 +1,5 @@
 """Folder of a run: the only files that a tool may see.
+
 Every name is normalised and every component is opened without following links, so that no name, and no link that
 sandboxed code left, leads outside.
 """
@@ -78,6 +79,7 @@ def open_read(root: Path, name: str) -> IO[bytes]:
 
 def write(root: Path, name: str, content: bytes) -> str:
     """Write the whole file or nothing of it.
+
     Return the normalised name. Raises ToolFailed, or Unavailable if the disk is full.
     """
     clean_name = normalise(name)
@@ -117,6 +119,7 @@ def walk(root: Path) -> Iterator[Entry]:
 
 def path_of(root: Path, name: str) -> Path:
     """Return the path of the file, for libraries that open by path.
+
     Checks first that it is a regular file inside. Raises ToolFailed.
     """
     open_read(root, name).close()

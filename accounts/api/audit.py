@@ -78,6 +78,7 @@ class AuditFilter(filters.FilterSet):  # type: ignore[misc]
 
 class BySeq(CursorPagination):
     """Pagination by `seq`.
+
     Entries are numbered in the order of sealing, so one that commits late is on a later page and none is missed.
     """
 

@@ -99,6 +99,7 @@ class OfTeam(TeamViewSet):
 
     def require_person_for_owners(self, *roles: str) -> None:
         """Raise InsufficientScope if a key makes, changes or removes an owner.
+
         Owners can delete the team or transfer it, so no key may, whoever made it.
         """
         if self.access.key and Role.OWNER in roles:

@@ -40,6 +40,7 @@ class AuditEntryQuerySet(TeamScopedQuerySet["AuditEntry"]):
 
 class AuditEntry(TeamScopedModel):
     """Audit entry.
+
     `accounts/audit.py` writes it; `accounts/services/audit_chain.py` adds seq, prev_hash and hash. A trigger in the
     database refuses every other change. The database has no foreign keys on it, so that neither a removed person nor a
     deleted team takes an entry along.

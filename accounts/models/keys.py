@@ -18,6 +18,7 @@ from accounts.models.people import User
 class ApiKeyQuerySet(TeamScopedQuerySet["ApiKey"]):
     def live(self) -> Self:
         """Filter keys that work: neither revoked nor expired, with an active maker who is in the team.
+
         Annotates `maker_role`.
         """
         return (

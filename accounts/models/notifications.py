@@ -48,6 +48,7 @@ def channels_of(person: User, kind: str) -> frozenset[str]:
 class NotificationQuerySet(TeamScopedQuerySet["Notification"]):
     def shown_to(self, person: User, actions: Collection[str]) -> Self:
         """Filter the person's notifications that these actions allow them to see.
+
         Without `runs:read`, none that is about a run.
         """
         mine = self.filter(person=person, is_shown=True)
@@ -60,6 +61,7 @@ class NotificationQuerySet(TeamScopedQuerySet["Notification"]):
 
 class Notification(TeamScopedModel):
     """Notice to one person about one thing, sent once.
+
     The subject is named, not referenced: it may be deleted before this row.
     """
 

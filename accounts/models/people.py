@@ -71,6 +71,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def set_password(self, raw_password: str | None) -> None:
         """Hash the canonical form of the password.
+
         For a user without an address it hashes every spelling: Django and allauth hash for such a dummy so that an
         unknown address takes as long as a known one, and `check_password` may hash several spellings.
         """
@@ -117,6 +118,7 @@ class Team(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
     removed_at = models.DateTimeField(null=True, blank=True)
     """Time at which an owner deleted the team.
+
     It has no members since; its ledger and its audit log stay (docs/adr/0011).
     """
     members = models.ManyToManyField(User, through="Membership", related_name="teams")

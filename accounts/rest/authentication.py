@@ -61,6 +61,7 @@ class ApiKeyAuthentication(authentication.BaseAuthentication):
 
 class SessionAuthentication(authentication.SessionAuthentication):
     """Authentication by the browser's session, with CSRF.
+
     The team is the header `X-Team`, else the person's first team.
     """
 
@@ -80,6 +81,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
 def _access_of(user: User, request: Request) -> Access | None:
     """Return the access to the team that `X-Team` names, else to the person's first team.
+
     None if they are in no such team.
     """
     memberships = Membership.objects.select_related("team").filter(user=user).order_by("id")

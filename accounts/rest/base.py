@@ -47,6 +47,7 @@ def refuses(*statuses: int) -> Callable[[F], F]:
 
 def require_body(request: Request) -> None:
     """Raise InvalidInput for a request without a body.
+
     An empty object passes: its serializer names the missing fields.
     """
     if request.stream is None and not request.data:
@@ -129,6 +130,7 @@ class TeamAPIView(RatedAPIView):
 
 class TeamViewSet(TeamAPIView, GenericViewSet[Any]):
     """View set over rows of one team.
+
     Subclasses set `queryset`, `serializer_class` (the response) and the scopes, and call services for every change.
     """
 

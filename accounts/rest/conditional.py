@@ -34,6 +34,7 @@ def etag_of_text(state: str) -> str:
 
 def require_match(request: Request, row: Editable) -> None:
     """Raise PreconditionFailed unless `If-Match` is absent or names the row's present state.
+
     Call it while the row is locked.
     """
     require_etag(request, etag_of(row))

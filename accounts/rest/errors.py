@@ -21,6 +21,7 @@ class BadParameter(AppError):
 
 def check_parameters(query: QueryDict) -> None:
     """Raise BadParameter for a parameter without a value, or one that is given twice.
+
     They would be silently ignored otherwise.
     """
     for name, values in query.lists():

@@ -1,4 +1,5 @@
 """Idempotency-Key: the same POST sent twice has one effect and gets the first response again.
+
 The record of the response commits with the effect or not at all. A refused request leaves no record, so that it may be
 sent again with the same key. A repeat during the first request gets 409 at once, by an advisory lock. Forms of pages
 carry a key of their own; `run_once_per_form` does the same for them, but waits.
@@ -38,6 +39,7 @@ _RECORD = PreparedQuery(lambda: IdempotencyRecord.objects.filter(team=Param("tea
 
 def idempotent(*, hide: Collection[str] = (), writes_once: bool = False) -> Callable[[F], F]:
     """Decorate a POST handler to honour `Idempotency-Key`.
+
     With a key it runs in a transaction. Without one it does too, except with `writes_once`, for handlers whose writes
     are atomic by themselves. `hide` names secret fields of the response: they are not stored, and a repeat shows null.
     """
@@ -69,6 +71,7 @@ def idempotent(*, hide: Collection[str] = (), writes_once: bool = False) -> Call
 
 def run_once_per_form(request: TeamRequest, act: Callable[[], Any]) -> Any:
     """Run `act` once for each submission of a form with `{% form_key %}`; a repeat gets its stored JSON result.
+
     A form with changed content counts as another submission.
     """
     given = request.POST.get(FORM_KEY, "")
@@ -149,6 +152,7 @@ def _lock(owner: Any, key: str) -> None:
 
 def _wait(owner: Any, key: str) -> None:
     """Wait for the lock, because a browser shows the response to its last request.
+
     That must be the result of the first, not a refusal. Raises IdempotencyInProgress at the lock timeout.
     """
     try:

@@ -75,6 +75,7 @@ class DeskhandSchema(AutoSchema):
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
         """Close the schema: inputs refuse unknown fields and responses have no others.
+
         Problems may have extra members.
         """
         schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]

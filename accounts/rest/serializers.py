@@ -17,6 +17,7 @@ _built: dict[Shape, serializers.BaseSerializer[Any]] = {}
 
 def shown(shape: Shape, row: Any) -> dict[str, Any]:
     """Return the row as the serializer `shape` represents it.
+
     The serializer is built once in a process: building costs more than using it, and representing a row does not
     change it.
     """
@@ -36,6 +37,7 @@ def checked(
     shape: type[StrictSerializer], body: Any, *, context: Mapping[str, Any], partial: bool = False
 ) -> dict[str, Any]:
     """Return the validated body, or raise ValidationError.
+
     Each thread builds a serializer once: building costs more than using it.
     """
     serializer = _inputs.built.get((shape, partial))

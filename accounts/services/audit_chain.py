@@ -1,4 +1,5 @@
 """Hash chain of the audit log (docs/adr/0016).
+
 Each sealed entry carries the hash of the one before it. Writing an entry takes no lock. Sealing comes later, one
 process at a time for each team, and gives the next numbers to whatever has committed by then, so that an entry that
 commits late breaks nothing.
@@ -76,6 +77,7 @@ def content(entry: AuditEntry, seq: int) -> dict[str, Any]:
 
 def hash_of(prev_hash: str, said: Mapping[str, Any]) -> str:
     """Return the SHA-256 of the previous hash, a line feed, and the entry as JSON.
+
     The JSON has sorted keys, no spaces and is UTF-8.
     """
     canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -99,6 +101,7 @@ def seal(team_id: UUID) -> int:
 
 def seal_pending(limit: int = 20) -> int:
     """Seal waiting entries of up to `limit` teams, at most BATCH each.
+
     Called every few seconds; skips teams that another process is sealing.
     """
     teams = AuditEntry.objects.unsealed().order_by("team_id").values_list("team_id", flat=True).distinct()
@@ -191,6 +194,7 @@ def export(team_id: UUID) -> Iterator[str]:
 @transaction.atomic
 def accept_checkpoint(team: Team) -> bool:
     """Replace the checkpoint by the chain's present end, after a restore from a backup.
+
     Return False if it fitted already. An entry then records the old and the new end. Raises Unavailable.
     """
     try:
@@ -211,6 +215,7 @@ def accept_checkpoint(team: Team) -> bool:
 @transaction.atomic
 def remove_chain(team_id: UUID) -> int:
     """Delete the log of a deleted team.
+
     Return the number of entries. There is no other way to delete entries. Raises Conflict while the team exists,
     Unavailable without the file store.
     """

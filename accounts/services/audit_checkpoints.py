@@ -1,4 +1,5 @@
 """Checkpoints of the audit log in the file store: the length and last hash of each chain.
+
 Whoever can only write to the database can empty a chain, cut off its end or rewrite all of it; none of that fits the
 checkpoint any more (docs/adr/0016).
 """
@@ -59,6 +60,7 @@ def read(team_id: UUID) -> Checkpoint | None:
 
 def save_due(limit: int = 100) -> int:
     """Write the checkpoints of teams whose chain has grown.
+
     Return how many. A checkpoint that does not fit its chain stays as it is.
     """
     late = Q(checkpointed_at__isnull=True) | Q(checkpointed_at__lt=Now() - EVERY)
@@ -96,6 +98,7 @@ def remove(team_id: UUID) -> None:
 
 def set_aside(name: str) -> int:
     """Rename every checkpoint, so that nothing is compared with it: a restored log is older.
+
     Return how many. Raises Unreadable.
     """
     store: Any = default_storage

@@ -18,6 +18,7 @@ from accounts.services import keys, known_addresses, tokens
 @transaction.atomic
 def claim_account(email: str) -> User | None:
     """Give an account whose address nobody proved to the person who has just proved it.
+
     Return None if there is no such account. Whoever registered it keeps nothing: password, sessions, identities and
     keys are void. An operator's account is never claimed this way.
     """
@@ -61,6 +62,7 @@ def sessions_of(user: User) -> list[UserSession]:
 
 def end_sessions(user: User, *, keep: str = "") -> int:
     """Sign the person out everywhere except in the session with the key `keep`.
+
     Includes API clients; sockets close within seconds. Returns how many browsers and clients that were.
     """
     count = tokens.families_of(user).count()

@@ -17,6 +17,7 @@ from accounts.services.members import LastOwner, lock_team, remove_member
 @transaction.atomic
 def remove_team(*, team: Team, actor: User, confirm: str) -> dict[str, int]:
     """Delete the team.
+
     Return counts of what ended; `confirm` is its name, typed (docs/adr/0011). One transaction cancels its live runs,
     revokes its keys, links and invitations and ends every membership, which closes every page, key and socket of it.
     The row stays, with the ledger and the audit log. Raises Forbidden, InvalidInput.
@@ -33,6 +34,7 @@ def remove_team(*, team: Team, actor: User, confirm: str) -> dict[str, int]:
 @transaction.atomic
 def remove_people(*, people: Collection[User], actor: User) -> None:
     """Delete these people, all or none.
+
     A team without other members is deleted with them; a team with others must keep an owner. The people are locked, so
     that none joins another team meanwhile. Raises LastOwner.
     """

@@ -44,6 +44,7 @@ class WrongPerson(Forbidden):
 @transaction.atomic
 def invite(*, team: Team, actor: User, email: str, role: str) -> Invitation:
     """Send an invitation to the address.
+
     Nobody can give a higher role than their own, and the answer does not tell who has an account. Raises InvalidInput,
     Forbidden, Conflict, LimitReached.
     """

@@ -36,6 +36,7 @@ def create_key(
     within: frozenset[str] | None = None,
 ) -> tuple[ApiKey, str]:
     """Create a key.
+
     Return it with its token, which is stored nowhere. `within` are the caller's actions if they are fewer than the
     role's (a key that makes a key). Raises InvalidInput, Forbidden.
     """

@@ -1,4 +1,5 @@
 """Members of a team: joining, roles, leaving.
+
 Every change locks the team's row first, so that of two at once the second sees what the first did.
 """
 
@@ -46,6 +47,7 @@ def add_member(*, team: Team, user: User, role: str, actor: User | None) -> Memb
 @transaction.atomic
 def change_role(*, team: Team, actor: User, user: User, role: str, is_operator: bool = False) -> Membership:
     """Change a member's role.
+
     Nobody gives or takes a higher role than their own; an operator need not be in the team. Raises InvalidInput,
     NotFound, Forbidden, LastOwner.
     """
@@ -68,6 +70,7 @@ def change_role(*, team: Team, actor: User, user: User, role: str, is_operator: 
 @transaction.atomic
 def remove_member(*, team: Team, actor: User, user: User, is_operator: bool = False) -> None:
     """End a membership: somebody else's, or one's own by leaving.
+
     Revokes the keys and invitations that the person made; agents and runs stay. Sockets check the membership every few
     seconds and close themselves. Raises NotFound, Forbidden, LastOwner.
     """
@@ -131,6 +134,7 @@ def _member(team: Team, user: User) -> Membership:
 
 def _require_rank(team: Team, actor: User, *roles: str) -> None:
     """Raise Forbidden unless the actor may manage these roles.
+
     Checked under the lock, because the actor may have lost the role a moment ago.
     """
     mine = Membership.objects.filter(team=team, user=actor).values_list("role", flat=True).first()

@@ -27,6 +27,7 @@ def step_of(secret: str, code: str) -> int | None:
 
 def use_up(authenticator: Authenticator, code: str) -> bool:
     """Spend the code in one statement.
+
     Return False if it, or a newer one, was spent before. Other kinds of factors return True.
     """
     if authenticator.type != Authenticator.Type.TOTP:

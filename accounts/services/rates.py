@@ -1,4 +1,5 @@
 """Rate limits, counted in Valkey so that all processes count together.
+
 Windows are fixed: they begin with the clock's minute, hour or day, and at their edge up to twice the limit may pass.
 One atomic command counts. `KINDS` decides for each kind of limit what happens while Valkey is away.
 """
@@ -79,6 +80,7 @@ def spend(kind: str, who: str) -> Usage:
 
 def spend_all(*limits: tuple[str, str]) -> list[Usage]:
     """Count one use of each (kind, who), in one round trip.
+
     Return their usages. Raises Unavailable if a limit is CLOSED and Valkey is away.
     """
     all_rates: Any = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]

@@ -47,6 +47,7 @@ class AccountInactive(Forbidden):
 
 def person_of(*, request: HttpRequest, email: str, password: str, code: str) -> User:
     """Authenticate the person.
+
     Raises TooOften, WrongCredentials, AccountInactive, EmailNotVerified or SecondFactorRequired. Only a caller who
     knows the password learns more than WrongCredentials.
     """

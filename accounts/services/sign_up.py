@@ -27,6 +27,7 @@ class SignUpClosed(Forbidden):
 
 def sign_up(*, request: HttpRequest, email: str, password: str) -> None:
     """Create the person and their team, and mail a link.
+
     An address with an account gets a mail that says so instead. Raises SignUpClosed, TooOften, InvalidInput.
     """
     adapter = get_adapter()

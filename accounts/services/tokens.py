@@ -1,4 +1,5 @@
 """JWT pairs of people who call the API: a short access token, and a refresh token for one use.
+
 The signature only finds the row of the family; the row decides. A family that is revoked, expired, of a disabled
 person or older than the password is refused from the next request on.
 """
@@ -61,6 +62,7 @@ def issue_pair(*, user: User, user_agent: str = "") -> Pair:
 
 def rotate(refresh: str) -> Pair:
     """Exchange a refresh token for the next pair.
+
     A used token ends its whole family: either the thief or the owner is late, and nobody can tell which. Raises
     InvalidToken.
     """

@@ -1,4 +1,5 @@
 """Pages from the link of an invitation to the team.
+
 Opening the link changes nothing, because mail servers open links too. The token is replaced by an id in the browser's
 session, which survives signing in, and stands on no page.
 """

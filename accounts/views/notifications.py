@@ -123,6 +123,7 @@ def notification_link(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def notification_off(request: HttpRequest, token: str) -> HttpResponse:
     """Ask for confirmation; on POST switch off mail of one kind for one person.
+
     The settings page switches it on again.
     """
     found = notifications.opened_off(token)

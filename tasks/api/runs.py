@@ -56,6 +56,7 @@ def shown_runs() -> QuerySet[Run]:
 
 def _one_run() -> QuerySet[Run]:
     """Return the query of one run, with flags for files and open requests.
+
     Most runs have neither, which saves two queries.
     """
     asked = HumanRequest.objects.open().filter(run=OuterRef("pk"))

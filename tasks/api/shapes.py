@@ -113,6 +113,7 @@ class HumanRequestSerializer(serializers.ModelSerializer[HumanRequest]):
 @extend_schema_serializer(component_name="WaitingOn")
 class WaitingOnSerializer(HumanRequestSerializer):
     """Open request of a run; an automatic wait has only `kind`, `title` and `retry_at`.
+
     `timer`: the file store is away. `model`: the model does not answer.
     """
 
@@ -233,6 +234,7 @@ class BulkResultsSerializer(serializers.Serializer[Any]):
 
 def new_run(run: Run) -> dict[str, Any]:
     """Return the shape of a run that this transaction created, without a query.
+
     Its relations are loaded, and it has no requests.
     """
     run.open_requests = []  # type: ignore[attr-defined]

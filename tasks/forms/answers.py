@@ -84,6 +84,7 @@ def request_context(
     view: ApprovalView | None = None,
 ) -> dict[str, Any]:
     """Return the context of `tasks/_request.html`; `given` and `refused` are of an answer that was refused.
+
     `view` chooses what to show of an approval; a form that came back with an edited call shows that version again.
     """
     errors = {error.field: error.message for error in refused.fields} if refused else {}
@@ -112,6 +113,7 @@ def _approval_context(
     asked: HumanRequest, given: QueryDict | None, view: ApprovalView | None, *, is_refused: bool
 ) -> dict[str, Any]:
     """Return the context of exactly one version of the call.
+
     That is the original, the fields of an edit, or the edited call.
     """
     if given is None or not _is_shown(asked, given):

@@ -89,6 +89,7 @@ class StartForm(forms.Form):
 
 def _checked(start: datetime, now: datetime) -> datetime:
     """Return the time in UTC.
+
     Raises ValidationError if that clock time does not exist or has passed. Of an ambiguous time it takes the first.
     """
     found = start.astimezone(UTC)

@@ -1,4 +1,5 @@
 """HTML fragments of live frames, which the run page swaps in.
+
 Pure functions of a frame, without the database. A fragment is a row of `<template data-target="…" data-swap="…">`
 blocks that static/src/js/live.js applies. The page itself is made of the same partials, so a watched page and a
 reloaded one look the same.
@@ -61,6 +62,7 @@ def event_of(frame: Mapping[str, Any]) -> events.Event | None:
 
 def row_html(frame: Mapping[str, Any], finished: Mapping[str, Any] | None = None) -> tuple[str, SafeString] | None:
     """Return the key and the HTML of the frame's line in the activity list, or None without one.
+
     `finished` is the frame that ended the tool call which `frame` started.
     """
     event = event_of(frame)

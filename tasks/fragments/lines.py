@@ -87,6 +87,7 @@ def is_unseen(char: str) -> bool:
 
 def result_of(done: events.ToolFinished | None) -> dict[str, Any]:
     """Return the result of a finished call as a table, if it has one.
+
     Otherwise it is the start of what the model read.
     """
     if done is None:

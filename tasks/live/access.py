@@ -18,6 +18,7 @@ Question = tuple[Caller, UUID]
 
 class AccessChecks:
     """Batched access checks of one event loop.
+
     Questions that arrive during a query are answered together by the next.
     """
 

@@ -242,6 +242,7 @@ class FeedConsumer(LiveConsumer):
     @database_sync_to_async
     def _desk(self) -> dict[str, Any]:
         """Return the number of open requests and if a run is running, of those that the caller sees.
+
         Without access both are empty; the socket is about to close.
         """
         access = access_of(self.caller, self.team_id) if self.caller else None

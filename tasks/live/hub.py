@@ -1,4 +1,5 @@
 """Reader of the live view: one for each watched run in this process, however many people look at it.
+
 A viewer joins first and reads history second, so that nothing is lost in between. Hints wake the reader; a look at the
 table every two seconds makes up for lost ones. Each event is read and encoded once; a viewer that does not keep up is
 closed.
@@ -56,6 +57,7 @@ class Frame:
     @property
     def new_status(self) -> str:
         """Status that the run has from here on, if this frame ends or continues it; else "".
+
         It may arrive before its row.
         """
         match self.body.get("type"):
@@ -142,6 +144,7 @@ class Hub:
 
     async def watch(self, run_id: UUID, after: int, *, stay: bool = False) -> AsyncGenerator[Frame, None]:
         """Yield every event after `after`, once and in order, then `caught_up`, live events and deltas, then `end`.
+
         With `stay` the end of a failed run is not the last frame: more follow when somebody continues the run. Raises
         TooSlow, Gone.
         """
@@ -189,6 +192,7 @@ class Hub:
 
     async def team_changes(self, team_id: UUID) -> AsyncIterator[dict[str, Any] | None]:
         """Yield status changes of the team's runs.
+
         Some may be lost; a None, at first and every few seconds, means "read the table". The first None comes after
         the channel is subscribed, so that no later change is lost.
         """

@@ -57,6 +57,7 @@ async def run_stream(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
 
 def _wanted(request: HttpRequest) -> tuple[int, bool]:
     """Return the seq to continue after, and `stay`.
+
     Raises BadParameter. Browsers send the header by themselves, so it is not validated.
     """
     check_parameters(request.GET)
@@ -78,6 +79,7 @@ async def _may_look(caller: Caller, run_id: UUID) -> bool:
 
 async def _frames(caller: Caller, run_id: UUID, after: int, *, stay: bool) -> AsyncIterator[str]:
     """Yield the frames as text.
+
     The stream is counted here, because a response that nobody begins to read never ends.
     """
     _open[caller.name] += 1

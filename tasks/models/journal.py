@@ -59,6 +59,7 @@ class Step(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     effect_at = models.DateTimeField(null=True, db_default=Now())
     """Tool: time since which this attempt may have changed something outside.
+
     Null: it has not, so it may be repeated.
     """
     finished_at = models.DateTimeField(null=True)

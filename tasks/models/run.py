@@ -179,6 +179,7 @@ class Run(TeamScopedModel):
     active_s_before = models.FloatField(default=0, db_default=0)
     turns_before = models.PositiveIntegerField(default=0, db_default=0)
     """Turns and active time used before the continuation.
+
     Limits of time and turns count from there, the limit of money from the start.
     """
     retry_of = models.ForeignKey(
@@ -201,6 +202,7 @@ class Run(TeamScopedModel):
     worker = models.CharField(max_length=80, blank=True)
     epoch = models.PositiveIntegerField(default=0)
     """Number of the present owner.
+
     Every write of a worker names the epoch that it claimed; an older one changes nothing.
     """
     commit_no = models.PositiveIntegerField(default=0)
@@ -255,6 +257,7 @@ class Run(TeamScopedModel):
 
     def move_to(self, status: RunStatus, **also: Any) -> None:
         """Change the status.
+
         Raises InvalidTransition if another process moved it first. Leaving `running` ends the worker's ownership: its
         lease goes and its epoch no longer matches.
         """

@@ -1,4 +1,5 @@
 """Bundle of a run as one tar.gz: run.json, events.ndjson, receipt.json, the delivered files, and their hashes.
+
 Its `verify.py` is the module `verification`, which needs nothing of Deskhand.
 """
 
@@ -39,6 +40,7 @@ IN_MEMORY = 4 * 1024 * 1024
 
 def bundle_download(run: Run, *, actor: User) -> FileResponse:
     """Return the archive as a download.
+
     It is complete before its first byte is sent, so that an unavailable file store is an error and no broken download.
     The audit log records its seal, by which a forged bundle can be recognised.
     """

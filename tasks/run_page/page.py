@@ -156,6 +156,7 @@ class RunPage:
 
     def linked_files(self, base: str = "") -> dict[str, dict[str, str]]:
         """Return the URLs of delivered files that a text may show or link to.
+
         `base` is the relative URL of the run's own page.
         """
         return {

@@ -43,6 +43,7 @@ def answer_request(
     *, asked: HumanRequest, actor: User, answer: Mapping[str, Any], is_admin: bool = False
 ) -> HumanRequest:
     """Close the request and let its run continue.
+
     A question takes {"value"}; an approval {"decision", "digest", "arguments", "comment"}; the others {"decision", …}.
     Raises InvalidInput, which leaves it open; Conflict if it is closed already or another call was shown; Forbidden.
     Only with `is_admin` may a run's limit be raised beyond what its agent may spend on one run.
@@ -155,6 +156,7 @@ def _check_unedited(asked: HumanRequest, arguments: Any) -> None:
 
 def check_edit(asked: HumanRequest, arguments: Any) -> dict[str, Any]:
     """Return the arguments of an edited call.
+
     Raises InvalidInput if its tool does not take them, Conflict if the tool is gone.
     """
     if not isinstance(arguments, Mapping):

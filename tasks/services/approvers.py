@@ -32,6 +32,7 @@ def why_barred(asked: HumanRequest, run: Run, actor: User) -> str:
 
 def rules_of(run: Run) -> list[Rules]:
     """Return the rules that must all be kept.
+
     A fork, and a continued run, keeps those of its version and of today's: an old version is no way around them.
     """
     return [version.options or {} for version in _versions_of(run)]
@@ -57,6 +58,7 @@ def require_approver(*, agent: Agent, versions: Sequence[AgentVersion], starter:
 
 def require_approver_of(run: Run, *, starter: User | None, is_old: bool = False) -> None:
     """Call `require_approver` for an existing run.
+
     `is_old` is for one that is about to be forked or continued (see `rules_of`).
     """
     require_approver(agent=run.agent, versions=_versions_of(run, is_old=is_old), starter=starter)

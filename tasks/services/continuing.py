@@ -45,6 +45,7 @@ def why_not(run: Run) -> str:
 @transaction.atomic
 def continue_run(*, run: Run, actor: User) -> Run:
     """Queue a failed run again after its last settled step.
+
     Its time, turns and recoveries are reset; the money that is left stays. Raises Conflict if it cannot continue,
     ModelEnded if its model is gone.
     """

@@ -74,6 +74,7 @@ def fork_run(
     repeat_effects: bool = False,
 ) -> Run:
     """Start a new run that continues after the step that event `from_seq` settled; 0 starts at the beginning.
+
     `prompt` is a message to the agent there (at 0 it replaces the prompt), `model` answers from there on,
     `tool_result` replaces the last kept tool result. With `reuse_tools` later tool results of the old run stand in for
     equal calls, until the first one that differs. Raises WouldRepeatEffects with the effects that the fork may repeat;
@@ -117,6 +118,7 @@ def fork_run(
 @transaction.atomic
 def replay_run(*, run: Run, actor: User) -> Run:
     """Repeat the run from its records alone.
+
     No model and no tool is called, and it costs nothing. Raises Conflict while it is live.
     """
     if run.status in LIVE:
@@ -145,6 +147,7 @@ def _kept_steps(run: Run, from_seq: int) -> list[Step]:
 
 def _repeatable(run: Run, kept: list[Step], *, changed: Step | None, reuse_tools: bool) -> list[Effect]:
     """Return the effects that the fork may repeat: those of dropped steps, and of the step whose result changes.
+
     A recorded result stands in for a dropped step; a call whose answer was lost has none.
     """
     safe = {step.index for step in kept if step is not changed}
@@ -213,6 +216,7 @@ def _stored(run: Run, told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _record(run: Run, target: Run, *, after: int, is_replay: bool) -> None:
     """Record the results of later calls.
+
     A replay also gets the model's responses and messages, so that its steps are equal.
     """
     files = _files_by_step(run)
@@ -237,6 +241,7 @@ def _record(run: Run, target: Run, *, after: int, is_replay: bool) -> None:
 
 def _answered(step: Step, asked: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
     """Return the digest of the call that the model asked for, and its result.
+
     A person may have edited the arguments.
     """
     result = dict(step.result or {})
@@ -258,6 +263,7 @@ def _message_of(run: Run, step: Step) -> dict[str, str] | None:
 
 def _files_by_step(run: Run) -> dict[int, list[dict[str, Any]]]:
     """Return {step: files that the tool call delivered}.
+
     File events follow the end of their call, in the run that made it.
     """
     found: dict[int, list[dict[str, Any]]] = {}

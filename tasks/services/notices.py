@@ -1,4 +1,5 @@
 """Notifications about requests, ends of runs and spent budgets.
+
 A row without `notified_at` still needs its notification. This costs the engine nothing, and a process that dies in
 between loses nothing: the next sweep finds the row again. All times are the database's.
 """
@@ -29,6 +30,7 @@ from tools.text import shorten
 BATCH = 200
 NEWS_FOR = timedelta(days=1)
 """Age at which the end of a run is no longer notified.
+
 After an update or a long outage nobody gets all of them at once.
 """
 REQUEST, RUN, BUDGET = "humanrequest", "run", "budget"
@@ -123,6 +125,7 @@ def _notify_of_exhaustion(budget: Budget) -> None:
 
 def _notify_of_budget(budget: Budget, says: str, which: str) -> None:
     """Notify each time that the budget passes the mark.
+
     A budget that was raised and is nearly spent again counts anew.
     """
     agent = Agent.objects.for_team(budget.team).filter(pk=budget.agent_id).first() if budget.agent_id else None
@@ -181,6 +184,7 @@ def _starter_or_admins(run: Run) -> list[User]:
 
 def why_over(notification: Notification, role: str) -> str:
     """Return why a person of that role has nothing to do any more about the notification, or "".
+
     Rows that they may not see any more count as gone.
     """
     if notification.subject_type not in (REQUEST, RUN):

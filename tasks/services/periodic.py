@@ -1,4 +1,5 @@
 """Periodic jobs of runs: due starts, expired requests, lost messages.
+
 Run every few seconds; they never drive a run. Due times are compared with the database's clock: the machine's may be
 an hour wrong.
 """
@@ -179,6 +180,7 @@ def purge_old_notifications() -> None:
 
 def delete_expired_files() -> None:
     """Delete expired files and abandoned uploads, once in FILES_EVERY_S seconds.
+
     Without a cache it runs in every sweep, which costs one index lookup.
     """
     if cache.add("swept:files", 1, timeout=FILES_EVERY_S):

@@ -123,6 +123,7 @@ def start_now(*, run: Run, actor: User | None) -> Run:
 @transaction.atomic
 def cancel_run(*, run: Run, actor: User | None, reason: str = "") -> Run:
     """Cancel a run for good.
+
     After the commit no new model or tool call starts; its open request is void. Raises Conflict if it has ended
     otherwise.
     """
@@ -147,6 +148,7 @@ def cancel_run(*, run: Run, actor: User | None, reason: str = "") -> Run:
 @transaction.atomic
 def retry_run(*, run: Run, actor: User | None, repeat_effects: bool = False) -> Run:
     """Start a new run with the same input on the agent's present version.
+
     Raises Conflict if it has not ended or is a replay; WouldRepeatEffects with the effects that it would repeat.
     """
     if run.status in LIVE:

@@ -23,6 +23,7 @@ def _hash(token: str) -> str:
 @transaction.atomic
 def share_run(*, run: Run, actor: User) -> tuple[RunShare, str]:
     """Create a link.
+
     Return it with its token, which is stored nowhere. Locks the agent: whoever limits it at the same time either
     closes this link too or was first, and then only people who still see the agent can share. Raises NotFound.
     """

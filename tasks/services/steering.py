@@ -16,6 +16,7 @@ MAX_MESSAGE = 20_000
 @transaction.atomic
 def steer_run(*, run: Run, actor: User, text: str) -> Run:
     """Send a message to a live run.
+
     The model reads it in its next turn, and the run does not end before. Raises InvalidInput, Conflict.
     """
     text = text.strip()

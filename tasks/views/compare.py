@@ -26,6 +26,7 @@ from tasks.views.common import run_or_404
 @team_required
 def run_compare(request: TeamRequest) -> HttpResponse:
     """Compare `?left=ID&right=ID`; with one of them, offer runs to compare with.
+
     The list of runs sends `?run=ID&run=ID`.
     """
     if "run" in request.GET:

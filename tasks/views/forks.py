@@ -28,6 +28,7 @@ from tasks.views.run_actions import to_run
 @team_required
 def run_fork(request: TeamRequest, run_id: UUID) -> HttpResponse:
     """Show or submit the form of a fork.
+
     `?from_seq=SEQ` names the step to continue after; without it the run starts over.
     """
     run = run_or_404(request, run_id)

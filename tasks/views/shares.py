@@ -95,6 +95,7 @@ def shared_link_close(request: TeamRequest, share_id: UUID) -> HttpResponse:
 
 def shared(view: Callable[Concatenate[HttpRequest, Run, P], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Decorate a view of the run behind a link.
+
     A wrong or revoked link gets 404; responses are neither indexed nor cached.
     """
 

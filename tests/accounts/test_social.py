@@ -122,6 +122,7 @@ def test_an_unverified_address_of_a_provider_opens_no_account(provider: OAuthSta
 @both
 def test_a_verified_address_does_not_open_the_account_of_who_proved_it_here(provider: OAuthStandIn, name: str) -> None:
     """Sign in with an unknown identity whose address has an account.
+
     Accounts are found by provider and uid only; the owner of the mailbox is told how to connect.
     """
     person("grace@example.com", verified=True)

@@ -1,4 +1,5 @@
 """Tests of each attack case: `@pytest.mark.attack(7)` on a test, and the table of docs/security.md.
+
 `python -m tests.architecture.attacks --write` rewrites the table's last column.
 """
 

@@ -28,6 +28,7 @@ def modules() -> Iterator[Path]:
 
 def committed() -> list[Path]:
     """Return every file that git tracks or would add.
+
     In an unpacked archive, every file outside the usual ignored folders.
     """
     listed = subprocess.run(

@@ -11,6 +11,7 @@ from tests.architecture.code import ROOT
 PAGE = ROOT / "docs" / "guarantees.md"
 PROMISES = [*(f"G{n}" for n in (*range(1, 14), *range(16, 24))), "admission"]
 """Numbers of the promises.
+
 G14 and G15 are about payments and outgoing webhooks, which the product does not have yet.
 """
 

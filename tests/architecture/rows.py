@@ -1,4 +1,5 @@
 """Rows of every model for one team, created without knowing the models.
+
 Walks over all URLs as an outsider need something to find. Every text in the rows holds a word that may appear in no
 response to anybody else.
 """
@@ -56,6 +57,7 @@ class Rows:
 
     def _is_needed(self, field: models.Field[Any, Any]) -> bool:
         """Return True if the field must be set.
+
         Foreign keys are set wherever their row exists, so that rows really belong to the team.
         """
         if isinstance(field, models.ForeignKey):

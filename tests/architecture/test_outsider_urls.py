@@ -1,4 +1,5 @@
 """Walk of every URL as somebody without access: charlie of another team, and nobody at all.
+
 New URLs are walked without being added here. Those that may answer are listed by name, with the reason.
 """
 

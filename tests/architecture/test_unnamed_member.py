@@ -1,4 +1,5 @@
 """Walk of every URL as a member without access to a limited agent, who must find no trace of it.
+
 New URLs are walked without being added here.
 """
 

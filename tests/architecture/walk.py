@@ -20,6 +20,7 @@ WORDS = {"team": "acme", "slug": "acme", "key": "abc", "uidb36": "1", "token": "
 
 def values_for(name: str, kind: str, rows: Rows | None, model: type[Model] | None = None) -> list[str]:
     """Return every value that could fit: ids of the rows that the name means, else of all rows.
+
     `model` is the meaning of a plain `pk`, where the view tells.
     """
     if kind == "int":

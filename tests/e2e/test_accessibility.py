@@ -1,4 +1,5 @@
 """Accessibility of every page by axe-core: light, dark and on a phone.
+
 Pages are found by walking the URLs, so a new one is checked without being added here.
 """
 
@@ -64,6 +65,7 @@ def is_page(answer: Any) -> bool:
 
 def complaints(page: Page, path: str) -> list[str]:
     """Return the serious and critical findings of axe.
+
     In the dark theme only colours are checked, because the elements are the same.
     """
     page.set_viewport_size(DESK)

@@ -1,4 +1,5 @@
 """Messages to a live run in a real browser.
+
 By keyboard, beside a question, at the end of a run, and without scripts.
 """
 

@@ -23,6 +23,7 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wai
 
 def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
     """Run `work(0)` to `work(count - 1)` at once.
+
     Return what each returned or raised; each has its own thread and connection.
     """
     barrier = threading.Barrier(count)

@@ -147,6 +147,7 @@ async def test_what_a_lost_worker_reserved_is_free_again_with_the_next_attempt(o
 @pytest.mark.promise("G7")
 async def test_a_group_locks_its_budgets_in_one_order_whatever_its_runs_are(open_journal: Open, team: Team) -> None:
     """Commit a group over two budgets: it locks them in the order of ids.
+
     Otherwise two workers could each hold the budget that the other waits for.
     """
     agents = await sync_to_async(AgentFactory.create_batch)(2, team=team)

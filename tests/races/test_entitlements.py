@@ -79,6 +79,7 @@ def test_the_last_bytes_go_to_one(free: Team) -> None:
 
 def test_starting_and_joining_at_once_does_not_deadlock(free: Team, alice: User) -> None:
     """Start runs and add members at once.
+
     One locks the plan and then the team's key, the other the team and then the plan.
     """
     entitlements.assign_plan(team=free, actor=None, plan="pro")

@@ -1,4 +1,5 @@
 """Loopback server that signs people in as Google and GitHub do: authorize, token, userinfo, and their checks.
+
 `identity` is the person at the browser. A wrong request is answered with its error, which is also kept in `refusals`.
 """
 

@@ -10,6 +10,7 @@ from typing import Self
 
 class MailStandIn:
     """Mail server.
+
     `how`: "take", "refuse" (554 after the text) or "drop" (the connection ends instead of a response).
     """
 

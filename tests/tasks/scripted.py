@@ -28,6 +28,7 @@ def call(tool: str, call_id: str = "", **arguments: Any) -> dict[str, Any]:
 @dataclass
 class Scripted:
     """Runtime in which `script[n]` is turn n of a run.
+
     That is blocks, a ModelError to raise, or a function of the request.
     """
 

@@ -1,4 +1,5 @@
 """Loosening consent takes `team:admin` on every surface, tightening does not.
+
 Runs that nobody could approve are refused.
 """
 

@@ -32,6 +32,7 @@ OK = ToolResult(content="ok", summary="Sent")
 @pytest.fixture
 def sends(tool: Make) -> Callable[..., list[str]]:
     """Function that registers an effectful tool whose `before` and `after` may fail.
+
     Returns the keys of the effects.
     """
 

@@ -27,6 +27,7 @@ def test_a_run_of_nine_calls_is_at_most_one_commit_for_each_and_two(
     scripted: Callable[..., Scripted], start: Callable[..., Run], settings: Any
 ) -> None:
     """Count the commits of a run: claim, one before each call, end.
+
     The one before a call includes the results of the call before. The start, before the count begins, is one more.
     docs/performance.md promises two for each call and four.
     """

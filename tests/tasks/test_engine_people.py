@@ -238,6 +238,7 @@ def test_who_may_not_approve_may_not_repeat_a_call_whose_answer_was_lost(start: 
 @pytest.mark.promise("G13")
 def test_a_call_that_takes_an_old_id_again_is_another_call(scripted: Play, start: Start, alice: User) -> None:
     """Reuse a call id, as models do that number the calls of each response.
+
     An approval of one turn does not apply to the next.
     """
     runtime = scripted([WRITE], [WRITE], [say("Done.")])

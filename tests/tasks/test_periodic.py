@@ -105,6 +105,7 @@ def test_a_new_month_begins_by_the_clock_of_the_database(
     start: Callable[..., Run], wakes: list[object], days: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shift the machine's clock.
+
     Reservations use the database's clock; a sweep by another one would wake the run again and again.
     """
     spent, earlier = start(), start()

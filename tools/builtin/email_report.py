@@ -52,6 +52,7 @@ def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
 
 def _send(ctx: ToolContext, message: EmailMessage) -> None:
     """Send the message.
+
     Raises ToolFailed if it certainly was not sent, OutcomeUnknown if nobody can tell. Nothing of it is sent before the
     connection is open and the beginning of the effect is committed.
     """

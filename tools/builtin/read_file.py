@@ -44,6 +44,7 @@ def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
 
 def _lines(file: IO[bytes], encoding: str, first: int, limit: int) -> tuple[list[str], bool]:
     """Return up to `limit` lines from line `first`, and True if there are more.
+
     Very long lines, and very long results, are cut.
     """
     file.seek(0)

@@ -58,6 +58,7 @@ def _taken(root: Path, names: Sequence[str] | None) -> list[tuple[str, Path]]:
 
 def _save(root: Path, outcome: Outcome) -> tuple[list[str], list[str]]:
     """Write new and changed files to the workspace.
+
     Return their names, and notes on others. Names come from inside the sandbox, so each is checked.
     """
     saved, notes = [], [f"Not kept: {name}." for name in outcome.left_out]

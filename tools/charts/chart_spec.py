@@ -191,6 +191,7 @@ def _label(value: Any) -> str:
 
 def _number(record: Record, column: str) -> float | None:
     """Return the number, or None for NULL and for infinity, which have no place on an axis.
+
     Raises ToolFailed for other values.
     """
     value = record[column]

@@ -1,4 +1,5 @@
 """IP addresses of the public internet, by tables of our own: `ipaddress` differs between Python releases.
+
 Sources: the IANA special-purpose registries for IPv4 and IPv6, plus addresses on which clouds serve metadata.
 """
 

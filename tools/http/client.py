@@ -63,6 +63,7 @@ def request(
     egress: Egress | None = None,
 ) -> Response:
     """Send the request and return the response.
+
     Raises Blocked, HostNotAllowed or ToolFailed. Redirects are followed for GET and HEAD on the same host only, and
     each is checked again. With `max_redirects=0` a redirect is returned as the response.
     """
@@ -147,6 +148,7 @@ class _Exchange:
 
     def _read(self, answer: http.client.HTTPResponse) -> tuple[bytes, bool]:
         """Return the unpacked body up to the limit, and True if it was longer.
+
         A decompression bomb is unpacked no further than that.
         """
         decode = _decoder(answer.headers.get("Content-Encoding", ""))

@@ -37,6 +37,7 @@ _OF_INNER_NETWORKS = tuple(
 
 class Blocked(ToolRefused):
     """URL outside the public web.
+
     Every refusal reads the same and takes the same time, so that it tells nothing about internal hosts.
     """
 
@@ -191,6 +192,7 @@ def parse(url: str) -> Target:
 
 def follow(target: Target, location: str) -> Target:
     """Return the target of a redirect.
+
     Raises Blocked, or OtherHost, unless it stays on the host and does not leave https.
     """
     if not location:
@@ -207,6 +209,7 @@ def follow(target: Target, location: str) -> Target:
 
 def _require_listed(host: str, allowed: Sequence[str]) -> None:
     """Raise HostNotAllowed unless the agent's list has the host.
+
     `example.com` matches itself, `*.example.com` everything below it. Checked before any lookup, because a looked-up
     name can carry a secret out.
     """
@@ -217,6 +220,7 @@ def _require_listed(host: str, allowed: Sequence[str]) -> None:
 
 def _host(text: str) -> str:
     """Return the canonical host: a literal address, or an ASCII name with a dot inside and none at its end.
+
     Raises Blocked.
     """
     if text.startswith("["):

@@ -29,6 +29,7 @@ def run(job: Job) -> Outcome:
 
 def status() -> tuple[bool, str]:
     """Return True if code can be run here, else False and why.
+
     Determined once, and while it is False again after a minute.
     """
     program, reason = _program()

@@ -51,6 +51,7 @@ def programs() -> list[Path]:
 
 class Plan:
     """Arguments of one run, with their descriptors and folders.
+
     The stack closes the descriptors. A part of `argv` that starts with NUL stands for the folder of that number:
     `launch.py` puts the path in.
     """

@@ -1,4 +1,5 @@
 """Program that runs alone inside the sandbox.
+
 It reads code and files from stdin, runs the code, and sends changed files out. It imports nothing of ours. `pack` and
 `unpack` are the format of both directions; the worker uses them too. The code may forge anything that comes out of the
 sandbox, so the worker trusts no name and no size.
@@ -44,6 +45,7 @@ def pack(out: IO[bytes], header: Mapping[str, Any], files: Iterable[tuple[str, i
 
 def unpack(source: IO[bytes]) -> Iterator[Any]:
     """Yield the header, then (name, size, content) of each file.
+
     The content must be read before the next file. Raises ValueError for malformed input.
     """
     try:

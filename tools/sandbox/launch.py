@@ -1,4 +1,5 @@
 """Step between the worker and bubblewrap, in a process of its own: drop all privileges, then become bubblewrap.
+
 Started as `python -I -S launch.py JSON RESULT_FD`. The environment must be empty before bubblewrap starts (its
 --clearenv leaves the worker's in /proc/1/environ). And the sandbox's user may not be allowed to read this Python's
 folder: while still root, the needed folders are mounted where everybody can read them, in a mount namespace of our
@@ -36,6 +37,7 @@ def main() -> None:
 
 def _staged(folders: list[str]) -> list[str]:
     """Mount the folders where every user can read them and return the new paths.
+
     Returns them unchanged where root may not mount.
     """
     libc = ctypes.CDLL(None, use_errno=True)

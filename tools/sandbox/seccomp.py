@@ -1,4 +1,5 @@
 """System calls that the sandbox refuses, as a BPF program for bubblewrap's --seccomp.
+
 Assembled by hand, because a generator needs libseccomp, which a machine with only Python lacks. Everything is allowed
 except what reaches out of the sandbox or into rarely used parts of the kernel.
 """

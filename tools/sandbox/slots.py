@@ -18,6 +18,7 @@ COUNT = 64
 @contextmanager
 def user() -> Iterator[int | None]:
     """Reserve a user id that no other worker of this machine uses.
+
     Yields None where we cannot change ours. Raises ToolFailed if all are taken.
     """
     if os.getuid() != 0 or not _are_mapped():

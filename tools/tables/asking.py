@@ -137,6 +137,7 @@ def _load_mentioned(
     con: Any, root: Path, sql: str, known: Sequence[names.TableFile], scratch: Path, unreadable: list[str]
 ) -> list[Any]:
     """Load the tables that the SQL may use.
+
     A file that cannot be a table is noted; it fails the query only if the query needs it.
     """
     from tools.tables import load

@@ -97,6 +97,7 @@ def _listed(columns: Sequence[str]) -> str:
 
 def look(con: Any, raw: str, names: Sequence[str]) -> list[Column]:
     """Return the columns of the text table or view `raw`.
+
     Columns that are text in the first rows are not counted further.
     """
     con.execute(f"CREATE OR REPLACE TEMP MACRO kind_of(v) AS {kinds.sql('v')}")

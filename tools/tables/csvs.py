@@ -1,4 +1,5 @@
 """CSV files in all their variants: any delimiter and encoding, titles above the header, uneven rows.
+
 DuckDB reads a plain file as it is. Any other is rewritten record by record, with notes on what was changed: no row is
 dropped silently, and a malformed row never changes how the others are read.
 """
@@ -64,6 +65,7 @@ class Source:
 
     def _strict_records(self) -> int | None:
         """Return the number of records below the header.
+
         None if one breaks the rules of CSV or has an unusual width.
         """
         count = -1 if self.layout.header is not None else 0
@@ -144,6 +146,7 @@ def _from(records: Iterable[Sequence[str]], skip: int) -> Iterator[Sequence[str]
 
 def write(records: Iterable[Sequence[str]], found: Layout, name: str, target: Path) -> tuple[Plain, int, int]:
     """Write the records below the header as plain CSV.
+
     Return the file, the number of uneven rows, and of all rows. DuckDB pads short rows; blank rows are left out.
     """
     usual = max(found.width, len(found.header or ()))

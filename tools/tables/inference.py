@@ -1,4 +1,5 @@
 """Type inference for the columns of a text table: numbers, dates, times and booleans.
+
 A column gets a type only if every value fits it. Where two readings fit (1.234, 01/02/2024), the other columns decide,
 then the delimiter; a reading that stays a guess is noted.
 """

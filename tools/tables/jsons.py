@@ -56,6 +56,7 @@ def _start(path: Path) -> tuple[str | None, str]:
 
 def to_plain(path: Path, target: Path) -> tuple[Plain, list[str]]:
     """Write the records as CSV with a column for each key.
+
     Nested objects become columns, lists stay JSON. Raises ToolFailed.
     """
     encoding, start = _start(path)
@@ -113,6 +114,7 @@ def _rows_of_lists(value: list[Any]) -> list[Any] | None:
 
 def _columns(value: Mapping[str, Any]) -> list[Any] | None:
     """Return the rows of columns such as {"a": [1, 2], "b": [3, 4]}, or None.
+
     Each list may also be an object such as {"0": 1, "1": 2}.
     """
     series = list(value.values())

@@ -104,6 +104,7 @@ def is_doubtful(text: str) -> bool:
 
 def sql(value: str) -> str:
     """Return `kind` as an SQL expression over a trimmed text.
+
     It is NULL for an empty text and "null" for a word that means a missing value.
     """
     words = ", ".join(literal(word) for word in sorted(NULL_WORDS))

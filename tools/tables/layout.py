@@ -53,6 +53,7 @@ class Layout:
 
 def choose_delimiter(samples: Mapping[str, Rows]) -> tuple[str, list[str]]:
     """Return the delimiter under which most rows have the same number of fields, and notes.
+
     ONE_COLUMN stands for lines of text. Spaces separate columns only where nothing else does and nearly all rows have
     the same number of words.
     """
@@ -126,6 +127,7 @@ def _usual_width(rows: Rows) -> int:
 
 def _titles(rows: Rows) -> int:
     """Return the number of title rows above the first row of usual width.
+
     Each must be blank or hold little, else there are none.
     """
     wide = [row for row in rows if len(row) > 1]
@@ -143,6 +145,7 @@ def _titles(rows: Rows) -> int:
 
 def _is_padded_title(rows: Rows, index: int) -> bool:
     """Return True if a full-width row with one value is a title.
+
     A header may look alike, such as ",v" of an index column.
     """
     row = rows[index]

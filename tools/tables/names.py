@@ -56,6 +56,7 @@ class TableFile:
 
 def discover(root: Path) -> list[TableFile]:
     """Return every table of the run.
+
     A name is the file's, made plain enough for SQL; where two would be equal, both include their extension.
     """
     found = list(_sources(root))[:_MAX_TABLES]
@@ -86,6 +87,7 @@ def _sources(root: Path) -> Iterator[tuple[str, str]]:
 
 def _sheets_of(root: Path, name: str) -> list[str]:
     """Return the names of the sheets; [""] for a workbook with one, or one that cannot be read.
+
     Loading that one raises the reason.
     """
     try:

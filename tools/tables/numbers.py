@@ -22,6 +22,7 @@ def proves_commas(column: Column) -> bool:
 
 def reading(column: Column, habits: Habits, notes: Notes) -> tuple[str, str]:
     """Return expression and type of a column in which every value is a number.
+
     It stays text where a number would lose something.
     """
     if column.has("zeros", "long"):

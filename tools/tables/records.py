@@ -1,4 +1,5 @@
 """Parser that splits delimited text into records.
+
 A record with wrong quotation marks is mended by itself; the others stay as they are.
 """
 
@@ -24,6 +25,7 @@ SPACES = " "
 @dataclass(slots=True)
 class Reader:
     """Iterator over the records of `lines`, including blank ones (as []).
+
     `width` is the usual number of fields; it decides whether an unclosed quotation mark begins a field of several
     lines.
     """
@@ -69,6 +71,7 @@ class Reader:
 
     def _take_more(self, taken: list[str], source: Iterator[str]) -> bool:
         """Add lines up to the next one with a quotation mark.
+
         Return False at the end, or beyond the limits of a field.
         """
         size = sum(map(len, taken))
@@ -117,6 +120,7 @@ def _lenient(text: str, delimiter: str) -> list[str]:
 
 def _lenient_over_lines(text: str, delimiter: str) -> list[str] | None:
     """Return the fields of several lines read leniently.
+
     None if a line ends outside of quotation marks: they are not one record.
     """
     fields = list(_fields(text.rstrip("\r\n"), delimiter))

@@ -31,6 +31,7 @@ class Column:
 
 def run(con: Any, statement: str, max_rows: int) -> tuple[list[Column], list[list[Any]], int]:
     """Return the columns, the first `max_rows` rows and the number of all rows.
+
     Python has no value for many of DuckDB's types (a time with a zone needs pytz, a date may be infinite, a decimal
     may be longer than a float), so DuckDB itself writes those as text.
     """

@@ -1,4 +1,5 @@
 """Excel workbooks, read row by row.
+
 A workbook is a zip of XML from outside, so its sizes are checked before it is unpacked.
 """
 

@@ -11,6 +11,7 @@ from tests.standins.anthropic import Answer, AnthropicStandIn, message, serve_fo
 
 def conversation(turns: int, delay_s: float) -> Callable[[Mapping[str, Any]], Answer]:
     """Return a function that plays a conversation.
+
     It reads its place from the messages alone, so that any number of runs can play at once.
     """
 

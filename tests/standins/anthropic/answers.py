@@ -97,6 +97,7 @@ class Broken:
 @dataclass(frozen=True, kw_only=True)
 class Raw:
     """Unchanged bytes, sent for as long as somebody reads them; `pieces` may have no end.
+
     Without `head` they are the chunks of a stream that began with 200; with it they follow that head.
     """
 

@@ -16,6 +16,7 @@ Body = Mapping[str, Any]
 
 def broken_rule(body: Body, issued: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Return the first rule that the body breaks, or "".
+
     `issued` holds the blocks of each response by the tool ids in it.
     """
     return next(_broken(body, issued), "")
