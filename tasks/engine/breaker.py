@@ -1,4 +1,4 @@
-"""The progress breaker: an agent that turns in a circle is paused, and a person sees the evidence."""
+"""Breaker for agents without progress: a looping run is paused, and a person sees the evidence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_TURNS_WITHOUT_EFFECT = 10
 
 
 async def check(run: ClaimedRun) -> None:
-    """Pause the run when it repeats itself, or when nothing that it tried has worked for many turns."""
+    """Pause the run if it repeats itself, or if nothing has worked for many turns."""
     if run.recordings.is_replay:
         return
     last = max(run.steps, default=0)
@@ -29,7 +29,10 @@ async def check(run: ClaimedRun) -> None:
 
 
 def _same_calls(tools: list[StepWrite]) -> str:
-    """Asked after every call, so only the last one can be the one too many."""
+    """Return the evidence if the last call was repeated too often with the same result, else "".
+
+    Checked after every call, so earlier calls need no check.
+    """
     if not tools:
         return ""
     last, result = tools[-1], _content(tools[-1])

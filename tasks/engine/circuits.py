@@ -1,7 +1,7 @@
-"""Circuit breakers of models: after some failures in a row calls wait, and one run at a time probes.
+"""Circuit breakers of models: after several failures calls wait, and one run at a time probes.
 
-The state is one row per provider and model in Postgres, so it survives restarts and is the same for all workers. Each
-worker keeps a copy that is a second old at most: an old copy costs one more failed call, or one more short wait.
+The state is one row for each provider and model in Postgres, so it survives restarts and is the same for all workers.
+Each worker keeps a copy that is at most a second old: a stale copy costs one more failed call, or one more short wait.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from tasks.engine import lease, sql
 log = logging.getLogger(__name__)
 
 OPEN_AFTER = 5
-"""Failed calls in a row, of any runs and workers."""
+"""Number of consecutive failures, in any runs and workers, that opens a circuit."""
 FRESH_S = 1.0
 FIRST_PROBE_S, LONGEST_GAP_S, LONGEST_GAP_BILLED_S = 5.0, 30.0, 60.0
-"""Between two probes: each time twice as long, up to this. Longer where the provider may bill the failed call."""
+"""Seconds to the first probe, and longest gap between probes, which doubles. Longer if failures may be billed."""
 PROBE_S = 30.0
-"""A probe that has no answer by then keeps the next run from probing no longer."""
+"""Seconds after which an unanswered probe no longer keeps another run from probing."""
 OF_THE_PROVIDER = ("rate_limit", "overloaded", "server", "timeout", "connection")
-"""Kinds of failures that say something of the provider; others are about the request, the key or the model."""
+"""Kinds of failures of the provider; others are about the request, the key or the model."""
 JITTER = (0.75, 1.25)
 
 Key = tuple[str, str]
-"""(provider, model)"""
+"""Provider and model."""
 
 
 class Rows(Protocol):
-    """The part of the journal that circuits need."""
+    """Interface of the journal that circuits need."""
 
     async def rows(self, statement: str, values: Mapping[str, Any] | None = None) -> list[DictRow]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """The copy of one row."""
+    """Copy of one circuit's row."""
 
     failures: int
     opened_at: datetime | None
@@ -70,12 +70,12 @@ class Circuit:
         return not self.failures and not self.is_open
 
     def next_try_at(self, now: datetime) -> datetime:
-        """When the next run may probe, as far as is known."""
+        """Return the earliest time of the next probe, by the copy."""
         return max(now, *(at for at in (self.retry_at, self.probe_until) if at is not None))
 
 
 class Circuits:
-    """All circuits, as one worker process sees them. Used on its event loop only."""
+    """Circuits as one worker process sees them. Used on its event loop only."""
 
     def __init__(self, journal: Rows) -> None:
         self._journal = journal
@@ -88,7 +88,7 @@ class Circuits:
         await async_tasks.end(list(self._telling.values()))
 
     async def of(self, key: Key) -> Circuit | None:
-        """The circuit; None for a model that never failed."""
+        """Return the circuit, or None for a model that never failed."""
         if lease.now() - self._read_at > FRESH_S:
             async with self._reading:
                 if lease.now() - self._read_at > FRESH_S:
@@ -98,7 +98,7 @@ class Circuits:
         return self._known.get(key)
 
     async def take_probe(self, key: Key, run_id: UUID) -> bool:
-        """Whether this run may ask the model that is away; no other one may meanwhile."""
+        """Reserve the probe of this model for the run. Return False if another run has it."""
         values = {"provider": key[0], "model": key[1], "run": run_id, "probe_s": PROBE_S}
         rows = await self._journal.rows(sql.TAKE_PROBE, values)
         self._read_at = self._read_at if rows else float("-inf")
@@ -106,7 +106,7 @@ class Circuits:
         return bool(rows)
 
     async def failed(self, key: Key, run_id: UUID, error: ModelError) -> Circuit | None:
-        """Note a failed call; answers with the circuit as it is now."""
+        """Record a failed call. Return the circuit's present state."""
         if error.kind not in OF_THE_PROVIDER:
             return await self.of(key)
         rows = await self._journal.rows(
@@ -129,11 +129,14 @@ class Circuits:
         return self._known[key]
 
     def answered(self, key: Key, began_at: datetime) -> None:
-        """Note that a call that was sent then is being answered. Writes only what was not known; waits for nothing."""
+        """Record that a call, sent at `began_at`, is being answered.
+
+        Writes only a change of state, in the background.
+        """
         circuit = self._known.get(key)
         if circuit is None or circuit.is_clean or (circuit.opened_at and began_at < circuit.opened_at):
             return
-        if key not in self._telling:  # asked with every piece of every answer, and one write does
+        if key not in self._telling:  # called with every piece of every answer; one write is enough
             task = self._telling[key] = asyncio.create_task(self._tell_answered(key, began_at))
             task.add_done_callback(lambda _: self._telling.pop(key, None))
 

@@ -1,4 +1,4 @@
-"""One run while this process owns it: what is known of it, and what is pending to be written with the next commit."""
+"""Claimed run: its state while this process owns it, and the writes pending for the next commit."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ from tasks.models import ErrorCode, RequestKind, RequestStatus, StepKind, StepSt
 from tools.catalog import Catalog
 
 NEWS_S = 1.0
-"""Each commit answers whether somebody spoke. After so long without one the table is asked."""
+"""Seconds without a commit after which the table is asked for messages. Each commit also reports them."""
 
 
 class Released(Exception):
-    """The run has left this worker: it waits, is in review, was handed over or is finished. Ends the loop."""
+    """End of this worker's loop: the run waits, is in review, was handed over or is finished."""
 
 
 class JournalPort(Protocol):
-    """The part of the journal that one run needs."""
+    """Interface of the journal that one run needs."""
 
     def commit(self, op: Commit) -> Coroutine[Any, Any, Committed]: ...
     async def late_usage(self, *, run_id: UUID, usage: UsageWrite) -> None: ...
@@ -55,14 +55,14 @@ class JournalPort(Protocol):
 
 @dataclass(slots=True)
 class PendingWrites:
-    """What the next commit will write."""
+    """Writes for the next commit."""
 
     events: list[events.Event] = field(default_factory=list)
     steps: dict[int, StepWrite] = field(default_factory=dict)
     usage: list[UsageWrite] = field(default_factory=list)
     requests: list[RequestWrite] = field(default_factory=list)
     artifacts: dict[str, ArtifactWrite] = field(default_factory=dict)
-    """By path: two versions of one file in one commit are its newest."""
+    """Artifacts by path: of two versions of a file in one commit only the newest is written."""
     settle: list[Settle] = field(default_factory=list)
     progress: dict[str, Any] | None = None
     turns: int = 0
@@ -81,7 +81,7 @@ class PendingWrites:
 
 
 class ClaimedRun:
-    """The state of one claimed run. `row` is as sql.OWNED loads it."""
+    """State of one claimed run. `row` is as sql.OWNED loads it."""
 
     def __init__(self, row: DictRow, journal: JournalPort, clock: Callable[[], float] = time.monotonic) -> None:
         self.row = row
@@ -111,11 +111,11 @@ class ClaimedRun:
 
     @cached_property
     def runtime(self) -> Runtime:
-        """Asked for while the run is driven: one that this worker does not have fails the run, not the worker."""
+        """Runtime, looked up while the run is driven: a missing one fails the run, not the worker."""
         return self.recordings.runtime() or get_runtime(self.row["runtime"])
 
     def now(self) -> datetime:
-        """By the clock of the database, which all share. This machine's own may be an hour wrong."""
+        """Return the time by the database's clock, which all share. The machine's own may be an hour wrong."""
         loaded: datetime = self.row["loaded_at"]
         return loaded + timedelta(seconds=lease.now() - self._loaded_at)
 
@@ -124,26 +124,27 @@ class ClaimedRun:
         return max(self.steps, default=0) + 1
 
     def step_key(self, index: int) -> str:
-        """Names a step for ever: the idempotency key of its call."""
+        """Return the permanent name of a step: the idempotency key of its call."""
         return f"{self.id}:{index}"
 
     def call_key(self, index: int, attempt: int) -> str:
-        """Names one attempt of a model call for ever."""
+        """Return the permanent name of one attempt of a model call."""
         return f"{self.step_key(index)}:{attempt}"
 
     @property
     def circuit(self) -> tuple[str, str]:
-        """The circuit breaker that its model calls pass."""
+        """Key of the circuit breaker for its model calls."""
         return self.row["runtime"], self.row["model"]
 
     def policy_of(self, tool: str) -> str | None:
-        """The agent's policy for the tool, or None when it does not have the tool."""
+        """Return the agent's policy for the tool, or None if the agent does not have the tool."""
         return self.policies.get(tool)
 
     @cached_property
     def policies(self) -> dict[str, str]:
-        """The policy for each tool. A fork, and a run that was continued, takes the agent's present one where that is
-        stricter than its version's.
+        """Policy of each tool.
+
+        A fork, and a continued run, uses the agent's present policy where it is stricter than its version's.
         """
         if self.row["tools_now"] is None:
             return {t["tool"]: t["policy"] for t in self.row["tools"]}
@@ -151,41 +152,42 @@ class ClaimedRun:
 
     @property
     def allowed_hosts(self) -> Sequence[str]:
-        """Where tools may reach; empty: any public host. A fork, or a run that was continued, reaches nothing that is
-        closed to the agent today.
+        """Hosts that tools may reach; empty allows every public host.
+
+        A fork, and a continued run, reaches no host that is closed to the agent today.
         """
         pinned, present = self.row["options"] or {}, self.row["options_now"] or {}
         return present.get("allowed_hosts") or pinned.get("allowed_hosts") or ()
 
     def requests_for(self, call_id: str, kind: str, *, after: int) -> list[DictRow]:
-        """The requests of that kind about the tool call that was asked for at step `after`, oldest first."""
+        """Return the requests of that kind about the tool call of step `after`, oldest first."""
         about = [q for q in self.requests if q["call_id"] == call_id and q["step_index"] > after]
         return [q for q in about if q["kind"] == kind]
 
     def request_for(self, call_id: str, kind: str, *, after: int) -> DictRow | None:
-        """The newest request of that kind about the tool call; None where it has to be asked (again)."""
+        """Return the newest request of that kind about the tool call; None if it must be asked (again)."""
         asked = next(reversed(self.requests_for(call_id, kind, after=after)), None)
         return None if asked is not None and self._is_stale(asked) else asked
 
     def _is_stale(self, asked: DictRow) -> bool:
-        """An answer that was given before the run failed, and that would be followed after its time."""
+        """Return True for an answer that is void, or expired and older than the run's continuation."""
         if asked["status"] == RequestStatus.VOID:
             return True
         is_old = asked["expires_at"] is not None and asked["expires_at"] < self.now()
         return is_old and asked["kind"] == RequestKind.APPROVAL and self.is_before_continued(asked)
 
     def is_before_continued(self, asked: DictRow) -> bool:
-        """Whether the request was answered before a person took the failed run up again."""
+        """Return True if the request was answered before a person continued the failed run."""
         continued, answered = self.row["continued_at"], asked["answered_at"]
         return continued is not None and answered is not None and bool(answered < continued)
 
     def remaining_s(self) -> float:
-        """Active time that is left."""
+        """Return the seconds of active time that are left."""
         used = float(self.row["active_s"] - self.row["active_s_before"]) + self._clock() - self._counted_until
         return max(0.0, float(self.row["timeout_s"]) - used)
 
     async def read_messages(self) -> None:
-        """Take in what people have said since, so that the model reads it next. News is a second old at most."""
+        """Add unread messages of people as steps, so that the model reads them next. They may be a second late."""
         if self.recordings.is_replay:
             self._hear_again()
             return
@@ -199,13 +201,13 @@ class ClaimedRun:
             self.last_message_seq = self.read_message_seq = said["seq"]
 
     async def timer_waits(self) -> int:
-        """How often the run has waited for a time since its last settled step, whoever owned it then."""
+        """Return the number of timed waits since the last settled step, under any owner."""
         if any(step.status != StepStatus.INTENT for step in self.pending.steps.values()):
             return 0
         return await self._journal.timer_waits(run_id=self.id)
 
     def _hear_again(self) -> None:
-        """Take in what was said at this place of the run that is replayed."""
+        """Add the messages that were recorded at this place of the replayed run."""
         while said := self.recordings.said_at(self.next_index - 1):
             index = self.next_index
             self.write_step(
@@ -214,19 +216,19 @@ class ClaimedRun:
             if said["message"]:
                 self.emit(events.Message(step=index, role="person", **said["message"]))
 
-    # ---- Gathering
+    # ---- Pending writes
 
     def emit(self, *what: events.Event) -> None:
         self.pending.events.extend(what)
 
     def write_step(self, step: StepWrite) -> None:
-        """Keep the step, in memory as the database will give it back."""
+        """Store the step in memory as the database will return it, and write it with the next commit."""
         step.request, step.result = strict_json.storable(step.request), strict_json.storable(step.result)
         self.steps[step.index] = step
         self.pending.steps[step.index] = step
 
     def charge(self, usage: UsageWrite, settle_key: str) -> None:
-        """Note usage and free its reservation."""
+        """Record usage and settle its reservation with the next commit."""
         self.pending.usage.append(usage)
         paid = usage.cost_usd if usage.outcome == "charged" else Decimal(0)
         self.pending.settle.append(Settle(key=settle_key, cost_usd=paid))
@@ -235,7 +237,7 @@ class ClaimedRun:
     # ---- Writing
 
     async def flush(self, *, reserve: Reserve | None = None, **changes: Any) -> None:
-        """Commit what was pending. After BudgetRefused or LeaseLost it is all still pending."""
+        """Commit the pending writes. After BudgetRefused or LeaseLost they are all still pending."""
         now = self._clock()
         pending, self.pending = self.pending, PendingWrites()
         op = Commit(
@@ -269,12 +271,12 @@ class ClaimedRun:
             raise asyncio.CancelledError
 
     def forget_unwritable(self) -> None:
-        """After a write that the database refuses: keep what was paid and what is to be freed, leave out the rest."""
+        """Drop the pending writes after the database refused them, except usage and settlements."""
         before = self.pending
         self.pending = PendingWrites(usage=before.usage, settle=before.settle, turns=before.turns)
 
     async def write_late_usage(self) -> None:
-        """What was used but may not be written by this owner any more; nobody pays for it."""
+        """Write usage that this owner may no longer charge, as free."""
         for usage in self.pending.usage:
             if usage.outcome == "charged":
                 usage.outcome = "free"
@@ -291,9 +293,10 @@ class ClaimedRun:
         until: datetime | None = None,
         detail: str = "",
     ) -> None:
-        """Wait for a person or for a time; holds no worker meanwhile.
+        """Wait for a person or for a time without holding a worker.
 
-        `start_at`: not before then. `until` is what people read, where that is known to be later.
+        Ends the loop by raising Released. `start_at` is the earliest resumption. `until` is the time shown to people,
+        if it is later.
         """
         if request is not None:
             self.pending.requests.append(request)
@@ -322,7 +325,7 @@ class ClaimedRun:
         raise Released
 
     async def hand_over(self) -> None:
-        """Give the run back to the queue at a step boundary."""
+        """Return the run to the queue at a step boundary. Raises Released."""
         self.emit(events.RunQueued(reason="handover"))
         await self.flush(status="queued")
         raise Released
@@ -346,7 +349,10 @@ class ClaimedRun:
         await self._conclude(told, status="failed", error_code=code, error_detail=detail)
 
     async def _conclude(self, told: events.Event, request: RequestWrite | None = None, **changes: Any) -> None:
-        """The last write, unless a person has said something that the model has not read. Then the run goes on."""
+        """Commit the last writes and raise Released.
+
+        If a message is unread, write nothing and return: the run goes on.
+        """
         before = self.pending
         self.pending = before.followed_by(PendingWrites(events=[told], requests=[request] if request else []))
         try:
@@ -362,21 +368,21 @@ class ClaimedRun:
         return events.RunFinished(status=status, cost_usd=f"{self.cost_usd:.6f}", active_s=round(active, 3), **also)
 
     def inputs_since_continued(self, text: str) -> int:
-        """How often the model was told something that begins like this since the run was last continued."""
+        """Return how many inputs with this beginning the model got since the run was last continued."""
         since: int = self.row["continued_at_step"]
         told = (s for s in self.steps.values() if s.kind == StepKind.INPUT and s.index > since)
         return sum(1 for step in told if step.request["text"].startswith(text))
 
     def settled(self) -> Sequence[StepWrite]:
-        """The steps that are over, in order."""
+        """Return the settled steps, in order."""
         return [self.steps[i] for i in sorted(self.steps) if self.steps[i].status != StepStatus.INTENT]
 
 
 async def _certainly(commit: Coroutine[Any, Any, Committed]) -> tuple[Committed, bool]:
-    """What came of the write, and whether this task was cancelled meanwhile.
+    """Await the commit even if this task is cancelled.
 
-    A write that is on its way cannot be called back. Left alone it would fence off the next one, which says how the run
-    ends, and its usage would be noted twice: once as charged and once as late.
+    Return (result, was_cancelled). A write in progress cannot be called back. An abandoned one would fence off the
+    next write, which ends the run, and its usage would be recorded twice: as charged and as late.
     """
     writing, was_cancelled = asyncio.ensure_future(commit), False
     while not writing.done():

@@ -1,4 +1,4 @@
-"""What the engine writes: one Commit is all that one run has to say at one moment, applied wholly or not at all."""
+"""Writes of the engine. One Commit holds all writes of one run at one moment, applied wholly or not at all."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tasks.events import Event
 
 
 class LeaseLost(Exception):
-    """Another owner, a cancel or a deletion came first: this worker may write nothing more about the run."""
+    """Loss of ownership by another owner, a cancel or a deletion. This worker may write nothing more about the run."""
 
 
 class UnreadMessage(Exception):
-    """A person said something before the run could end; nothing was written."""
+    """Unread message that prevented the end of the run; nothing was written."""
 
 
 class BudgetRefused(Exception):
-    """The worst case of the next call does not fit into a budget; nothing was written."""
+    """Worst-case cost of the next call that exceeds a budget; nothing was written."""
 
     def __init__(self, *, scope: str, spent_usd: Decimal, limit_usd: Decimal, needed_usd: Decimal) -> None:
         super().__init__(f"The {scope} budget of ${limit_usd:.2f} does not leave ${needed_usd:.4f}.")
@@ -33,7 +33,7 @@ class BudgetRefused(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class StepWrite:
-    """A step as it is from now on; the same index again replaces it."""
+    """Present state of a step; the same index replaces it."""
 
     index: int
     kind: str
@@ -44,14 +44,14 @@ class StepWrite:
     request: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] | None = None
     effect_began: bool = False
-    """Tool: from this commit on the attempt may change something outside."""
+    """Tool: True if the attempt may change something outside from this commit on."""
     effect_at: datetime | None = None
-    """Read only: when it was committed that an effect begins."""
+    """Read only: time at which the beginning of the effect was committed."""
 
 
 @dataclass(slots=True, kw_only=True)
 class UsageWrite:
-    """One line of the usage ledger."""
+    """Line of the usage ledger."""
 
     key: str
     outcome: str
@@ -68,7 +68,7 @@ class UsageWrite:
 
 @dataclass(slots=True, kw_only=True)
 class RequestWrite:
-    """A question to people that opens with this commit."""
+    """Request to people that opens with this commit."""
 
     id: UUID
     kind: str
@@ -86,7 +86,7 @@ class RequestWrite:
 
 @dataclass(slots=True, kw_only=True)
 class ArtifactWrite:
-    """A file whose object is complete in the store (its StoredFile row exists)."""
+    """File whose object is complete in the store (its StoredFile row exists)."""
 
     id: UUID
     path: str
@@ -96,7 +96,7 @@ class ArtifactWrite:
 
 @dataclass(slots=True, kw_only=True)
 class Reserve:
-    """Set money aside for one call before it is made."""
+    """Reservation of money for one call before it is made."""
 
     key: str
     amount_usd: Decimal
@@ -104,7 +104,7 @@ class Reserve:
 
 @dataclass(slots=True, kw_only=True)
 class Settle:
-    """The call of that reservation cost this much; the rest is free again."""
+    """Settlement of a reservation: the cost is charged, the rest is free again."""
 
     key: str
     cost_usd: Decimal
@@ -112,7 +112,7 @@ class Settle:
 
 @dataclass(slots=True, kw_only=True)
 class Commit:
-    """One atomic write about one run, done only while its owner is still the owner."""
+    """Atomic write about one run, applied only while its owner is still the owner."""
 
     run_id: UUID
     epoch: int
@@ -134,14 +134,14 @@ class Commit:
     turns: int = 0
     active_s: float = 0.0
     read_message_seq: int | None = None
-    """Write this only while nobody has said anything after that event."""
+    """Condition: nobody has sent a message after that event. None for no condition."""
 
 
 @dataclass(slots=True, frozen=True)
 class Committed:
-    """What the database said to a Commit."""
+    """Result of a Commit."""
 
     last_seq: int
     last_message_seq: int = 0
     warnings: Sequence[tuple[str, Decimal, Decimal]] = ()
-    """(scope, spent, limit) of budgets that passed 80 % with this commit."""
+    """Budgets that passed 80 % with this commit, as (scope, spent, limit)."""

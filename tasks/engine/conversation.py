@@ -1,4 +1,4 @@
-"""From a run's steps to the conversation that a model reads, and to what is still to be done."""
+"""Conversation for the model, and open tool calls, derived from a run's steps."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ SETTLED_TOOL = (StepStatus.DONE, StepStatus.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One tool_use block of the model's last answer that has no result yet."""
+    """Tool_use block of the model's last response that has no result yet."""
 
     id: str
     tool: str
     arguments: Mapping[str, Any]
     asked_at: int = 0
-    """The step of that answer; what belongs to the call has a later one."""
+    """Step of that response; steps of the call come later."""
     problem: str = ""
-    """Why it cannot be carried out, when its answer was not taken in whole."""
+    """Reason why it cannot be carried out, if its response was malformed."""
 
 
 def model_steps(run: ClaimedRun) -> list[StepWrite]:
-    """The model's answers so far, in order."""
+    """Return the steps of the model's responses, in order."""
     return [s for s in run.settled() if s.kind == StepKind.MODEL and s.status == StepStatus.DONE]
 
 
@@ -39,16 +39,16 @@ def _blocks(step: StepWrite) -> list[Block]:
 
 
 def text_of(step: StepWrite) -> str:
-    """The visible text of one model answer."""
+    """Return the visible text of one response."""
     return "\n\n".join(b["text"] for b in _blocks(step) if b.get("type") == "text" and b.get("text"))
 
 
 def open_calls(run: ClaimedRun) -> list[ToolCall]:
-    """The tool calls that the model asked for and that have no result yet."""
+    """Return the tool calls that the model asked for and that have no result yet."""
     answers = model_steps(run)
     if not answers:
         return []
-    asked_at = answers[-1].index  # a model may use the id of an older turn again: that is another call
+    asked_at = answers[-1].index  # ids of older turns may recur for other calls
     after = [s for s in run.steps.values() if s.kind == StepKind.TOOL and s.index > asked_at]
     have = {s.call_id for s in after if s.status in SETTLED_TOOL}
     problems = (answers[-1].result or {}).get("problems", {})
@@ -61,12 +61,12 @@ def open_calls(run: ClaimedRun) -> list[ToolCall]:
 
 
 def call_ids(run: ClaimedRun) -> set[str]:
-    """The ids of all tool calls that the model has asked for."""
+    """Return the ids of all tool calls that the model has asked for."""
     return {b["id"] for step in model_steps(run) for b in _blocks(step) if b.get("type") == "tool_use"}
 
 
 def messages(run: ClaimedRun) -> Sequence[Message]:
-    """The conversation in the shape of the Messages API. Attempts without an answer leave no trace in it."""
+    """Return the conversation in the shape of the Messages API. Attempts without a response do not appear in it."""
     said: list[dict[str, Any]] = [{"role": "user", "content": [{"type": "text", "text": _first_message(run)}]}]
     for step in run.settled():
         if step.kind == StepKind.MODEL and step.status == StepStatus.DONE:
@@ -103,7 +103,7 @@ def _first_message(run: ClaimedRun) -> str:
 
 
 def system_prompt(run: ClaimedRun) -> str:
-    """The agent's instructions and what it must know of this run. The same at every turn, so that it can be cached."""
+    """Return the agent's instructions with facts about this run. The same in every turn, so that it can be cached."""
     row = run.row
     lines = [
         row["instructions"].strip(),
@@ -128,7 +128,7 @@ def system_prompt(run: ClaimedRun) -> str:
 
 
 def tool_definitions(run: ClaimedRun) -> Sequence[ToolDefinition]:
-    """Describe the tools that the model may call."""
+    """Return the definitions of the tools that the model may call."""
     return [
         ToolDefinition(name=spec.name, description=spec.description, input_schema=spec.input_schema)
         for spec in usable_tools(run)

@@ -1,6 +1,7 @@
-"""The worker process's engine: one event loop on its own thread that drives hundreds of runs.
+"""Driver of a worker process: one event loop on its own thread that drives hundreds of runs.
 
-A Celery message only wakes it. It claims what the table offers, renews its leases, and lets go when the process stops.
+A Celery message only wakes it. It claims runs from the table, renews their leases, and releases them when the process
+stops.
 """
 
 from __future__ import annotations
@@ -41,22 +42,25 @@ log = logging.getLogger(__name__)
 FILE_THREADS = 4
 CLAIM_AT_ONCE = 100
 SUSPECT_S = 0.5
-"""After this time a suspect has mostly shown that it is innocent, and the next one can be taken."""
+"""Seconds in which an innocent suspect mostly settles a step, so that the next one can be claimed."""
 CLAIM_DELAY_S = 0.01
-"""Many runs end at once: the queue is looked at once for all of them."""
+"""Seconds between the end of a run and the next claim: many runs end at once, and one claim serves all."""
 CLAIM_EVERY_S = 0.05
-"""Runs that are started one after the other are claimed together, and then share their writes to the database. One that
-comes alone is claimed at once."""
+"""Least seconds between two claims.
+
+Runs that start one after the other are claimed together, and then share their commits. The first one is claimed at
+once.
+"""
 ACK_TIMEOUT_S = 0.2
 LAST_CLAIM_S = 1.0
-"""How long a stopping worker waits for the claim that is under way."""
+"""Seconds that a stopping worker waits for the claim in progress."""
 RESTART_DELAY_S = 1.0
-"""How long work that failed rests before it begins again."""
+"""Seconds before failed background work starts again."""
 
 
 @cache
 def get_driver() -> Driver:
-    """The one driver of this process; started with the Celery worker, or by the first wake-up."""
+    """Return the driver of this process; started with the Celery worker, or by the first wake-up."""
     driver = Driver()
     driver.start()
     return driver
@@ -64,7 +68,7 @@ def get_driver() -> Driver:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One run that this process drives."""
+    """Run that this process drives."""
 
     epoch: int
     lease: Lease
@@ -72,7 +76,7 @@ class Held:
 
 
 class Driver:
-    """Owns runs. All but start, wake and stop happens on its own loop."""
+    """Driver that owns runs. Everything but start, wake and stop happens on its own loop."""
 
     def __init__(self, *, worker: str = "") -> None:
         self._config = settings.ENGINE
@@ -93,11 +97,11 @@ class Driver:
         self._ready.wait(10)
 
     def wake(self, run_id: UUID | None = None) -> None:
-        """Look at the queue now. Which run was meant does not matter: the table says whose turn it is."""
+        """Look at the queue now. Which run was meant does not matter: the table decides which is next."""
         self._loop.call_soon_threadsafe(self._on_wakeup)
 
     def stop(self) -> None:
-        """Hand every run over at its next step boundary; those that take too long are let go for recovery."""
+        """Hand every run over at its next step boundary; release those that take too long, for recovery."""
         if not self._stopped.is_set():
             self._loop.call_soon_threadsafe(self._draining.set)
         self._stopped.wait(self._config["drain_s"] + 10)
@@ -168,7 +172,10 @@ class Driver:
 
     @staticmethod
     async def _supervise(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Nothing may end this for as long as the process lives: the runs would lose their leases without a word."""
+        """Run background work for as long as the process lives, restarting it after errors.
+
+        Without it the runs would silently lose their leases.
+        """
         while True:
             try:
                 await work()
@@ -183,7 +190,10 @@ class Driver:
         self._wake_event.set()
 
     async def _claim_until_draining(self) -> None:
-        """A claim that hangs on a database that does not answer is left alone: what it took is recovered."""
+        """Claim runs until the worker drains.
+
+        A claim that hangs on an unresponsive database is abandoned; its runs are recovered.
+        """
         claiming = asyncio.create_task(self._keep_claiming())
         await self._draining.wait()
         await asyncio.wait({claiming}, timeout=LAST_CLAIM_S)
@@ -201,7 +211,7 @@ class Driver:
             await asyncio.sleep(max(0.0, self._claimed_at + CLAIM_EVERY_S - time.monotonic()))
 
     async def _safely_take(self) -> bool:
-        """Whatever goes wrong: what is driven goes on, and the next look tries again."""
+        """Claim runs; log any error, so that driven runs go on and the next look tries again."""
         try:
             return await self._take()
         except Exception:
@@ -210,10 +220,11 @@ class Driver:
             return False
 
     async def _take(self) -> bool:
-        """Claim what there is room for; whether to look again at once.
+        """Claim as many runs as there is room for.
 
-        While a wake-up counts as unheard nobody sends another, so whoever was called goes on looking until there is
-        nothing left, says so, and looks once more for what came in between.
+        Return True if it should look again at once. While a wake-up counts as unhandled nobody sends another. So the
+        woken worker claims until nothing is left, acknowledges the wake-up, and looks once more for what came in
+        between.
         """
         room = min(int(self._config["max_runs"]) - len(self._owned), CLAIM_AT_ONCE)
         claimed = await self._claim(room) if room > 0 else []
@@ -231,14 +242,17 @@ class Driver:
         return room > 0
 
     async def _wake_others(self) -> None:
-        """One message woke us alone, and there is more than we can take."""
+        """Wake the other workers: the only message woke this one, and there is more than it can take."""
         await self._ack_wakeup()
-        with suppress(TimeoutError):  # they look by themselves, and our next runs must not wait for Valkey
+        with suppress(TimeoutError):  # the others poll anyway; do not wait for Valkey
             async with asyncio.timeout(ACK_TIMEOUT_S):
                 await self._voice.publish([(event_log.CONTROL_CHANNEL, {"wake": self.worker})])
 
     async def _ack_wakeup(self) -> None:
-        """What is enqueued from now on needs another wake-up; what was enqueued before is seen by the next look."""
+        """Clear the pending-wake-up flag, so that the next enqueue sends a message again.
+
+        Runs enqueued before are seen by the next look.
+        """
         self._was_woken = False
         try:
             async with asyncio.timeout(ACK_TIMEOUT_S):
@@ -278,7 +292,10 @@ class Driver:
     # ---- Owning
 
     async def _renew_leases(self) -> None:
-        """Stop what is not ours any more. Waits for nothing but Postgres: a lease must not end over a paused Valkey."""
+        """Renew the leases, and stop runs that are no longer ours.
+
+        Depends on Postgres only: a paused Valkey must not end a lease.
+        """
         while True:
             started = time.monotonic()
             owned = {run_id: (held.epoch, held.lease) for run_id, held in self._owned.items()}
@@ -287,7 +304,7 @@ class Driver:
                     ours = await self._journal.renew(owned)
                     for run_id in owned.keys() - ours:
                         self._stop_run(run_id, owned[run_id][0])
-            except Exception as error:  # Postgres away: the lease decides, the next beat tries again
+            except Exception as error:  # Postgres is away: the next heartbeat tries again; the lease decides
                 log.warning("leases were not renewed: %s", error)
             await asyncio.sleep(max(0.1, self._config["heartbeat_s"] - (time.monotonic() - started)))
 
@@ -310,7 +327,7 @@ class Driver:
             held.task.cancel()
 
     async def _listen_for_control(self) -> None:
-        """Cancels reach a call in flight at once, and wake-ups go round; without Valkey the next beat brings them."""
+        """Handle cancels and wake-ups from the control channel. Without Valkey the next heartbeat and poll do."""
         while True:
             try:
                 async with self._valkey.pubsub() as channel:

@@ -1,4 +1,4 @@
-"""One Commit as the JSON that sql.APPLY reads. What a Commit does not say is left out: most say little."""
+"""Encoding of a Commit as the JSON that sql.APPLY reads. Empty fields are left out, which are most."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def encode(op: Commit) -> str:
 
 
 def fields_of(row: Any) -> dict[str, Any]:
-    """The fields of a slotted dataclass, not copied."""
+    """Return the fields of a slotted dataclass without copying their values."""
     return {name: getattr(row, name) for name in row.__slots__}
 
 
 def _written(shape: dict[str, Any]) -> str:
-    """The JSON of a Commit. Steps are normalised when they are noted, the words around them only where they must be."""
+    """Encode a Commit. Steps are normalised when they are written; other texts are normalised only if they need it."""
     try:
         text = _ENCODER.encode(shape)
         text.encode()

@@ -1,4 +1,4 @@
-"""Asking people: what a request holds, and what an answer means for the call that waits for it."""
+"""Requests to people: their contents, and the meaning of answers for the waiting call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXPIRES_AFTER = timedelta(days=3)
 
 
 def question(call: ToolCall, *, step_index: int, now: datetime) -> RequestWrite:
-    """What `ask_human` asks. A schema that cannot be used is left out: then any answer does."""
+    """Return the request of an `ask_human` call. An unusable schema is left out, so that any answer fits."""
     arguments = call.arguments
     schema = arguments.get("schema") or None
     return RequestWrite(
@@ -40,7 +40,7 @@ def question(call: ToolCall, *, step_index: int, now: datetime) -> RequestWrite:
 
 
 def approval(call: ToolCall, spec: ToolSpec, *, step_index: int, now: datetime) -> RequestWrite:
-    """May the agent make exactly this call?"""
+    """Return the request to approve exactly this call."""
     return RequestWrite(
         id=uuid7(),
         kind=RequestKind.APPROVAL,
@@ -59,7 +59,7 @@ WORKER_LOST = "The call was sent, then the worker was lost before the answer arr
 
 
 def unknown_effect(step: StepWrite, spec: ToolSpec, why: str = WORKER_LOST) -> RequestWrite:
-    """Did the call happen whose answer was lost?"""
+    """Return the request whether a call happened whose answer was lost."""
     return RequestWrite(
         id=uuid7(),
         kind=RequestKind.UNKNOWN_EFFECT,
@@ -75,7 +75,7 @@ def unknown_effect(step: StepWrite, spec: ToolSpec, why: str = WORKER_LOST) -> R
 
 
 def budget(*, scope: str, spent: str, limit: str, needed: str) -> RequestWrite:
-    """The next call might pass a limit."""
+    """Return the request to raise a limit that the next call might exceed."""
     return RequestWrite(
         id=uuid7(),
         kind=RequestKind.BUDGET,
@@ -88,12 +88,12 @@ def budget(*, scope: str, spent: str, limit: str, needed: str) -> RequestWrite:
 
 
 def review(*, title: str) -> RequestWrite:
-    """Is the result good?"""
+    """Return the request to review the result."""
     return RequestWrite(id=uuid7(), kind=RequestKind.REVIEW, title=f"Review: {title}"[:200])
 
 
 def no_progress(*, evidence: str, call_id: str) -> RequestWrite:
-    """The agent seems to turn in a circle."""
+    """Return the request to continue or stop a run without progress."""
     return RequestWrite(
         id=uuid7(),
         kind=RequestKind.NO_PROGRESS,
@@ -106,7 +106,7 @@ def no_progress(*, evidence: str, call_id: str) -> RequestWrite:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person said about a call."""
+    """Decision of a person about a call."""
 
     is_allowed: bool
     arguments: Mapping[str, Any]
@@ -115,7 +115,7 @@ class Decision:
 
 
 def decision(asked: DictRow, call: ToolCall) -> Decision:
-    """What the closed approval means. It allows the stored call that it showed and no other."""
+    """Return the meaning of a closed approval. It allows the stored call that was shown, and no other."""
     answer = asked["answer"] or {}
     comment = str(answer.get("comment") or "")
     if asked["status"] == RequestStatus.EXPIRED:
@@ -137,7 +137,7 @@ def decision(asked: DictRow, call: ToolCall) -> Decision:
 
 
 def answer_text(asked: DictRow) -> tuple[str, bool]:
-    """What the model reads as the result of its question, and whether it counts as an error."""
+    """Return the result of the question for the model, and True if it counts as an error."""
     if asked["status"] == RequestStatus.ANSWERED:
         value = (asked["answer"] or {}).get("value")
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

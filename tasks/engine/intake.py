@@ -1,7 +1,7 @@
-"""What a model said, as the run keeps it, shows it and sends it back.
+"""Intake of model responses: the values that a run stores, shows and sends back.
 
-Every runtime's answer passes here before anything of it is hashed, shown or stored: memory and the database hold the
-same values, ids are unique in the run, and names and ids are ones that the provider takes back.
+Every runtime's response passes here before any of it is hashed, shown or stored: memory and the database hold the same
+values, ids are unique in the run, and names and ids are ones that the provider accepts back.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from accounts import strict_json
 from agents.runtimes.base import Block
 
 INVALID = "INVALID_JSON"
-"""The field in which arguments that are no JSON object go back to the model. Its provider advises this form."""
+"""Field in which arguments that are no JSON object go back to the model, as its provider recommends."""
 MAX_SHOWN = 2000
 """Characters of such arguments that are kept."""
 MAX_NAME = 64
@@ -27,22 +27,22 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """One answer after it was taken in."""
+    """Response after its intake."""
 
     content: list[Block]
     problems: dict[str, str] = field(default_factory=dict)
-    """By the id of a tool call: why it cannot be carried out, in words for the model."""
+    """Reasons, worded for the model, why tool calls cannot be carried out; by call id."""
     provider_ids: dict[str, str] = field(default_factory=dict)
-    """By our id of a tool call: the provider's, where it could not be used."""
+    """Ids of the provider that could not be used, by our call id."""
 
     def notes(self) -> dict[str, Any]:
-        """What the step keeps beside the content."""
+        """Return what the step stores besides the content."""
         notes = {"problems": self.problems, "provider_ids": self.provider_ids}
         return {name: value for name, value in notes.items() if value}
 
 
 def take_in(content: Sequence[Block], *, step: int, taken: AbstractSet[str]) -> Intake:
-    """The blocks of the answer that is settled as that step. `taken` are the ids of earlier calls of the run."""
+    """Normalise the blocks of the response that becomes that step. `taken` are the ids of earlier calls of the run."""
     found = Intake([])
     used = set(taken)
     for number, block in enumerate(content, 1):
@@ -64,7 +64,10 @@ def take_in(content: Sequence[Block], *, step: int, taken: AbstractSet[str]) -> 
 
 
 def without_repeats(content: Sequence[Block]) -> list[Block]:
-    """The blocks of a stored answer. Of calls with one id, which only old rows have, the first was carried out."""
+    """Return the blocks of a stored response without repeated call ids.
+
+    Only old rows have those; the first call was carried out.
+    """
     seen: set[str] = set()
     kept = []
     for block in content:
@@ -77,7 +80,7 @@ def without_repeats(content: Sequence[Block]) -> list[Block]:
 
 
 def _own_id(given: object, own: str, used: AbstractSet[str]) -> str:
-    """The provider's id where it can identify a call, else one of ours."""
+    """Return the provider's id if it is valid and unique, else one of ours."""
     if isinstance(given, str) and _NAME.fullmatch(given) and given not in used:
         return given
     names = (own, *(f"{own}_{n}" for n in range(len(used) + 1)))
@@ -85,7 +88,7 @@ def _own_id(given: object, own: str, used: AbstractSet[str]) -> str:
 
 
 def _name(given: object) -> tuple[str, str]:
-    """A name that can go back to the provider, and what is wrong with the given one."""
+    """Return a name that the provider accepts back, and what is wrong with the given one."""
     said = given if isinstance(given, str) else ""
     if _NAME.fullmatch(said):
         return said, ""
@@ -94,12 +97,12 @@ def _name(given: object) -> tuple[str, str]:
 
 
 def no_tool(name: str) -> str:
-    """What the model is told about a tool that it does not have."""
+    """Return the message for the model about a tool that it does not have."""
     return f"There is no tool named {name!r} here. Use one of the tools that you were given."
 
 
 def _arguments(given: object) -> tuple[dict[str, Any], str]:
-    """Arguments that memory and the database hold alike, and why the given ones could not be read."""
+    """Return normalised arguments, and why the given ones could not be read."""
     shown = given
     try:
         value = strict_json.loads(given) if isinstance(given, str) else strict_json.normalise(given or {})

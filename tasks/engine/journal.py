@@ -1,4 +1,4 @@
-"""The engine's access to the database: claims, leases and fenced writes.
+"""Database access of the engine: claims, leases and fenced writes.
 
 Writes use group commit: while one group is being written the next one collects, so the number of transactions a second
 does not grow with the number of runs. A group whose answer was lost (PostgreSQL died) is sent again; `commit_no` makes
@@ -35,16 +35,18 @@ CLAIM_LOCK = 7_241_001
 MAX_GROUP = 200
 GROUP_EVERY_S = 0.04
 SHARE_S = 0.01
-"""The more runs a process drives, the longer a group gathers: so long for each of the others, up to GROUP_EVERY_S after
-the group before began. Half the statements are half the work, and beside a model's seconds nobody sees the wait."""
+"""Group-commit window in seconds since the last group began: (runs - 1) times SHARE_S, at most GROUP_EVERY_S.
+
+Half the statements are half the work, and the wait is invisible beside a model's seconds.
+"""
 SUSPECT_AFTER = 2
-"""A run that lost so many owners is taken alone: it may be what kills them."""
+"""Number of lost owners after which a run is claimed alone: it may be what kills them."""
 PublishHints = Callable[[Sequence[tuple[Commit, DictRow]]], None]
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """A write that waits for its group."""
+    """Write that waits for its group."""
 
     op: Commit
     payload: str
@@ -68,14 +70,14 @@ def _reserves(op: Commit) -> bool:
 
 
 class Journal:
-    """One for each worker process, used on its event loop only."""
+    """Journal of one worker process, used on its event loop only."""
 
     def __init__(
         self, *, pool: AsyncConnectionPool[Any], worker: str, lease_s: float, team_runs: int,
         publish_hints: PublishHints,
         driven: Callable[[], int] = lambda: 1,
     ) -> None:  # fmt: skip
-        """`driven` tells how many runs this process drives."""
+        """Create a closed journal. `driven` returns the number of runs that this process drives."""
         self.worker = worker
         self._lease_s = lease_s
         self._team_runs = team_runs
@@ -91,7 +93,7 @@ class Journal:
         self._writer = asyncio.create_task(self._write_groups())
 
     async def close(self) -> None:
-        """Stop; every commit() has been answered by now, because the runs that asked have ended."""
+        """Stop the writer. Every commit() has been answered by now, because the runs have ended."""
         if self._writer:
             await async_tasks.end([self._writer])
         await self._pool.close()
@@ -99,7 +101,10 @@ class Journal:
     # ---- Writing
 
     async def commit(self, op: Commit) -> Committed:
-        """Write one Commit, grouped with those of other runs. LeaseLost or BudgetRefused: nothing was written."""
+        """Write one Commit, grouped with those of other runs.
+
+        After LeaseLost, BudgetRefused or UnreadMessage nothing was written.
+        """
         item = _Waiting(op, encode(op), asyncio.get_running_loop().create_future())
         self._waiting.append(item)
         self._gathered.set()
@@ -113,7 +118,7 @@ class Journal:
             while self._waiting:
                 await self._gather(began)
                 began = time.monotonic()
-                # A group may hold one write of a run only: the second is fenced by what the first one leaves.
+                # A group holds one write of each run only: a second one would be fenced by the first.
                 group: dict[UUID, _Waiting] = {}
                 later = []
                 for item in self._waiting:
@@ -125,7 +130,7 @@ class Journal:
                 await self._write_group(group)
 
     async def _gather(self, began: float) -> None:
-        """Let a group grow for a moment after the one before began."""
+        """Wait until the group-commit window since the last group has passed, or the group is full."""
         share = min(GROUP_EVERY_S, SHARE_S * (self._driven() - 1))
         rest = began + share - time.monotonic()
         if rest > 0 and len(self._waiting) < MAX_GROUP:
@@ -182,7 +187,7 @@ class Journal:
         return answers
 
     async def _unheard(self, db: psycopg.AsyncConnection[DictRow], refused: list[Commit]) -> set[UUID]:
-        """Of the refused writes, those that a person's message stopped."""
+        """Return the runs whose write was refused only because of an unread message."""
         last = [(op.run_id, op.epoch, op.read_message_seq) for op in refused if op.read_message_seq is not None]
         if not last:
             return set()
@@ -204,7 +209,7 @@ class Journal:
     async def _reserve(
         self, db: psycopg.AsyncConnection[DictRow], ops: list[Commit]
     ) -> dict[UUID, DictRow | Exception]:
-        """Set money aside for each call, where a budget covers it; answers with those that do not fit."""
+        """Reserve money for each call that a budget covers. Return the refusals."""
         refused: dict[UUID, DictRow | Exception] = {}
         covered = await (await db.execute(sql.LOCK_BUDGETS, {"ids": [op.run_id for op in ops]})).fetchall()
         limited = {row["id"] for row in covered}
@@ -224,13 +229,13 @@ class Journal:
         return refused
 
     async def _with_retry(self, work: Callable[[psycopg.AsyncConnection[DictRow], bool], Awaitable[Any]]) -> Any:
-        """Do the work again for as long as Postgres is away; the leases decide meanwhile whose the runs are."""
+        """Repeat the work while Postgres is away; the leases decide meanwhile who owns the runs."""
         delay, is_repeat = 0.05, False
         while True:
             try:
                 async with self._pool.connection() as db:
                     return await work(db, is_repeat)
-            except PoolClosed:  # the worker stops: the lease decides who goes on
+            except PoolClosed:  # the worker is stopping; the lease decides who continues
                 raise
             except (psycopg.OperationalError, PoolTimeout) as error:
                 log.warning("Postgres did not take a write, again in %.2f s: %s", delay, str(error).strip())
@@ -238,24 +243,24 @@ class Journal:
                 delay, is_repeat = min(delay * 2, 2.0), True
 
     async def late_usage(self, *, run_id: UUID, usage: UsageWrite) -> None:
-        """Note usage that its owner may not write any more."""
+        """Record usage that its owner may no longer charge."""
         values = {"run": run_id, **fields_of(usage)}
-        with suppress(PoolClosed):  # the next owner books what it finds unanswered as unknown
+        with suppress(PoolClosed):  # the next owner records unanswered calls as unknown
             await self._with_retry(lambda db, _: db.execute(sql.LATE_USAGE, values))
 
     async def unread_messages(self, *, run_id: UUID, after: int) -> list[DictRow]:
-        """What people said to the run after that event."""
+        """Return the messages of people to the run after that event."""
         cursor = await self._with_retry(lambda db, _: db.execute(sql.SAID, (run_id, after)))
         rows: list[DictRow] = await cursor.fetchall()
         return rows
 
     async def timer_waits(self, *, run_id: UUID) -> int:
-        """How often the run has waited for a time since its last settled step."""
+        """Return the number of timed waits since the run's last settled step."""
         cursor = await self._with_retry(lambda db, _: db.execute(sql.RESTS, {"run": run_id}))
         return int((await cursor.fetchone())["n"])
 
     async def rows(self, statement: str, values: Mapping[str, Any] | None = None) -> list[DictRow]:
-        """What one statement of sql.py that concerns no single run answers."""
+        """Return the rows of a statement in sql.py that concerns no single run."""
         cursor = await self._with_retry(lambda db, _: db.execute(statement, values))
         found: list[DictRow] = await cursor.fetchall()
         return found
@@ -263,7 +268,10 @@ class Journal:
     # ---- Owning
 
     async def claim(self, room: int) -> list[DictRow]:
-        """Take up to `room` runs; each row has all that is needed to drive it, and what the owner before left."""
+        """Claim up to `room` runs.
+
+        Each row has all that is needed to drive the run, and what the previous owner left.
+        """
         rows: list[DictRow] = await self._with_retry(lambda db, _: self._claim(db, room))
         return rows
 
@@ -296,7 +304,7 @@ class Journal:
         return list(rows.values())
 
     async def renew(self, owned: Mapping[UUID, tuple[int, lease.Lease]]) -> set[UUID]:
-        """Renew the leases; answers with the runs that are still ours."""
+        """Renew the leases. Return the ids of the runs that are still ours."""
         until = lease.now() + self._lease_s
         values = {"ids": list(owned), "epochs": [epoch for epoch, _ in owned.values()], "lease_s": self._lease_s}
         async with self._pool.connection() as db:
@@ -307,7 +315,7 @@ class Journal:
         return {row["id"] for row in rows}
 
     async def release(self, owned: Iterable[tuple[UUID, int]]) -> None:
-        """Give up runs in the middle of a step; the next owner recovers them at once and counts it as no loss."""
+        """Release runs in the middle of a step. The next owner recovers them at once, and it counts as no loss."""
         ids, epochs = zip(*owned, strict=True)
         async with self._pool.connection() as db:
             await db.execute(sql.LET_GO, {"ids": list(ids), "epochs": list(epochs)})

@@ -1,4 +1,4 @@
-"""How long this process may believe that a run is its own, by its own clock."""
+"""Leases of runs by this process's own clock."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def now() -> float:
-    """Seconds on a clock that runs on while the process is stopped, and where it can while the machine sleeps."""
+    """Return the seconds of a clock that runs while the process is stopped and, where possible, while the machine
+    sleeps.
+    """
     return time.clock_gettime(_CLOCK)
 
 
 @dataclass(slots=True)
 class Lease:
-    """Ends here no later than in the database: it is counted from before the database was asked.
+    """Lease that ends here no later than in the database: it is counted from before the database was asked.
 
-    Writes need no look at it, they are fenced by the epoch. It is for what cannot be fenced: a call to the world.
+    Writes do not need it, because the epoch fences them. It is for what cannot be fenced: calls to the outside.
     """
 
     until: float

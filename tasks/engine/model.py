@@ -1,4 +1,4 @@
-"""One turn of the model: reserve, intend, call, settle."""
+"""Turn of the model: reserve, intend, call, settle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_MAX_TOKENS = 8000
 CUT_OFF = "Your answer was cut off at the length limit. Continue exactly where it stopped, without repeating anything."
 MAX_CUT_OFFS = 3
 WARN_AT = Decimal("0.8")
-"""Of what a run may cost; as with the budgets of teams and agents (`APPLY`)."""
+"""Share of a run's cost limit that causes a warning, as for budgets of teams and agents (`APPLY`)."""
 
 
 def _request(run: ClaimedRun, index: int) -> TurnRequest:
@@ -39,7 +39,7 @@ def _request(run: ClaimedRun, index: int) -> TurnRequest:
 
 
 def _place(run: ClaimedRun) -> tuple[int, int]:
-    """The index and the attempt of the next model call. A step without an answer is tried again under its own index."""
+    """Return index and attempt of the next model call. A step without a response is tried again under its own index."""
     last = run.steps.get(max(run.steps, default=0))
     if last and last.kind == StepKind.MODEL and last.status in (StepStatus.FAILED, StepStatus.UNKNOWN):
         return last.index, last.attempt + 1
@@ -47,7 +47,7 @@ def _place(run: ClaimedRun) -> tuple[int, int]:
 
 
 async def next_turn(run: ClaimedRun, ports: WorkerResources) -> None:
-    """Get and settle one more answer of the model. Ends the loop where the run cannot go on."""
+    """Get and settle one more response of the model. Raises Released if the run cannot go on."""
     if run.turns - run.row["turns_before"] >= run.row["max_turns"]:
         await run.fail(ErrorCode.TURN_LIMIT, f"The run reached its limit of {run.row['max_turns']} turns.")
     index, attempt = _place(run)
@@ -91,7 +91,7 @@ async def _wait_for_money(run: ClaimedRun, short: BudgetRefused) -> None:
 
 
 async def _intend(run: ClaimedRun, *, index: int, attempt: int, worst: Decimal) -> None:
-    """Commit that the call is about to be made, together with all that was settled since the last commit."""
+    """Commit the intent of the call with its reservation, and all that was settled since the last commit."""
     before = run.steps.get(index)
     told = len(run.pending.events)
     run.emit(events.ModelStarted(step=index, model=run.row["model"], attempt=attempt))
@@ -116,7 +116,7 @@ async def _intend(run: ClaimedRun, *, index: int, attempt: int, worst: Decimal) 
 
 
 def _settle(run: ClaimedRun, turn: Turn, *, index: int, attempt: int, duration_s: float) -> None:
-    """Note the answer; the next commit writes it."""
+    """Record the response; the next commit writes it."""
     key = run.call_key(index, attempt)
     usage = {
         "input_tokens": turn.usage.input_tokens,
@@ -174,7 +174,7 @@ def _settle(run: ClaimedRun, turn: Turn, *, index: int, attempt: int, duration_s
 
 
 def _warn_near_limit(run: ClaimedRun, paid: Decimal) -> None:
-    """Say once that the run has spent 80 % of what it may; of a limit that was raised, once more."""
+    """Emit a warning once the run has spent 80 % of its limit, and again for a raised limit."""
     limit: Decimal = run.row["max_cost_usd"]
     if run.cost_usd - paid < WARN_AT * limit <= run.cost_usd:
         spent, allowed = f"{run.cost_usd:.6f}", f"{limit:.6f}"
@@ -182,14 +182,14 @@ def _warn_near_limit(run: ClaimedRun, paid: Decimal) -> None:
 
 
 async def _after(run: ClaimedRun, turn: Turn) -> None:
-    """What the reason for stopping asks for. Tool calls and finished answers are the loop's business."""
+    """Handle the stop reason. Tool calls and final responses are handled by the loop."""
     if turn.stop == Stop.REFUSAL:
         await run.fail(ErrorCode.MODEL_REFUSED, f"The model declined to go on. {turn.detail}".strip())
     if turn.stop == Stop.CONTEXT_OVERFLOW:
         detail = "The conversation has become longer than the model can read. Split the work into smaller tasks."
         await run.fail(ErrorCode.MODEL_ERROR, detail)
     if turn.stop == Stop.MAX_TOKENS and not conversation.open_calls(run):
-        went_on = run.recordings.said_at(run.next_index - 1) is not None  # a run that was continued after this
+        went_on = run.recordings.said_at(run.next_index - 1) is not None  # the recorded run was continued after this
         if run.inputs_since_continued(CUT_OFF) >= MAX_CUT_OFFS and not went_on:
             detail = f"The answer passed the length limit {MAX_CUT_OFFS + 1} times. Raise max_tokens or ask for less."
             await run.fail(ErrorCode.MODEL_ERROR, detail)
@@ -197,7 +197,7 @@ async def _after(run: ClaimedRun, turn: Turn) -> None:
 
 
 def ask_for_the_rest(run: ClaimedRun) -> None:
-    """Have the model continue an answer that was cut off."""
+    """Ask the model to continue a response that was cut off."""
     run.write_step(
         StepWrite(index=run.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": CUT_OFF})
     )

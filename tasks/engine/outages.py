@@ -1,4 +1,4 @@
-"""A model that does not answer: try again soon, wait without a worker, or end the run."""
+"""Reactions to a model that does not answer: retry soon, wait without a worker, or fail the run."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tasks.engine.resources import WorkerResources
 from tasks.models import ErrorCode, StepKind, StepStatus, WaitKind
 
 MAX_BILLED_FAILURES = 12
-"""Failed attempts of one step that the provider may bill: about twenty minutes. Others are made as long as it takes."""
+"""Failed attempts of one step that the provider may bill: about twenty minutes. Others are unlimited."""
 FIRST_WAIT_S, LONGEST_WAIT_S, LONGEST_WAIT_BILLED_S = 1.0, 60.0, 300.0
 LONGEST_WAIT_IN_PLACE_S = 2.0
-"""A longer wait holds no worker."""
+"""Longest wait in seconds that holds a worker."""
 JITTER = (0.5, 1.0)
 
 
 async def pass_circuit(run: ClaimedRun, ports: WorkerResources) -> bool:
-    """Whether the next call is a probe. Ends the loop while the model is away and another run probes."""
+    """Return True if the next call is a probe. Raises Released while the model is away and another run probes."""
     if run.recordings.is_replay:
         return False
     circuit = await ports.circuits.of(run.circuit)
@@ -49,7 +49,7 @@ async def _wait_for(run: ClaimedRun, circuit: Circuit, why: str, *, at_least_s: 
 
 
 def charge_unknown(run: ClaimedRun, *, index: int, attempt: int, worst: Decimal) -> None:
-    """The call was sent and never answered: an estimate for the books, nothing for the customer."""
+    """Record a call that was sent and never answered: an estimate in the ledger, free for the customer."""
     key = run.call_key(index, attempt)
     usage = UsageWrite(key=f"unknown:{key}", outcome="unknown", step_key=key, model=run.row["model"], cost_usd=worst)
     run.charge(usage, settle_key=key)
@@ -65,7 +65,7 @@ async def no_answer(
     worst: Decimal,
     is_probe: bool,
 ) -> None:
-    """Note the failed attempt. Ends the loop, unless the next attempt comes at once."""
+    """Record the failed attempt. Raises Released, unless the next attempt follows at once."""
     if error.sent:
         charge_unknown(run, index=index, attempt=attempt, worst=worst)
     else:
@@ -101,7 +101,7 @@ async def no_answer(
 
 
 def wait_after(failures: int, error: ModelError) -> float:
-    """Seconds until the next attempt: twice as long each time, spread, and never less than the provider asks for."""
+    """Return the seconds until the next attempt: doubling, with jitter, and at least what the provider asks for."""
     longest = LONGEST_WAIT_BILLED_S if error.sent else LONGEST_WAIT_S
     wait = min(longest, FIRST_WAIT_S * 2.0 ** min(failures - 1, 20)) * random.uniform(*JITTER)  # noqa: S311
     asked = error.retry_after_s or 0.0

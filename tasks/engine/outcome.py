@@ -1,4 +1,4 @@
-"""The end of a run: is what was promised there, and does a person look at it first?"""
+"""End of a run: check of what was promised, and review by a person."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ _FENCE = re.compile(r"\s*(`{3,}|~{3,})\s*([^\s`]*)[^`]*")
 
 
 async def finish(run: ClaimedRun) -> None:
-    """End the run, or ask the model to complete its result, at most twice. Without a result the run has failed."""
+    """End the run, or ask the model up to MAX_CORRECTIONS times to complete its result.
+
+    Without a result the run fails.
+    """
     text = _final_text(run)
     if (conversation.model_steps(run)[-1].result or {}).get("stop") == Stop.NO_RESULT:
         await run.give_up(text)
@@ -41,7 +44,7 @@ async def finish(run: ClaimedRun) -> None:
 
 
 def _final_text(run: ClaimedRun) -> str:
-    """The model's last answer; what was cut off at the length limit is joined again."""
+    """Return the model's last response; parts that were cut off at the length limit are joined."""
     answers = conversation.model_steps(run)
     parts = [conversation.text_of(answers[-1])]
     for step in reversed(answers[:-1]):
@@ -70,7 +73,10 @@ def _output(run: ClaimedRun, text: str) -> tuple[Any, str | None]:
 
 
 def _candidates(text: str) -> list[str]:
-    """Where the JSON of an answer may be: blocks that say so, other fenced blocks, or all of it. Last ones first."""
+    """Return the places where a response's JSON may be: blocks labelled json, other blocks, the whole text.
+
+    Last ones first.
+    """
     fenced = list(_fenced(text))
     labelled = [body for kind, body in reversed(fenced) if kind == "json"]
     others = [body for kind, body in reversed(fenced) if kind != "json"]
@@ -78,9 +84,10 @@ def _candidates(text: str) -> list[str]:
 
 
 def _fenced(text: str) -> Iterator[tuple[str, str]]:
-    """The fenced blocks of a text: (kind, body).
+    """Yield the fenced blocks of a text as (kind, body).
 
-    A fence ends a block at the end of a line only. JSON cannot hold that, so backticks inside its texts end nothing.
+    A fence ends a block only at the end of a line. JSON texts cannot contain a line break, so backticks inside them
+    end nothing.
     """
     fence, kind, body = "", "", list[str]()
     for line in text.split("\n"):

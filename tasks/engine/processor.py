@@ -1,4 +1,4 @@
-"""Whether the machine lets this process work: how long its threads ran, and how long they were ready and did not."""
+"""Detection of processor starvation, by how long threads ran and how long they were ready and did not."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ log = logging.getLogger(__name__)
 
 WINDOW_S = 60.0
 STARVED_SHARE = 0.25
-"""Of the processor time that was asked for. A busy machine gives half or more; a third is slow, a quarter crawls."""
+"""Share of the requested processor time. A busy machine gives half or more; a quarter makes runs crawl."""
 WAITED_SHARE = 0.5
-"""Of the time that passed. A worker that wants little and waits for it does not suffer."""
+"""Share of the elapsed time that threads must have waited. A worker that needs little does not suffer."""
 _EVERY_S = 60.0
 
 
 @dataclass(slots=True)
 class Processor:
-    """Linux tells it for each thread; elsewhere nothing is known, and nothing said."""
+    """Measurement of this process's threads. Only Linux provides it; elsewhere nothing is reported."""
 
     threads: Path = Path("/proc/self/task")
     _seen: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -31,9 +31,7 @@ class Processor:
     _said_at: float = float("-inf")
 
     def look(self, now: float) -> float | None:
-        """The share of the processor time asked for in the last minute that was given, if it is so little that runs
-        crawl.
-        """
+        """Return the granted share of the processor time requested in the last minute, if runs crawl, else None."""
         self._count()
         self._samples.append((now, self._ran_ns, self._waited_ns))
         while len(self._samples) > 1 and self._samples[1][0] <= now - WINDOW_S:
@@ -46,7 +44,7 @@ class Processor:
         return ran / (ran + waited) if is_starved else None
 
     def tell(self, share: float | None) -> None:
-        """Say in the log, once a minute, that the runs crawl and why."""
+        """Log a warning, at most once a minute, that runs crawl and why."""
         if share is None or time.monotonic() - self._said_at < _EVERY_S:
             return
         self._said_at = time.monotonic()
@@ -57,7 +55,7 @@ class Processor:
         )
 
     def _count(self) -> None:
-        """Add what each thread ran and waited since the last look. Threads come and go."""
+        """Add how long each thread ran and waited since the last look. Threads come and go."""
         found: dict[str, tuple[int, int]] = {}
         for thread in self.threads.glob("*/schedstat"):
             with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a worker process tells those who watch: hints after each group of writes, and text as the models write it."""
+"""Messages of a worker to viewers: hints after each group of writes, and text while models write it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Hints = list[tuple[str, dict[str, object]]]
 
 
 class Publisher:
-    """Used on the engine's loop only. What it says may be lost; the rows are the truth."""
+    """Publisher on the engine's loop. Its messages may be lost; the rows are the truth."""
 
     def __init__(self, valkey: aredis.Redis) -> None:
         self._valkey = valkey
@@ -29,7 +29,7 @@ class Publisher:
         self._speaking: set[asyncio.Task[None]] = set()
 
     def publish_hints(self, written: Sequence[tuple[Commit, DictRow]]) -> None:
-        """Say how far the runs have come. Does not wait until it is said."""
+        """Publish the new seqs and statuses of the runs, in the background."""
         hints: Hints = []
         for op, row in written:
             hints.append((event_log.run_channel(row["id"]), {"seq": row["last_seq"]}))
@@ -47,7 +47,7 @@ class Publisher:
             log.warning("hints were not sent: %s", error)
 
     def note_delta(self, run_id: UUID, step: int, text: str) -> None:
-        """Text that a model has just written."""
+        """Add text that a model has just written to the next delta."""
         self._deltas[run_id, step] = self._deltas.get((run_id, step), "") + text
 
     async def send_deltas(self) -> None:

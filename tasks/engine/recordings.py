@@ -1,4 +1,4 @@
-"""What a fork or a replay knows already: recorded answers stand in for calls until the first one that differs.
+"""Recordings for forks and replays: recorded results stand in for calls until the first one that differs.
 
 A replay makes no call at all: its steps are the recordings, one for one, and it ends where they end.
 """
@@ -18,7 +18,7 @@ from tasks.models import Recording, RunKind, StepKind
 
 
 class Recordings:
-    """The recordings of one run, and how far they have been used."""
+    """Recordings of one run, with the number of those used."""
 
     def __init__(self, row: DictRow) -> None:
         self.is_replay = row["kind"] == RunKind.REPLAY
@@ -29,12 +29,13 @@ class Recordings:
         own = [s for s in row["steps"] if s["kind"] == StepKind.TOOL and s["index"] > since and s["result"]]
         self._used = sum(1 for s in own if s["result"].get("reused"))
         if self._used < len(own):
-            self._tools = []  # it has left the recorded path before
+            self._tools = []  # it has left the recorded path already
 
     def of_call(self, tool: str, arguments: Mapping[str, Any], problem: str) -> DictRow | None:
-        """The recorded result of exactly this call, if it is the next one; a different call ends the reuse for good.
+        """Return the recorded result of this call if it is the next one.
 
-        What would be refused now, for the `problem`, is reused in a fork only if it was refused with the same words.
+        Any other call ends the reuse for good. A call that would be refused now, for `problem`, is reused in a fork
+        only if it was refused with the same words.
         """
         found: DictRow | None = self._tools[self._used] if self._used < len(self._tools) else None
         if found and found["digest"] == digest(tool, arguments) and self._stands(found, problem):
@@ -47,19 +48,19 @@ class Recordings:
         return self.is_replay or not problem or bool(found["result"]["content"] == problem)
 
     def said_at(self, position: int) -> Mapping[str, Any] | None:
-        """What the model was told in place of an answer as step `position + 1` of the run that is replayed."""
+        """Return the input that the replayed run has as step `position + 1`, or None."""
         if not self.is_replay or position >= len(self._all) or self._all[position]["digest"] != Recording.SAID:
             return None
         said: Mapping[str, Any] = self._all[position]["result"]
         return said
 
     def runtime(self) -> Runtime | None:
-        """The recorded model of a replay; None where a real one answers."""
+        """Return the recorded model of a replay; None for a real one."""
         return ReplayRuntime(self._models) if self.is_replay else None
 
 
 class ReplayRuntime:
-    """Says what was said before. Makes no call and costs nothing."""
+    """Runtime that repeats recorded responses. Makes no call and costs nothing."""
 
     name = "replay"
     badge = "Replay"

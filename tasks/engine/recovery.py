@@ -1,4 +1,4 @@
-"""Taking up a run: what a lost worker sent and never saw answered becomes `unknown`; nothing is repeated silently."""
+"""Recovery of a run: calls whose answer a lost worker never saw become `unknown`; none is repeated silently."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tasks.models import ErrorCode, RunStatus, StepKind, StepStatus, WaitKind
 from tools.spec import Effect
 
 LOST_IN_ALL = 4
-"""So many times the limit is too often even for a run that settles steps in between."""
+"""Multiple of the limit at which even a run that settles steps in between was lost too often."""
 
 
 async def take_up(run: ClaimedRun, ports: WorkerResources) -> None:
-    """Say that the run goes on, and settle what a lost owner left in the air. May end the loop."""
+    """Emit the start or resumption, and settle what a lost owner left open. Raises Released."""
     row = run.row
     was_lost = row["old_status"] == RunStatus.RUNNING
     if was_lost:
@@ -45,14 +45,14 @@ async def take_up(run: ClaimedRun, ports: WorkerResources) -> None:
 
 
 def _was_cut_off(run: ClaimedRun) -> bool:
-    """Whether the last thing in the run is an answer that met the length limit: it failed for having many of those."""
+    """Return True if the last step is a response that met the length limit, for which the run then failed."""
     settled = run.settled()
     last = settled[-1].result if settled and settled[-1].kind == StepKind.MODEL else None
     return (last or {}).get("stop") == "max_tokens" and not conversation.open_calls(run)
 
 
 def _is_poison(row: DictRow, limit: int) -> bool:
-    """Lost too often without a settled step in between, or very often in all."""
+    """Return True if the run was lost too often without a settled step in between, or very often in total."""
     lost: int = row["recoveries"]
     owners_without_a_step: int = row["epoch"] - 1 - (row["settled_epoch"] or 0)
     return min(lost, owners_without_a_step) > limit or lost > LOST_IN_ALL * limit
@@ -72,7 +72,7 @@ def _say_start(run: ClaimedRun) -> None:
 
 
 def _model_unknown(run: ClaimedRun, step: StepWrite) -> None:
-    """The books get an estimate; the customer does not pay; the loop asks the model again under the same index."""
+    """Record an estimate in the ledger, free for the customer. The loop calls the model again under the same index."""
     key = f"{run.step_key(step.index)}:{step.attempt}"
     worst = Decimal(step.request.get("worst_usd", "0"))
     usage = UsageWrite(key=f"unknown:{key}", outcome="unknown", step_key=key, model=run.row["model"], cost_usd=worst)
@@ -84,8 +84,9 @@ def _model_unknown(run: ClaimedRun, step: StepWrite) -> None:
 
 
 async def _tool_unknown(run: ClaimedRun, step: StepWrite, *, was_lost: bool) -> None:
-    """Safe to repeat, or nothing was touched: the loop repeats it with the same key. Otherwise a person says whether it
-    happened; each attempt that may have had an effect needs a word of its own.
+    """Repeat the call with the same key if that is safe or nothing was touched.
+
+    Otherwise ask a person if it happened; each attempt that may have had an effect needs an answer of its own.
     """
     spec = run.catalog.get(step.tool)
     if spec is None:
@@ -103,7 +104,7 @@ async def _tool_unknown(run: ClaimedRun, step: StepWrite, *, was_lost: bool) -> 
 
 
 async def _conclude(run: ClaimedRun, step: StepWrite, asked: DictRow) -> None:
-    """What the person said about the call whose answer was lost."""
+    """Settle the call as the person answered."""
     if asked["status"] == "open":
         await run.wait(kind=WaitKind.UNKNOWN_EFFECT)
     decided = (asked["answer"] or {}).get("decision")
@@ -133,7 +134,7 @@ async def _conclude(run: ClaimedRun, step: StepWrite, asked: DictRow) -> None:
 
 
 async def _settle_answered_budget(run: ClaimedRun) -> None:
-    """A person who answered the last question about money with `stop` ends the run."""
+    """Fail the run if a person answered its last request about money or progress with `stop`."""
     asked = [q for q in run.requests if q["kind"] in ("budget", "no_progress") and q["status"] == "answered"]
     if not asked or run.requests[-1] is not asked[-1] or run.is_before_continued(asked[-1]):
         return

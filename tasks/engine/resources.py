@@ -1,4 +1,4 @@
-"""What the engine of one process lends to each of its runs."""
+"""Resources of one worker process that its runs share."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ from tasks.engine.circuits import Circuits
 
 @dataclass(slots=True, kw_only=True)
 class WorkerResources:
-    """Shared by all runs of a worker process."""
+    """Resources that all runs of a worker process share."""
 
     tools: Executor
-    """Blocking tools run here, one for each slot."""
+    """Executor for blocking tools, with one thread for each slot."""
     slots: asyncio.Semaphore
-    """As many as `tools` has threads. A call takes its slot before it is intended, so it never waits after that."""
+    """Semaphore with one slot for each thread of `tools`.
+
+    A call takes its slot before its intent, so that it never waits afterwards.
+    """
     files: Executor
-    """The workspaces' traffic with the object store: a slow tool must not keep a finished one from being settled."""
+    """Executor for transfers between workspaces and object store, so that a slow tool does not delay the settling of
+    another.
+    """
     workspaces: Path
     publish_delta: Callable[[UUID, int, str], None]
-    """(run, step, text) to the viewers; may drop."""
+    """Function (run, step, text) that sends text to viewers; it may drop."""
     max_recoveries: int
     circuits: Circuits
     draining: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the process is about to stop: runs are handed over at their next step boundary."""
+    """Event that is set when the process is about to stop: runs are handed over at their next step boundary."""

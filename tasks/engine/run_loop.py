@@ -1,4 +1,4 @@
-"""One run from its claim to the moment when it leaves this worker."""
+"""Loop of one run from its claim until it leaves this worker."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def _next_move(run: ClaimedRun, tool_calls: ToolCalls, ports: WorkerResour
 
 
 def _has_final_answer(run: ClaimedRun) -> bool:
-    """The model's last word has no tool call in it, did not pause, and nobody said anything since."""
+    """Return True if the model's last response has no tool call and no pause, and no input followed it."""
     settled = run.settled()
     answers = conversation.model_steps(run)
     if not answers or settled[-1] is not answers[-1]:

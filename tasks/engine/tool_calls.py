@@ -1,4 +1,4 @@
-"""One tool call: may it happen, intend, carry out, settle."""
+"""Tool calls of a run: check, approve, intend, carry out, settle."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from tools.spec import Effect, Policy, ToolResult, ToolSpec
 
 MAX_REFUSALS = 3
 MAX_NAME = 80
-"""Of a tool that the model made up."""
+"""Characters of an invented tool name that are kept."""
 
 
 class ToolCalls:
-    """The tools of one run."""
+    """Tool calls of one run."""
 
     def __init__(self, run: ClaimedRun, ports: WorkerResources) -> None:
         self._run = run
         self._executor = ToolExecutor(run, ports)
 
     async def close(self) -> None:
-        """The run leaves this worker: a call in flight learns it, and the files go."""
+        """Stop the call in progress and delete the files, because the run leaves this worker."""
         self._executor.stop()
         await self._executor.clean_up()
 
@@ -51,7 +51,7 @@ class ToolCalls:
             self._run.catalog = await self._executor.retry_while_away(look_up)
 
     async def carry_out(self, call: ToolCall) -> None:
-        """Settle one call of the model, or end the loop to wait for a person."""
+        """Settle one call of the model. Raises Released to wait for a person."""
         run = self._run
         step = self._step_of(call)
         spec = self._usable(call.tool)
@@ -83,7 +83,7 @@ class ToolCalls:
             step.request, note = dict(decided.arguments), decided.note
         await self._make(spec, step, note)
 
-    # ---- May it happen?
+    # ---- Checks and approvals
 
     def _usable(self, name: str) -> ToolSpec | None:
         return next((spec for spec in conversation.usable_tools(self._run) if spec.name == name), None)
@@ -160,7 +160,7 @@ class ToolCalls:
         self._settle(step, result, saved, duration_s=time.monotonic() - started)
 
     async def _ask_what_happened(self, spec: ToolSpec, step: StepWrite, why: str) -> None:
-        """The step stays an intent; a person's word settles it when the run is taken up again."""
+        """Wait for a person. The step stays an intent; the answer settles it when the run resumes."""
         self._run.emit(events.ToolUnknown(step=step.index, call_id=step.call_id, tool=step.tool, will_repeat=False))
         await self._run.wait(kind=WaitKind.UNKNOWN_EFFECT, request=human_requests.unknown_effect(step, spec, why))
 
@@ -205,7 +205,7 @@ class ToolCalls:
                 )
 
     def _reuse(self, step: StepWrite, recorded: DictRow) -> None:
-        """Settle the call with what it answered in the run that this one was forked from."""
+        """Settle the call with its result in the run that this one was forked from."""
         result = dict(recorded["result"])
         step.request = result.pop("request", step.request)
         self._write(step, result | {"summary": f"{Recording.REUSED}{result['summary']}", "reused": True})
@@ -224,7 +224,7 @@ class ToolCalls:
             self._run.emit(events.ArtifactCreated(artifact=str(write.id), path=write.path, **described))
 
     def _refuse(self, step: StepWrite, text: str) -> None:
-        """The call does not happen and the model learns why."""
+        """Settle the call as refused, with the reason for the model."""
         self._write(step, {"content": text, "is_error": True, "summary": text})
 
     def _write(
@@ -254,7 +254,7 @@ class ToolCalls:
 
 
 def _with_problem(spec: ToolSpec, result: ToolResult, problem: str) -> ToolResult:
-    """The result of a call whose files could not be kept. An effect that was had outside stays done all the same."""
+    """Return the result of a call whose files could not be stored. An effect outside still counts as done."""
     content = f"{result.content}\n\n{problem}"
     if spec.effect == Effect.EFFECTFUL and not result.is_error:
         return replace(result, content=content)

@@ -1,4 +1,4 @@
-"""One tool call from its slot to its result: begun only while the run is ours, told to stop, given up in time."""
+"""Execution of one tool call: started only while the run is ours, cancellable, and given up in time."""
 
 from __future__ import annotations
 
@@ -34,44 +34,44 @@ GRACE_S = 2.0
 TELL_EVERY_S = 0.25
 PATIENCE_S = 10.0
 BACKOFF_S, MAX_BACKOFF_S = 15.0, 60.0
-"""How long a run whose files cannot be laid waits without a worker: twice as long each time."""
+"""Seconds that a run waits without a worker for its files: doubling, up to the second value."""
 LONGEST_GAP_S = 30.0
-"""Between two tries to do what may be done again."""
+"""Longest seconds between two attempts of repeatable work."""
 MOST_WAITS = 10
-"""A tool that a part of ours keeps from beginning waits so many times in a row, then the model is told."""
+"""Number of consecutive waits for a service of ours that keeps a tool from beginning. Then the model is told."""
 
 
 def backoff(rests: int) -> timedelta:
-    """A store may be away for days: no power of so many rests is a number that the machine knows."""
+    """Return the exponential backoff, capped; the exponent is clamped so that it cannot overflow."""
     return timedelta(seconds=min(BACKOFF_S * 2 ** min(rests, 9), MAX_BACKOFF_S))
 
 
 @dataclass(slots=True)
 class InFlight:
-    """One call, mostly on a thread."""
+    """Call in progress, mostly on a thread."""
 
     spec: ToolSpec
     lease: Lease
     is_cancelled: bool = False
     began_at: float | None = None
     is_over: bool = False
-    """Nobody waits for it any more."""
+    """True if nobody waits for it any more."""
     asked: Future[None] | None = None
-    """The tool wants to begin its effect, on its thread, and waits until that is committed."""
+    """Future that the tool waits for on its thread, before its effect: set once the beginning is committed."""
     was_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin(self) -> None:
-        """Where the tool runs, as the last thing before it."""
+        """Start the time of the call, right before the tool runs. Raises CallAbandoned."""
         self.check()
         self.began_at = time.monotonic()
 
     def check(self) -> None:
-        """CallAbandoned unless this worker may still touch the outside."""
+        """Raise CallAbandoned unless this worker may still touch the outside."""
         if self.is_cancelled or self.is_over or self.lease.is_over():
             raise CallAbandoned
 
     def ask(self, done: Future[None]) -> None:
-        """On the engine's loop: have the beginning of the effect committed."""
+        """Request the commit of the effect's beginning. Called on the engine's loop."""
         if self.is_cancelled or self.is_over:
             done.set_exception(CallAbandoned())
             return
@@ -79,19 +79,19 @@ class InFlight:
         self.was_asked.set()
 
     def end(self) -> None:
-        """Let no effect begin from now on."""
+        """Prevent any effect from beginning from now on."""
         self.is_over = True
         if self.asked and not self.asked.done():
             self.asked.set_exception(CallAbandoned())
 
     def left_s(self) -> float:
-        """Until it is given up."""
+        """Return the seconds until the call is given up."""
         waited = 0.0 if self.began_at is None else time.monotonic() - self.began_at
         return self.spec.timeout_s + GRACE_S - waited
 
 
 class ToolExecutor:
-    """Carries out the tool calls of one run, one at a time."""
+    """Executor of one run's tool calls, one at a time."""
 
     def __init__(self, run: ClaimedRun, ports: WorkerResources) -> None:
         self._run = run
@@ -102,7 +102,7 @@ class ToolExecutor:
         self._thread: asyncio.Future[ToolResult] | None = None
 
     def stop(self) -> None:
-        """Tell the call in flight that nobody waits for it any more."""
+        """Tell the call in progress that nobody waits for it any more."""
         if self._in_flight:
             self._in_flight.is_cancelled = True
 
@@ -113,7 +113,7 @@ class ToolExecutor:
     # ---- Before
 
     async def prepare(self, spec: ToolSpec) -> None:
-        """Lay the files. Where that is not possible for long, the run waits without a worker: nothing has begun yet."""
+        """Stage the files. If the store is away for long, wait without a worker (Released): nothing has begun yet."""
         if not spec.uses_workspace:
             return
         try:
@@ -130,7 +130,7 @@ class ToolExecutor:
 
     @asynccontextmanager
     async def slot(self, spec: ToolSpec) -> AsyncIterator[None]:
-        """A thread for the next call, if it needs one. A worker that is told to stop meanwhile hands the run over."""
+        """Hold a thread for the next call, if it needs one. Hands the run over if the worker stops meanwhile."""
         if not spec.needs_thread:
             yield
             return
@@ -148,7 +148,7 @@ class ToolExecutor:
                 self._give_back()
 
     def _give_back(self) -> None:
-        """The slot is free when its thread is, which may be long after the call was given up."""
+        """Release the slot when its thread is free, which may be long after the call was given up."""
         if self._thread is None:
             self._ports.slots.release()
         else:
@@ -156,13 +156,16 @@ class ToolExecutor:
 
     def _thread_is_free(self, done: asyncio.Future[ToolResult]) -> None:
         if not done.cancelled():
-            done.exception()  # somebody looked; whoever gave the call up has told its own story
+            done.exception()  # marks the exception as retrieved; the call was given up already
         self._ports.slots.release()
 
     # ---- The call
 
     async def call(self, spec: ToolSpec, step: StepWrite) -> ToolResult:
-        """The result; OutcomeUnknown for a call that may have had its effect, TryAgain for one that cannot begin."""
+        """Return the result.
+
+        Raises OutcomeUnknown for a call that may have had its effect, TryAgain for one that cannot begin.
+        """
         delay, end = 0.2, time.monotonic() + PATIENCE_S
         while True:
             self._in_flight = InFlight(spec, self._run.lease)
@@ -171,7 +174,7 @@ class ToolExecutor:
                     return await self._watch(self._in_flight, step)
                 return self._carry_out(self._in_flight, step, self._note)
             except CallAbandoned:
-                # Ours again with the next heartbeat, or somebody else's: then the heartbeat ends this task.
+                # The next heartbeat renews the lease, or ends this task if another owner has the run.
                 await asyncio.sleep(TELL_EVERY_S)
             except TryAgain as error:
                 if time.monotonic() + delay > end or self._ports.draining.is_set():
@@ -181,7 +184,10 @@ class ToolExecutor:
                 delay *= 2
 
     async def wait_until_it_can_begin(self, spec: ToolSpec, error: TryAgain) -> ToolResult:
-        """Wait without a worker: nothing was touched. Ends the loop, or answers with what the model is told."""
+        """Wait without a worker (Released), because nothing was touched.
+
+        After MOST_WAITS return an error for the model.
+        """
         waits = await self._run.timer_waits()
         if waits >= MOST_WAITS:
             return ToolResult(content=f"{error} Go on without it, or say so.", summary=str(error), is_error=True)
@@ -211,7 +217,10 @@ class ToolExecutor:
             call.end()
 
     async def _commit_effect(self, call: InFlight, step: StepWrite) -> None:
-        """Commit that the outside may be touched from now on, then let the tool do it. It takes none of its time."""
+        """Commit that the outside may be touched from now on, then let the tool proceed.
+
+        The commit does not count against its time.
+        """
         started = time.monotonic()
         step.effect_began = True
         self._run.write_step(step)
@@ -231,7 +240,10 @@ class ToolExecutor:
         return ToolResult(content=text, summary=text, is_error=True)
 
     def _begin_effect(self, call: InFlight) -> None:
-        """On the tool's thread: returns when the beginning of the effect is committed and the run is still ours."""
+        """Block the tool's thread until the beginning of the effect is committed.
+
+        Raises CallAbandoned if the run is no longer ours.
+        """
         if not call.spec.needs_thread:
             raise RuntimeError(f"{call.spec.name} begins an effect, so it needs a thread")
         done: Future[None] = Future()
@@ -261,7 +273,7 @@ class ToolExecutor:
     # ---- After
 
     async def save(self) -> tuple[list[Saved], str]:
-        """What the call wrote, safe in the object store; and what is wrong with it, as a sentence."""
+        """Store the files that the call wrote. Return them, and a sentence about those that were refused."""
         if not self.workspace.is_begun:
             return [], ""
         try:
@@ -271,7 +283,7 @@ class ToolExecutor:
             return [], f"{error} Delete or shrink files, then go on."
 
     async def _say_files_are_away(self, error: Exception) -> None:
-        """So that whoever watches knows what the run waits for."""
+        """Tell viewers that the run waits for the file store."""
         self._run.emit(events.Error(code="files_away", detail=_words(error), will_retry=True))
         await self._run.flush()
 
@@ -300,7 +312,7 @@ class ToolExecutor:
     async def _on(self, pool: Executor, work: Callable[[], Any]) -> Any:
         return await self._loop.run_in_executor(pool, _with_own_connection, work)
 
-    # ---- The tool's voice, from its thread
+    # ---- Reports of the tool, from its thread
 
     def _report(self, event: events.Event) -> None:
         self._loop.call_soon_threadsafe(self._note, event)
@@ -312,7 +324,7 @@ class ToolExecutor:
 
 
 class _Reporter:
-    """Each word becomes one event, written with the next commit."""
+    """Reporter that turns each call into an event of the next commit."""
 
     def __init__(self, report: Callable[[events.Event], None]) -> None:
         self._report = report
@@ -325,12 +337,12 @@ class _Reporter:
 
 
 def _words(error: Exception) -> str:
-    """What is away, for people: an error of the operating system names paths of the server."""
+    """Return the error for people: errors of the operating system name paths of the server."""
     return DISK_FULL if is_disk_full(error) else str(error)
 
 
 def _with_own_connection(work: Callable[[], Any]) -> Any:
-    """Threads of the pool give their database connection back after each piece of work."""
+    """Run the work, then close the thread's database connections."""
     try:
         return work()
     finally:

@@ -1,7 +1,7 @@
-"""A run's folder: attachments go in, what the tools write comes out as artifacts.
+"""Workspace of a run: attachments go in, files that tools write come out as artifacts.
 
-The object store is the truth, the folder is a copy: another worker, or the same one after a crash, lays it anew.
-All functions block and run on the pool.
+The object store is the truth, the folder is a copy: another worker, or the same one after a crash, stages it anew. All
+functions block and run on the thread pool.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LEFT_BEHIND_S = 2 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A new or changed file whose object is complete in the store."""
+    """New or changed file whose object is complete in the store."""
 
     write: ArtifactWrite
     size: int
@@ -39,29 +39,30 @@ class Saved:
 
 
 class WorkspaceFull(Exception):
-    """More or larger files than a run may keep."""
+    """Excess of files or bytes over what a run may keep."""
 
 
 class Workspace:
-    """One run's folder on this machine."""
+    """Folder of one run on this machine."""
 
     def __init__(self, *, root: Path, run: Mapping[str, Any]) -> None:
         self._root = root
         self.path = root / f"{run['id']}.{run['epoch']}"
         self._run = run
         self._known: dict[str, tuple[int, int, str]] = {}
-        """path → (size, mtime_ns, sha256) of what is in the store already."""
+        """Files that are in the store already: path → (size, mtime_ns, sha256)."""
         self._versions: dict[str, tuple[UUID, int]] = {a["path"]: (a["id"], a["version"]) for a in run["artifacts"]}
         self.is_begun = False
-        """Whether there may be anything to save and to remove: most tools touch no file."""
+        """True if there may be something to save and to remove: most tools touch no file."""
         self._is_laid = False
         self._saved: list[Saved] = []
         self.refused: list[str] = []
 
     def stage_files(self) -> Path:
-        """Make the folder with the attachments and the artifacts so far. Leftovers of earlier owners are removed.
+        """Create the folder with the attachments and the artifacts so far.
 
-        Each owner has its own folder: one that was paused and wakes up late must not touch what its successor reads.
+        Deletes leftovers of earlier owners. Each owner has its own folder: one that was paused and wakes up late must
+        not touch what its successor reads.
         """
         if self._is_laid:
             return self.path
@@ -85,9 +86,9 @@ class Workspace:
         self._known[name] = (stat.st_size, stat.st_mtime_ns, row["sha256"])
 
     def save_changes(self) -> list[Saved]:
-        """Put new and changed files into the store, each whole and verified before it is named.
+        """Store new and changed files, each whole and verified before it is named.
 
-        When the store goes away half-way, doing it again goes on with the files that are missing.
+        After a failure in the middle, a repeat continues with the missing files.
         """
         if not self._is_laid:
             return []
@@ -103,13 +104,13 @@ class Workspace:
                     self._saved.append(self._save(name, file))
                 except LimitReached as error:
                     self.refused.append(f"{name} was not kept. {error.detail}")
-                    digest = ""  # written again, it is tried again
+                    digest = ""  # try again if it is written again
             self._known[name] = (stat.st_size, stat.st_mtime_ns, digest)
         saved, self._saved = self._saved, []
         return saved
 
     def take_refused(self) -> list[str]:
-        """What the team's plan had no room for since the last time, as sentences."""
+        """Return sentences on files that the team's plan had no room for since the last call."""
         refused, self.refused = self.refused, []
         return refused
 
@@ -134,19 +135,19 @@ class Workspace:
         return Saved(write, stored.size, stored.sha256, content_type, stored.key)
 
     def adopt(self, row: Mapping[str, Any]) -> None:
-        """Another run's artifact belongs to this one now; the folder is laid anew before it is used."""
+        """Add another run's artifact to this one; the folder is staged anew before it is used."""
         others = [a for a in self._run["artifacts"] if a["path"] != row["path"]]
         self._run["artifacts"][:] = [*others, row]
         self._versions[row["path"]] = (row["id"], row["version"])
         self._is_laid = False
 
     def remove(self) -> None:
-        """Free the disk; the store has everything that counts."""
+        """Delete the folder; the store has everything that counts."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def sweep(root: Path) -> None:
-    """Remove what dead workers left long ago."""
+    """Delete folders that dead workers left longer than LEFT_BEHIND_S ago."""
     for folder in root.glob("*"):
         with suppress(OSError):
             if folder.stat().st_mtime < time.time() - LEFT_BEHIND_S:
