@@ -1,4 +1,4 @@
-"""The runtimes by name."""
+"""Runtimes by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RUNTIMES = ("anthropic", "demo")
 
 @cache
 def get_runtime(name: str) -> Runtime:
-    """The process-wide runtime of that name, or KeyError."""
+    """Return the process-wide runtime of that name. Raises KeyError for an unknown name."""
     if name not in RUNTIMES:
         raise KeyError(name)
     runtime: Runtime = import_module(f"agents.runtimes.{name}").runtime()
@@ -22,6 +22,9 @@ def get_runtime(name: str) -> Runtime:
 
 
 def warm_up() -> None:
-    """Load what this installation calls. It takes seconds of the processor, in which no lease would be renewed."""
+    """Load the runtimes that this installation calls.
+
+    It takes seconds of processor time, during which no lease could be renewed.
+    """
     if settings.ANTHROPIC_API_KEY:
         get_runtime("anthropic")

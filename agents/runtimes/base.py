@@ -1,8 +1,8 @@
-"""What drives an agent: "give me the next turn".
+"""Interface of runtimes: each returns the next turn of a conversation.
 
-A runtime turns a conversation into one more assistant message. It never runs tools, writes rows or knows what a run
-is; the engine (`tasks/engine`) does that, and does not know which runtime it drives. Messages and blocks have the shape
-of Anthropic's Messages API, so that what a model said can be passed back to it untouched (thinking blocks included).
+A runtime turns a conversation into one more assistant message. It never runs tools, writes rows or knows what a run is;
+the engine (`tasks/engine`) does that, and does not know which runtime it drives. Messages and blocks have the shape of
+Anthropic's Messages API, so that a model's blocks can be passed back unchanged (thinking blocks included).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 Block = Mapping[str, Any]
 Message = Mapping[str, Any]
-"""{"role": "user" | "assistant", "content": [Block, …]}"""
+"""One message: {"role": "user" | "assistant", "content": [Block, …]}."""
 
 
 class Stop(enum.StrEnum):
-    """Why the model stopped."""
+    """Reason why the model stopped."""
 
     END_TURN = "end_turn"
     TOOL_USE = "tool_use"
@@ -28,12 +28,12 @@ class Stop(enum.StrEnum):
     REFUSAL = "refusal"
     CONTEXT_OVERFLOW = "context_overflow"
     NO_RESULT = "no_result"
-    """The work ended without a result, and the text says why."""
+    """The work ended without a result; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one model answer, as the provider counted them. Total input is the sum of the first three."""
+    """Token counts of one model answer, from the provider. Total input is the sum of the first three."""
 
     input_tokens: int = 0
     cache_read_tokens: int = 0
@@ -49,16 +49,16 @@ class ToolDefinition:
 
 
 MODEL_SPECIFIC_OPTIONS = ("thinking", "output_config")
-"""Options that one model knows and another may refuse: they go to the version's own model and to no other."""
+"""Options that only some models accept. They are sent to the version's own model and to no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRequest:
-    """All that a runtime may know."""
+    """Input of a runtime."""
 
     run_id: str
     step_key: str
-    """Names this step for ever; the same in a repeat after a crash."""
+    """Stable name of the step; the same in a repeat after a crash."""
     model: str
     system: str
     messages: Sequence[Message]
@@ -73,18 +73,23 @@ class Turn:
     """One finished model answer."""
 
     content: Sequence[Block]
-    """text, tool_use {id, name, input}, thinking and other blocks, as they came. An `input` that is a text could not be
-    read as JSON; the engine tells the model so."""
+    """Blocks as the provider sent them: text, tool_use {id, name, input}, thinking and others.
+
+    An `input` that is a string could not be parsed as JSON; the engine reports that to the model.
+    """
     stop: Stop
     usage: Usage
     cost_usd: Decimal
     provider_message_id: str
-    """For reference, at most 120 characters. A gateway may give two answers one id, or none."""
+    """Provider's id of the answer, for reference, at most 120 characters.
+
+    A gateway may give two answers one id, or none.
+    """
     model: str
     is_estimate: bool = False
-    """The provider sent no count that can be used: usage and cost are an upper estimate of the runtime's own."""
+    """True if the provider sent no usable count: usage and cost are the runtime's own upper estimate."""
     detail: str = ""
-    """What the provider said about a refusal."""
+    """Provider's explanation of a refusal."""
 
 
 class ModelError(Exception):
@@ -113,7 +118,7 @@ class ModelError(Exception):
 
 
 OnDelta = Callable[[str], None]
-"""Called on the event loop with each piece of visible text as it is written."""
+"""Callback for each piece of visible text, called on the event loop."""
 
 
 class Runtime(Protocol):
@@ -121,10 +126,15 @@ class Runtime(Protocol):
 
     name: str
     badge: str
-    """What every page and answer says of work made by it ("Demo model"), or ""."""
+    """Label of all work made by this runtime ("Demo model"), or ""."""
 
     async def next_turn(self, request: TurnRequest, on_delta: OnDelta) -> Turn:
-        """The next assistant message, or ModelError. No retries in here: the engine counts and journals attempts."""
+        """Return the next assistant message, or raise ModelError.
+
+        Do not retry: the engine counts and journals attempts.
+        """
 
     def worst_case_usd(self, request: TurnRequest) -> Decimal:
-        """The most that `next_turn` can cost: an upper estimate of the input plus all of max_tokens."""
+        """Return the highest possible cost of `next_turn` in USD: an upper estimate of the input plus all of
+        max_tokens.
+        """

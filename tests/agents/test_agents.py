@@ -138,10 +138,10 @@ def test_pause_and_resume(rita: Agent, alice: User) -> None:
 
 
 def test_remove_agent_tells_the_apps_above_once(rita: Agent, alice: User) -> None:
-    heard: list[Agent] = []
+    received: list[Agent] = []
 
     def hear(*, agent: Agent, **_: Any) -> None:
-        heard.append(agent)
+        received.append(agent)
 
     agent_removed.register(hear)
     try:
@@ -150,7 +150,7 @@ def test_remove_agent_tells_the_apps_above_once(rita: Agent, alice: User) -> Non
     finally:
         agent_removed.unregister(hear)
 
-    assert heard == [rita]
+    assert received == [rita]
     assert Agent.objects.present().count() == 0
     assert AgentVersion.objects.count() == 1
     for change in (

@@ -219,11 +219,11 @@ async def test_the_request_is_cached_from_its_start(claude: AnthropicStandIn) ->
 
 
 async def test_the_request_is_not_changed_by_sending_it(claude: AnthropicStandIn) -> None:
-    said = [user("One"), {"role": "assistant", "content": [text("Two")]}, user("Three")]
+    conversation = [user("One"), {"role": "assistant", "content": [text("Two")]}, user("Three")]
 
-    await turn(claude, *said)
+    await turn(claude, *conversation)
 
-    assert said == [user("One"), {"role": "assistant", "content": [text("Two")]}, user("Three")]
+    assert conversation == [user("One"), {"role": "assistant", "content": [text("Two")]}, user("Three")]
 
 
 async def test_results_come_before_what_a_person_said_meanwhile(claude: AnthropicStandIn) -> None:

@@ -278,11 +278,11 @@ def test_a_message_during_the_work_is_taken_in(worked: Play) -> None:
     """A person says something while the question is open."""
     at = next(at for at, each in enumerate(worked.messages) if "Which column" in json.dumps(each["content"]))
     answered = worked.messages[at + 1]
-    said = {
+    message = {
         "role": "user",
         "content": [*answered["content"], {"type": "text", "text": "Please show the plan as well."}],
     }
-    asked = request(messages=[*worked.messages[: at + 1], said], tools=ANALYST)
+    asked = request(messages=[*worked.messages[: at + 1], message], tools=ANALYST)
 
     turn = asyncio.run(DemoRuntime().next_turn(asked, lambda piece: None))
 

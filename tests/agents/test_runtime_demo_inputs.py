@@ -24,9 +24,9 @@ def ended_without_a_report(done: Play, workspace: DemoWorkspace) -> str:
 
 
 def test_no_file(workspace: DemoWorkspace) -> None:
-    said = ended_without_a_report(workspace.work("What drives refunds?"), workspace)
+    reason = ended_without_a_report(workspace.work("What drives refunds?"), workspace)
 
-    assert said.startswith("I could not start: this run has no table.")
+    assert reason.startswith("I could not start: this run has no table.")
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,11 @@ def test_no_file(workspace: DemoWorkspace) -> None:
 def test_files_that_hold_nothing_to_measure(workspace: DemoWorkspace, content: bytes, expected: str) -> None:
     workspace.write("data.csv", content)
 
-    said = ended_without_a_report(workspace.work("What drives the result?"), workspace)
+    reason = ended_without_a_report(workspace.work("What drives the result?"), workspace)
 
-    assert said.startswith("I stopped")
-    assert expected in said
-    assert len(said) < 300
+    assert reason.startswith("I stopped")
+    assert expected in reason
+    assert len(reason) < 300
 
 
 def test_semicolons_quotes_a_byte_order_mark_and_decimal_commas(workspace: DemoWorkspace) -> None:
@@ -170,9 +170,9 @@ def test_a_tool_that_keeps_failing_ends_the_work_with_its_reason(workspace: Demo
     workspace.attach(EXAMPLES / "support-tickets.csv")
     workspace.broken = {"query_table": 99}
 
-    said = ended_without_a_report(workspace.work("What drives refunded?"), workspace)
+    reason = ended_without_a_report(workspace.work("What drives refunded?"), workspace)
 
-    assert said == "I stopped: query_table is not available."
+    assert reason == "I stopped: query_table is not available."
 
 
 def test_a_chart_that_fails_is_a_caveat(workspace: DemoWorkspace) -> None:

@@ -1,4 +1,4 @@
-"""The Anthropic runtime: one streaming Messages API call for each turn."""
+"""Anthropic runtime: one streaming Messages API call per turn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["AnthropicRuntime", "runtime"]
 
 
 def runtime() -> Runtime:
-    """The runtime of this process."""
+    """Return the runtime of this process."""
     from django.conf import settings
 
     return AnthropicRuntime(

@@ -1,4 +1,4 @@
-"""Putting an answer together from the events of its stream."""
+"""Assembly of an answer from the events of its stream."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ COUNTED = (
     "cache_creation",
 )
 MOST_TOKENS = 100_000_000
-"""More than any model reads or writes in one call. A count above it is none."""
+"""Highest credible token count of one call; a higher one is ignored."""
 
 
 class Malformed(Exception):
-    """The stream is not what the Messages API promises."""
+    """The stream violates the Messages API."""
 
 
 class Answer:
-    """One message, as far as its events have come."""
+    """One message, built from the events received so far."""
 
     def __init__(self, on_text: Callable[[str], None], *, most_chars: int = MOST_CHARS) -> None:
         self._on_text = on_text
@@ -57,7 +57,7 @@ class Answer:
         self.is_complete = False
 
     def take(self, event: Mapping[str, Any], *, size: int = 0) -> None:
-        """One more event, of so many characters; or Malformed, or TooLong."""
+        """Add one event of `size` characters. Raises Malformed or TooLong."""
         self._size = size
         try:
             self._take(event)
@@ -83,29 +83,30 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The visible text so far."""
+        """Return the visible text so far."""
         return strict_json.clean_text("".join("".join(pieces.get("text", ())) for pieces in self._pieces))
 
     @property
     def stop(self) -> Stop:
-        """Why it ended. A reason that is new to us counts by what the answer holds."""
+        """Return the stop reason. An unknown reason is derived from the content."""
         if self._stop is not None:
             return self._stop
         used = any(block.get("type") == "tool_use" for block in self._blocks)
         return Stop.TOOL_USE if used else Stop.END_TURN
 
     def content(self) -> list[Block]:
-        """The blocks as they came. What a cut-off left unfinished, and could not be passed back, is dropped.
+        """Return the complete blocks, unchanged. Blocks that a cut-off left incomplete are dropped: they could not be
+        passed back.
 
-        The `input` of a tool call that cannot be read stays its text: the engine tells the model what is wrong.
+        The `input` of a tool call that is not valid JSON stays a string: the engine reports the error to the model.
         """
         pairs = zip(self._blocks, self._pieces, strict=True)
         return [block for block, pieces in pairs if self._complete(block, pieces)]
 
     def tokens(self) -> Tokens:
-        """As the provider counted them: the first count, overwritten by the later ones.
+        """Return the provider's token counts: the first count, overwritten by later ones.
 
-        No input, or no output, is what was not counted: every call has some input, and an answer some output.
+        Zero input, or zero output, means that it was not counted: every call has some input, and an answer some output.
         """
         written = _count(self._usage.get("cache_creation_input_tokens"))
         kinds = self._usage.get("cache_creation")
@@ -163,13 +164,13 @@ class Answer:
         return text
 
     def _keep(self, chars: int) -> None:
-        """Make room for so much more of the answer."""
+        """Count characters against the limit. Raises TooLong."""
         self._chars_left -= chars
         if self._chars_left < 0:
             raise TooLong(f"It has more than {self._most_chars:,} characters.")
 
     def _say(self, text: str) -> None:
-        """Pass text on in whole characters: the halves of one may come in two pieces."""
+        """Pass text on in whole characters: the two halves of a surrogate pair may arrive in two pieces."""
         text, self._half = self._half + text, ""
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._half = text[:-1], text[-1]
@@ -177,7 +178,7 @@ class Answer:
             self._on_text(strict_json.clean_text(text))
 
     def _finish(self, delta: Mapping[str, Any], usage: Mapping[str, Any]) -> None:
-        """Take what one of the deltas changes; there may be several, and what one leaves out stays as it was."""
+        """Apply a message delta. There may be several; fields that one leaves out keep their value."""
         self._note_usage(usage)
         if usage.get("output_tokens") is not None:
             self._is_output_counted = True  # what a message starts with is no count of the whole
@@ -187,7 +188,7 @@ class Answer:
             self.detail = str(details.get("explanation") or details.get("category") or "")[:MAX_DETAIL]
 
     def _complete(self, block: dict[str, Any], pieces: Mapping[str, list[Any]]) -> bool:
-        """Join the pieces into the block; False for one that was cut off before it was whole."""
+        """Join the pieces into the block. Return False if it was cut off."""
         for name in ("text", "thinking"):
             if name in pieces:
                 block[name] = strict_json.clean_text("".join(pieces[name]))
@@ -202,13 +203,13 @@ class Answer:
         return True
 
     def _is_whole(self, block: Mapping[str, Any], thought: str) -> bool:
-        """Whether the thinking can be passed back. Its signature holds for exactly these characters."""
+        """Return True if the thinking can be passed back. Its signature covers exactly these characters."""
         if block.get("thinking", "").count("\ufffd") != thought.count("\ufffd"):
             raise Malformed("The thinking holds a NUL or half a character, so it cannot be passed back.")
         return bool(block.get("signature"))
 
     def _parse_input(self, block: dict[str, Any], text: str) -> bool:
-        """Read the arguments; False where they were cut off."""
+        """Parse the arguments. Return False if they were cut off."""
         if not text:
             block["input"] = block.get("input") or {}
             return True
@@ -231,7 +232,7 @@ def _text(value: object) -> str:
 
 
 def _named(value: object, most: int) -> str:
-    """An id or a name for reference; whatever else was sent in its place is none."""
+    """Return a string value cut to `most` characters, or "" for anything that is not a string."""
     return strict_json.clean_text(value)[:most] if isinstance(value, str) else ""
 
 

@@ -1,4 +1,4 @@
-"""How much a provider may send: an answer no more than its `max_tokens` can be, an error no more than its start."""
+"""Size limits of provider responses: an answer cannot exceed its `max_tokens`; of an error only the start is read."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from typing import Self
 import httpx2
 
 CHARS_PER_TOKEN, SPARE_CHARS = 64, 64 * 1024
-"""A token holds about four characters, and rarely more than sixteen."""
+"""Characters per token, and a fixed allowance. A token has about four characters, rarely more than sixteen."""
 EVENTS_PER_TOKEN, SPARE_EVENTS = 4, 4096
-"""Most gateways send a token or more with each event, some a character. Spare: pings, and the ends of blocks."""
+"""Events per token, and a fixed allowance for pings and block ends.
+
+Most gateways send a token or more per event, some a character.
+"""
 BYTES_PER_EVENT, BYTES_PER_CHAR = 256, 6
-"""On the wire: the words around a piece of text, and the longest escape of one character."""
+"""Bytes on the wire: JSON around a piece of text, and the longest escape of one character."""
 ERROR_BYTES = 64 * 1024
 
 
 class TooLong(Exception):
-    """More came than the answer can hold. Says what there was too much of."""
+    """The response exceeds its limit. The message names the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The most that one answer may be."""
+    """Size limits of one answer."""
 
     chars: int
     events: int
@@ -36,7 +39,7 @@ class Bounds:
 
     @property
     def event_bytes(self) -> int:
-        """Of one event: a gateway may send the whole answer as one."""
+        """Return the limit of a single event: a gateway may send the whole answer as one."""
         return BYTES_PER_EVENT + BYTES_PER_CHAR * self.chars
 
     @property
@@ -45,7 +48,7 @@ class Bounds:
 
 
 class Bounded(httpx2.AsyncByteStream):
-    """A body that is read no further than so many bytes: then TooLong, or its end where `is_cut_quietly`."""
+    """Response body limited to `most` bytes: beyond that TooLong, or a silent end if `is_cut_quietly`."""
 
     def __init__(self, body: httpx2.AsyncByteStream, most: int, *, is_cut_quietly: bool = False) -> None:
         self._body = body
@@ -67,8 +70,8 @@ class Bounded(httpx2.AsyncByteStream):
 
 
 async def bound_error(response: httpx2.Response) -> None:
-    """Read no more than the start of an error or a redirect. The client reads such bodies to their end by itself."""
+    """Limit the body of an error or a redirect to its start. The client would read such bodies to their end."""
     if not response.is_success and isinstance(response.stream, httpx2.AsyncByteStream):
-        # Packed bytes may be a thousand times as many when they are unpacked, and we asked for none.
+        # Compressed bytes may expand a thousandfold, and we asked for no compression.
         most = 0 if response.headers.get("content-encoding") else ERROR_BYTES
         response.stream = Bounded(response.stream, most, is_cut_quietly=True)

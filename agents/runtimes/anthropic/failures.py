@@ -1,4 +1,4 @@
-"""What went wrong with a call, as a ModelError: its kind, whether to try again and when, whether it may be billed."""
+"""Failed calls as ModelError: kind, whether and when to retry, whether it may be billed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Kind:
     name: str
     retryable: bool
     billed: bool
-    """Whether the provider may have done, and bill, the work although no usable answer came."""
+    """True if the provider may have done, and may bill, the work although no usable answer came."""
     says: str
 
 
@@ -59,7 +59,7 @@ BY_STATUS = {
 
 
 def of(error: Exception, *, partial: str) -> ModelError:
-    """Whatever came out of a call."""
+    """Convert any exception of a call to a ModelError."""
     if isinstance(error, APIStatusError):
         return _of_status(error, partial)
     if isinstance(error, APIConnectionError | httpx2.HTTPError) and not isinstance(error, httpx2.SSEError):
@@ -72,16 +72,16 @@ def of(error: Exception, *, partial: str) -> ModelError:
 
 
 def _of_status(error: APIStatusError, partial: str) -> ModelError:
-    """An error that the provider told us: as the answer, or as an event in the middle of one that began with 200."""
+    """Convert an error that the provider reported: a response, or an event inside a stream that began with 200."""
     kind = BY_TYPE.get(str(error.type)) or BY_STATUS.get(error.status_code)
     if kind is None:
         kind = SERVER if error.status_code >= 500 or error.status_code == 200 else BAD_REQUEST
     began = error.status_code == 200
     headers = httpx2.Headers() if began else error.response.headers
-    said = f" It said: {error.api_message}" if error.api_message else ""
+    message = f" It said: {error.api_message}" if error.api_message else ""
     reference = f" (request {error.request_id[:MAX_REFERENCE]})" if error.request_id else ""
     return ModelError(
-        f"{kind.says}{said[:500]}{reference}",
+        f"{kind.says}{message[:500]}{reference}",
         kind=kind.name,
         retryable=_should_retry(headers, kind),
         sent=began or kind.billed,
@@ -91,7 +91,7 @@ def _of_status(error: APIStatusError, partial: str) -> ModelError:
 
 
 def _of_connection(error: Exception, partial: str) -> ModelError:
-    """No whole answer came."""
+    """Convert a connection failure: no complete answer arrived."""
     cause = error.__cause__ if isinstance(error, APIConnectionError) and error.__cause__ else error
     if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
         return made(UNREACHABLE)
@@ -105,7 +105,7 @@ def made(kind: Kind, *, partial: str = "", detail: str = "") -> ModelError:
 
 
 def retry_after_s(headers: httpx2.Headers) -> float | None:
-    """How long the provider asks us to wait: milliseconds, seconds or a date, in this order."""
+    """Return the provider's requested wait in seconds, from milliseconds, seconds or a date, in this order."""
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             return _within(float(headers[name]) * scale)
@@ -118,7 +118,7 @@ def retry_after_s(headers: httpx2.Headers) -> float | None:
 
 
 def _within(seconds: float) -> float:
-    """NaN would pass through min and max; it is no time at all."""
+    """Clamp to 0..LONGEST_WAIT_S. NaN would pass through min and max, so it counts as 0."""
     return min(max(seconds, 0.0), LONGEST_WAIT_S) if seconds == seconds else 0.0
 
 

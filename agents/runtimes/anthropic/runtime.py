@@ -1,4 +1,4 @@
-"""One turn over the streaming Messages API. No retries in here: the engine counts and journals attempts."""
+"""Runtime on the streaming Messages API. It never retries: the engine counts and journals attempts."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from agents.runtimes.base import Block, OnDelta, Turn, TurnRequest, Usage
 from billing.pricing import Tokens, cost_usd
 
 ANSWER_S = 600.0
-"""The longest that an answer may take, pings or not."""
+"""Seconds that an answer may take in all, pings included."""
 SILENCE_S = 120.0
-"""The longest between two events. A byte now and then is no event."""
+"""Seconds between two events. Single bytes do not count as events."""
 CONNECT_S = 10.0
 TAIL_S = 1.0
 
 
 class AnthropicRuntime:
-    """Claude. Shared by all runs of a process; one client and its connections for each event loop."""
+    """Claude runtime, shared by all runs of a process; one client and its connections per event loop."""
 
     name = "anthropic"
     badge = ""
@@ -90,7 +90,7 @@ class AnthropicRuntime:
         )
 
     async def _call(self, request: TurnRequest, answer: Answer) -> None:
-        """Fill the answer to its end, or ModelError. What breaks after the end does not matter."""
+        """Fill the answer to its end, or raise ModelError. Failures after the end are ignored."""
         try:
             await self._stream(wire.body(request), answer)
         except (AnthropicError, httpx2.HTTPError, TimeoutError, Malformed, TooLong, ValueError) as error:
@@ -111,7 +111,7 @@ class AnthropicRuntime:
                     raise _told(event.data, response.http_response)
                 if event.data:
                     answer.take(strict_json.parse(event.data), size=len(event.data))
-                # A connection that was read to its end can be used again, but nobody waits long for that.
+                # A connection that was read to its end can be reused, but that is not worth a long wait.
                 wait = TAIL_S if answer.is_complete else self._silence_s
                 patience.reschedule(min(end, loop.time() + wait))
 
@@ -130,7 +130,7 @@ class AnthropicRuntime:
 
 
 def _estimated(counted: Tokens, request: TurnRequest, content: Sequence[Block]) -> Tokens:
-    """The count, with an upper estimate of what the provider did not count. Never more than was reserved for it."""
+    """Replace missing counts by upper estimates, never more than was reserved."""
     if not counted.total_input:
         most = pricing.most_input_tokens(system=request.system, messages=request.messages, tools=wire.tools(request))
         counted = replace(counted, input=most)
@@ -140,7 +140,7 @@ def _estimated(counted: Tokens, request: TurnRequest, content: Sequence[Block]) 
 
 
 async def _events(response: httpx2.Response, bounds: Bounds) -> AsyncIterator[httpx2.ServerSentEvent]:
-    """The events of an answer, no further than it can reach."""
+    """Yield the events of an answer. Raises Malformed if it is not an event stream, TooLong beyond the bounds."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json" or response.headers.get("content-encoding", "identity") != "identity":
         packed = response.headers.get("content-encoding", "plain")
@@ -157,7 +157,7 @@ async def _events(response: httpx2.Response, bounds: Bounds) -> AsyncIterator[ht
 
 
 def _told(data: str, response: httpx2.Response) -> APIStatusError:
-    """The error that an `error` event holds; its status code is the 200 that the stream began with."""
+    """Return the error of an `error` event; its status code is the 200 that the stream began with."""
     try:
         body = strict_json.parse(data)
     except strict_json.NotStorable:

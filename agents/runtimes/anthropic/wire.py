@@ -1,4 +1,4 @@
-"""From a TurnRequest to the body of a Messages API call."""
+"""Conversion of a TurnRequest to the body of a Messages API call."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from agents.runtimes.base import Block, Message, TurnRequest
 
 CACHED = {"type": "ephemeral"}
 PASSED_ON = ("thinking", "output_config", "tool_choice", "stop_sequences", "service_tier", "metadata")
-"""Options of the agent version that go to the provider as they are."""
+"""Options of the agent version that are passed to the provider unchanged."""
 
 
 def body(request: TurnRequest) -> dict[str, Any]:
-    """The whole body. Four cache breakpoints: tools, system, and the ends of the last two messages from our side."""
-    said: dict[str, Any] = {
+    """Return the request body. Four cache breakpoints: tools, system, and the ends of the last two user messages."""
+    content: dict[str, Any] = {
         "model": request.model,
         "max_tokens": request.max_tokens,
         "messages": messages(request.messages),
         "stream": True,
     }
     if request.system:
-        said["system"] = [{"type": "text", "text": request.system, "cache_control": CACHED}]
+        content["system"] = [{"type": "text", "text": request.system, "cache_control": CACHED}]
     if request.tools:
-        said["tools"] = tools(request)
-    return said | {name: request.options[name] for name in PASSED_ON if name in request.options}
+        content["tools"] = tools(request)
+    return content | {name: request.options[name] for name in PASSED_ON if name in request.options}
 
 
 def tools(request: TurnRequest) -> list[dict[str, Any]]:
@@ -37,9 +37,9 @@ def tools(request: TurnRequest) -> list[dict[str, Any]]:
     return listed
 
 
-def messages(said: Sequence[Message]) -> list[dict[str, Any]]:
-    """The conversation with cache breakpoints. Blocks go as they came; only what the provider refuses is put right."""
-    listed = [{"role": message["role"], "content": _blocks(message)} for message in said]
+def messages(conversation: Sequence[Message]) -> list[dict[str, Any]]:
+    """Return the conversation with cache breakpoints. Blocks stay unchanged, except what the provider would refuse."""
+    listed = [{"role": message["role"], "content": _blocks(message)} for message in conversation]
     listed = [message for message in listed if message["content"]]
     for message in [each for each in listed if each["role"] == "user"][-2:]:
         message["content"][-1] = {**message["content"][-1], "cache_control": CACHED}
@@ -47,7 +47,7 @@ def messages(said: Sequence[Message]) -> list[dict[str, Any]]:
 
 
 def _blocks(message: Message) -> list[Block]:
-    """Without empty texts, and with the results of tools before anything else that was said."""
+    """Return the message's blocks without empty texts, tool results first."""
     content = message["content"]
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]

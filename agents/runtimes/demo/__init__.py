@@ -1,4 +1,4 @@
-"""The demo runtime: works offline, costs nothing, and says on everything that it made that no model was behind it."""
+"""Demo runtime: offline and free. All its output states that no model was involved."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["DemoRuntime", "runtime"]
 
 
 def runtime() -> Runtime:
-    """The runtime of this process."""
+    """Return the runtime of this process."""
     from django.conf import settings
 
     return DemoRuntime(delay_ms=settings.DEMO_DELAY_MS)

@@ -1,4 +1,4 @@
-"""What the demo analyst knows so far."""
+"""State of the demo analyst during one assignment."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from agents.runtimes.demo.wording import quoted
 
 @dataclass(slots=True, kw_only=True)
 class Finding:
-    """The answer to one question."""
+    """Answer to one question."""
 
     request: Request
     sentences: list[str]
-    """Markdown. The first one is the answer with its number."""
+    """Sentences in Markdown. The first one is the answer with its number."""
     headline: str
     """The answer in one plain line, for a mail's subject, a chart's title and the memory."""
     title: str = ""
-    """The report's title, if it is not the question itself."""
+    """Title of the report; empty for the question itself."""
     measured: str = ""
-    """What was measured, if that says more than how the question was read."""
+    """Description of the measure, if it says more than the reading of the question."""
     chart: Mapping[str, Any] | None = None
-    """The arguments of `draw_chart` without its path."""
+    """Arguments of `draw_chart` without its path."""
     sections: list[str] = field(default_factory=list)
     method: str = ""
     caveats: list[str] = field(default_factory=list)
@@ -36,45 +36,45 @@ class Finding:
 
 @dataclass(slots=True, kw_only=True)
 class AnalysisState:
-    """One assignment from the prompt to the report."""
+    """One assignment, from the prompt to the report."""
 
     context: ScriptContext
     question: str
     tables: list[Table] = field(default_factory=list)
     table: Table = field(default_factory=lambda: Table(name="", file=""))
-    """The table that the question is about."""
+    """Table that the question is about."""
     requests: list[Request] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     decided: dict[str, Column] = field(default_factory=dict)
     """Columns that a person chose, by their role in the question."""
     how_decided: str = ""
-    """How the measure was settled, in words that follow its name."""
+    """How the measure was chosen, as words that follow its name."""
     charts: list[str] = field(default_factory=list)
-    heard: str = ""
-    """What a person said while the work went on, until it is acknowledged."""
+    pending_message: str = ""
+    """Message of a person during the work, until it is acknowledged."""
     changes: list[str] = field(default_factory=list)
-    """What a reviewer asked for, and what was done about it; Markdown."""
+    """Requests of a reviewer and what was done about each, in Markdown."""
     wanted: list[Column] = field(default_factory=list)
     """Columns that a person wants a table by, whatever their effect."""
     asked_again: int = 0
     """How often a person was asked for another question."""
     written: bool = False
     email: str = ""
-    """What came of the email, as a sentence."""
+    """Outcome of the email, as a sentence."""
     problems: list[str] = field(default_factory=list)
 
-    def hear(self, said: str) -> None:
-        """Take in what a person said during the work: the columns that they name are looked into."""
-        if said:
-            self.heard = said
-            self.want(columns_named(self.table.asked, said))
+    def read_message(self, message: str) -> None:
+        """Take in a person's message during the work: the columns that it names are analysed as well."""
+        if message:
+            self.pending_message = message
+            self.want(columns_named(self.table.asked, message))
 
     def want(self, columns: Iterable[Column]) -> list[Column]:
-        """Show a table by these columns where they can group; returns those that can."""
+        """Add tables by these columns if they can group; return those that can."""
         able = [column for column in columns if column.can_group]
         self.wanted += [column for column in able if column not in self.wanted]
         return able
 
-    def take_heard(self) -> str:
-        heard, self.heard = self.heard, ""
-        return f"I read your message: {quoted(heard)}" if heard else ""
+    def acknowledge_message(self) -> str:
+        message, self.pending_message = self.pending_message, ""
+        return f"I read your message: {quoted(message)}" if message else ""

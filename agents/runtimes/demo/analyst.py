@@ -1,7 +1,7 @@
-"""The demo analyst: understands a question about a table, works the answer out with SQL and writes it up.
+"""Demo analyst: understands a question about a table, computes the answer with SQL and writes a report.
 
-It knows a few kinds of questions (`request.Ask`) and takes every decision from what its tools answered. What it cannot
-answer it says before it works, and offers what it can.
+It knows a few kinds of questions (`request.Ask`) and takes every decision from the results of its tools. A question
+that it cannot answer is refused before the work starts, with suggestions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from agents.runtimes.demo.steps import CannotContinue, NoAnswer, Step
 
 
 def script(context: ScriptContext) -> Script:
-    """One assignment, then one revision for each comment, without end."""
+    """Script of one assignment, then of one revision per comment, without end."""
     state = AnalysisState(context=context, question=context.prompt)
     try:
         yield from profiling.look(state)
@@ -24,17 +24,17 @@ def script(context: ScriptContext) -> Script:
         yield from delivery.deliver(state)
         reply = yield ScriptedTurn(delivery.closing(state))
         while True:
-            yield from revision.revise(state, reply.said, work)
+            yield from revision.revise(state, reply.message, work)
             reply = yield ScriptedTurn(delivery.closing(state))
     except profiling.NotATable:
         yield from writer.script(context)
     except CannotContinue as problem:
         reply = yield ScriptedTurn(str(problem), has_failed=True)
-        yield from script(replace(context, prompt=revision.prompt_after(context.prompt, reply.said)))
+        yield from script(replace(context, prompt=revision.prompt_after(context.prompt, reply.message)))
 
 
 def work(state: AnalysisState) -> Step:
-    """Settle what is asked and answer it; if the table has no answer, another question may have one."""
+    """Determine the question and answer it; if the table has no answer, ask for another question."""
     while True:
         try:
             yield from questions.settle(state)
@@ -45,7 +45,7 @@ def work(state: AnalysisState) -> Step:
 
 
 def answer(state: AnalysisState) -> Step:
-    """Work out each request. One of several that has no answer is a caveat."""
+    """Answer each request. If one of several has no answer, note that as a caveat."""
     state.findings = []
     for request in state.requests:
         try:

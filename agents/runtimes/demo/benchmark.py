@@ -1,4 +1,4 @@
-"""Scripts for measuring and for breaking: a fixed number of turns, each but the last with one tool call."""
+"""Scripts for measurements and fault tests: a fixed number of turns, each but the last with one tool call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TURNS = 5
 
 
 def script(context: ScriptContext) -> Script:
-    """`turns` turns. The call of each is `report_progress`, or else the first tool by name that needs no argument."""
+    """Script of `turns` turns. Each calls `report_progress`, or else the first tool that needs no argument."""
     turns = int(context.options.get("turns", TURNS))
     for done in range(1, turns):
         yield ScriptedTurn(f"Step {done} of {turns}.", [_call(context, done, turns)])
@@ -21,7 +21,7 @@ def script(context: ScriptContext) -> Script:
 
 
 def pause_s(options: Mapping[str, Any]) -> float:
-    """How long the script waits before a turn."""
+    """Return the pause before a turn in seconds."""
     return float(options.get("delay_s", 1.0)) if options.get("script") == "slow" else 0.0
 
 

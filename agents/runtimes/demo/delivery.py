@@ -1,4 +1,4 @@
-"""What the analyst hands over: charts, the report, an email that a person approves, one memory, a closing word."""
+"""Results of the analyst: charts, the report, an email for approval, one memory, a closing message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ATTACHED = "The report is attached. Deskhand's demo model computed it from your 
 
 
 def deliver(state: AnalysisState) -> Step:
-    """Everything after the numbers are known, for the first time."""
+    """Deliver everything for the first time, once the numbers are known."""
     yield from write_up(state)
     yield from _email(state)
     yield from _remember(state)
@@ -31,7 +31,7 @@ def write_up(state: AnalysisState) -> Step:
         return
     call = Call("write_file", {"path": REPORT, "content": report.markdown(state)})
     reply = yield with_progress(state, 5, "Writing the report", f"Writing {REPORT}.", call)
-    state.hear(reply.said)
+    state.read_message(reply.message)
     if reply.last.is_error:
         reply = yield ScriptedTurn(f"{REPORT} could not be written. Trying once more.", [call])
     if reply.last.is_error:
@@ -40,7 +40,7 @@ def write_up(state: AnalysisState) -> Step:
 
 
 def closing(state: AnalysisState) -> str:
-    """The last words: the answer, then where to find the rest."""
+    """Return the closing message: the answer, then where to find the rest."""
     files = ([REPORT] if state.written else []) + _chart_files(state)
     lines = [report.answer(state)]
     if files:
@@ -56,7 +56,7 @@ def _chart_files(state: AnalysisState) -> list[str]:
 
 
 def _charts(state: AnalysisState) -> Step:
-    """One chart for each answer that has one."""
+    """Draw the chart of each answer that has one."""
     state.charts = []
     if not state.context.has("draw_chart"):
         return
@@ -65,7 +65,7 @@ def _charts(state: AnalysisState) -> Step:
         name = CHART if not state.charts else f"{CHART}-{len(state.charts) + 1}"
         call = Call("draw_chart", {**(finding.chart or {}), "path": name})
         reply = yield with_progress(state, 5, "Drawing the chart", "Drawing the chart that shows it.", call)
-        state.hear(reply.said)
+        state.read_message(reply.message)
         if reply.last.is_error:
             state.problems.append(f"The chart could not be drawn: {sentence(reply.last.text)}")
         else:
@@ -84,7 +84,7 @@ def _email(state: AnalysisState) -> Step:
     }
     text = f"The report is ready. I would like to email it to {person}; that needs your approval."
     reply = yield ScriptedTurn(text, [Call("email_report", arguments)])
-    state.hear(reply.said)
+    state.read_message(reply.message)
     if reply.first.is_error:
         state.email = "The email was not sent; the report is here."
     else:
@@ -92,12 +92,12 @@ def _email(state: AnalysisState) -> Step:
 
 
 def _is_worth_a_mail(state: AnalysisState) -> bool:
-    """A short answer is mailed only when the prompt asks for it, the analysis of what drives a number always."""
+    """Return True if the result is mailed: if the prompt asks for it, and for an analysis of drivers always."""
     return state.findings[0].request.ask is Ask.DRIVERS or MAIL.search(state.context.prompt) is not None
 
 
 def _remember(state: AnalysisState) -> Step:
-    """One fact for later runs: which column was measured and what came out."""
+    """Store one fact for later runs: the measured column and the result."""
     request = state.findings[0].request
     if not state.context.has("remember") or request.ask is Ask.OVERVIEW:
         return
@@ -106,4 +106,4 @@ def _remember(state: AnalysisState) -> Step:
     found = state.findings[0].headline.removeprefix(f"{state.table.file}: ")
     fact = f"In {state.table.file}, {which}. {found[:1].upper()}{found[1:]}."[:500]
     reply = yield with_progress(state, 6, "Done", "", Call("remember", {"text": fact}))
-    state.hear(reply.said)
+    state.read_message(reply.message)

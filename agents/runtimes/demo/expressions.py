@@ -1,5 +1,6 @@
-"""SQL expressions for columns and values, for DuckDB. Every name and value from outside goes through `name` or
-`literal`.
+"""SQL expressions for columns and values, for DuckDB.
+
+Every name and value from outside goes through `name` or `literal`.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ WORDS = (
     "%d-%b-%Y", "%d-%b-%y", "%b %Y", "%B %Y", "%b-%y", "%A, %d %B %Y", "%a %d %b %Y",
 )  # fmt: skip
 QUARTER = "quarter"
-"""In place of a format: 1974Q1, Q1 1974, 1974-Q1."""
+"""Pseudo-format of quarters: 1974Q1, Q1 1974, 1974-Q1."""
 GERMAN = "german"
-"""Beside formats with names of months: the names are German."""
+"""Pseudo-format that goes with formats with month names: the names are German."""
 GERMAN_MONTHS = {
     "januar": "january", "februar": "february", "märz": "march", "mai": "may", "juni": "june", "juli": "july",
     "oktober": "october", "dezember": "december", "mrz": "mar", "okt": "oct", "dez": "dec",
@@ -42,28 +43,28 @@ def literal(value: str) -> str:
 
 
 def reference(column: Column) -> str:
-    """The column itself, or what stands in its place."""
+    """Return the column's SQL: its name, or the expression of a derived column."""
     return column.expression or name(column.name)
 
 
 def text(column: Column) -> str:
-    """The value as a text on which words are compared; of a flag true or false in its own words.
+    """Return the value as text, for comparison with words; of a flag true or false as the file writes it.
 
-    NULL for marks such as N/A, which stand for a value that is missing.
+    NULL for marks of missing values such as N/A.
     """
     value = f"CAST({reference(column)} AS VARCHAR)"
     return f"CASE WHEN NOT {says_missing(reference(column))} THEN {value} END" if column.marked_missing else value
 
 
 def number(column: Column) -> str:
-    """The value as DOUBLE, or NULL where it is none."""
+    """Return the value as DOUBLE, NULL if it is not a number."""
     if column.style is not None:
         return number_in_text(reference(column), column.style)
     return f"CAST({reference(column)} AS DOUBLE)"
 
 
 def number_in_text(reference: str, style: Style) -> str:
-    """The number in texts such as "$1,234.50", "12 %", "(30)" or "1.234,50 €"."""
+    """Return the number in texts such as "$1,234.50", "12 %", "(30)" or "1.234,50 €"."""
     bare = f"regexp_replace({reference}, '[^0-9.,()+-]', '', 'g')"
     negative = f"regexp_replace({bare}, '^\\((.*)\\)$', '-\\1')"
     plain = f"replace({negative}, ',', '')"
@@ -73,7 +74,7 @@ def number_in_text(reference: str, style: Style) -> str:
 
 
 def is_number_text(reference: str, style: Style) -> str:
-    """Whether the text is a number in this style and nothing else, currency and percent signs aside."""
+    """Return a condition: the text is a number in this style, apart from currency and percent signs."""
     group, point = (",", "\\.") if style is Style.POINT else ("\\.", ",")
     sign = f"[{MONEY_SIGNS}]|USD|EUR|GBP|CHF|US\\$"
     pattern = (
@@ -84,12 +85,12 @@ def is_number_text(reference: str, style: Style) -> str:
 
 
 def date(column: Column) -> str:
-    """The value as TIMESTAMP, or NULL where it is none."""
+    """Return the value as TIMESTAMP, NULL if it is not a date."""
     return date_in_text(reference(column), column.dates) if column.dates else f"CAST({reference(column)} AS TIMESTAMP)"
 
 
 def date_in_text(reference: str, formats: Sequence[str]) -> str:
-    """The first format that fits reads the text."""
+    """Parse the text by the first format that matches."""
     source = f"trim(CAST({reference} AS VARCHAR))"
     if GERMAN in formats:
         source = _with_english_months(source)
@@ -116,7 +117,7 @@ def _with_english_months(source: str) -> str:
 
 
 def is_missing(column: Column) -> str:
-    """Whether the cell is empty or says that there is no value."""
+    """Return a condition: the cell is empty or marked as missing."""
     if not column.is_text:
         return f"{reference(column)} IS NULL"
     return f"({reference(column)} IS NULL OR {says_missing(reference(column))})"
@@ -127,7 +128,7 @@ def says_missing(reference: str) -> str:
 
 
 def flag(column: Column, value: str = "") -> str:
-    """1 where the column has the value (of a flag: where it is yes), 0 where it has another one, NULL where none."""
+    """Return 1 if the column has the value, 0 for another value, NULL for none. Without a value: if a flag is yes."""
     if column.type == "BOOLEAN" and (not value or value.lower() in ("true", "false")):
         yes = f"CAST({reference(column)} AS INTEGER)"
         return f"1 - {yes}" if value.lower() == "false" else yes
@@ -135,12 +136,12 @@ def flag(column: Column, value: str = "") -> str:
 
 
 def measured(column: Column) -> str:
-    """What is averaged: the number, or 1 and 0 of a flag."""
+    """Return the value to average: the number, or 1 and 0 of a flag."""
     return flag(column) if column.kind is Kind.FLAG else number(column)
 
 
 def group(column: Column) -> str:
-    """The group of a row as text, never NULL: dates by month, many numbers by quartile."""
+    """Return the group of a row as text, never NULL: dates by month, many numbers by quartile."""
     if column.kind is Kind.DATE:
         value = f"strftime({date(column)}, '%Y-%m')"
     elif column.kind is Kind.NUMBER and column.distinct > MOST_NUMBERS:

@@ -1,4 +1,4 @@
-"""The SQL that finds out what the columns of a table are."""
+"""SQL that profiles the columns of a table."""
 
 # ruff: noqa: S608
 
@@ -11,7 +11,7 @@ from agents.runtimes.demo.expressions import literal, name
 from agents.runtimes.demo.table_columns import Column, Style
 
 PAGE = 150
-"""Columns of one page of the profile; an answer shows 200 rows."""
+"""Columns per page of the profile; a tool result shows 200 rows."""
 FORMATS = {
     "years": sql.YEARS_FIRST,
     "days": sql.DAYS_FIRST,
@@ -23,7 +23,10 @@ DIFFERENT, BLANK = "different", "missing"
 
 
 def profile(table: str, page: int = 0, *, is_source: bool = False) -> str:
-    """One row a column: type, about how many values, range and quartiles. A source is SQL already."""
+    """Return SQL with one row per column: type, approximate number of values, range, quartiles.
+
+    A source is SQL already.
+    """
     source = table if is_source else name(table)
     return (
         'SELECT column_name, column_type, approx_unique, "count", null_percentage, '
@@ -33,7 +36,7 @@ def profile(table: str, page: int = 0, *, is_source: bool = False) -> str:
 
 
 def exact_counts(source: str, columns: Sequence[Column]) -> str:
-    """One row a column: its filled cells, its different values, and its marks of missing values."""
+    """Return SQL with one row per column: filled cells, distinct values, and marks of missing values."""
     counts = []
     for at, column in enumerate(columns):
         it = name(column.name)
@@ -49,12 +52,12 @@ def exact_counts(source: str, columns: Sequence[Column]) -> str:
 
 
 def _all_of(source: str, parts: Sequence[str]) -> str:
-    """Several questions to one source, which stands in the statement once."""
+    """Combine several queries on one source, which appears in the statement once."""
     return f"WITH _t AS (SELECT * FROM {source})\n" + "\nUNION ALL ".join(parts)
 
 
 def formats(source: str, columns: Sequence[Column]) -> str:
-    """One row a text column: how many values are numbers or dates, by the way they are written."""
+    """Return SQL with one row per text column: the number of values that are numbers or dates, by notation."""
     found = []
     for at, column in enumerate(columns):
         it = name(column.name)
@@ -74,7 +77,7 @@ def formats(source: str, columns: Sequence[Column]) -> str:
 
 
 def values(source: str, columns: Sequence[Column]) -> str:
-    """The different values of columns that have few, the frequent ones first."""
+    """Return SQL for the distinct values of columns that have few, most frequent first."""
     parts = [
         f"SELECT {literal(column.name)} AS factor, CAST({name(column.name)} AS VARCHAR) AS value, count(*) AS n\n"
         f"FROM _t WHERE {name(column.name)} IS NOT NULL AND NOT "
@@ -86,7 +89,7 @@ def values(source: str, columns: Sequence[Column]) -> str:
 
 
 def values_like(source: str, columns: Sequence[Column], words: Sequence[str]) -> str:
-    """The values of text columns that are one of the words, upper and lower case aside."""
+    """Return SQL for the values of text columns that equal one of the words, ignoring case."""
     listed = ", ".join(literal(word) for word in words)
     parts = [
         f"SELECT {literal(column.name)} AS factor, CAST({name(column.name)} AS VARCHAR) AS value, count(*) AS n\n"
@@ -98,7 +101,7 @@ def values_like(source: str, columns: Sequence[Column], words: Sequence[str]) ->
 
 
 def spans(source: str, columns: Sequence[Column]) -> str:
-    """One row a column of dates: the first and the last one, how many days and how many values are dates."""
+    """Return SQL with one row per date column: first and last date, number of days and of valid dates."""
     found = []
     for at, column in enumerate(columns):
         it = sql.date(column) if column.is_date else sql.date_in_text(name(column.name), ("%Y%m%d",))

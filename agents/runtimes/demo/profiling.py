@@ -1,4 +1,4 @@
-"""Finding the table that a question is about, and learning what its columns are."""
+"""Choice of the table that a question is about, and the profile of its columns."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from agents.runtimes.demo.wording import count_of, quoted
 
 MOST_TABLES = 8
 MOST_VALUES = 60
-"""A column with more different values than this is not listed; single values are looked up when they are named."""
+"""Distinct values up to which a column is listed; in longer ones, single values are looked up by name."""
 SHOWN = 190
-"""Rows that an answer shows, with some room."""
+"""Rows that one tool result can show, with some margin."""
 COUNTED_AT_ONCE, FORMATS_AT_ONCE = 40, 4
 T = TypeVar("T")
 Studied = Generator[ScriptedTurn, Reply, tuple[list[Column], int]]
 
 
 class NotATable(Exception):
-    """There is only text to work on, which is the other script's work."""
+    """The run has text but no table; the writer's script takes over."""
 
 
 def look(state: AnalysisState) -> Step:
-    """Find the table that fits the question and learn what its columns are."""
+    """Choose the table that fits the question and profile its columns."""
     reply = yield with_progress(state, 1, "Looking at the files", _plan(state), Call("list_files", {}))
     files = reading.tables(reply.last.text)
     if not files and reading.text_files(reply.last.text):
@@ -73,12 +73,12 @@ def _plan(state: AnalysisState) -> str:
 
 
 def _profile(state: AnalysisState, files: Sequence[TableFile]) -> Step:
-    """The columns of each table. One that cannot be read is passed over if there is another."""
-    said = (
+    """Profile the columns of each table. An unreadable table is skipped if there is another."""
+    narration = (
         f"{_names(files)} {'is' if len(files) == 1 else 'are'} there. Profiling every column: types, gaps and ranges."
     )
     results = yield from try_table(
-        state, 1, "Profiling the columns", said, *(queries.profile(file.table) for file in files)
+        state, 1, "Profiling the columns", narration, *(queries.profile(file.table) for file in files)
     )
     for file, result in zip(files, results, strict=True):
         if result.is_error:
@@ -98,20 +98,22 @@ def _profile(state: AnalysisState, files: Sequence[TableFile]) -> Step:
 def _more_columns(state: AnalysisState, table: Table) -> Step:
     page = 1
     while len(table.columns) == page * queries.PAGE:
-        said = f"{table.file} has more than {len(table.columns)} columns. Profiling the next ones."
-        (result,) = yield from ask_table(state, 1, "Profiling the columns", said, queries.profile(table.name, page))
+        narration = f"{table.file} has more than {len(table.columns)} columns. Profiling the next ones."
+        (result,) = yield from ask_table(
+            state, 1, "Profiling the columns", narration, queries.profile(table.name, page)
+        )
         table.columns += reading.columns(result.text)
         page += 1
 
 
 def _details(state: AnalysisState) -> Step:
-    """Exact counts, the values of categories, and which texts are numbers or dates; then the long form if wide."""
+    """Query exact counts, category values, and number and date notations; then the long form of a wide table."""
     table = state.table
-    said = (
+    narration = (
         f"It has {count_of(len(table.columns), 'column')}. Counting their values exactly, because the profile only "
         "estimates, and looking at how dates and amounts are written."
     )
-    table.columns, table.rows = yield from _studied(state, table.source, table.columns, said)
+    table.columns, table.rows = yield from _studied(state, table.source, table.columns, narration)
     if not table.rows:
         raise CannotContinue(f"I stopped: {table.file} has a header but no rows, so there is nothing to measure.")
     _add_date(table)
@@ -120,8 +122,8 @@ def _details(state: AnalysisState) -> Step:
         yield from _reshape(state, select)
 
 
-def _studied(state: AnalysisState, source: str, columns: Sequence[Column], said: str) -> Studied:
-    """The columns with all that counts can tell, and the number of rows."""
+def _studied(state: AnalysisState, source: str, columns: Sequence[Column], narration: str) -> Studied:
+    """Return the columns with everything that counts reveal, and the number of rows."""
     counted = list(_chunks(columns, COUNTED_AT_ONCE))
     texts = [column for column in columns if column.is_text and _has_digit(column)]
     written = list(_chunks(texts, FORMATS_AT_ONCE))
@@ -129,7 +131,7 @@ def _studied(state: AnalysisState, source: str, columns: Sequence[Column], said:
     sql = [queries.exact_counts(source, chunk) for chunk in counted]
     sql += [queries.formats(source, chunk) for chunk in written]
     sql += [queries.values(source, chunk) for chunk in short]
-    results = yield from ask_table(state, 2, "Counting values", said, *sql)
+    results = yield from ask_table(state, 2, "Counting values", narration, *sql)
     answers = iter(results)
     rows, known = 0, {column.name: column for column in columns}
     for chunk in counted:
@@ -157,17 +159,17 @@ def _studied(state: AnalysisState, source: str, columns: Sequence[Column], said:
 
 
 def _reshape(state: AnalysisState, select: str) -> Step:
-    """One row of each year or month in place of a column for each."""
+    """Reshape one column per year or month into one row per year or month."""
     table = state.table
-    said = "It has a column for each year or month, so I read it as one row for each."
-    (result,) = yield from ask_table(state, 2, "Reshaping", said, queries.profile(f"({select})", is_source=True))
+    narration = "It has a column for each year or month, so I read it as one row for each."
+    (result,) = yield from ask_table(state, 2, "Reshaping", narration, queries.profile(f"({select})", is_source=True))
     columns = reading.columns(result.text)
     columns, rows = yield from _studied(state, f"({select})", columns, "Counting the values of that form.")
     with_long_form(table, select, columns, rows)
 
 
 def _add_date(table: Table) -> None:
-    """A date made of a year and a quarter or month beside it."""
+    """Add a date column built from a year and a quarter or month column."""
     year = next((column for column in table.columns if column.is_year), None)
     part = next((column for column in table.columns if column.is_part_of_year), None)
     if year is None or part is None or any(column.kind is Kind.DATE for column in table.columns):
@@ -192,21 +194,24 @@ def _add_date(table: Table) -> None:
 
 
 def look_up(state: AnalysisState, words: Sequence[str]) -> Step:
-    """Look for single words of the question among the values of columns that have many."""
+    """Search words of the question among the values of columns with many values."""
     table = state.table
     searched = [column for column in table.asked if column.is_text and not column.values and not column.is_date]
     if not words or not searched:
         return
-    said = "Looking for the question's own words among the values."
+    narration = "Looking for the question's own words among the values."
     sql = queries.values_like(table.source, searched[:20], words)
-    (result,) = yield from ask_table(state, 2, "Looking up names", said, sql)
+    (result,) = yield from ask_table(state, 2, "Looking up names", narration, sql)
     found = {column.name: column for column in reading.with_values(searched, result.text)}
     table.columns = [found.get(column.name, column) for column in table.columns]
     table.long = [found.get(column.name, column) for column in table.long]
 
 
 def _fit(question: str, table: Table) -> float:
-    """How well a table fits: columns and sheet that the words name, then size. A cover sheet has few rows."""
+    """Return how well a table fits: columns and sheet that the question names, then size.
+
+    A cover sheet has few rows.
+    """
     found = mentions(Sentence(question).tokens, table.columns)
     named = sum(max(mention.fit, mention.value_fit) for mention in found)
     words = Sentence(question).words
@@ -224,7 +229,7 @@ def _has_digit(column: Column) -> bool:
 
 
 def _by_values(columns: Sequence[Column]) -> Iterator[list[Column]]:
-    """Columns together as long as all their values fit into one answer."""
+    """Split the columns so that all values of a part fit into one tool result."""
     chunk: list[Column] = []
     total = 0
     for column in columns:

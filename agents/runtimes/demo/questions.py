@@ -1,4 +1,4 @@
-"""Settling what is asked: by the words themselves, or by asking the person once more."""
+"""Clarification of the question: by its words, or by asking the person."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Asked = Generator[ScriptedTurn, Reply, None]
 
 @dataclass(slots=True, kw_only=True)
 class Draft:
-    """One question on its way to being understood."""
+    """One question that is not fully understood yet."""
 
     text: str
     decided: dict[str, Column] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Draft:
 
 
 def settle(state: AnalysisState) -> Step:
-    """Find out what the prompt asks; what cannot be told from the words is asked before any work is done."""
+    """Determine the requests of the prompt. Whatever the words leave open is asked before any work starts."""
     drafts = _worth_asking(state)
     state.requests = []
     for draft in drafts[:MOST_REQUESTS]:
@@ -59,7 +59,7 @@ def settle(state: AnalysisState) -> Step:
 
 
 def another(state: AnalysisState, why: str) -> Step:
-    """Ask for another question after one that the table has no answer to."""
+    """Ask for another question after one that the table cannot answer."""
     if not state.context.has("ask_human") or state.asked_again >= 2:
         raise CannotContinue(why)
     state.asked_again += 1
@@ -72,7 +72,7 @@ def another(state: AnalysisState, why: str) -> Step:
 
 
 def _worth_asking(state: AnalysisState) -> list[Draft]:
-    """The sentences of the prompt that ask something of the table; the first one if none does."""
+    """Return the sentences of the prompt that the table can answer; the first one if there is none."""
     drafts = [Draft(text=text, decided=dict(state.decided)) for text in sentences(state.question)]
     found = [(draft, understand(draft.text, state.table, draft.decided)) for draft in drafts]
     clear = [draft for draft, each in found if not _is_open(each)]
@@ -92,7 +92,7 @@ def _is_open(found: Request | Unclear) -> bool:
 
 
 def _understood(state: AnalysisState, draft: Draft) -> Generator[ScriptedTurn, Reply, Request]:
-    """The request that the words make, after as many questions as it takes."""
+    """Return the request of the sentence, after as many questions as it takes."""
     is_looked_up = False
     for _ in range(MOST_ASKED):
         found = understand(draft.text, state.table, draft.decided, may_pass_over=draft.may_pass_over)
@@ -108,7 +108,7 @@ def _understood(state: AnalysisState, draft: Draft) -> Generator[ScriptedTurn, R
 
 
 def _unknown(text: str, found: Request | Unclear) -> list[str]:
-    """Words to look for among the values: those that nothing was found for, alone and with their neighbours."""
+    """Return the words to search among the values: unmatched ones, alone and with their neighbours."""
     is_complete = isinstance(found, Request) and not found.unused
     if is_complete or (isinstance(found, Unclear) and (found.role == "prompt" or found.default is not None)):
         return []
@@ -118,7 +118,7 @@ def _unknown(text: str, found: Request | Unclear) -> list[str]:
 
 
 def _ask(state: AnalysisState, draft: Draft, unclear: Unclear) -> Asked:
-    """Ask, and take the answer into the draft: one of the choices, a column in other words, or a new question."""
+    """Ask, and apply the answer to the draft. It is a choice, a column in other words, or a new question."""
     if not state.context.has("ask_human"):
         _decide_alone(state, draft, unclear)
         return
@@ -131,10 +131,10 @@ def _ask(state: AnalysisState, draft: Draft, unclear: Unclear) -> Asked:
         }
         if unclear.columns and unclear.default is not None:
             arguments["default"] = ANY
-        said = "Your question fits more than one column, so I ask before I count."
-        said = said if unclear.columns and unclear.default is not None else unclear.why
-        reply = yield ScriptedTurn(f"{refused}{said}".strip(), [Call("ask_human", arguments)])
-        state.hear(reply.said)
+        narration = "Your question fits more than one column, so I ask before I count."
+        narration = narration if unclear.columns and unclear.default is not None else unclear.why
+        reply = yield ScriptedTurn(f"{refused}{narration}".strip(), [Call("ask_human", arguments)])
+        state.read_message(reply.message)
         if reply.first.is_error:
             _decide_alone(state, draft, unclear, nobody="nobody answered")
             return
@@ -154,7 +154,10 @@ def _why_not(narrowed: Unclear | str) -> str:
 
 
 def _take(state: AnalysisState, draft: Draft, unclear: Unclear, answer: str) -> Unclear | str | None:
-    """Take the answer into the draft. If it cannot be taken, why, or the narrower question that it leaves."""
+    """Apply the answer to the draft.
+
+    Return the reason if it cannot be applied, or the narrower question that remains.
+    """
     plain = Sentence(answer).plain
     if LEFT_TO_ME.fullmatch(plain):
         _leave(state, draft, unclear)
@@ -179,7 +182,7 @@ def _take(state: AnalysisState, draft: Draft, unclear: Unclear, answer: str) -> 
 
 
 def _is_question(state: AnalysisState, answer: str) -> bool:
-    """Whether a person answers with another question rather than with a column."""
+    """Return True if a person answers with another question instead of a column."""
     sentence = Sentence(answer)
     begins = answer.rstrip().endswith("?") or BEGINS.match(sentence.plain) is not None
     return begins and kind_of(Reader(sentence, state.table)) is not None
@@ -190,7 +193,7 @@ def _able(state: AnalysisState, unclear: Unclear) -> list[Column]:
 
 
 def _columns_meant(state: AnalysisState, columns: Sequence[Column], answer: str) -> list[Column]:
-    """The columns that an answer in a person's own words names; the last ones if it corrects itself."""
+    """Return the columns that a free-text answer names; the last ones if it corrects itself."""
     found = [mention for mention in mentions(Sentence(answer).tokens, columns) if mention.columns]
     return list(found[-1].columns) if found else []
 
@@ -207,14 +210,14 @@ def _take_question(state: AnalysisState, draft: Draft, unclear: Unclear, answer:
 
 
 def _leave(state: AnalysisState, draft: Draft, unclear: Unclear) -> None:
-    """The choice is left to the analyst, who takes one of the columns that fit, but never another question."""
+    """Choose a matching column for a person who left the choice to the analyst. Never choose another question."""
     if unclear.default is None:
         raise CannotContinue(f"{_ended(unclear)} I do not put something else in its place without an answer.")
     _decide(state, draft, unclear.role, unclear.default, "the choice was left to me")
 
 
 def _decide_alone(state: AnalysisState, draft: Draft, unclear: Unclear, nobody: str = "nobody could be asked") -> None:
-    """Without an answer the default is taken where the words fit several columns, and nothing else."""
+    """Choose the default without an answer if the words match several columns; otherwise stop."""
     if unclear.columns and unclear.default is not None:
         _decide(state, draft, unclear.role, unclear.default, f"it was the first that fits, and {nobody}")
         return
@@ -224,7 +227,7 @@ def _decide_alone(state: AnalysisState, draft: Draft, unclear: Unclear, nobody: 
 
 
 def _ended(unclear: Unclear) -> str:
-    """Why the work ends, as a sentence."""
+    """Return the reason of the stop as a sentence."""
     return f"I stopped: {(unclear.why or unclear.question).removeprefix('I stopped: ')}"
 
 
@@ -258,6 +261,6 @@ def _what_it_is(column: Column) -> str:
 
 
 def _bound(text: str, column: Column) -> str:
-    """As it stands in the file; money as money."""
+    """Return the bound as the file writes it; money with its currency."""
     written = amount(reading.number(text), column)
     return written if written.lstrip("-")[:1] in "$€£" else text

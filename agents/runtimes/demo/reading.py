@@ -1,4 +1,4 @@
-"""Reading what the tools answer, which is written for models: Markdown tables and sentences."""
+"""Parsers of tool results, which are written for models: Markdown tables and sentences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agents.runtimes.demo.table_columns import Column, Style, named_tokens
 TEXT_TYPES = (".md", ".txt", ".csv", ".tsv", ".json", ".html", ".htm", ".yaml", ".yml", ".xml", ".log", ".eml", ".py")
 CURRENCY_CODES = {"USD": "$", "US$": "$", "EUR": "€", "GBP": "£"}
 MOSTLY = 0.8
-"""A text column is one of numbers or dates if so large a share of its values is."""
+"""Share of values that makes a text column one of numbers or dates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class TableFile:
 
 
 def rows(text: str) -> list[dict[str, str]]:
-    """The rows of the first Markdown table in the text, by column name; NULL is ""."""
+    """Return the rows of the first Markdown table in the text, by column name; NULL is "" here."""
     lines = [line for line in text.split("\n") if line.startswith("|")]
     if len(lines) < 2:
         return []
@@ -32,29 +32,29 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 def row_count(text: str) -> int:
-    """How many rows the answer has in all, those that it does not show included."""
+    """Return the total number of rows, including those that the result does not show."""
     found = re.search(r"^([\d,]+) rows?(?: in all;|\.)", text, re.MULTILINE)
     return int(number(found.group(1))) if found else len(rows(text))
 
 
 def notes(text: str) -> list[str]:
-    """What the answer says about how a file was read."""
+    """Return the result's notes about how a file was read."""
     return [line.removeprefix("Note: ") for line in text.split("\n") if line.startswith("Note: ")]
 
 
 def tables(text: str) -> list[TableFile]:
-    """The tables that `list_files` names."""
+    """Return the tables that `list_files` reports."""
     return [TableFile(row["table"], row["file"]) for row in rows(text) if row.get("table")]
 
 
 def text_files(text: str) -> list[str]:
-    """The files of the run that `read_file` can show."""
+    """Return the files of the run that `read_file` can show."""
     names = list(dict.fromkeys(row.get("file", "") for row in rows(text)))
     return [name for name in names if name.lower().endswith(TEXT_TYPES)]
 
 
 def number(text: str) -> float:
-    """0 where there is none."""
+    """Return the number in the text, 0 if there is none."""
     return maybe_number(text) or 0.0
 
 
@@ -66,12 +66,12 @@ def maybe_number(text: str) -> float | None:
 
 
 def columns(text: str) -> list[Column]:
-    """The columns that `profile_queries.profile` found."""
+    """Return the columns that `profile_queries.profile` found."""
     return [named_tokens(_column(row)) for row in rows(text)]
 
 
 def exact(known: Sequence[Column], text: str) -> tuple[int, list[Column]]:
-    """The number of rows, and the columns with what `exact_counts` counted."""
+    """Return the number of rows, and the columns with the results of `exact_counts`."""
     found = list(known)
     total = 0
     for row in rows(text):
@@ -85,7 +85,7 @@ def exact(known: Sequence[Column], text: str) -> tuple[int, list[Column]]:
 
 
 def with_formats(known: Sequence[Column], text: str) -> list[Column]:
-    """The text columns with the formats of numbers or dates that most of their values have."""
+    """Return the columns with the number or date formats of most of their values."""
     found = list(known)
     for row in rows(text):
         at = int(row["nr"])
@@ -94,7 +94,7 @@ def with_formats(known: Sequence[Column], text: str) -> list[Column]:
 
 
 def with_units(known: Sequence[Column], notes: Sequence[str]) -> list[Column]:
-    """The columns with the currency or percent sign that the notes say was read from their values."""
+    """Return the columns with the currency or percent sign that the notes report."""
     money = " ".join(note for note in notes if "amounts of money" in note)
     percent = " ".join(note for note in notes if "percentages" in note)
     found = []
@@ -110,7 +110,7 @@ def with_units(known: Sequence[Column], notes: Sequence[str]) -> list[Column]:
 
 
 def with_values(known: Sequence[Column], text: str) -> list[Column]:
-    """The columns with their different values."""
+    """Return the columns with their distinct values."""
     by_name: dict[str, list[str]] = {}
     for row in rows(text):
         by_name.setdefault(row["factor"], []).append(row["value"])
@@ -120,13 +120,13 @@ def with_values(known: Sequence[Column], text: str) -> list[Column]:
 
 
 def may_be_whole_date(column: Column) -> bool:
-    """Whether its whole numbers may be days as 19580329."""
+    """Return True if the column's integers may be dates such as 19580329."""
     bounds = (column.low, column.high)
     return column.is_whole and all(len(bound) == 8 and bound[:2] in ("17", "18", "19", "20") for bound in bounds)
 
 
 def with_spans(known: Sequence[Column], text: str) -> list[Column]:
-    """The columns of dates with their first and last day."""
+    """Return the date columns with their first and last day."""
     found = list(known)
     for row in rows(text):
         at = int(row["nr"])
@@ -162,7 +162,10 @@ def _as_number(column: Column, row: Mapping[str, str]) -> Column | None:
 
 
 def _as_date(column: Column, row: Mapping[str, str]) -> Column | None:
-    """Dates, in the order in which the formats are tried: the sure ones, then day or month first as most rows say."""
+    """Return the column as dates, or None.
+
+    Formats are tried from unambiguous ones to day or month first, as most rows have it.
+    """
     count = {key: int(number(row[key])) for key in ("filled", "years", "days", "months", "words", "german", "quarters")}
     day_month = [DAYS_FIRST, MONTHS_FIRST] if count["days"] >= count["months"] else [MONTHS_FIRST, DAYS_FIRST]
     formats: list[str] = [*YEARS_FIRST] if count["years"] else []

@@ -1,8 +1,8 @@
-"""Scripts in the model's place, played from the conversation alone.
+"""Scripts in place of a model, replayed from the conversation alone.
 
-A script is a generator: it yields what the agent says and calls, and is sent what came back. To find the next turn it
-is played again from the start, fed with the answers that the messages hold. Nothing is kept between turns, so a run
-that another process resumes goes on exactly as it would have here.
+A script is a generator: it yields a turn (text and calls) and is sent the results. To find the next turn it is replayed
+from the start with the results in the messages. No state is kept between turns, so a run that another process resumes
+continues exactly as it would have here.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from agents.runtimes.base import Block, Message, TurnRequest
 
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 ATTACHED = re.compile(r"\n+Attached files, in your workspace:\n.*", re.DOTALL)
-"""What the engine adds to the prompt; the files are looked up with `list_files`."""
+"""Text that the engine adds to the prompt; the script finds the files with `list_files`."""
 DECIDED_BY_ARGUMENT = {"query_table": "sql", "ask_human": "question"}
-"""Calls that are the same only if this argument is. Of the others a person may have edited the arguments."""
+"""Argument that identifies a repeated call. Arguments of other tools may have been edited by a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One tool call that a script wants."""
+    """One tool call of a script."""
 
     tool: str
     arguments: Mapping[str, Any]
@@ -31,33 +31,33 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ScriptedTurn:
-    """One turn: words, and calls. A turn without calls ends the work until a person says more."""
+    """One turn: text and calls. A turn without calls ends the work until a person replies."""
 
     text: str
     calls: Sequence[Call] = ()
     has_failed: bool = False
-    """The work ends here without a result; the text says why."""
+    """True if the work ends here without a result; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one call gave."""
+    """Result of one call."""
 
     text: str
     is_error: bool
 
     @property
     def answer(self) -> str:
-        """Of a question: what the person answered, without who it was."""
+        """Return a person's answer to a question, without their name."""
         return self.text.partition(" answered: ")[2] or self.text
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """All that came back after a turn: one result for each call, and what a person said meanwhile."""
+    """Results and messages after a turn: one result per call, and a person's messages in between."""
 
     results: Sequence[Result]
-    said: str
+    message: str
 
     @property
     def first(self) -> Result:
@@ -73,7 +73,7 @@ Script = Generator[ScriptedTurn, Reply, None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptContext:
-    """What a script may know before it starts."""
+    """Input of a script."""
 
     system: str
     prompt: str
@@ -84,7 +84,7 @@ class ScriptContext:
         return self.tools.issuperset(tools)
 
     def person(self) -> str:
-        """The email address of the person who started the run, or ""."""
+        """Return the email address of the person who started the run, or "" if it is unknown."""
         lines = [line for line in self.system.splitlines() if "started" in line.lower()]
         found = EMAIL.search("\n".join(lines))
         return found.group().rstrip(".") if found else ""
@@ -99,10 +99,10 @@ class _RecordedTurn:
 
 
 def next_scripted_turn(request: TurnRequest, write_script: Callable[[ScriptContext], Script]) -> ScriptedTurn:
-    """The script's next turn after the conversation in `request`.
+    """Return the script's next turn after the conversation in `request`.
 
-    A recorded turn that this script would not make (another model's, or one from before a fork) is passed over. If that
-    turn had ended the work, what the person said next is a new job.
+    A recorded turn that this script would not make (another model's, or one from before a fork) is skipped. If that
+    turn had ended the work, the person's next message starts a new script.
     """
     opening, recorded = _read(request.messages)
     tools = frozenset(tool.name for tool in request.tools)
@@ -113,8 +113,8 @@ def next_scripted_turn(request: TurnRequest, write_script: Callable[[ScriptConte
     for before in recorded:
         if _same(turn.calls, before.calls):
             turn = script.send(before.reply)
-        elif not before.calls and before.reply.said:
-            script = write_script(replace(context, prompt=before.reply.said))
+        elif not before.calls and before.reply.message:
+            script = write_script(replace(context, prompt=before.reply.message))
             turn = next(script)
     return turn
 
@@ -132,18 +132,18 @@ def _deciding(tool: str) -> Iterator[str]:
 
 
 def _read(messages: Sequence[Message]) -> tuple[str, list[_RecordedTurn]]:
-    """The first words of the person, and each assistant message with what followed it."""
+    """Return the person's first message, and each assistant message with what followed it."""
     opening: list[str] = []
     turns: list[_RecordedTurn] = []
     calls: list[Call] | None = None
     ids: list[str] = []
     answers: dict[str, Result] = {}
-    said = opening
+    texts = opening
 
     def close() -> None:
         if calls is not None:
             lost = Result("There was no answer.", is_error=True)
-            turns.append(_RecordedTurn(calls, Reply([answers.get(each, lost) for each in ids], "\n".join(said))))
+            turns.append(_RecordedTurn(calls, Reply([answers.get(each, lost) for each in ids], "\n".join(texts))))
 
     for message in messages:
         blocks = _blocks(message)
@@ -151,9 +151,9 @@ def _read(messages: Sequence[Message]) -> tuple[str, list[_RecordedTurn]]:
             close()
             used = [block for block in blocks if block["type"] == "tool_use"]
             calls, ids = [Call(block["name"], block["input"]) for block in used], [block["id"] for block in used]
-            answers, said = {}, []
+            answers, texts = {}, []
             continue
-        said.extend(block["text"] for block in blocks if block["type"] == "text")
+        texts.extend(block["text"] for block in blocks if block["type"] == "text")
         for block in blocks:
             if block["type"] == "tool_result":
                 answers[block["tool_use_id"]] = Result(_text(block.get("content")), bool(block.get("is_error")))

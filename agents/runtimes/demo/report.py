@@ -1,4 +1,4 @@
-"""The demo analyst's report and the sentences of its answer."""
+"""Report of the demo analyst, and the sentences of its answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BADGE = (
 
 
 def markdown(state: AnalysisState) -> str:
-    """The whole of report.md."""
+    """Return the content of report.md."""
     table = state.table
     sections = [
         f"# {_title(state)}",
@@ -37,17 +37,17 @@ def markdown(state: AnalysisState) -> str:
 
 
 def answer(state: AnalysisState) -> str:
-    """The answer of each question; its first sentence has the number."""
+    """Return the answer of each question; its first sentence has the number."""
     return "\n\n".join(" ".join(finding.sentences) for finding in state.findings)
 
 
 def plain_answer(state: AnalysisState) -> str:
-    """The answer without Markdown, for an email."""
+    """Return the answer without Markdown, for an email."""
     return without_markdown(answer(state))
 
 
 def headline(state: AnalysisState) -> str:
-    """The answer in one line, for the subject of an email or a memory."""
+    """Return the answer in one line, for the subject of an email or a memory."""
     finding = state.findings[0]
     text = finding.headline
     return text if text.startswith(state.table.file) else f"{plain(state.table.file)}: {text}"
@@ -68,7 +68,7 @@ def _title(state: AnalysisState) -> str:
 
 
 def _asked(state: AnalysisState) -> str:
-    """The prompt, and the question that a person put in its place."""
+    """Return the prompt, and the question that a person replaced it with."""
     prompt = one_line(state.context.prompt)
     return prompt if state.question == state.context.prompt else f"{prompt} — then: {one_line(state.question)}"
 

@@ -1,4 +1,4 @@
-"""What a question asks for, once its words are understood."""
+"""Request: a question in structured form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agents.runtimes.demo.table_columns import Column, Kind, Style
 
 
 class Ask(enum.StrEnum):
-    """The kind of a question."""
+    """Kind of a question."""
 
     EXTREME = "which is highest or lowest"
     TOP = "the first few"
@@ -48,7 +48,7 @@ CYCLES = ("month of the year", "weekday", "hour")
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """What rows are put together by: a column's values, or spans of a time column."""
+    """Grouping of rows: by a column's values, or by spans of a time column."""
 
     column: Column
     grain: str = ""
@@ -60,11 +60,11 @@ class Grouping:
 
     @property
     def label(self) -> str:
-        """For people: the column, or the span."""
+        """Return the name of the grouping for people: the column, or the span."""
         return self.grain or self.column.name
 
     def expression(self) -> str:
-        """SQL of the group as text that sorts by time; NULL where there is none."""
+        """Return SQL of the group as text that sorts by time; NULL if a row has none."""
         if not self.grain:
             return self._values()
         moment = sql.date(self.column) if self.column.kind is Kind.DATE else _of_year(self.column)
@@ -89,7 +89,7 @@ class Grouping:
         return sql.text(column)
 
     def shown(self, value: str) -> str:
-        """A group's value for people: November for 11."""
+        """Format a group's value for people: November for 11."""
         if self.grain == "month of the year" and value.isdigit() and 1 <= int(value) <= 12:
             return MONTHS[int(value) - 1].capitalize()
         if self.grain == "weekday" and value.isdigit():
@@ -109,21 +109,21 @@ def _of_year(column: Column) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What is measured. Without a column: rows."""
+    """Measured quantity. Without a column: rows."""
 
     aggregate: Aggregate
     column: Column | None = None
     value: str = ""
-    """SHARE and ROWS: the rows where the column has this value; of a flag "" is yes."""
+    """SHARE and ROWS: the value whose rows are counted; "" for the yes of a flag."""
     is_inverse: bool = False
-    """Asked was the opposite of the column: consumption of miles per gallon."""
+    """True if the question asks for the opposite of the column: consumption, for miles per gallon."""
     is_given: bool = False
-    """The question names the aggregate."""
+    """True if the question names the aggregate."""
     word: str = ""
-    """As the question calls it, where that is not the column's name."""
+    """Word of the question for the measure, if it is not the column's name."""
 
     def expression(self) -> str:
-        """SQL of the aggregate."""
+        """Return SQL of the aggregate."""
         if self.column is None:
             return "count(*)"
         if self.aggregate is Aggregate.DISTINCT:
@@ -140,14 +140,14 @@ class Measure:
         }[self.aggregate]
 
     def of_row(self) -> str:
-        """SQL of what one row brings: a number, or 1 and 0."""
+        """Return SQL of one row's contribution: a number, or 1 and 0."""
         if self.column is None:
             return "1"
         return sql.flag(self.column, self.value) if self.is_indicator else _plain(self.column)
 
     @property
     def is_indicator(self) -> bool:
-        """Whether a row counts as 1 or 0."""
+        """Return True if a row counts as 1 or 0."""
         return self.column is not None and (bool(self.value) or self.column.kind is Kind.FLAG)
 
     @property
@@ -163,7 +163,7 @@ def _plain(column: Column) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Rows that count: `operator` = (any of `values`), !=, >, <, >=, <= or "between"."""
+    """Filter of rows: `operator` is = (any of `values`), !=, >, <, >=, <= or "between"."""
 
     column: Column
     operator: str
@@ -188,7 +188,7 @@ class Filter:
         return f"{it} {self.operator} {values[0]}"
 
     def words(self) -> str:
-        """For people, as in "only rows where …"."""
+        """Return the filter in words, to follow "only rows where"."""
         name = f"the {self.grain} of {self.column.name}" if self.grain else self.column.name
         shown = [Grouping(self.column, self.grain).shown(value) for value in self.values]
         if self.operator == "between":
@@ -203,16 +203,16 @@ class Request:
 
     ask: Ask
     text: str
-    """As it was asked."""
+    """Original text of the question."""
     measure: Measure = field(default_factory=lambda: Measure(Aggregate.ROWS))
     other: Measure | None = None
-    """The second one of a relation or of a comparison of columns."""
+    """Second measure of a relation or of a comparison of columns."""
     by: Grouping | None = None
     also_by: Grouping | None = None
-    """"… and in which year": asked about the winner, or a second way to group."""
+    """Grouping of "… and in which year": asked about the winner, or a second grouping."""
     filters: list[Filter] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
-    """COMPARE: the values of `by` that are compared."""
+    """COMPARE: the values of `by` to compare."""
     is_low: bool = False
     count: int = 1
     grain: str = ""
@@ -220,26 +220,26 @@ class Request:
     is_relative: bool = False
     """GROWTH: in percent."""
     of_rows: bool = False
-    """EXTREME and TOP: single rows are looked for, not groups."""
+    """EXTREME and TOP: single rows instead of groups."""
     taken: list[str] = field(default_factory=list)
-    """How words were understood where that is not plain."""
+    """Readings of words that are not obvious, for the report."""
     unused: list[str] = field(default_factory=list)
-    """Words that nothing was found for and that do not change what is asked."""
+    """Words without a match that do not change the question."""
 
     def where(self, *more: str) -> str:
-        """ " WHERE …" of the filters, or ""."""
+        """Return " WHERE …" with all filters, or "" if there are none."""
         parts = [*(each.expression() for each in self.filters), *more]
         return f" WHERE {' AND '.join(f'({part})' for part in parts)}" if parts else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unclear:
-    """What a person has to say before the work can begin."""
+    """Question to the person before the work can start."""
 
     question: str
     why: str
     role: str
-    """What the answer settles: measure, other, group, or prompt for a new question."""
+    """Role that the answer fills: measure, other, group, or prompt for a new question."""
     columns: tuple[Column, ...] = ()
     default: Column | None = None
     choices: tuple[str, ...] = ()

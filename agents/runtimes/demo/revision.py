@@ -1,4 +1,4 @@
-"""A second version of the report, after a reviewer's comment."""
+"""Revision of the report after a reviewer's comment."""
 
 from __future__ import annotations
 
@@ -28,21 +28,22 @@ INSTEAD = re.compile(r"\b(?:use|measure|instead|rather|statt\w*|lieber|nimm|verw
 AGGREGATES = {"median": Aggregate.MEDIAN, "mean": Aggregate.MEAN, "sum": Aggregate.SUM}
 
 
-def revise(state: AnalysisState, said: str, work: Callable[[AnalysisState], Step]) -> Step:
-    """Do what the comment names (another measure or aggregate, another column to group by, another question) and say so
-    in the report.
+def revise(state: AnalysisState, message: str, work: Callable[[AnalysisState], Step]) -> Step:
+    """Do what the comment asks for, and say so in the report.
+
+    It may name another measure or aggregate, another grouping column, or another question.
     """
-    comment = OPENING.sub("", said).strip()
+    comment = OPENING.sub("", message).strip()
     done = _take_in(state, comment)
     state.changes.append(f"Asked: {escaped(quoted(comment))} {done}")
-    state.heard = comment
+    state.pending_message = comment
     yield from _again(state, work)
     yield from delivery.write_up(state)
 
 
-def prompt_after(prompt: str, said: str) -> str:
-    """What to work on when a first try ended without a result and a person wrote back."""
-    return f"{prompt}\n{said}" if not said or OPENING.match(said) else said
+def prompt_after(prompt: str, message: str) -> str:
+    """Return the prompt after a first try without a result and a person's reply."""
+    return f"{prompt}\n{message}" if not message or OPENING.match(message) else message
 
 
 def _again(state: AnalysisState, work: Callable[[AnalysisState], Step]) -> Step:
@@ -71,7 +72,7 @@ def _again(state: AnalysisState, work: Callable[[AnalysisState], Step]) -> Step:
 
 
 def _take_in(state: AnalysisState, comment: str) -> str:
-    """Change the requests as the comment says; returns what was done, for the report."""
+    """Change the requests as the comment asks; return a sentence for the report."""
     first = state.requests[0]
     measure = _other_measure(state, first, comment)
     if measure is not None:
@@ -97,7 +98,7 @@ def _take_in(state: AnalysisState, comment: str) -> str:
 
 
 def _other_measure(state: AnalysisState, first: Request, comment: str) -> Column | None:
-    """A column to measure that the comment names, unless it says to group by it."""
+    """Return a column to measure that the comment names, unless it asks to group by it."""
     able = [column for column in columns_named(measures(state.table.asked), comment) if column != first.measure.column]
     if not able:
         return None
@@ -107,7 +108,7 @@ def _other_measure(state: AnalysisState, first: Request, comment: str) -> Column
 
 
 def _new_question(state: AnalysisState, comment: str) -> Request | None:
-    """The comment as a question, if it is one by its words."""
+    """Return the comment as a request if it is a question, else None."""
     sentence = Sentence(comment)
     asks = comment.rstrip().endswith("?") or re.match(
         r"^(?:which|what|how|who|when|welche|was|wie|wer|wann)\b", sentence.plain

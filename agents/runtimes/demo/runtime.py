@@ -1,4 +1,4 @@
-"""The offline runtime: scripts in the model's place, on the same tools and the same input."""
+"""Offline runtime: scripts in place of a model, with the same tools and the same input."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from agents.runtimes.demo.replay import Script, ScriptContext, ScriptedTurn, nex
 
 MODEL = "demo-1"
 MAX_SPEECH_S = 0.9
-"""However long a text is, it is said within this time."""
+"""Seconds within which a text of any length is streamed."""
 
 
 class DemoRuntime:
-    """Offline, free and deterministic: the same conversation always gets the same next turn.
+    """Offline, free and deterministic runtime: the same conversation always gets the same next turn.
 
     Options: `script` "bench" plays `turns` turns without a pause, "slow" waits `delay_s` before each of them.
     """
@@ -84,7 +84,7 @@ def _stop(turn: ScriptedTurn) -> Stop:
 
 
 def _tokens(value: object) -> int:
-    """About four characters a token; no model counted them."""
+    """Return an estimate of the tokens, at four characters each; no model counted them."""
     return -(-_chars(value) // 4)
 
 

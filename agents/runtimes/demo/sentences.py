@@ -1,4 +1,4 @@
-"""Picking the sentences of a text that say most about something."""
+"""Choice of the sentences of a text that say most about a subject."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ COMMON = stems(
 
 
 def found(text: str) -> list[str]:
-    """The sentences of the text, each on one line."""
+    """Return the sentences of the text, each on one line."""
     return [" ".join(match.group().split()) for match in SENTENCE.finditer(text)]
 
 
 def best(text: str, about: str) -> list[str]:
-    """The sentences that share most with `about` and with the rest of the text, in the order of the text."""
+    """Return the sentences that share most words with `about` and with the rest, in the order of the text."""
     unique = list(dict.fromkeys(found(text)))
     common = Counter(stem for each in unique for stem in stems(each) - COMMON)
     wanted = stems(about) - COMMON
@@ -49,5 +49,5 @@ def title(prompt: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text as Markdown that shows it and does nothing else."""
+    """Escape the text so that Markdown shows it literally."""
     return "".join(f"\\{sign}" if sign in r"\`*_[]<>|#!" else sign for sign in text)

@@ -1,4 +1,4 @@
-"""The turns that the analyst's steps share."""
+"""Turns that the analyst's steps share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Answer = Generator[ScriptedTurn, Reply, Finding]
 
 
 class CannotContinue(Exception):
-    """The work cannot go on; the text says why, for the person."""
+    """The work cannot continue; the text gives the reason to the person."""
 
 
 class NoAnswer(CannotContinue):
@@ -23,25 +23,25 @@ class NoAnswer(CannotContinue):
 
 
 def with_progress(state: AnalysisState, done: int, label: str, text: str, *calls: Call) -> ScriptedTurn:
-    """The calls, after a report of progress where the agent may make one."""
+    """Return a turn with the calls, after a progress report if the agent has that tool."""
     if state.context.has("report_progress"):
         calls = (Call("report_progress", {"done": done, "total": STEPS, "label": label}), *calls)
-    return ScriptedTurn(" ".join(filter(None, (state.take_heard(), text))), calls)
+    return ScriptedTurn(" ".join(filter(None, (state.acknowledge_message(), text))), calls)
 
 
 def try_table(state: AnalysisState, done: int, label: str, text: str, *queries: str) -> Asked:
-    """The answers to queries, errors among them; refused ones are asked once more: what stood in the way may pass."""
+    """Return the results of queries, including errors. Failed queries are repeated once, because the cause may pass."""
     calls = [Call("query_table", {"sql": sql}) for sql in queries]
     reply = yield with_progress(state, done, label, text, *calls)
-    state.hear(reply.said)
+    state.read_message(reply.message)
     if any(result.is_error for result in reply.results[-len(calls) :]):
         reply = yield ScriptedTurn("That did not work. Trying once more.", calls)
-        state.hear(reply.said)
+        state.read_message(reply.message)
     return reply.results[-len(calls) :]
 
 
 def ask_table(state: AnalysisState, done: int, label: str, text: str, *queries: str) -> Asked:
-    """The answers to queries, all of which are needed."""
+    """Return the results of queries; raise CannotContinue if one failed."""
     results = yield from try_table(state, done, label, text, *queries)
     for result in results:
         if result.is_error:
@@ -50,6 +50,6 @@ def ask_table(state: AnalysisState, done: int, label: str, text: str, *queries: 
 
 
 def sentence(text: str) -> str:
-    """The text on one line, at most 300 characters of it."""
+    """Return the text on one line, at most 300 characters of it."""
     line = " ".join(text.split())
     return line if len(line) <= 300 else line[:299] + "…"

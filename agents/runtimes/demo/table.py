@@ -21,7 +21,7 @@ YEAR = "year"
 
 @dataclass(slots=True, kw_only=True)
 class Table:
-    """A table with its columns. `source` is what SQL reads: the table, or the long form of a wide one."""
+    """Table with its columns. `source` is what SQL reads: the table, or the long form of a wide one."""
 
     name: str
     file: str
@@ -29,17 +29,17 @@ class Table:
     rows: int = 0
     columns: list[Column] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """How the file was read, for the report's caveats."""
+    """Notes on how the file was read, for the report's caveats."""
     source: str = ""
     long: list[Column] = field(default_factory=list)
-    """The columns of the long form, if the table has years or months side by side."""
+    """Columns of the long form, if the table has years or months side by side."""
     long_rows: int = 0
     reshaped: str = ""
-    """How the long form came about, as a sentence."""
+    """Description of the long form, as a sentence."""
 
     @property
     def asked(self) -> list[Column]:
-        """The columns that questions are about."""
+        """Return the columns that questions are about."""
         return self.long or self.columns
 
     @property
@@ -48,13 +48,13 @@ class Table:
 
     @property
     def words(self) -> list[str]:
-        """The words of the file's name: what a row is, with some luck."""
+        """Return the words of the file's name, which often name the rows."""
         stem = self.file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
         return [*name_tokens(stem), *name_tokens(self.sheet)]
 
     @property
     def header_is_doubtful(self) -> bool:
-        """Whether the first row can hardly be the names of the columns: many without one, or numbers in their place."""
+        """Return True if the first row can hardly be a header: many names are missing, or are numbers."""
         unnamed = sum(bool(re.fullmatch(r"column_?\d+", column.name)) for column in self.columns)
         numbers = [float(c.name) for c in self.columns if re.fullmatch(r"\d+(\.\d+)?", c.name)]
         steps = {b - a for a, b in itertools.pairwise(numbers)}
@@ -66,18 +66,18 @@ class Table:
         return next(column for column in [*self.asked, *self.columns] if column.name == name)
 
     def labels(self) -> list[Column]:
-        """Columns whose values name a row, the most telling first: names, then texts that hardly repeat."""
+        """Return the columns whose values name a row: first names, then texts that hardly repeat."""
         texts = [column for column in self.asked if column.kind in (Kind.KEY, Kind.TEXT, Kind.CATEGORY)]
         texts = [column for column in texts if not column.is_number and column.distinct > 1]
         return sorted(texts, key=lambda column: (not _is_name(column), -column.distinct))
 
     def time(self) -> Column | None:
-        """The column that puts the rows in an order of time."""
+        """Return the column that orders the rows in time, or None."""
         return next(iter(time_columns(self.asked)), None)
 
 
 def long_form(table: Table) -> str:
-    """The SELECT that makes one row of each year or month of a table that has them side by side, or ""."""
+    """Return the SELECT that turns years or months side by side into one row each, or "" for other tables."""
     years = [
         column for column in table.columns if _is_year_name(column.name) and (column.is_number or not column.filled)
     ]
@@ -106,7 +106,7 @@ def _unpivoted(table: Table, wide: Sequence[Column], time: str) -> str:
 
 
 def with_long_form(table: Table, select: str, columns: Sequence[Column], rows: int) -> None:
-    """Ask the long form from now on. The value is called what the file says that it is."""
+    """Use the long form from now on. Its value column is named as the file says."""
     value = _value_name(table)
     words = name_tokens(value) if value != VALUE else [*table.words, VALUE]
     table.source = f"({select})"
@@ -123,13 +123,13 @@ def with_long_form(table: Table, select: str, columns: Sequence[Column], rows: i
 
 
 def _value_name(table: Table) -> str:
-    """What the numbers are, if a text that is the same in all rows says so."""
+    """Return the name of the numbers: a text that is the same in all rows, or VALUE."""
     texts = [column.low for column in table.columns if column.is_text and column.distinct == 1 and " " in column.low]
     return _free(table, texts[0] if texts else VALUE)
 
 
 def _free(table: Table, wanted: str) -> str:
-    """The name, or one like it that no column has."""
+    """Return the name, or a similar one that no column has."""
     while any(column.name == wanted for column in table.columns):
         wanted += "_"
     return wanted

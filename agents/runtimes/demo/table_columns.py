@@ -1,4 +1,4 @@
-"""What the columns of a table are good for: to be measured, to group by, to order in time, or neither."""
+"""Columns of a table and their uses: to be measured, to group by, to order in time, or none."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from agents.runtimes.demo.language.tokens import forms, name_tokens
 from agents.runtimes.demo.language.word_lists import set_of
 
 MOST_GROUPS = 100
-"""A column with more different values than this is a text, unless its values repeat often."""
+"""Distinct values above which a column is a text, unless its values repeat often."""
 ROWS_PER_GROUP = 5
 FEW_GROUPS, ROWS_OF_MANY = 30, 10
-"""Groups explain something if they are few, or if each has so many rows on average."""
+"""Groups can explain something if they are at most so many, or have so many rows each on average."""
 MOST_NUMBERS = 12
-"""A column with more numbers than this is grouped by quartiles."""
+"""Distinct numbers above which a column is grouped by quartiles."""
 NUMBER_TYPES = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL|REAL)")
 WHOLE_TYPES = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
 CODES = set_of("id nr no number nummer key uuid guid code identifier obs zip zipcode plz postcode")
-"""Last words of names whose numbers only tell rows apart."""
+"""Last words of names whose numbers only identify rows."""
 POSITIONS = set_of("lat latitude lon lng longitude breitengrad langengrad")
 YES = ("true", "yes", "y", "1", "ja", "oui", "si", "sí")
 NO = ("false", "no", "n", "0", "nein", "non")
@@ -39,7 +39,7 @@ class Kind(enum.StrEnum):
 
 
 class Style(enum.StrEnum):
-    """How a text is written that stands for a number."""
+    """Notation of numbers in a text column."""
 
     POINT = "1,234.50"
     COMMA = "1.234,50"
@@ -47,7 +47,7 @@ class Style(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column, as SUMMARIZE saw it; what only a count can tell comes later by `exactly`."""
+    """One column, as SUMMARIZE describes it; counts are added later by `exactly`."""
 
     name: str
     type: str
@@ -57,26 +57,26 @@ class Column:
     high: str
     quartiles: tuple[str, ...] = ()
     style: Style | None = None
-    """Of a text column whose values are numbers: how they are written."""
+    """Notation of a text column whose values are numbers."""
     unit: str = ""
-    """The currency or the percent sign that stands beside its numbers."""
+    """Currency or percent sign of its numbers."""
     odd: int = 0
-    """Filled values that are no number or no date, though the column is one."""
+    """Filled values that are not numbers or dates, although the column is."""
     dates: tuple[str, ...] = ()
-    """Of a text column whose values are dates: the formats that they are written in."""
+    """Formats of a text column whose values are dates."""
     marked_missing: int = 0
-    """Values such as "N/A" that say that there is none."""
+    """Values such as "N/A" that mark a missing value."""
     values: tuple[str, ...] = ()
-    """The different values of a column that has few, the frequent ones first."""
+    """Distinct values of a column that has few, most frequent first."""
     tokens: tuple[str, ...] = field(default=())
     days: int = 0
     months: int = 0
     years: int = 0
-    """Of dates: the different days, months and years."""
+    """Distinct days, months and years of a date column."""
     has_times: bool = False
-    """Of dates: whether they have a time of day."""
+    """True if the dates have a time of day."""
     expression: str = ""
-    """SQL in place of the name, for a column that the file does not have."""
+    """SQL of a derived column that the file does not have."""
 
     @property
     def kind(self) -> Kind:
@@ -105,19 +105,19 @@ class Column:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all its numbers are integers."""
+        """Return True if all its numbers are integers."""
         return bool(WHOLE_TYPES.fullmatch(self.type))
 
     @property
     def is_year(self) -> bool:
-        """Numbers that are years by their name and range."""
+        """Return True if its numbers are years, by name and range."""
         if not self.is_number or not any("year" in concepts(token) for token in self.tokens or name_tokens(self.name)):
             return False
         return all(_in_years(bound) for bound in (self.low, self.high))
 
     @property
     def is_part_of_year(self) -> str:
-        """`quarter` or `month`, if the column counts these."""
+        """Return "quarter" or "month" if the column numbers these, else ""."""
         for part, most in (("quarter", 4), ("month", 12)):
             named = any(part in concepts(token) for token in name_tokens(self.name))
             if self.is_number and named and 1 <= _float(self.low) <= _float(self.high) <= most:
@@ -130,7 +130,7 @@ class Column:
 
     @property
     def rhythm(self) -> str:
-        """Of dates: the span from one to the next, year or month, or day if they lie closer."""
+        """Return the usual span between two dates: year, month, or day if they are closer."""
         if self.days and self.days == self.years:
             return "year"
         return "month" if self.days and self.days == self.months else "day"
@@ -143,7 +143,7 @@ class Column:
 
     @property
     def can_group(self) -> bool:
-        """Numbers group by their quartiles, dates by month."""
+        """Return True if rows can be grouped by the column. Numbers group by quartiles, dates by month."""
         if self.kind is Kind.NUMBER:
             return self.distinct > 1 and (bool(self.quartiles) or self.distinct <= MOST_NUMBERS)
         if self.kind is Kind.CATEGORY:
@@ -152,24 +152,24 @@ class Column:
 
     @property
     def names_groups(self) -> bool:
-        """Whether its values stand for groups or things rather than for amounts."""
+        """Return True if its values name groups or things rather than amounts."""
         return self.kind in (Kind.CATEGORY, Kind.KEY, Kind.TEXT, Kind.FLAG) or (
             self.kind is Kind.NUMBER and (self.is_year or self.distinct <= MOST_NUMBERS)
         )
 
     @property
     def yes(self) -> str:
-        """The value of a flag that counts as yes."""
+        """Return the value of a flag that counts as yes."""
         return self.low if self.low.lower() in YES else self.high
 
     @property
     def names_a_code(self) -> bool:
-        """Whether the name says that its numbers only tell rows apart."""
+        """Return True if its name says that its numbers only identify rows."""
         tokens = list(self.tokens) or name_tokens(self.name)
         return bool(tokens) and (tokens[-1] in CODES or tokens in (["index"], ["row"], ["no"]))
 
     def _names_rows(self) -> bool:
-        """Whether values that hardly ever repeat are names or numbers of rows rather than amounts."""
+        """Return True if unique values are names or numbers of rows rather than amounts."""
         if not self.is_number or self.names_a_code:
             return True
         span = _float(self.high) - _float(self.low)
@@ -184,7 +184,7 @@ class Column:
 
 
 def named_tokens(column: Column) -> Column:
-    """The column with the words of its name, compounds parted."""
+    """Return the column with the words of its name, compounds split."""
     found: list[str] = []
     for token in name_tokens(column.name):
         pieces = _code_of(token) or compound(token)
@@ -193,7 +193,7 @@ def named_tokens(column: Column) -> Column:
 
 
 def _code_of(token: str) -> tuple[str, ...]:
-    """`bestellnr` and `customerid` in their parts."""
+    """Split `bestellnr` and `customerid` into their parts."""
     for tail in ("nummer", "nr", "id"):
         head = token.removesuffix(tail)
         if head != token and len(head) >= 4 and (tail != "id" or concepts(head)):
@@ -202,7 +202,7 @@ def _code_of(token: str) -> tuple[str, ...]:
 
 
 def telling_tokens(column: Column) -> list[str]:
-    """The words of the name without units and fillers; all of them if there are no others."""
+    """Return the words of the name without units and fillers, or all of them if there are no others."""
     tokens = column.tokens or tuple(name_tokens(column.name))
     return [token for token in tokens if token not in UNITS and token not in CODES] or list(tokens)
 
@@ -212,13 +212,13 @@ def measures(columns: Iterable[Column]) -> list[Column]:
 
 
 def time_columns(columns: Iterable[Column]) -> list[Column]:
-    """Columns that put rows in an order of time: dates first, then years."""
+    """Return the columns that order rows in time: dates first, then years."""
     found = [column for column in columns if column.is_time and column.distinct > 1]
     return sorted(found, key=lambda column: column.kind is not Kind.DATE)
 
 
 def month_of(name: str) -> int:
-    """1 to 12 for a column that is called like a month, otherwise 0."""
+    """Return 1 to 12 for a column named like a month, otherwise 0."""
     tokens = name_tokens(name)
     if len(tokens) != 1:
         return 0
@@ -228,9 +228,9 @@ def month_of(name: str) -> int:
 def groupers(
     columns: Iterable[Column], measure: Column | None, wanted: Sequence[Column] = ()
 ) -> tuple[list[Column], list[Column]]:
-    """The columns to group by, and those left out because they say the same as the measure by their name.
+    """Return the columns to group by, and those left out because their name says the same as the measure's.
 
-    What a person wants comes first and is never left out.
+    Columns that a person wants come first and are never left out.
     """
     usable = [column for column in columns if column.can_group and column != measure]
     usable.sort(key=lambda column: column not in wanted)
@@ -239,7 +239,7 @@ def groupers(
 
 
 def _says_the_same(column: Column, measure: Column) -> bool:
-    """Whether all telling words of the one name are in the other: `refunded` and `refund_usd`."""
+    """Return True if all significant words of one name are in the other: `refunded` and `refund_usd`."""
     one, other = ([forms(token) for token in telling_tokens(each)] for each in (column, measure))
     few, many = sorted((one, other), key=len)
     return bool(few) and all(any(token & each for each in many) for token in few)

@@ -1,4 +1,4 @@
-"""How the demo analyst writes names, numbers and values into Markdown."""
+"""Formatting of names, numbers and values as Markdown."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ CURRENCIES = {"usd": "$", "eur": "€", "gbp": "£", "dollar": "$", "dollars": "
 
 
 def code(name: str) -> str:
-    """A column's name as Markdown code, also inside a table."""
+    """Format a column's name as Markdown code that also works inside a table."""
     return "`" + " ".join(name.replace("`", "'").replace("|", "\\|").split()) + "`"
 
 
 def quoted(text: str) -> str:
-    """The text on one line in quotation marks, at most 200 characters of it."""
+    """Return the text on one line in quotation marks, at most 200 characters of it."""
     line = " ".join(text.split())
     return f"“{line if len(line) <= 200 else line[:199] + '…'}”"
 
@@ -31,19 +31,19 @@ def percent(share: float) -> str:
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:
-    """a, b and c."""
+    """Join words as in: a, b and c."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else ""
 
 
 def unit_of(column: Column) -> str:
-    """The currency or percent sign of its numbers, from its values or its name."""
+    """Return the currency or percent sign of its numbers, from its values or its name."""
     if column.unit:
         return column.unit
     return next((CURRENCIES[word] for word in column.name.lower().replace("_", " ").split() if word in CURRENCIES), "")
 
 
 def amount(value: float, column: Column, *, is_exact: bool = False) -> str:
-    """A number of the column with its unit and as many digits as can be read at a glance, or as in the file."""
+    """Format a number of the column with its unit, rounded for reading or exactly as in the file."""
     unit = unit_of(column)
     sign = "-" if value < 0 else ""
     size = abs(value)
@@ -67,7 +67,7 @@ def _readable(size: float) -> str:
 
 
 def figure(value: float, measure: Measure, *, is_exact: bool = False) -> str:
-    """A value of the measure, for people."""
+    """Format a value of the measure for people."""
     if measure.column is None or measure.is_count:
         return f"{value:,.0f}"
     if measure.aggregate is Aggregate.SHARE:
@@ -77,7 +77,7 @@ def figure(value: float, measure: Measure, *, is_exact: bool = False) -> str:
 
 
 def what(measure: Measure) -> str:
-    """The measure in words, to follow "the"."""
+    """Return the measure in words, to follow "the"."""
     column = measure.column
     if column is None:
         return "number of rows"
@@ -94,7 +94,7 @@ def what(measure: Measure) -> str:
 
 
 def described(request: Request) -> str:
-    """How a question was understood, in one line of Markdown."""
+    """Return the reading of a question in one line of Markdown."""
     parts = [f"the {what(request.measure)}"]
     if request.of_rows and request.measure.column is not None:
         parts = [f"the {'lowest' if request.is_low else 'highest'} {code(request.measure.column.name)} of a row"]
@@ -108,17 +108,17 @@ def described(request: Request) -> str:
 
 
 def label(text: str, column: Column) -> str:
-    """A group's label: the column as code, a span of time in plain words."""
+    """Return a group's label: the column as code, a time span in plain words."""
     return code(text) if text == column.name else text
 
 
 def shown(text: str) -> str:
-    """A value of the file as Markdown that shows it and does nothing else."""
+    """Format a value of the file as Markdown that shows it literally."""
     return escaped(plain(text)) if text.strip() else "(blank)"
 
 
 def plain(text: str, most: int = 60) -> str:
-    """On one line, at most so many characters."""
+    """Return the text on one line, at most `most` characters."""
     flat = " ".join(text.split())
     return flat if len(flat) <= most else flat[: most - 1] + "…"
 
@@ -128,7 +128,7 @@ def one_line(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; numbers stand right, the first column left."""
+    """Return a Markdown table; numbers are right-aligned, the first column left-aligned."""
     align = ["---"] + ["---:"] * (len(head) - 1)
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, align, *rows))
 

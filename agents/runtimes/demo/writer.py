@@ -1,6 +1,6 @@
-"""The demo's script for every agent that does not work on tables: it reads what came and sets out the main points.
+"""Script for every demo agent that does not work on tables: reads the input and lists the main points.
 
-It picks sentences; it does not write any. What it hands over says so.
+It selects sentences and does not write any; its results say so.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from agents.runtimes.demo.wording import quoted
 
 DRAFT = "draft.md"
 FEWEST_SENTENCES = 3
-"""A prompt with so many sentences is a text to work on, too."""
+"""Sentences from which on a prompt counts as a text to work on."""
 NOTHING = (
     "The demo model only sets out sentences of a text that it is given, and no file, page or text came with the "
     "request. Attach one or paste it, or set an Anthropic API key so that a language model does the work."
 )
 MOST_FILES = 3
 SHORT = 4
-"""A prompt of fewer words than this does not say what is wanted."""
+"""Words below which a prompt does not say what is wanted."""
 BADGE = (
     "> **Demo model.** Deskhand's offline demo made this from a template and from sentences of your own input. "
     "No language model wrote or judged it. With an Anthropic API key, this agent does the work itself."
@@ -33,14 +33,14 @@ BADGE = (
 class Draft:
     context: ScriptContext
     brief: list[str]
-    """The prompt, then what the person added."""
+    """The prompt, then the person's additions."""
     sources: dict[str, str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
 
 
 def script(context: ScriptContext) -> Script:
-    """One draft, then one revision for each comment, without end."""
+    """Script of one draft, then of one revision per comment, without end."""
     draft = Draft(context=context, brief=[context.prompt])
     try:
         yield from _gather(draft)
@@ -49,13 +49,13 @@ def script(context: ScriptContext) -> Script:
         yield from _write(draft)
         reply = yield ScriptedTurn(_closing(draft))
         while True:
-            comment = OPENING.sub("", reply.said).strip()
+            comment = OPENING.sub("", reply.message).strip()
             draft.changes.append(comment)
             yield from _write(draft)
             reply = yield ScriptedTurn(f"I read the comment: {quoted(comment)}\n\n{_closing(draft)}")
     except CannotContinue as problem:
         reply = yield ScriptedTurn(str(problem), has_failed=True)
-        yield from script(replace(context, prompt=prompt_after(context.prompt, reply.said)))
+        yield from script(replace(context, prompt=prompt_after(context.prompt, reply.message)))
 
 
 def _gather(draft: Draft) -> Step:
@@ -89,7 +89,7 @@ def _take(draft: Draft, calls: list[Call], reply: Reply) -> None:
 
 
 def _need_text(draft: Draft) -> Step:
-    """Without a file or page the text may be in the prompt; otherwise it is asked for. The demo invents none."""
+    """Use the prompt as the text if no file or page came, else ask for one. The demo invents none."""
     if not draft.sources and len(sentences.found(draft.context.prompt)) >= FEWEST_SENTENCES:
         draft.sources["the request"] = draft.context.prompt
     if draft.sources or not draft.context.has("ask_human"):
@@ -132,7 +132,7 @@ def _write(draft: Draft) -> Step:
 
 
 def markdown(draft: Draft) -> str:
-    """The whole of draft.md."""
+    """Return the content of draft.md."""
     brief = " ".join(draft.brief)
     parts = [
         f"# {sentences.title(draft.context.prompt)}",

@@ -1,4 +1,4 @@
-"""The answers of the demo analyst, one module for each kind of question."""
+"""Answers of the demo analyst, one module per kind of question."""
 
 from __future__ import annotations
 

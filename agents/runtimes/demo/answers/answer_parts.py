@@ -1,4 +1,4 @@
-"""What the answers share: groups of rows with their figures, as SQL, as Markdown and as charts."""
+"""Shared parts of answers: groups of rows with their figures, as SQL, as Markdown and as charts."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from agents.runtimes.demo.wording import code, count_of, figure, label, listed, 
 MOST_BARS = 20
 MOST_LISTED = 60
 FEW_ROWS = 5
-"""A group of fewer rows is called small beside larger ones."""
+"""Rows below which a group is called small."""
 ANSWER_ROWS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """One group with its figure. `filled` rows have a value to measure."""
+    """One group with its figure. `filled` counts the rows with a value to measure."""
 
     value: str
     rows: int
@@ -31,7 +31,7 @@ class GroupRow:
     mean: float = 0.0
     total: float = 0.0
     key: str = ""
-    """The group as SQL has it, which sorts by time."""
+    """SQL value of the group, which sorts by time."""
 
 
 def grouped(
@@ -43,7 +43,10 @@ def grouped(
     limit: int = ANSWER_ROWS,
     where: Sequence[str] = (),
 ) -> str:
-    """One row a group: its rows, its filled rows, its figure, mean and total. Rows without a group are left out."""
+    """Return SQL with one row per group: rows, filled rows, figure, mean and total.
+
+    Rows without a group are left out.
+    """
     measure = request.measure
     value = by.expression()
     row = measure.of_row()
@@ -59,19 +62,19 @@ def grouped(
 
 
 def column_of(measure: Measure) -> Column:
-    """The measured column, where the answer needs one."""
+    """Return the measured column; raise NoAnswer if the measure has none."""
     if measure.column is None:
         raise NoAnswer("I stopped: I cannot tell which column is meant.")
     return measure.column
 
 
 def has_numbers(measure: Measure) -> bool:
-    """Whether its rows can be averaged."""
+    """Return True if the measure's rows can be averaged."""
     return measure.column is not None and (measure.is_indicator or measure.column.is_number)
 
 
 def group_rows(text: str, by: Grouping) -> list[GroupRow]:
-    """The answer of `grouped`; groups in which nothing could be measured are left out."""
+    """Parse the result of `grouped`; groups without any measured value are left out."""
     found = []
     for row in reading.rows(text):
         value = reading.maybe_number(row["figure"])
@@ -93,7 +96,7 @@ def group_rows(text: str, by: Grouping) -> list[GroupRow]:
 
 
 def total_row(source: Table, request: Request) -> str:
-    """One row over all rows that count."""
+    """Return SQL with one row over all rows that match the request."""
     measure = request.measure
     row = measure.of_row()
     more = ""
@@ -110,12 +113,12 @@ def total_row(source: Table, request: Request) -> str:
 
 
 def value_of(measure: Measure, row: GroupRow) -> str:
-    """The figure as the file has it if one row is all, else readable."""
+    """Format the figure: exactly as in the file if it comes from one row, else rounded."""
     return figure(row.figure, measure, is_exact=row.filled == 1)
 
 
 def behind(measure: Measure, row: GroupRow) -> str:
-    """What a figure rests on, in brackets after it; "" where there is nothing to add."""
+    """Return the basis of a figure in brackets, or "" if there is nothing to add."""
     if measure.aggregate is Aggregate.SHARE:
         return f" ({row.total:,.0f} of {row.filled:,})"
     if measure.is_count:
@@ -124,7 +127,7 @@ def behind(measure: Measure, row: GroupRow) -> str:
 
 
 def group_table(measure: Measure, by: Grouping, rows: Sequence[GroupRow], *, all_groups: int, title: str = "") -> str:
-    """A section with the groups, at most MOST_LISTED of them."""
+    """Return a section with a table of at most MOST_LISTED groups."""
     name = label(by.label, by.column)
     kept = list(rows[:MOST_LISTED])
     head = [name[:1].upper() + name[1:], "Rows"]
@@ -156,7 +159,7 @@ def _column_title(measure: Measure) -> str:
 
 
 def bars(title: str, measure: Measure, rows: Iterable[GroupRow], *, is_time: bool = False) -> Mapping[str, Any] | None:
-    """A chart of the groups: a line over time, bars otherwise."""
+    """Return the arguments of a chart of the groups: a line over time, bars otherwise."""
     kept = list(rows)
     kept = kept if is_time else kept[:MOST_BARS]
     if not kept:
@@ -179,7 +182,7 @@ def _axis(measure: Measure) -> str:
 
 
 def caveats(source: Table, request: Request, *, counted: int | None = None, rows: int | None = None) -> list[str]:
-    """What a reader has to know: rows left out, values that are no numbers, words that found nothing."""
+    """Return caveats: rows left out, values that cannot be parsed, words of the question without a match."""
     lines = []
     measure = request.measure
     if request.filters:
@@ -200,7 +203,7 @@ def caveats(source: Table, request: Request, *, counted: int | None = None, rows
 
 
 def _without_group(source: Table, column: Column) -> list[str]:
-    """Rows that are in none of the groups."""
+    """Return caveats about rows that are in no group."""
     lines = []
     if column.marked_missing:
         lines.append(
@@ -212,11 +215,11 @@ def _without_group(source: Table, column: Column) -> list[str]:
 
 
 def lead(measure: Measure, rows: Sequence[GroupRow], *, is_low: bool) -> str:
-    """The measure with its end, as in: highest average `price`."""
+    """Return the measure with its end, as in: highest average `price`."""
     return f"{'lowest' if is_low else 'highest'} {name_of(measure, rows)}"
 
 
 def name_of(measure: Measure, rows: Sequence[GroupRow]) -> str:
-    """The measure in words; where each group is one row, there is nothing to average or add up."""
+    """Return the measure in words; without "average" or "total" if each group is one row."""
     is_single = all(row.filled <= 1 for row in rows) and has_numbers(measure) and not measure.is_indicator
     return code(measure.column.name) if is_single and measure.column is not None else what(measure)

@@ -1,4 +1,4 @@
-"""Which columns tell the values of a category apart."""
+"""Columns that distinguish the values of a category."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def classes(state: AnalysisState, request: Request, target: Column) -> Answer:
     source = state.table.source
     sql = [queries.numbers_by_class(source, request, target, chunk) for chunk in queries.chunks(numbers)]
     sql += [queries.classes_by_group(source, request, target, chunk) for chunk in queries.chunks(groups)]
-    said = f"Looking for the columns that tell the values of {code(target.name)} apart."
-    results = yield from ask_table(state, 3, "Comparing groups", said, *sql)
+    narration = f"Looking for the columns that tell the values of {code(target.name)} apart."
+    results = yield from ask_table(state, 3, "Comparing groups", narration, *sql)
     rows = [row for result in results for row in reading.rows(result.text)]
     ranked = sorted(rows, key=lambda row: (-_effect(row, target), row["factor"]))
     if not ranked:
@@ -34,7 +34,7 @@ def classes(state: AnalysisState, request: Request, target: Column) -> Answer:
 
 
 def _effect(row: Mapping[str, str], target: Column) -> float:
-    """Corrected for the number of classes or groups."""
+    """Return the effect, corrected for the number of classes or groups."""
     rows, count = reading.number(row["rows"]), reading.number(row["groups"])
     explained = reading.number(row["explained"])
     if "high" in row:

@@ -1,4 +1,4 @@
-"""Two or more groups, or two columns, side by side."""
+"""Comparisons of two or more groups, or of two columns."""
 
 # ruff: noqa: S608
 
@@ -39,7 +39,7 @@ from agents.runtimes.demo.wording import (
 
 
 def answer(state: AnalysisState, request: Request) -> Answer:
-    """The figures side by side and their difference."""
+    """Answer with the figures side by side and their difference."""
     if request.other is not None:
         return (yield from _of_columns(state, request))
     if request.by is None:
@@ -54,8 +54,8 @@ def _of_values(state: AnalysisState, request: Request, by: Grouping) -> Answer:
     deviations = (
         f"SELECT {by.expression()} AS value, {spread} AS sd FROM {state.table.source}{kept} GROUP BY 1 LIMIT 200"
     )
-    said = f"Comparing {listed([plain(value, 40) for value in request.values[:6]])}."
-    results = yield from ask_table(state, 3, "Comparing", said, grouped(state.table, request, by), deviations)
+    narration = f"Comparing {listed([plain(value, 40) for value in request.values[:6]])}."
+    results = yield from ask_table(state, 3, "Comparing", narration, grouped(state.table, request, by), deviations)
     everyone = group_rows(results[0].text, by)
     rows = [row for row in everyone if row.value in [by.shown(value) for value in request.values]]
     if len(request.values) == 1 and rows:
@@ -88,7 +88,7 @@ def quoted_value(text: str) -> str:
 
 
 def _rest(everyone: Sequence[GroupRow], one: GroupRow, measure: Measure) -> GroupRow:
-    """All other groups together."""
+    """Return all other groups combined into one."""
     others = [row for row in everyone if row.value != one.value]
     rows, filled, total = (sum(getattr(row, name) for row in others) for name in ("rows", "filled", "total"))
     mean = total / filled if filled else 0.0
@@ -122,7 +122,7 @@ def _headline(request: Request, by: Grouping, rows: Sequence[GroupRow]) -> str:
 
 
 def _relative(high: float, low: float) -> str:
-    """How far the higher figure lies above the lower one, where that can be said."""
+    """Return how far the higher figure exceeds the lower one, or "" if that is undefined."""
     if low <= 0:
         return ""
     return (
@@ -137,7 +137,7 @@ def _rows(measure: Measure, row: GroupRow) -> str:
 
 
 def _chance(measure: Measure, rows: Sequence[GroupRow], sd: Mapping[str, float]) -> list[str]:
-    """Whether two averages differ by more than the spread within the groups would give by chance."""
+    """Return a sentence on whether two averages differ by more than chance, by their t value."""
     if len(rows) != 2 or measure.aggregate is not Aggregate.MEAN or any(row.filled < 3 for row in rows):
         return []
     spreads = [sd.get(row.value, 0.0) for row in rows]
@@ -151,7 +151,7 @@ def _chance(measure: Measure, rows: Sequence[GroupRow], sd: Mapping[str, float])
 
 
 def _of_columns(state: AnalysisState, request: Request) -> Answer:
-    """Two columns of the same rows."""
+    """Compare two columns of the same rows."""
     pair = [request.measure.column, request.other.column if request.other else None]
     columns = [column for column in pair if column is not None]
     if len(columns) != 2:
@@ -162,8 +162,8 @@ def _of_columns(state: AnalysisState, request: Request) -> Answer:
         f"sum({second}) AS second_total, count(*) FILTER ({first} > {second}) AS higher\n"
         f"FROM {state.table.source}{request.where(f'{first} IS NOT NULL', f'{second} IS NOT NULL')}"
     )
-    said = f"Comparing {code(columns[0].name)} and {code(columns[1].name)} in the rows that have both."
-    (result,) = yield from ask_table(state, 3, "Comparing", said, query)
+    narration = f"Comparing {code(columns[0].name)} and {code(columns[1].name)} in the rows that have both."
+    (result,) = yield from ask_table(state, 3, "Comparing", narration, query)
     (row,) = reading.rows(result.text)
     count = int(reading.number(row["n"]))
     if not count:

@@ -1,4 +1,4 @@
-"""How the values of a column are spread."""
+"""Distributions of a column's values."""
 
 # ruff: noqa: S608
 
@@ -21,7 +21,7 @@ BINS = 12
 
 
 def answer(state: AnalysisState, request: Request) -> Answer:
-    """Quartiles and a histogram of numbers, counts of everything else."""
+    """Answer with quartiles and a histogram of numbers, or counts of anything else."""
     column = request.measure.column
     if column is None:
         raise NoAnswer("I stopped: I cannot tell which column's values are asked about.")
@@ -31,7 +31,7 @@ def answer(state: AnalysisState, request: Request) -> Answer:
 
 
 def histogram(state: AnalysisState, request: Request) -> Generator[ScriptedTurn, Reply, Mapping[str, Any] | None]:
-    """The chart of a number's spread, as counts of equal steps."""
+    """Return the arguments of a histogram: counts in equal steps."""
     column = request.measure.column
     if column is None:
         return None
@@ -73,8 +73,8 @@ def _of_numbers(state: AnalysisState, request: Request, column: Column) -> Answe
     queries = [total_row(state.table, request), _steps(state, request, column)]
     if request.by is not None:
         queries.append(grouped(state.table, request, request.by))
-    said = f"Looking at how {code(column.name)} is spread."
-    results = yield from ask_table(state, 3, "Looking at the spread", said, *queries)
+    narration = f"Looking at how {code(column.name)} is spread."
+    results = yield from ask_table(state, 3, "Looking at the spread", narration, *queries)
     (row,) = reading.rows(results[0].text)
     filled = int(reading.number(row["filled"]))
     if not filled:
@@ -118,7 +118,7 @@ def _of_numbers(state: AnalysisState, request: Request, column: Column) -> Answe
 
 
 def _skew(row: Mapping[str, str], name: str) -> list[str]:
-    """Whether few high or low values pull the average away from the middle."""
+    """Return a sentence if a few high or low values pull the average away from the median."""
     mean, median, sd = (reading.number(row[key]) for key in ("mean", "median", "sd"))
     if sd and abs(mean - median) > 0.2 * sd:
         side = "high" if mean > median else "low"
@@ -127,14 +127,14 @@ def _skew(row: Mapping[str, str], name: str) -> list[str]:
 
 
 def _of_values(state: AnalysisState, request: Request, column: Column) -> Answer:
-    """How often each value, month or answer occurs."""
+    """Answer with the count of each value, month or flag."""
     by = Grouping(column, "month" if column.is_date and column.months > 2 else "")
     counted = Request(
         ask=request.ask, text=request.text, measure=Measure(Aggregate.ROWS), by=by, filters=request.filters
     )
-    said = f"Counting the values of {code(column.name)}."
+    narration = f"Counting the values of {code(column.name)}."
     order = "value" if column.is_time else ""
-    (result,) = yield from ask_table(state, 3, "Counting", said, grouped(state.table, counted, by, order=order))
+    (result,) = yield from ask_table(state, 3, "Counting", narration, grouped(state.table, counted, by, order=order))
     rows = group_rows(result.text, by)
     if not rows:
         raise NoAnswer(f"I stopped: no row of {state.table.file} has a value there.")

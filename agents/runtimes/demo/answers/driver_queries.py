@@ -1,4 +1,4 @@
-"""The SQL that ranks columns by how much they explain."""
+"""SQL that ranks columns by the variance they explain."""
 
 # ruff: noqa: S608
 
@@ -12,11 +12,11 @@ from agents.runtimes.demo.request import Request
 from agents.runtimes.demo.table_columns import Column
 
 LONGEST = 15_000
-"""Characters of one statement; a table of many columns is asked in several."""
+"""Characters of one statement; a table of many columns takes several."""
 
 
 def chunks(columns: Sequence[Column], *, within: Column | None = None) -> Iterator[list[Column]]:
-    """Columns that one statement has room for."""
+    """Split the columns into lists that fit into one statement."""
     chunk: list[Column] = []
     length = 0
     extra = len(sql.group(within)) if within else 0
@@ -32,7 +32,7 @@ def chunks(columns: Sequence[Column], *, within: Column | None = None) -> Iterat
 
 
 def ranking(source: str, request: Request, by: Sequence[Column], *, within: Column | None = None) -> str:
-    """For each column in `by`: its groups and the share of the measure's variance that they explain (eta squared).
+    """Return SQL for the groups of each column and the share of variance that they explain (eta squared).
 
     With `within`, the groups are the combinations of each column with that one.
     """
@@ -52,7 +52,7 @@ def ranking(source: str, request: Request, by: Sequence[Column], *, within: Colu
 
 
 def groups(source: str, request: Request, by: Sequence[Column], *, most: int) -> str:
-    """The largest groups of each column in `by` with their rows, mean and total, and the highest and lowest of all."""
+    """Return SQL for each column's `most` largest groups, and its highest and lowest one."""
     return (
         f"WITH {_cases(source, request, by)}, {_long(by)}, _groups AS (\n"
         "  SELECT factor, value, count(*) AS n, avg(_measured) AS mean, sum(_measured) AS total\n"
@@ -66,7 +66,7 @@ def groups(source: str, request: Request, by: Sequence[Column], *, most: int) ->
 
 
 def combinations(source: str, request: Request, pair: Sequence[Column], *, at_least: int, most: int) -> str:
-    """The combinations of two columns with the highest mean."""
+    """Return SQL for the combinations of two columns with the highest mean."""
     first, second = (name(column.name) for column in pair)
     return (
         f"WITH {_cases(source, request, pair)}\n"
@@ -77,7 +77,7 @@ def combinations(source: str, request: Request, pair: Sequence[Column], *, at_le
 
 
 def numbers_by_class(source: str, request: Request, target: Column, numbers: Sequence[Column]) -> str:
-    """How much of the variance of each number lies between the values of the target (eta squared)."""
+    """Return SQL for the share of each number's variance between the target's values (eta squared)."""
     cast = ", ".join(f"{sql.measured(column)} AS {name(column.name)}" for column in numbers)
     listed = ", ".join(name(column.name) for column in numbers)
     kept = request.where(f"{sql.reference(target)} IS NOT NULL")
@@ -96,7 +96,7 @@ def numbers_by_class(source: str, request: Request, target: Column, numbers: Seq
 
 
 def classes_by_group(source: str, request: Request, target: Column, by: Sequence[Column]) -> str:
-    """How closely each column of groups goes with the target (Cramér's V squared)."""
+    """Return SQL for the association of each grouping column with the target (Cramér's V squared)."""
     kept_columns = ", ".join(f"{sql.group(column)} AS {name(column.name)}" for column in by)
     kept = request.where(f"{sql.reference(target)} IS NOT NULL")
     return (

@@ -1,4 +1,4 @@
-"""By which columns a measure differs most, alone and two together."""
+"""Drivers of a measure: the columns by which it differs most, alone and in pairs."""
 
 from __future__ import annotations
 
@@ -30,15 +30,17 @@ from agents.runtimes.demo.wording import (
 
 MOST_GROUPS_SHOWN = 8
 PARTNERS = 8
-"""So many of the strongest columns are tried as partners of the first."""
+"""Number of strongest columns that are tried in a pair with the first."""
 WEAK = 0.01
-"""Below this share of explained variance a column is not called a driver."""
+"""Share of explained variance below which a column is not called a driver."""
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """A column by which the measure differs. `effect` is epsilon squared: the share of variance that it explains,
-    corrected for what as many random groups would explain.
+    """A column by which the measure differs.
+
+    `effect` is epsilon squared: the share of variance that it explains, corrected for what as many random groups would
+    explain.
     """
 
     column: Column
@@ -58,7 +60,7 @@ class Group:
 
 @dataclass(slots=True, kw_only=True)
 class Ranking:
-    """What was found out about one measure."""
+    """Ranking of the columns for one measure."""
 
     request: Request
     counted: int = 0
@@ -66,14 +68,14 @@ class Ranking:
     mean: float = 0.0
     total: float = 0.0
     smallest: int = 0
-    """A group of fewer rows is no finding."""
+    """Rows below which a group is no finding."""
     left_out: list[str] = field(default_factory=list)
     drivers: list[Driver] = field(default_factory=list)
     wanted: list[Column] = field(default_factory=list)
     groups: dict[str, list[Group]] = field(default_factory=dict)
     pair: tuple[Column, Column] | None = None
     combined: list[Group] = field(default_factory=list)
-    """The highest groups of the pair of columns that explains most."""
+    """Highest groups of the pair of columns that explains most."""
 
     @property
     def measure(self) -> Measure:
@@ -85,26 +87,26 @@ class Ranking:
 
     @property
     def name(self) -> str:
-        """The measured column, or its value."""
+        """Return the measured column, with the measured value if there is one."""
         column = column_of(self.measure)
         return f"{column.name} {self.measure.value}".strip()
 
     @property
     def is_weak(self) -> bool:
-        """No column makes enough of a difference to be called a driver."""
+        """Return True if no column explains enough to be called a driver."""
         return not self.drivers or self.drivers[0].effect < WEAK
 
     @property
     def shown(self) -> list[Driver]:
-        """The drivers that the report has a table for: the strongest three, and those a person asked for."""
+        """Return the drivers with a table in the report: the strongest three, and those a person asked for."""
         return [*self.drivers[:3], *(driver for driver in self.drivers[3:] if driver.column in self.wanted)]
 
     def value(self, mean: float) -> str:
-        """A mean in the unit of the measure."""
+        """Format a mean in the unit of the measure."""
         return figure(mean, self.measure)
 
     def of(self, group: Group) -> str:
-        """A group's rows, in brackets after its mean."""
+        """Return a group's rows, to stand in brackets after its mean."""
         return f"{group.total:,.0f} of {group.rows:,}" if self.is_share else f"{group.rows:,} rows"
 
     def large_enough(self, groups: Sequence[Group]) -> Sequence[Group]:
@@ -112,12 +114,12 @@ class Ranking:
 
     @property
     def top(self) -> Group:
-        """The highest group of the finding."""
+        """Return the highest group of the finding."""
         return (self.combined or self.large_enough(self.groups[self.drivers[0].column.name]))[0]
 
 
 def answer(state: AnalysisState, request: Request) -> Answer:
-    """Rank the columns, then look into the strongest."""
+    """Rank the columns, then analyse the strongest."""
     column = request.measure.column
     if column is None:
         raise NoAnswer(
@@ -143,9 +145,9 @@ def _rank(state: AnalysisState, found: Ranking, measure: Column) -> Step:
             f"I stopped: {state.table.file} ({count_of(state.table.rows, 'row')}) has nothing to compare. "
             "Each other column is free text, an identifier or the same in every row."
         )
-    said = f"Comparing the {what(found.measure)} between the groups of {count_of(len(by), 'column')}."
+    narration = f"Comparing the {what(found.measure)} between the groups of {count_of(len(by), 'column')}."
     sql = [queries.ranking(state.table.source, found.request, chunk) for chunk in queries.chunks(by)]
-    results = yield from ask_table(state, 3, "Comparing groups", said, *sql)
+    results = yield from ask_table(state, 3, "Comparing groups", narration, *sql)
     rows = [row for result in results for row in reading.rows(result.text)]
     if not rows:
         raise NoAnswer(f"I stopped: no row of {state.table.file} has a value to measure.")
@@ -156,7 +158,7 @@ def _rank(state: AnalysisState, found: Ranking, measure: Column) -> Step:
 
 
 def _drivers(state: AnalysisState, found: Ranking, rows: Iterable[Mapping[str, str]]) -> list[Driver]:
-    """Strongest first."""
+    """Return the drivers, strongest first."""
     drivers = []
     for row in rows:
         count = int(reading.number(row["groups"]))
@@ -168,12 +170,12 @@ def _drivers(state: AnalysisState, found: Ranking, rows: Iterable[Mapping[str, s
 
 
 def corrected(explained: float, *, rows: int, groups: int) -> float:
-    """Epsilon squared from eta squared."""
+    """Return epsilon squared for eta squared."""
     return 1 - (1 - explained) * (rows - 1) / (rows - groups) if rows > groups else 0.0
 
 
 def _look_into(state: AnalysisState, found: Ranking) -> Step:
-    """The groups of the strongest columns, and which other column the first one works together with."""
+    """Query the groups of the strongest columns, and the column that interacts most with the first."""
     if not found.drivers:
         raise NoAnswer(f"I stopped: no column of {state.table.file} has two groups to compare.")
     by = [driver.column for driver in found.shown]
@@ -185,9 +187,9 @@ def _look_into(state: AnalysisState, found: Ranking) -> Step:
             queries.ranking(source, found.request, chunk, within=by[0])
             for chunk in queries.chunks(others, within=by[0])
         ]
-    said = f"Now each group of {listed([code(column.name) for column in by])}"
-    said += f", and what {code(by[0].name)} explains together with another column." if len(sql) > 1 else "."
-    results = yield from ask_table(state, 4, "Looking into the strongest", said, *sql)
+    narration = f"Now each group of {listed([code(column.name) for column in by])}"
+    narration += f", and what {code(by[0].name)} explains together with another column." if len(sql) > 1 else "."
+    results = yield from ask_table(state, 4, "Looking into the strongest", narration, *sql)
     for row in reading.rows(results[0].text):
         found.groups.setdefault(row["factor"], []).append(_group(row, row["value"]))
     pairs = _drivers(state, found, [row for result in results[1:] for row in reading.rows(result.text)])
@@ -196,11 +198,11 @@ def _look_into(state: AnalysisState, found: Ranking) -> Step:
 
 
 def _combine(state: AnalysisState, found: Ranking, first: Column, second: Column) -> Step:
-    said = f"{code(first.name)} and {code(second.name)} together explain most, so I look at their combinations."
+    narration = f"{code(first.name)} and {code(second.name)} together explain most, so I look at their combinations."
     sql = queries.combinations(
         state.table.source, found.request, (first, second), at_least=found.smallest, most=MOST_GROUPS_SHOWN
     )
-    (result,) = yield from ask_table(state, 4, "Combining the two strongest", said, sql)
+    (result,) = yield from ask_table(state, 4, "Combining the two strongest", narration, sql)
     found.pair = (first, second)
     found.combined = [_group(row, f"{row[first.name]} · {row[second.name]}") for row in reading.rows(result.text)]
 

@@ -1,4 +1,4 @@
-"""Which group, row or moment is highest or lowest; the first few of them; rows that fit."""
+"""Extremes: the highest or lowest group, row or period; the first few; rows that match."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ MOST_SHOWN = 20
 
 
 def answer(state: AnalysisState, request: Request) -> Answer:
-    """The highest or lowest group or row."""
+    """Answer with the highest or lowest group or row."""
     if request.of_rows or request.by is None:
         return (yield from _of_rows(state, request))
     return (yield from _of_groups(state, request, request.by))
 
 
 def _of_groups(state: AnalysisState, request: Request, by: Grouping) -> Answer:
-    said = f"Comparing all groups by {plain(by.label)}."
+    narration = f"Comparing all groups by {plain(by.label)}."
     queries = [grouped(state.table, request, by)]
     moment = other_months(by)
     if moment is not None:
@@ -61,7 +61,7 @@ def _of_groups(state: AnalysisState, request: Request, by: Grouping) -> Answer:
     latest = _latest(state, request, by)
     if latest is not None:
         queries.append(grouped(state.table, latest, by, limit=3))
-    results = yield from ask_table(state, 3, "Comparing groups", said, *queries)
+    results = yield from ask_table(state, 3, "Comparing groups", narration, *queries)
     rows = group_rows(results[0].text, by)
     if not rows:
         raise NoAnswer(f"I stopped: no row of {state.table.file} has a value to measure there.")
@@ -95,7 +95,10 @@ def _of_groups(state: AnalysisState, request: Request, by: Grouping) -> Answer:
 
 
 def _latest(state: AnalysisState, request: Request, by: Grouping) -> Request | None:
-    """The same question of the last year alone, where each group has one row a year and an average is taken."""
+    """Return the request for the last year alone, or None.
+
+    It is used if each group has one row per year and is averaged.
+    """
     time = state.table.time()
     if time is None or by.is_time or by.grain or time == by.column or request.measure.is_given:
         return None
@@ -112,7 +115,7 @@ def _latest(state: AnalysisState, request: Request, by: Grouping) -> Request | N
 
 
 def other_months(by: Grouping) -> Grouping | None:
-    """For months of the year the months of single years, and the other way round, where there are several years."""
+    """Return calendar months in place of months of single years, and vice versa, if there are several years."""
     other = {"month of the year": "month", "month": "month of the year"}.get(by.grain)
     return Grouping(by.column, other) if other and by.column.months > 13 else None
 
@@ -122,7 +125,7 @@ def _lead(request: Request, rows: Sequence[GroupRow]) -> str:
 
 
 def _headline(request: Request, by: Grouping, rows: Sequence[GroupRow], all_groups: int) -> str:
-    """One sentence with the winner and its number, and how far ahead it is."""
+    """Return one sentence with the winner, its number and its lead."""
     measure, name = request.measure, label(by.label, by.column)
     if request.count > 1:
         return _headline_of_top(request, by, rows[: request.count])
@@ -163,7 +166,7 @@ def _headline_of_top(request: Request, by: Grouping, rows: Sequence[GroupRow]) -
 
 
 def _doubts(request: Request, rows: Sequence[GroupRow]) -> list[str]:
-    """A winner of very few rows, and another one if totals were meant rather than averages."""
+    """Return caveats: a winner with very few rows, or another winner by total instead of average."""
     sentences = []
     measure, best = request.measure, rows[0]
     largest = max(row.filled for row in rows)
@@ -189,12 +192,12 @@ def _doubts(request: Request, rows: Sequence[GroupRow]) -> list[str]:
 
 
 def _of_winner(state: AnalysisState, request: Request, by: Grouping, text: str, also: Grouping) -> Words:
-    """The second part of the question: when or where the winner is highest."""
+    """Answer the second part of the question: when or where the winner is highest."""
     winner = reading.rows(text)[0]["value"]
     it = f"{by.expression()} = {sql.literal(winner)}"
     query = grouped(state.table, request, also, where=[it], limit=5)
-    said = f"Looking at {plain(by.shown(winner))} by {plain(also.label)}."
-    (result,) = yield from ask_table(state, 3, "Looking into the winner", said, query)
+    narration = f"Looking at {plain(by.shown(winner))} by {plain(also.label)}."
+    (result,) = yield from ask_table(state, 3, "Looking into the winner", narration, query)
     rows = group_rows(result.text, also)
     if not rows:
         return f"For {shown(by.shown(winner))} there is no value by {label(also.label, also.column)}."
@@ -216,7 +219,7 @@ def _plain_headline(request: Request, by: Grouping, rows: Sequence[GroupRow]) ->
 
 
 def _of_rows(state: AnalysisState, request: Request) -> Answer:
-    """The rows with the highest or lowest value of a column, or all rows that fit."""
+    """Answer with the rows with the highest or lowest value of a column, or all rows that match."""
     column = request.measure.column
     if column is None or not has_numbers(request.measure):
         raise NoAnswer("I stopped: I cannot tell what the rows should be ordered by.")
@@ -229,8 +232,8 @@ def _of_rows(state: AnalysisState, request: Request) -> Answer:
         f"{state.table.source}{request.where(f'{value} IS NOT NULL')}\n"
         f"ORDER BY _value {direction}{''.join(f', {sql.name(each.name)}' for each in labels[:2])} LIMIT 200"
     )
-    said = f"Ordering the rows by {plain(column.name)}."
-    (result,) = yield from ask_table(state, 3, "Ordering the rows", said, query)
+    narration = f"Ordering the rows by {plain(column.name)}."
+    (result,) = yield from ask_table(state, 3, "Ordering the rows", narration, query)
     rows = reading.rows(result.text)
     if not rows:
         raise NoAnswer(f"I stopped: no row of {state.table.file} fits, so there is nothing to show.")
@@ -256,7 +259,7 @@ def _of_rows(state: AnalysisState, request: Request) -> Answer:
 
 
 def _labels(state: AnalysisState, column: Column, request: Request) -> list[Column]:
-    """What tells the reader which row it is: its group or name, its time, and a few more columns."""
+    """Return the columns that identify a row: its group or name, its time, and a few more."""
     found: list[Column] = []
     wanted = [request.by.column] if request.by is not None else []
     time = state.table.time()
@@ -301,7 +304,7 @@ def _exact(row: Mapping[str, str], column: Column) -> str:
 
 
 def _name_of(row: Mapping[str, str], labels: Sequence[Column]) -> str:
-    """The first labels of a row: its name and its time."""
+    """Return the first labels of a row: its name and its time."""
     words = [row[each.name] for each in labels[:3] if row[each.name] and (each.names_groups or each.is_time)]
     return " · ".join(words[:2]) or "a row without a name"
 

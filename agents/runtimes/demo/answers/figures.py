@@ -1,4 +1,4 @@
-"""An average, a total, a count or a share: of all rows, or by groups."""
+"""Figures: an average, a total, a count or a share, of all rows or by groups."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from agents.runtimes.demo.wording import (
 )
 
 ALL_NAMED = 6
-"""So many groups are named in the answer's sentence."""
+"""Number of groups up to which the answer's sentence names all of them."""
 
 
 def answer(state: AnalysisState, request: Request) -> Answer:
-    """One figure, or one for each group."""
+    """Answer with one figure, or one per group."""
     if request.by is None:
         return (yield from _of_all(state, request))
     return (yield from _of_groups(state, request, request.by))
@@ -56,14 +56,14 @@ def answer(state: AnalysisState, request: Request) -> Answer:
 
 def _of_all(state: AnalysisState, request: Request) -> Answer:
     measure = request.measure
-    said = f"Working out the {what(measure)}."
+    narration = f"Working out the {what(measure)}."
     queries = [total_row(state.table, request)]
     by = _shown_by(request)
     if by is not None:
         queries.append(
             grouped(state.table, replace(request, measure=Measure(Aggregate.ROWS), filters=_but(request, by)), by)
         )
-    results = yield from ask_table(state, 3, "Counting", said, *queries)
+    results = yield from ask_table(state, 3, "Counting", narration, *queries)
     (row,) = reading.rows(results[0].text)
     value = reading.maybe_number(row["figure"])
     filled = int(reading.number(row["filled"]))
@@ -89,7 +89,7 @@ def _of_all(state: AnalysisState, request: Request) -> Answer:
 
 
 def _shown_by(request: Request) -> Grouping | None:
-    """The groups that a count is shown beside."""
+    """Return the grouping to show beside a count, or None."""
     measure = request.measure
     if measure.column is not None and (measure.value or measure.aggregate is Aggregate.DISTINCT):
         return Grouping(measure.column)
@@ -152,7 +152,7 @@ def _conditions(request: Request) -> str:
 
 
 def _figures(measure: Measure, row: Mapping[str, str]) -> str:
-    """The figures of all rows as a small table."""
+    """Return the figures of all rows as a small table."""
     lines = [("Rows", f"{reading.number(row['n']):,.0f}")]
     if measure.column is not None and not measure.is_count:
         lines.append((f"with {code(measure.column.name)}", f"{reading.number(row['filled']):,.0f}"))
@@ -183,8 +183,8 @@ def _of_groups(state: AnalysisState, request: Request, by: Grouping) -> Answer:
     pair = _pair(state, request, by)
     if pair:
         queries.append(pair)
-    said = f"Working out the {what(request.measure)} for each group by {plain(by.label)}."
-    results = yield from ask_table(state, 3, "Comparing groups", said, *queries)
+    narration = f"Working out the {what(request.measure)} for each group by {plain(by.label)}."
+    results = yield from ask_table(state, 3, "Comparing groups", narration, *queries)
     rows = group_rows(results[0].text, by)
     if not rows:
         raise NoAnswer(f"I stopped: no row of {state.table.file} fits, so there is nothing to compare.")
@@ -252,7 +252,7 @@ def _title_of_groups(request: Request, by: Grouping, rows: Sequence[GroupRow]) -
 
 
 def _pair(state: AnalysisState, request: Request, by: Grouping) -> str:
-    """The figures by two groupings at once."""
+    """Return SQL of the figures by two groupings at once."""
     also = request.also_by
     if also is None:
         return ""

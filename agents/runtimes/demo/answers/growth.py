@@ -1,4 +1,4 @@
-"""Which group, or which period, grew or fell most."""
+"""Growth: the group, or the period, that grew or fell most."""
 
 # ruff: noqa: S608
 
@@ -35,7 +35,7 @@ from agents.runtimes.demo.wording import (
 
 
 def answer(state: AnalysisState, request: Request) -> Answer:
-    """Which group changed most between its first and its last period."""
+    """Answer with the group that changed most between its first and its last period."""
     time = state.table.time()
     if time is None:
         raise NoAnswer(f"I stopped: {state.table.file} has no column of dates or years to see growth by.")
@@ -59,8 +59,8 @@ def answer(state: AnalysisState, request: Request) -> Answer:
         "SELECT *, last - first AS change, (last - first) / nullif(abs(first), 0) AS relative FROM _ends\n"
         f"WHERE first_at < last_at ORDER BY {order} {direction}, value LIMIT 200"
     )
-    said = f"Comparing the first and the last {plain(by.label)} of each group."
-    (result,) = yield from ask_table(state, 3, "Comparing the ends", said, query)
+    narration = f"Comparing the first and the last {plain(by.label)} of each group."
+    (result,) = yield from ask_table(state, 3, "Comparing the ends", narration, query)
     rows = reading.rows(result.text)
     if not rows:
         raise NoAnswer("I stopped: no group has values in two periods, so none can have grown.")
@@ -117,10 +117,10 @@ def _change(row: Mapping[str, str], measure: Measure) -> str:
 
 
 def _steps(state: AnalysisState, request: Request, by: Grouping) -> Answer:
-    """In which period the number rose or fell most against the one before."""
+    """Answer with the period in which the number rose or fell most against the previous one."""
     query = grouped(state.table, request, by, order="value")
-    said = f"Comparing each {plain(by.label)} with the one before."
-    (result,) = yield from ask_table(state, 3, "Comparing periods", said, query)
+    narration = f"Comparing each {plain(by.label)} with the one before."
+    (result,) = yield from ask_table(state, 3, "Comparing periods", narration, query)
     rows = group_rows(result.text, by)
     if len(rows) < 2:
         raise NoAnswer("I stopped: there is only one period with values, so nothing can change.")

@@ -1,4 +1,4 @@
-"""What a table holds, and what it lacks."""
+"""Overviews of a table, and its missing values."""
 
 # ruff: noqa: S608
 
@@ -20,7 +20,7 @@ MOST_LISTED = 100
 
 
 def missing(state: AnalysisState, request: Request) -> Answer:
-    """How many values each column lacks; marks such as N/A count as missing."""
+    """Answer with the number of missing values per column; marks such as N/A count as missing."""
     only = request.measure.column
     columns = [only] if only is not None else [each for each in state.table.columns if not each.expression]
     chunks = [columns[at : at + COLUMNS_AT_ONCE] for at in range(0, len(columns), COLUMNS_AT_ONCE)]
@@ -90,7 +90,7 @@ def _of_gaps(
 
 
 def overview(state: AnalysisState, request: Request) -> Answer:
-    """Rows, columns and their ranges, and the largest groups."""
+    """Answer with the rows, the columns and their ranges, and the largest groups."""
     groups = [column for column in state.table.asked if column.kind is Kind.CATEGORY and not column.is_number][:6]
     rows = state.table.rows
     sentences = [
@@ -100,8 +100,8 @@ def overview(state: AnalysisState, request: Request) -> Answer:
     chart = None
     if groups:
         queries = [_largest(state, column) for column in groups]
-        said = "Counting the largest groups."
-        results = yield from ask_table(state, 3, "Counting groups", said, *queries)
+        narration = "Counting the largest groups."
+        results = yield from ask_table(state, 3, "Counting groups", narration, *queries)
         for column, result in zip(groups, results, strict=True):
             found = reading.rows(result.text)
             if not found:

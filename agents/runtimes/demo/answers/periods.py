@@ -1,4 +1,4 @@
-"""A period and the one before."""
+"""Comparison of a period with the previous one."""
 
 # ruff: noqa: S608
 
@@ -34,7 +34,7 @@ DAY = re.compile(r"\b(\d{4}-\d{2}-\d{2})\b")
 
 
 def answer(state: AnalysisState, request: Request) -> Answer:
-    """The last period against the one before: rows, numbers, and which groups made the change."""
+    """Compare the last period with the previous one: rows, numbers, and the groups that caused the change."""
     time = next((column for column in state.table.asked if column.kind is Kind.DATE), None)
     if time is None:
         raise NoAnswer(f"I stopped: {state.table.file} has no column of dates to cut periods from.")
@@ -54,11 +54,11 @@ def answer(state: AnalysisState, request: Request) -> Answer:
     chosen = request.measure.column
     numbers = [chosen] if chosen is not None else measures(state.table.asked)[:8]
     factors = [c for c in state.table.asked if c.kind in (Kind.CATEGORY, Kind.FLAG) and c.can_group][:MOST_FACTORS]
-    said = f"Comparing the last {request.grain} with the one before."
+    narration = f"Comparing the last {request.grain} with the one before."
     queries = [_period_totals(state, period, numbers, day)]
     if factors:
         queries.append(_period_groups(state, period, factors, chosen))
-    results = yield from ask_table(state, 3, "Comparing periods", said, *queries)
+    results = yield from ask_table(state, 3, "Comparing periods", narration, *queries)
     rows = {row["period"]: row for row in reading.rows(results[0].text)}
     if set(rows) != {"after", "before"}:
         raise NoAnswer(
@@ -79,7 +79,7 @@ def _period_totals(state: AnalysisState, period: str, numbers: Sequence[Column],
 
 
 def _period_groups(state: AnalysisState, period: str, factors: Sequence[Column], chosen: Column | None) -> str:
-    """The groups whose rows, or whose total, changed most."""
+    """Return SQL for the groups whose rows, or whose total, changed most."""
     size = f"coalesce(sum({sql.measured(chosen)}), 0)" if chosen is not None else "count(*)"
     parts = [
         f"SELECT {sql.literal(column.name)} AS factor, {sql.group(column)} AS value, {period} AS period, {size} AS n "
@@ -129,7 +129,7 @@ def _period_finding(
 def _moved(
     before: Mapping[str, str], after: Mapping[str, str], numbers: Sequence[Column]
 ) -> tuple[list[list[str]], str]:
-    """The averages before and after, and which of them changed most."""
+    """Return table cells of the averages before and after, and a sentence on the largest change."""
     cells, moved = [], [(0.0, "")]
     for column in numbers:
         old, new = (reading.maybe_number(row[column.name + MEAN]) for row in (before, after))

@@ -1,4 +1,4 @@
-"""How two columns go together."""
+"""Relations between two columns."""
 
 # ruff: noqa: S608
 
@@ -19,11 +19,11 @@ from agents.runtimes.demo.wording import code, count_of, figure, percent, plain,
 
 POINTS = 800
 STRENGTHS = ((0.1, "hardly"), (0.3, "weakly"), (0.6, "clearly"), (1.01, "strongly"))
-"""Up to which correlation columns are said to go together so."""
+"""Words for a correlation, each with its upper bound."""
 
 
 def answer(state: AnalysisState, request: Request) -> Answer:
-    """The second column (`measure`) by the first (`other`)."""
+    """Answer how the second column (`measure`) depends on the first (`other`)."""
     cause = request.other.column if request.other else None
     effect = request.measure.column
     if cause is None or effect is None or cause == effect:
@@ -34,12 +34,12 @@ def answer(state: AnalysisState, request: Request) -> Answer:
 
 
 def strength(correlation: float) -> str:
-    """The word for a correlation."""
+    """Return the word for a correlation."""
     return next(word for most, word in STRENGTHS if abs(correlation) < most)
 
 
 def _numbers(state: AnalysisState, request: Request, cause: Column, effect: Column) -> Answer:
-    """A number or yes and no, by another column."""
+    """Relate a number or a flag to another column."""
     value = sql.measured(effect)
     by = _by(cause)
     kept = request.where(f"{value} IS NOT NULL", f"{sql.reference(cause)} IS NOT NULL")
@@ -47,8 +47,8 @@ def _numbers(state: AnalysisState, request: Request, cause: Column, effect: Colu
     is_ordered = cause.can_be_measured
     if is_ordered:
         queries.append(_correlation(state, sql.measured(cause), value, kept))
-    said = f"Looking at how {code(effect.name)} goes with {code(cause.name)}."
-    results = yield from ask_table(state, 3, "Looking at the relation", said, *queries)
+    narration = f"Looking at how {code(effect.name)} goes with {code(cause.name)}."
+    results = yield from ask_table(state, 3, "Looking at the relation", narration, *queries)
     measure = Measure(Aggregate.SHARE if effect.kind is Kind.FLAG else Aggregate.MEAN, effect)
     rows = [
         GroupRow(
@@ -87,8 +87,7 @@ def _by(cause: Column) -> Grouping:
 
 
 def _groups(state: AnalysisState, cause: Column, value: str, kept: str) -> str:
-    """The average by each value of the first column, or by its quarters, in its order; and the variance "
-    "they explain."""
+    """Return SQL for the average by each value or quartile of the first column, and the explained variance."""
     group = _by(cause).expression() if cause.kind is Kind.DATE else sql.group(cause)
     order = f"min({sql.number(cause)})" if cause.is_number else "value"
     return (
@@ -104,7 +103,7 @@ def _groups(state: AnalysisState, cause: Column, value: str, kept: str) -> str:
 
 
 def _correlation(state: AnalysisState, first: str, second: str, kept: str) -> str:
-    """Pearson's and Spearman's correlation and the line's slope; tied ranks share their middle."""
+    """Return SQL for Pearson's and Spearman's correlation and the slope; tied ranks share their mean."""
     return (
         f"WITH _all AS (SELECT {first} AS x, {second} AS y FROM {state.table.source}{kept}),\n"
         "_ranked AS (SELECT x, y, rank() OVER (ORDER BY x) + (count(*) OVER (PARTITION BY x) - 1) / 2.0 AS rx, "
@@ -173,7 +172,7 @@ def _chart(
     measure: Measure,
     rows: Sequence[GroupRow],
 ) -> Mapping[str, Any] | None:
-    """Points of two numbers with many values, bars of groups otherwise."""
+    """Return the arguments of a chart: points for two numbers with many values, bars otherwise."""
     both = cause.can_be_measured and effect.kind is Kind.NUMBER and cause.kind is Kind.NUMBER
     if not both or min(cause.distinct, effect.distinct) <= MOST_NUMBERS:
         return bars(title, measure, rows)
@@ -195,7 +194,7 @@ def _chart(
 
 
 def _categories(state: AnalysisState, request: Request, cause: Column, effect: Column) -> Answer:
-    """Two columns of groups: how often their values meet, and Cramér's V."""
+    """Relate two grouping columns: counts of their combinations, and Cramér's V."""
     first, second = sql.group(cause), sql.group(effect)
     query = (
         f"WITH _all AS (SELECT {first} AS a, {second} AS b, count(*) AS n FROM "
@@ -210,8 +209,8 @@ def _categories(state: AnalysisState, request: Request, cause: Column, effect: C
         "_all.n / sum(_all.n) OVER (PARTITION BY a) AS share, _n.n AS whole\n"
         "FROM _all, _n, _chi ORDER BY _all.n DESC, a, b LIMIT 200"
     )
-    said = f"Counting how often the values of {code(cause.name)} and {code(effect.name)} meet."
-    (result,) = yield from ask_table(state, 3, "Looking at the relation", said, query)
+    narration = f"Counting how often the values of {code(cause.name)} and {code(effect.name)} meet."
+    (result,) = yield from ask_table(state, 3, "Looking at the relation", narration, query)
     rows = reading.rows(result.text)
     if not rows or not rows[0]["v"]:
         raise NoAnswer(f"I stopped: {code(cause.name)} or {code(effect.name)} is the same in every row.")

@@ -1,4 +1,4 @@
-"""How a number goes over time."""
+"""Trends: a number over time."""
 
 # ruff: noqa: S608
 
@@ -39,13 +39,13 @@ from agents.runtimes.demo.wording import (
 
 MOST_LINES = 8
 CLEAR = 2.0
-"""A slope this many times its standard error is called a trend."""
+"""t value above which a slope is called a trend."""
 ROW = "row"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The straight line through a series: `slope` for each period, and how clear it is."""
+    """Straight line through a series: `slope` per period, and its t value."""
 
     slope: float
     t: float
@@ -54,7 +54,7 @@ class Line:
 
 
 def answer(state: AnalysisState, request: Request) -> Answer:
-    """The series, its direction and its ends."""
+    """Answer with the series, its direction and its ends."""
     time = state.table.time()
     if time is None:
         return (yield from _by_row(state, request))
@@ -62,8 +62,8 @@ def answer(state: AnalysisState, request: Request) -> Answer:
     queries = [grouped(state.table, request, by, order="value")]
     if request.by is not None:
         queries.append(_lines_query(state, request, by, request.by))
-    said = f"Looking at the {what(request.measure)} by {plain(by.label)}."
-    results = yield from ask_table(state, 3, "Following it over time", said, *queries)
+    narration = f"Looking at the {what(request.measure)} by {plain(by.label)}."
+    results = yield from ask_table(state, 3, "Following it over time", narration, *queries)
     rows = group_rows(results[0].text, by)
     if len(rows) < 2:
         raise NoAnswer(f"I stopped: there is only one {by.label} with values, so nothing can change over time.")
@@ -85,7 +85,7 @@ def answer(state: AnalysisState, request: Request) -> Answer:
 
 
 def grain_of(time: Column, request: Request) -> str:
-    """The span asked for, or the finest that gives a readable series."""
+    """Return the requested time span, or the finest one that gives a readable series."""
     if time.kind is not Kind.DATE:
         return "decade" if request.grain == "decade" else ""
     if request.grain in ("decade", "year", "quarter", "month", "week", "day"):
@@ -102,7 +102,7 @@ def grain_of(time: Column, request: Request) -> str:
 def _whole_periods(
     state: AnalysisState, request: Request, by: Grouping, rows: list[GroupRow]
 ) -> tuple[list[GroupRow], list[str]]:
-    """Without a last or first period that has begun or ended within the data."""
+    """Drop a first or last period that the data covers only in part; return the rest and caveats."""
     if len(rows) < 4:
         return rows, []
     usual = sorted(row.rows for row in rows[1:-1])[len(rows[1:-1]) // 2]
@@ -117,14 +117,14 @@ def _whole_periods(
 
 
 def line_of(rows: Sequence[GroupRow], by: Grouping) -> Line:
-    """The line through a series; gaps between its periods count."""
+    """Fit the line through a series; gaps between its periods count."""
     places = [_place(row.key, by.grain) for row in rows]
     known = [place for place in places if place is not None]
     return line_through(known if len(known) == len(rows) else [*range(len(rows))], [row.figure for row in rows])
 
 
 def _place(key: str, grain: str) -> float | None:
-    """A period as a number of periods."""
+    """Return a period as a number of periods since a fixed origin, or None."""
     try:
         if grain == "decade":
             return int(key.rstrip("s")) / 10
@@ -140,7 +140,7 @@ def _place(key: str, grain: str) -> float | None:
 
 
 def line_through(places: Sequence[float], values: Sequence[float]) -> Line:
-    """Least squares."""
+    """Fit a line by least squares."""
     n = len(values)
     middle, mean = sum(places) / n, sum(values) / n
     sxx = sum((x - middle) ** 2 for x in places)
@@ -184,7 +184,7 @@ def _headline(request: Request, rows: Sequence[GroupRow], by: Grouping) -> str:
 
 
 def figure_of(value: float, measure: Measure) -> str:
-    """A difference in the unit of the measure."""
+    """Format a difference in the unit of the measure."""
     if measure.aggregate is Aggregate.SHARE:
         return f"{value * 100:.2g} points"
     if measure.is_count:
@@ -197,7 +197,7 @@ def percent_of(first: float, last: float) -> str:
 
 
 def _ends(request: Request, rows: Sequence[GroupRow], by: Grouping) -> list[str]:
-    """The highest and lowest period, and what the two halves were on average."""
+    """Return sentences on the highest and lowest period and on the averages of the two halves."""
     if len(rows) < 4:
         return []
     measure = request.measure
@@ -230,7 +230,7 @@ def _title(request: Request, rows: Sequence[GroupRow], by: Grouping) -> str:
 
 
 def _lines_query(state: AnalysisState, request: Request, time: Grouping, by: Grouping) -> str:
-    """The largest groups, each with its first and last period, its highest and lowest figure."""
+    """Return SQL for the largest groups: first and last period, highest and lowest figure."""
     measure = request.measure
     kept = request.where(f"{time.expression()} IS NOT NULL", f"{by.expression()} IS NOT NULL")
     return (
@@ -259,7 +259,7 @@ def _of(value: float, request: Request) -> str:
 def _lines_chart(
     state: AnalysisState, title: str, request: Request, text: str, time: Grouping
 ) -> Mapping[str, Any] | None:
-    """A line for each of the largest groups."""
+    """Return the arguments of a chart with a line per largest group."""
     names = [row["value"] for row in reading.rows(text)[:MOST_LINES]]
     if request.by is None or not names:
         return None
@@ -281,7 +281,7 @@ def _lines_chart(
 
 
 def _by_row(state: AnalysisState, request: Request) -> Answer:
-    """The order of the rows in place of time, for a table without a date."""
+    """Follow the number in the order of the rows, for a table without a date."""
     column = request.measure.column
     if column is None or not column.is_number:
         raise NoAnswer(f"I stopped: {state.table.file} has no column of dates, years or numbers to follow over time.")
@@ -293,8 +293,8 @@ def _by_row(state: AnalysisState, request: Request) -> Answer:
         "high, count(*) AS n, "
         "count(v) AS filled, avg(v) AS figure\nFROM _all GROUP BY 1 HAVING count(v) > 0 ORDER BY 1"
     )
-    said = "The table has no dates, so I follow the numbers in the order of the rows."
-    (result,) = yield from ask_table(state, 3, "Following the rows", said, query)
+    narration = "The table has no dates, so I follow the numbers in the order of the rows."
+    (result,) = yield from ask_table(state, 3, "Following the rows", narration, query)
     found = [
         GroupRow(
             f"row {row['low']}" if row["low"] == row["high"] else f"rows {row['low']} to {row['high']}",

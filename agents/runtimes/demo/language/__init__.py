@@ -1,1 +1,1 @@
-"""Words: tokens and stems, English and German, and which words mean the same."""
+"""Language of questions, English and German: tokens, stems and synonyms."""

@@ -1,7 +1,7 @@
-"""Words that mean the same in questions and in column names, English and German.
+"""Synonyms in questions and column names, English and German.
 
-A line is one meaning. Column names are often short, so abbreviations stand there, too. Words are matched by their
-forms (`tokens.forms`), so that one form of each is enough.
+Each line is one meaning. Column names are often short, so abbreviations are listed, too. Words are matched by their
+forms (`tokens.forms`), so one form of each is enough.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ UNITS = set_of(
     "usd eur gbp chf in per of the and or lb lbs kg g cm mm km hrs hours sec id nr pct percent avg mean total "
     "tot value amt std level index idx code num data col column field yr name"
 )
-"""Words of a column's name that hardly count when a question leaves them out."""
+"""Words of column names that a question usually leaves out."""
 
 
 def _index() -> dict[str, frozenset[str]]:
@@ -265,7 +265,7 @@ LINKS = ("", "s", "es", "n", "en")
 
 @lru_cache(maxsize=16384)
 def concepts(word: str) -> frozenset[str]:
-    """The meanings of a folded word; of a word that is not known, those of its forms."""
+    """Return the meanings of a folded word; of an unknown word, those of its forms."""
     if word in INDEX:
         return INDEX[word]
     found: set[str] = set()
@@ -276,7 +276,7 @@ def concepts(word: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def compound(word: str) -> tuple[str, ...]:
-    """A long word of two known ones as those two: `durchschnittspreis`, `copperprice`; otherwise empty."""
+    """Split a compound of two known words: `durchschnittspreis`, `copperprice`; empty if it is none."""
     if len(word) < 7 or word in INDEX or not word.isalpha():
         return ()
     for tail in COMPOUND_PARTS:
@@ -294,4 +294,4 @@ HEADS = set_of(
     "durchschnitt mittel gesamt hochst tiefst mindest maximal minimal jahres monats tages real world median "
     "verkauf haushalt pro netto brutto geburten sonnen kohlen welt"
 )
-"""First halves of compounds that are no meaning of their own."""
+"""First halves of compounds without a meaning of their own."""

@@ -1,4 +1,4 @@
-"""Words that say what kind of question is asked, English and German.
+"""Cues: patterns that reveal the kind of a question, English and German.
 
 The patterns are matched against folded words (`tokens.fold`: lower case, umlauts as plain vowels) with one space
 between them.
@@ -140,7 +140,7 @@ UNSUPPORTED = (
         "change data",
     ),
 )
-"""What the demo has no analysis for, and how it says so."""
+"""Analyses that the demo does not have, each with the words for its refusal."""
 AGGREGATES = (
     ("median", re.compile(r"\b(?:median\w*|zentralwert)\b")),
     (

@@ -1,4 +1,4 @@
-"""One sentence of a question, with the places of its cues."""
+"""One sentence of a question, with the positions of its cues."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Adjective:
     concept: str
     is_high: bool
     degree: str
-    """superlative, comparative or plain."""
+    """One of superlative, comparative, plain."""
 
 
 class Sentence:
-    """The tokens of one sentence. Places are indexes of tokens."""
+    """Tokens of one sentence. Positions are token indexes."""
 
     def __init__(self, text: str) -> None:
         self.text = " ".join(text.split())
@@ -56,7 +56,7 @@ class Sentence:
             offset += len(word) + 1
 
     def spans(self, pattern: re.Pattern[str]) -> list[tuple[int, int]]:
-        """Where the pattern matches whole words."""
+        """Return the (start, end) positions of whole-word matches."""
         found = []
         for match in pattern.finditer(self.plain):
             start, end = self._starts.get(match.start()), self._ends.get(match.end())
@@ -96,7 +96,7 @@ class Sentence:
 
     @cached_property
     def superlative(self) -> Adjective | None:
-        """What is looked for: the highest or the lowest, and of what if the word itself says so."""
+        """Return the superlative that the sentence asks for, and its subject if the word itself names one."""
         about = next((each for each in self.adjectives if each.degree == "superlative"), None)
         if about is not None:
             return about
@@ -108,7 +108,7 @@ class Sentence:
         return Adjective(place[0] if place else 0, "", is_high, "superlative")
 
     def number_at(self, at: int) -> float | None:
-        """The number that stands there, in digits or as a word up to twenty."""
+        """Return the number at that position, in digits or as a word up to twenty; None if there is none."""
         if not 0 <= at < len(self.words):
             return None
         word = self.words[at]
@@ -123,7 +123,7 @@ class Sentence:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a prompt that ask something; orders about the report are left out."""
+    """Return the sentences of a prompt that ask something; instructions about the report are left out."""
     found = [part.strip() for part in SPLIT.split(text) if part.strip(" .,!?")]
     asking = [part for part in found if not INSTRUCTION.match(Sentence(part).plain) or part.endswith("?")]
     return asking or found or [text]

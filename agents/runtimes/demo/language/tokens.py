@@ -1,4 +1,4 @@
-"""Tokens of questions and of column names, and the forms under which two words count as the same."""
+"""Tokens of questions and column names, and the forms under which two words count as equal."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ IRREGULAR = {
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One word or number of a text. `text` is as written, `word` folded: lower case, no accents, ß as ss."""
+    """One word or number of a text. `text` is as written; `word` is folded: lower case, no accents, ß as ss."""
 
     text: str
     word: str
     start: int
     end: int
     is_first: bool
-    """The first of its sentence, where a capital letter says nothing."""
+    """True at the start of a sentence, where a capital letter means nothing."""
 
     @property
     def is_number(self) -> bool:
@@ -42,12 +42,12 @@ class Token:
 
     @property
     def is_name(self) -> bool:
-        """Written with a capital letter though no sentence begins here. All nouns are in German."""
+        """Return True for a capitalised word inside a sentence. In German, all nouns are."""
         return self.text[0].isupper() and not self.is_first
 
 
 def tokens(text: str) -> list[Token]:
-    """The words and numbers of the text; camelCase and letters before digits are parted as in column names."""
+    """Return the words and numbers of the text; camelCase and letters before digits are split as in column names."""
     found: list[Token] = []
     last_end = 0
     for match in TOKEN.finditer(text):
@@ -63,12 +63,12 @@ def tokens(text: str) -> list[Token]:
 
 
 def name_tokens(name: str) -> list[str]:
-    """The folded words of a column's name: `Miles_per_Gallon` is miles, per, gallon."""
+    """Return the folded words of a column's name: `Miles_per_Gallon` is miles, per, gallon."""
     return [fold(part) for match in TOKEN.finditer(name) for part in parts(match.group())]
 
 
 def parts(word: str) -> list[str]:
-    """`sepalLength` as two words, `BILLS104` as letters and digits; anything else as it is."""
+    """Split `sepalLength` into two words and `BILLS104` into letters and digits; leave anything else."""
     if word.isdigit():
         return [word]
     return [piece for camel in CAMEL.split(word) for piece in LETTERS_DIGITS.split(camel) if piece]
@@ -76,14 +76,14 @@ def parts(word: str) -> list[str]:
 
 @lru_cache(maxsize=8192)
 def fold(text: str) -> str:
-    """Lower case, ß as ss, letters without their accents."""
+    """Convert to lower case, ß to ss, and remove accents."""
     plain = unicodedata.normalize("NFKD", text.lower().replace("ß", "ss"))
     return "".join(sign for sign in plain if not unicodedata.combining(sign))
 
 
 @lru_cache(maxsize=8192)
 def forms(word: str) -> frozenset[str]:
-    """The folded word and what is left of it without an ending, at least three letters long."""
+    """Return the folded word and its stems of at least three letters."""
     word = IRREGULAR.get(word, word)
     found = {word}
     if not word.isalpha():
@@ -98,7 +98,7 @@ def forms(word: str) -> frozenset[str]:
 
 
 def _completed(stem: str, ending: str) -> set[str]:
-    """The stem as it may stand in a dictionary: `citi` is city, `shipp` is ship."""
+    """Return the dictionary forms that the stem may have: `citi` is city, `shipp` is ship."""
     found = {stem}
     if ending in ("ies", "ied", "iest"):
         found.add(stem + "y")
@@ -111,7 +111,7 @@ def _completed(stem: str, ending: str) -> set[str]:
 
 @lru_cache(maxsize=32768)
 def likeness(asked: str, known: str) -> float:
-    """How surely two folded words are one: 1 equal, 0.96 another ending, 0.75 an abbreviation, 0.7 a typing error."""
+    """Return how likely two folded words are the same: 1 equal, 0.96 inflected, 0.75 abbreviated, 0.7 misspelt."""
     if asked == known:
         return 1.0
     if forms(asked) & forms(known):
@@ -127,7 +127,7 @@ def likeness(asked: str, known: str) -> float:
 
 
 def _distance(a: str, b: str) -> int:
-    """Edits from one word to the other; two letters that changed places count as one. At most 3 are counted."""
+    """Return the edit distance, at most 3; two swapped letters count as one edit."""
     if abs(len(a) - len(b)) > 2:
         return 3
     before: list[int] = []
@@ -143,5 +143,5 @@ def _distance(a: str, b: str) -> int:
 
 
 def stems(text: str) -> set[str]:
-    """The forms of the words of a text, so that "refunds" meets "refunded"."""
+    """Return the forms of the words of a text, so that "refunds" matches "refunded"."""
     return {form for word in name_tokens(text) if len(word) > 2 for form in forms(word)}

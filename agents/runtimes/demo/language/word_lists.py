@@ -1,15 +1,15 @@
-"""Words by what they do in a question: adjectives, numbers, restrictions, and those that carry nothing."""
+"""Words by their function in a question: adjectives, numbers, restrictions, and words without meaning."""
 
 from __future__ import annotations
 
 
 def set_of(text: str) -> frozenset[str]:
-    """The words of the text."""
+    """Split the text into a set of words."""
     return frozenset(text.split())
 
 
 ADJECTIVES: dict[str, tuple[str, bool]] = {}
-"""The superlative's stem: what it is about, and whether more of that is meant."""
+"""Adjectives by the stem of their superlative: concept, and True if the superlative means more of it."""
 for _line in (
     "price + expensive costly dear teuer pricey",
     "price - cheap billig gunstig guenstig inexpensive preiswert",
@@ -66,7 +66,7 @@ RESTRICTING = set_of(
     "in for of from with during among where only when at on within without excluding except im fur von vom aus "
     "mit wahrend bei nur ohne ausser beim am"
 )
-"""A word that the table does not know is a restriction after one of these, and may not be passed over."""
+"""Prepositions of restrictions: an unknown word after one of these must not be ignored."""
 ENTITIES = set_of(
     "row rows record records case cases entry entries observation observations data dataset table file value "
     "values column columns sheet list thing things item items example examples sample samples people person "
@@ -110,4 +110,4 @@ COMMON = set_of(
     "aufweist weist hoher niedriger grosser kleiner alter junger erzielt erzielen bringt bringen finden findet "
     "nenne nennen"
 )
-"""Words that carry no restriction and name no column."""
+"""Words that neither restrict the question nor name a column."""

@@ -1,1 +1,1 @@
-"""From the words of a question and the columns of a table to a `Request`, or to what a person has to say first."""
+"""Understanding: from the words of a question and the columns of a table to a `Request` or an `Unclear`."""

@@ -1,4 +1,4 @@
-"""Questions for the highest, the first few, what grew most, and for a course over time."""
+"""Requests for extremes, the first few, growth, and trends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FALLS = (
 
 
 def extreme(reader: Reader, decided: Decided) -> Understood:
-    """Which group or row is highest: the group first, then what is measured, then the restrictions."""
+    """Read a question for the highest or lowest: first the group, then the measure, then the restrictions."""
     count = count_wanted(reader)
     sought = reader.superlative
     is_often = reader.sentence.has(cues.OFTEN)
@@ -85,7 +85,7 @@ def _measure_of_extreme(reader: Reader, decided: Decided, by: Grouping | None, *
 
 
 def _as_count(reader: Reader, found: Measure | Unclear) -> Measure | Unclear:
-    """Of yes and no the most is a number of rows; the highest is a share."""
+    """Read "most" of a flag as a number of rows; "highest" stays a share."""
     if isinstance(found, Unclear) or found.column is None or found.column.kind is not Kind.FLAG or found.is_given:
         return found
     is_most = any(word in MOST for word in reader.sentence.words) and not reader.sentence.has(cues.SHARE)
@@ -93,7 +93,7 @@ def _as_count(reader: Reader, found: Measure | Unclear) -> Measure | Unclear:
 
 
 def _counts_rows(reader: Reader) -> bool:
-    """Whether "the most" is followed by a word for rows or by something to count."""
+    """Return True if "the most" is followed by a word for rows or by something to count."""
     for pattern in (cues.HIGH, cues.LOW):
         for _, end in reader.sentence.spans(pattern):
             if end < len(reader.sentence.words) and reader.is_row_word(end):
@@ -104,7 +104,7 @@ def _counts_rows(reader: Reader) -> bool:
 
 
 def rows_that_fit(reader: Reader, decided: Decided) -> Understood:
-    """The rows that a restriction on a number leaves."""
+    """Read a question for the rows that match a restriction on a number."""
     by, _ = target(reader, decided)
     numbers = take_numbers(reader)
     filters = [*take_times(reader), *numbers, *take_values(reader)]
@@ -118,7 +118,7 @@ def rows_that_fit(reader: Reader, decided: Decided) -> Understood:
 
 
 def growth(reader: Reader, decided: Decided) -> Understood:
-    """Which group grew or fell most between its first and its last period."""
+    """Read a question for the group that grew or fell most between its first and its last period."""
     by, _ = target(reader, decided)
     if reader.table.time() is None:
         return cannot(reader.table, f"{reader.table.file} has no column of dates or years to see growth by.")
@@ -142,7 +142,7 @@ def growth(reader: Reader, decided: Decided) -> Understood:
 
 
 def trend(reader: Reader, decided: Decided) -> Understood:
-    """How a number goes over time, perhaps one line for each group."""
+    """Read a question for a number over time, with one line per group if it names a group."""
     by = next((each for _, end in reader.sentence.spans(cues.BY) if (each := group_after(reader, end))), None)
     grain = by.grain if by and by.is_time else ""
     by = None if by and (by.is_time or by.grain) else by

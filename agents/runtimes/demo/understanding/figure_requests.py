@@ -1,4 +1,4 @@
-"""Questions for one figure, or for one of each group."""
+"""Requests for one figure, or for one per group."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agents.runtimes.demo.understanding.restrictions import take_flags, take_num
 
 
 def figure(reader: Reader, decided: Decided) -> Understood:
-    """An average, a total, a count or a share, perhaps by groups."""
+    """Read a question for an average, a total, a count or a share, with groups if it names any."""
     by = by_group(reader, decided)
     filters = [*take_times(reader), *take_numbers(reader)]
     measure = _measure_of_figure(reader, decided)
@@ -63,14 +63,14 @@ def _measure_of_figure(reader: Reader, decided: Decided) -> Measure | Unclear:
 
 
 def _counted(measure: Measure) -> Measure:
-    """ "How many" of a number is its total."""
+    """Read "how many" of a number as its total."""
     if measure.is_given or measure.is_indicator:
         return measure
     return Measure(Aggregate.SUM, measure.column, word=measure.word)
 
 
 def _share(reader: Reader, decided: Decided) -> Measure | Unclear | None:
-    """Of a flag or of a value; a number that is a share by itself is averaged."""
+    """Read the share of a flag or of a value; a number that is a share itself is averaged."""
     if any(column.kind is Kind.FLAG for mention in reader.free() for column in mention.columns):
         return measures.take_measure(reader, decided)
     if value := measures.take_value(reader, Aggregate.SHARE):
@@ -79,7 +79,7 @@ def _share(reader: Reader, decided: Decided) -> Measure | Unclear | None:
 
 
 def _count(reader: Reader) -> Measure:
-    """Rows, or the different values of what is counted."""
+    """Count rows, or the distinct values of the counted column."""
     for _, end in reader.sentence.spans(cues.COUNT):
         if end < len(reader.sentence.words) and reader.is_row_word(end):
             return Measure(Aggregate.ROWS)

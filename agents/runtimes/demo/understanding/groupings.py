@@ -1,4 +1,4 @@
-"""Which groups, spans of time or rows a question asks about."""
+"""Groups, time spans or rows that a question asks about."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PEOPLE = ("name", "person", "company", "employee", "customer")
 
 
 def target(reader: Reader, decided: Decided) -> tuple[Grouping | None, bool]:
-    """The groups that are asked for by which, who, where, when or by; and whether single rows are meant."""
+    """Return the grouping that which, who, where, when or by asks for; and True if single rows are meant."""
     if "group" in decided:
         return reader.grouping(decided["group"], ""), False
     sentence = reader.sentence
@@ -36,7 +36,7 @@ def target(reader: Reader, decided: Decided) -> tuple[Grouping | None, bool]:
 
 
 def group_after(reader: Reader, end: int) -> Grouping | None:
-    """What the words behind "which" or "by" group: a column's values, or spans of time."""
+    """Return the grouping that the words after "which" or "by" name: a column's values, or time spans."""
     grain = reader.grain_after(end)
     mention = reader.after(end, lambda each: reader.grouping_of(each) is not None and not is_measure_only(each))
     if grain and (mention is None or mention.start >= grain.at):
@@ -54,7 +54,7 @@ def group_after(reader: Reader, end: int) -> Grouping | None:
 
 
 def _is_surely(mention: Mention) -> bool:
-    """Whether a word such as "day" names the column rather than a span of time."""
+    """Return True if a word such as "day" names the column rather than a time span."""
     return mention.fit >= 0.97 or any(column.is_time or column.is_part_of_year for column in mention.columns)
 
 
@@ -75,7 +75,7 @@ def _by_meaning(reader: Reader, meanings: tuple[str, ...]) -> Grouping | None:
 
 
 def rest_target(reader: Reader, measure: Measure, *, has_spans: bool = True) -> Grouping | None:
-    """The group that is named without a cue: "the warmest month", "state with the highest rate"."""
+    """Return the grouping that is named without a cue: "the warmest month", "state with the highest rate"."""
     for mention in reader.free():
         grouping = reader.grouping_of(mention)
         if grouping is None or (grouping.column.is_time and not has_spans):
@@ -91,7 +91,7 @@ def rest_target(reader: Reader, measure: Measure, *, has_spans: bool = True) -> 
 
 
 def follow_up(reader: Reader, by: Grouping | None) -> Grouping | None:
-    """ "… and in which year": a second group that is asked for."""
+    """Return the second grouping that "… and in which year" asks for, or None."""
     if by is None:
         return None
     spans = reader.sentence.spans(cues.WHICH)[1:] + reader.sentence.spans(cues.WHEN)
@@ -103,7 +103,7 @@ def follow_up(reader: Reader, by: Grouping | None) -> Grouping | None:
 
 
 def month_of_year(reader: Reader, by: Grouping | None, measure: Measure) -> Grouping | None:
-    """January to December if "month" is asked of several years of days; of a row for each month, that month."""
+    """Read "month" as calendar months if the data has days of several years; a row per month stays a month."""
     if by is None or by.grain != "month" or by.column.months <= 13:
         return by
     is_single = reader.row_grain == "month" and not measure.is_given

@@ -1,4 +1,4 @@
-"""What a question wants measured: a column, a value's share, or rows."""
+"""Measures that a question names: a column, a value's share, or rows."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ ADDITIVE = set_of(
     "revenue cost profit quantity precipitation death wound disease investment execution generation "
     "refund vote order bill strike affair"
 )
-"""Meanings of amounts that add up over rows; of others (prices, ages, rates) the average is taken."""
+"""Meanings of amounts that add up over rows; others (prices, ages, rates) are averaged."""
 MONEY = frozenset({"revenue", "profit"})
 RATES = set_of("rate share percent pct per avg mean average ratio index price score level quote durchschnitt")
 MOST_CHOICES = 6
 Decided = Mapping[str, Column]
-"""What a person has said: the column of a role."""
+"""Columns that a person chose, by role."""
 
 
 def aggregate_named(reader: Reader) -> Aggregate | None:
-    """The aggregate that the question names."""
+    """Return the aggregate that the question names, or None."""
     for name, pattern in cues.AGGREGATES:
         if reader.sentence.has(pattern):
             return {"median": Aggregate.MEDIAN, "mean": Aggregate.MEAN, "sum": Aggregate.SUM}[name]
@@ -33,7 +33,7 @@ def aggregate_named(reader: Reader) -> Aggregate | None:
 
 
 def default_aggregate(column: Column) -> Aggregate:
-    """What is usual for such a column."""
+    """Return the usual aggregate of such a column."""
     if column.kind is Kind.FLAG:
         return Aggregate.SHARE
     words = column.tokens
@@ -43,7 +43,7 @@ def default_aggregate(column: Column) -> Aggregate:
 
 
 def of_column(reader: Reader, column: Column, mention: Mention | None = None) -> Measure:
-    """The column with the aggregate that is named, else the usual one."""
+    """Return the column's measure, with the aggregate that the question names or the usual one."""
     named = aggregate_named(reader)
     aggregate = named or default_aggregate(column)
     if column.kind is Kind.FLAG:
@@ -61,9 +61,9 @@ def of_column(reader: Reader, column: Column, mention: Mention | None = None) ->
 def take_measure(
     reader: Reader, decided: Decided, role: str = "measure", *, start: int = 0, in_order: bool = False
 ) -> Measure | Unclear | None:
-    """What the words name from the place `start` on, or None if they name nothing to measure.
+    """Return the measure that the words from `start` on name, or None.
 
-    `in_order` takes the first name, otherwise the surest one is taken.
+    `in_order` takes the first name; otherwise the most certain one is taken.
     """
     mention = _best(reader, lambda each: bool(measurable(each.columns)), start)
     if in_order:
@@ -83,7 +83,7 @@ def take_measure(
 
 
 def take_value(reader: Reader, aggregate: Aggregate, start: int = 0) -> Measure | None:
-    """The rows with a value that the question names: benign, snow days."""
+    """Return the rows with a value that the question names: benign, snow days."""
     mention = _best(reader, lambda each: bool(each.values) and not is_event(each), start)
     if mention is None:
         return None
@@ -94,7 +94,7 @@ def take_value(reader: Reader, aggregate: Aggregate, start: int = 0) -> Measure 
 
 
 def take_counted_value(reader: Reader) -> Measure | None:
-    """The rows with a value where "how many" is asked of it: how many rainy days, how many women."""
+    """Return the rows with a value after "how many": how many rainy days, how many women."""
     for _, end in reader.sentence.spans(cues.COUNT):
         for mention in reader.free():
             is_next = mention.start == end and bool(mention.values) and not is_event(mention)
@@ -110,7 +110,7 @@ def take_counted_value(reader: Reader) -> Measure | None:
 
 
 def take_counted(reader: Reader) -> Measure | None:
-    """Rows that a word stands for that is no number: cities (the different ones), deaths (rows with a date of it)."""
+    """Return the count of a noun that is no number: cities (distinct ones), deaths (rows with a date of it)."""
     for mention in reader.free():
         for column in mention.columns:
             if column.kind is Kind.DATE and is_event(mention):
@@ -123,20 +123,20 @@ def take_counted(reader: Reader) -> Measure | None:
 
 
 def usual_measure(reader: Reader) -> Measure | None:
-    """The first amount that adds up, such as revenue, for a comparison that names no column and no other word."""
+    """Return the first additive amount, such as revenue, for a comparison without a column or any other word."""
     sums = [column for column in measurable(reader.columns) if default_aggregate(column) is Aggregate.SUM]
     sums.sort(key=lambda column: not any(concepts(word) & MONEY for word in column.tokens))
     return of_column(reader, sums[0]) if sums and not reader.unused() else None
 
 
 def is_event(mention: Mention) -> bool:
-    """Whether the word is for what happened at a date of each row: deaths where there is a date of death."""
+    """Return True if the word names an event with a date per row: deaths, with a date of death."""
     dates = [column for column in mention.columns if column.kind is Kind.DATE]
     return any(concepts(word) & ADDITIVE for column in dates for word in column.tokens)
 
 
 def any_column(reader: Reader) -> Measure | None:
-    """A column that is no number: groups."""
+    """Return a column to group by, if one is named."""
     for mention in reader.free():
         for column in mention.columns:
             if column.can_group or column.is_time:
@@ -146,13 +146,13 @@ def any_column(reader: Reader) -> Measure | None:
 
 
 def only_measure(reader: Reader) -> Measure | None:
-    """The one column that can be measured at all, if there is only one."""
+    """Return the only measurable column, or None if there are several."""
     able = measurable(reader.columns)
     return of_column(reader, able[0]) if len(able) == 1 else None
 
 
 def unclear(able: Sequence[Column], role: str = "measure", unknown: Sequence[str] = ()) -> Unclear:
-    """Ask which of the columns is meant. Where words are `unknown`, none may be taken without an answer."""
+    """Ask which of the columns is meant. If words are `unknown`, no column is chosen without an answer."""
     default = next((column for column in able if column.kind is Kind.FLAG), able[0])
     question = "Which column should I measure?" if role == "measure" else "Which column do you mean?"
     why = f"No column is called {' or '.join(f'“{word}”' for word in unknown[:4])}." if unknown else ""
@@ -162,13 +162,13 @@ def unclear(able: Sequence[Column], role: str = "measure", unknown: Sequence[str
 
 
 def unclear_of(reader: Reader) -> Unclear:
-    """Ask what to measure; the words that nothing was found for are named."""
+    """Ask what to measure, and name the words without a match."""
     words = [reader.sentence.tokens[at].text for at in reader.unused()]
     return unclear(measurable(reader.columns), unknown=words)
 
 
 def _by_direction(reader: Reader, able: list[Column]) -> list[Column]:
-    """Of temp_max and temp_min the first if the warmest is asked for."""
+    """Choose temp_max of temp_max and temp_min if the warmest is asked for."""
     sought = reader.superlative
     if len(able) < 2 or sought is None:
         return able
@@ -178,7 +178,7 @@ def _by_direction(reader: Reader, able: list[Column]) -> list[Column]:
 
 
 def _best(reader: Reader, wanted: Callable[[Mention], bool], start: int) -> Mention | None:
-    """The mention that is most surely meant: numbers before values, right behind a cue, then the better fit."""
+    """Return the most certain mention: numbers before values, right after a cue, then by fit."""
     how = {at + 1 for at, word in enumerate(reader.sentence.words) if word in ("how", "wie")}
     cue_ends = {
         end

@@ -1,4 +1,4 @@
-"""Which columns and values the words of a question name."""
+"""Mentions: columns and values that the words of a question name."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from agents.runtimes.demo.language.word_lists import COMMON, set_of
 from agents.runtimes.demo.table_columns import Column, Kind
 
 SURE = 0.5
-"""A weaker likeness names nothing."""
+"""Likeness below which words name nothing."""
 TIE = 0.03
-"""Columns that fit this much worse than the best still could be meant."""
+"""Difference in fit within which columns count as equally likely."""
 SAME_MEANING = 0.86
 LONGEST = 6
 MILEAGE = re.compile(
@@ -25,7 +25,7 @@ MILEAGE = re.compile(
     r"es?)|fuel|petrol|sprit|"
     r"benzin|kraftstoff|gasoline|thirst\w*|durstig\w*|sparsam\w*|efficient|economical)\b"
 )
-"""For miles per gallon: words that mean the same, and words of which less is more miles."""
+"""Words for miles per gallon: synonyms, and words for the opposite, consumption."""
 GENERIC_ENDS = set_of("rate quote zahl anzahl menge wert hohe grosse")
 FILLERS = set_of("of per the in von der des die das pro fur for and und a an")
 DEMONYMS = set_of("n s an ian ans ians ese ish isch ische ischen ischer isches er ern ers")
@@ -87,7 +87,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Words `start` up to `end` of a question, and what they may name; the best come first."""
+    """Words `start` up to `end` of a question, and the columns or values they may name, best first."""
 
     start: int
     end: int
@@ -97,7 +97,7 @@ class Mention:
     """How well the words name the columns, 0 to 1."""
     value_fit: float = 0.0
     is_inverse: bool = False
-    """The words name the opposite of the column: consumption and miles per gallon."""
+    """True if the words name the opposite of the column: consumption, for miles per gallon."""
 
     def __contains__(self, column: Column) -> bool:
         return column in self.columns
@@ -119,7 +119,7 @@ class _Window:
 
 @dataclass(slots=True)
 class Words:
-    """The tokens of one question. Those in `blocked` name nothing, those in `weak` nothing on their own: cues."""
+    """Tokens of one question. Tokens in `blocked` name nothing; those in `weak`, the cues, nothing on their own."""
 
     tokens: Sequence[Token]
     blocked: Set[int] = field(default_factory=frozenset)
@@ -135,7 +135,7 @@ def mentions(
     blocked: Set[int] = frozenset(),
     weak: Set[int] = frozenset(),
 ) -> list[Mention]:
-    """What the words name, in their order, without overlaps."""
+    """Return the mentions in order, without overlaps."""
     words = Words(words_of, blocked, weak)
     windows = [window for column in columns for window in _column_windows(words, column)]
     windows += [window for column in columns for window in _value_windows(words, column)]
@@ -152,12 +152,12 @@ def mentions(
 
 
 def columns_named(columns: Sequence[Column], text: str) -> list[Column]:
-    """The columns that a text names, in its order; where it can mean several, the first of them."""
+    """Return the columns that a text names, in its order; the first one if a word is ambiguous."""
     return [mention.columns[0] for mention in mentions(tokens(text), columns) if mention.columns]
 
 
 def _mention(best: _Window, windows: Sequence[_Window]) -> Mention:
-    """The best window with all others that read the same words about as well."""
+    """Combine the best window with all others that match the same words about as well."""
     same = [each for each in windows if each.start < best.end and best.start < each.end]
     named = [each for each in same if not each.value and each.words >= best.words]
     top = max((each.score for each in named), default=0.0)
@@ -175,7 +175,7 @@ def _mention(best: _Window, windows: Sequence[_Window]) -> Mention:
 
 
 def _column_windows(words: Words, column: Column) -> list[_Window]:
-    """Where the words stand that name the column, at most `LONGEST` in a row."""
+    """Return the windows of at most LONGEST words that name the column."""
     own = list(column.tokens) or name_tokens(column.name)
     whole = "".join(name_tokens(column.name))
     found = []
@@ -192,7 +192,7 @@ def _column_windows(words: Words, column: Column) -> list[_Window]:
 
 
 def _whole_name(words: Words, start: int, column: Column, own: Sequence[str], whole: str) -> _Window | None:
-    """`sun activity` for SUNACTIVITY, `mpg` for Miles_per_Gallon, `consumption` inside WORLDCONSUMPTION."""
+    """Match `sun activity` to SUNACTIVITY, `mpg` to Miles_per_Gallon, `consumption` to WORLDCONSUMPTION."""
     word = words.tokens[start].word
     for end in (start + 2, start + 3):
         joined = "".join(token.word for token in words.tokens[start:end])
@@ -211,7 +211,7 @@ def _whole_name(words: Words, start: int, column: Column, own: Sequence[str], wh
 
 
 def _score(words: Words, start: int, end: int, own: Sequence[str]) -> tuple[float, int]:
-    """How well the words name the column, and how many of them do."""
+    """Return how well the words name the column, and how many of them do."""
     matched: dict[str, float] = {}
     anchored = False
     missed = 0
@@ -234,7 +234,7 @@ def _score(words: Words, start: int, end: int, own: Sequence[str]) -> tuple[floa
 
 
 def _matches(words: Words, at: int, own: Sequence[str]) -> list[tuple[str, float]]:
-    """The tokens of a name that a word names: one, or two if it is a compound of both."""
+    """Return the tokens of a name that a word matches: one, or two if it is a compound of both."""
     whole = max(own, key=lambda token: words.likeness(at, token))
     quality = words.likeness(at, whole)
     if quality >= 0.95:
@@ -251,7 +251,7 @@ def _matches(words: Words, at: int, own: Sequence[str]) -> list[tuple[str, float
 
 @lru_cache(maxsize=4096)
 def _pieces(word: str) -> tuple[str, ...]:
-    """The telling parts of a compound: `kupferpreis` is kupfer and preis, `mordrate` only mord."""
+    """Return the significant parts of a compound: `kupferpreis` is kupfer and preis, `mordrate` only mord."""
     if any(pattern.fullmatch(word) for _, pattern in cues.GRAINS):
         return ()
     return tuple(piece for piece in compound(word) if piece not in HEADS and piece not in GENERIC_ENDS)
@@ -270,7 +270,7 @@ def _is_mileage(own: Sequence[str]) -> bool:
 
 @lru_cache(maxsize=65536)
 def _likeness(word: str, known: str) -> float:
-    """Of a word of the question to one of a name: as written, by meaning, or by one half of a compound."""
+    """Compare a word of the question with one of a name: exactly, by meaning, or by half of a compound."""
     found = likeness(word, known)
     if word in COMMON and found < 0.95:
         return 0.0
@@ -284,7 +284,7 @@ def _likeness(word: str, known: str) -> float:
 
 
 def _value_windows(words: Words, column: Column) -> list[_Window]:
-    """Where the words stand that are one of the column's values."""
+    """Return the windows of words that equal one of the column's values."""
     if column.kind is Kind.FLAG or column.is_number or column.is_date:
         return []
     found = []
@@ -301,7 +301,7 @@ def _value_windows(words: Words, column: Column) -> list[_Window]:
 
 
 def _value_score(words: Words, start: int, own: Sequence[str], value: str) -> float:
-    """All words of the value in their order; a value of one or two letters only as it is written."""
+    """Score the words of the value in their order; a value of one or two letters must match exactly."""
     total = 0.0
     for at, known in enumerate(own, start):
         token = words.tokens[at]
@@ -320,7 +320,7 @@ def _value_score(words: Words, start: int, own: Sequence[str], value: str) -> fl
 
 
 def _whole_values(words: Words, column: Column, value: str, own: Sequence[str]) -> list[_Window]:
-    """States of two words by their codes: New York is NY."""
+    """Match two-word states with their codes: New York is NY."""
     if len(value) != 2 or not value.isupper():
         return []
     found = []
@@ -332,7 +332,7 @@ def _whole_values(words: Words, column: Column, value: str, own: Sequence[str]) 
 
 
 def _as_adjective(word: str, known: str) -> float:
-    """`japanese` for Japan."""
+    """Match `japanese` to Japan."""
     if len(known) < 4 or word in COMMON or not word.startswith(known[:-1]):
         return 0.0
     return 0.9 if word[len(known) - 1 :].removeprefix(known[-1]) in DEMONYMS else 0.0

@@ -1,4 +1,4 @@
-"""Questions that the demo analyst can answer of a table, for a person who asked something else."""
+"""Suggestions of questions that the demo analyst can answer from a table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MOST = 6
 
 
 def offers(table: Table) -> list[str]:
-    """Whole questions, each of another kind, that this table has an answer to."""
+    """Return complete questions of different kinds that this table can answer."""
     groups = [c for c in table.asked if c.kind is Kind.CATEGORY and not c.is_number]
     numbers = measures(table.asked)
     group, number = _first(groups), _first(numbers)

@@ -1,4 +1,4 @@
-"""What kind of question it is."""
+"""Detection of a question's kind."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from agents.runtimes.demo.understanding.reader import Reader
 from agents.runtimes.demo.understanding.restrictions import years_named
 
 OPEN = re.compile(r"^(?:what|which|why|wovon|was|welche?[nrsm]?|warum|weshalb|woran)\b")
-"""A question that begins so asks for what it does not name."""
+"""Beginnings of open questions, which ask for something that they do not name."""
 CLOSED = re.compile(
     r"^(?:is|are|was|were|do|does|did|have|has|ist|sind|war|waren|hat|haben|hatten?|verdienen|kosten|verbrauchen)\b"
 )
-"""A question that can be answered with yes or no."""
+"""Beginnings of questions that can be answered with yes or no."""
 REST = re.compile(r"\b(?:others?|rest|average|everyone else|anderen?|ubrigen|durchschnitt)\b")
 GROWS = re.compile(
     r"\b(?:grow(?:n|th|s|ing)?|grew|increas\w*|decreas\w*|declin\w*|rise|rose|risen|fall(?:en)?|fell|dropp?\w*|change[ds]?|gain\w*|lost|"
@@ -26,7 +26,7 @@ WITH = re.compile(r"\b(?:with|mit)\b")
 
 
 def kind_of(reader: Reader) -> Ask | None:
-    """The kind, or None if nothing in the words says it."""
+    """Return the kind, or None if the words do not reveal it."""
     sentence = reader.sentence
     if sentence.has(cues.MISSING):
         return Ask.MISSING
@@ -38,7 +38,7 @@ def kind_of(reader: Reader) -> Ask | None:
 
 
 def _lists(reader: Reader) -> bool:
-    """Whether rows that fit are asked for: which cars have more than 200 horsepower?"""
+    """Return True if matching rows are asked for: which cars have more than 200 horsepower?"""
     sentence = reader.sentence
     begins = re.match(r"^(?:which|what|list|show|find|welche|zeige?|liste|finde)\b", sentence.plain)
     compares = any(
@@ -48,7 +48,7 @@ def _lists(reader: Reader) -> bool:
 
 
 def _connection(reader: Reader) -> Ask | None:
-    """Relations and dependencies."""
+    """Detect relations and drivers."""
     sentence = reader.sentence
     named = [mention for mention in reader.mentions if mention.columns]
     if sentence.has(cues.DISTRIBUTION) and not sentence.has(cues.DRIVES):
@@ -61,7 +61,7 @@ def _connection(reader: Reader) -> Ask | None:
 
 
 def _both_sides(reader: Reader, named: list[Mention]) -> bool:
-    """Whether the question says what is thought to act on what, rather than to ask for it."""
+    """Return True if the question names both sides of a relation instead of asking for one."""
     if OPEN.match(reader.sentence.plain):
         return False
     by = [end for _, end in reader.sentence.spans(cues.BY)]
@@ -107,7 +107,7 @@ def _comparison(reader: Reader) -> Ask | None:
 
 
 def compares_years(reader: Reader) -> bool:
-    """Whether two years are set against each other, which is no span from the one to the other."""
+    """Return True if two years are compared, rather than the ends of a time span."""
     return reader.table.time() is not None and len(years_named(reader)) == 2
 
 
@@ -117,7 +117,7 @@ def _is_number_after_than(reader: Reader) -> bool:
 
 
 def same_column_values(reader: Reader) -> list[str]:
-    """The values of one column that the question names, if it names at least one; the column with most of them."""
+    """Return the values of one column that the question names; the column with most of them."""
     found: dict[str, list[str]] = {}
     for mention in reader.mentions:
         for value in mention.values:
@@ -140,7 +140,7 @@ def _figure(reader: Reader) -> Ask | None:
 
 
 def _by_names(reader: Reader) -> Ask | None:
-    """What follows from the columns and values alone."""
+    """Detect the kind from the named columns and values alone."""
     numbers = [mention for mention in reader.mentions if any(column.can_be_measured for column in mention.columns)]
     groups = [mention for mention in reader.mentions if any(column.names_groups for column in mention.columns)]
     if len(same_column_values(reader)) >= 2:
@@ -162,7 +162,7 @@ def _by_names(reader: Reader) -> Ask | None:
 
 
 def count_wanted(reader: Reader) -> int:
-    """How many of the highest or lowest are asked for: top 5, the two oldest, the 3 cheapest."""
+    """Return how many of the highest or lowest are asked for: top 5, the two oldest, the 3 cheapest."""
     sentence = reader.sentence
     places = {at for start, end in [*sentence.spans(cues.HIGH), *sentence.spans(cues.LOW)] for at in range(start, end)}
     places |= {each.at for each in sentence.adjectives if each.degree == "superlative"}

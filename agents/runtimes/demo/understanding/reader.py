@@ -1,4 +1,4 @@
-"""The words of one question with the parts that they play: group, measure, restriction."""
+"""Reader of one question: assigns its words to group, measure and restriction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agents.runtimes.demo.table_columns import CODES, Column, Kind, telling_toke
 from agents.runtimes.demo.understanding.mentions import FILLERS, Mention, mentions
 
 NEAR = 4
-"""A cue and its word stand at most this far apart."""
+"""Words between a cue and its subject, at most."""
 YEARS = range(1000, 2201)
 
 
@@ -29,7 +29,7 @@ class GrainWord:
 
 
 class Reader:
-    """One question about one table; `used` are the places of words that have a part already."""
+    """One question about one table; `used` holds the positions of words that are assigned already."""
 
     def __init__(self, sentence: Sentence, table: Table) -> None:
         self.sentence = sentence
@@ -41,7 +41,7 @@ class Reader:
 
     @cached_property
     def superlative(self) -> Adjective | None:
-        """What is looked for, unless the word is part of a column's name as in temp_max."""
+        """Return the superlative, unless the word is part of a column's name, as in temp_max."""
         sought = self.sentence.superlative
         if sought is None or sought.concept:
             return sought
@@ -53,7 +53,7 @@ class Reader:
 
     @cached_property
     def row_grain(self) -> str:
-        """day, month or year, if each row is one."""
+        """Return day, month or year if each row is one, else ""."""
         time = self.table.time()
         if time is None:
             return ""
@@ -65,7 +65,7 @@ class Reader:
     # ---- Looking
 
     def free(self) -> list[Mention]:
-        """Mentions that have no part yet, in their order."""
+        """Return the unassigned mentions in their order."""
         return [each for each in self.mentions if not self.used & set(range(each.start, each.end))]
 
     def use(self, mention: Mention) -> Mention:
@@ -73,14 +73,14 @@ class Reader:
         return mention
 
     def after(self, end: int, wanted: Callable[[Mention], bool]) -> Mention | None:
-        """The first free mention shortly behind the place that is `wanted`."""
+        """Return the first free mention shortly after the position that is `wanted`."""
         for mention in self.free():
             if end <= mention.start <= end + NEAR and wanted(mention) and self._is_plain(end, mention.start):
                 return mention
         return None
 
     def grain_after(self, end: int) -> GrainWord | None:
-        """The span of time that shortly behind the place is named."""
+        """Return the time span named shortly after the position."""
         for word in self.grains:
             if end <= word.at <= end + 2 and self._is_plain(end, word.at):
                 return word
@@ -90,7 +90,7 @@ class Reader:
         return " ".join(token.text for token in self.sentence.tokens[mention.start : mention.end])
 
     def grouping_of(self, mention: Mention) -> Grouping | None:
-        """The groups that the mention names; of a date the span that its word means."""
+        """Return the grouping that the mention names; of a date, by the span of its word."""
         named = [column for column in mention.columns if column.names_groups or column.is_time]
         if not named:
             return None
@@ -98,7 +98,7 @@ class Reader:
         return self.grouping(named[0], grain)
 
     def grouping(self, column: Column, grain: str) -> Grouping:
-        """The column by the span, if it is one of time; parts of years go by the date if the table has one."""
+        """Return the grouping by the column and span; parts of years use the date column if there is one."""
         date = next((each for each in self.columns if each.kind is Kind.DATE), None)
         if grain and date is not None and (column.kind is Kind.DATE or column.is_year or column.is_part_of_year):
             return Grouping(date, grain)
@@ -107,7 +107,7 @@ class Reader:
         return Grouping(column, "decade" if grain == "decade" and column.is_year else "")
 
     def time_grouping(self, grain: str) -> Grouping | None:
-        """Groups of a span that is not a column by itself: months of a date."""
+        """Return a grouping by a span that is not a column itself, such as the months of a date."""
         column = self.table.time()
         if column is None or (column.is_year and grain not in ("", "year", "decade")):
             return None
@@ -116,7 +116,7 @@ class Reader:
     # ---- Left over
 
     def unused(self) -> list[int]:
-        """Places of words that no part was found for and that may matter."""
+        """Return the positions of unassigned words that may matter."""
         found = []
         for at, token in enumerate(self.sentence.tokens):
             if (
@@ -132,7 +132,7 @@ class Reader:
         return found
 
     def is_row_word(self, at: int) -> bool:
-        """Whether the word is one for a row: row itself, or what the file is called."""
+        """Return True if the word means a row: row itself, or the name of the file."""
         word = self.sentence.words[at]
         if word in word_lists.ENTITIES or any(each.at == at and each.grain == self.row_grain for each in self.grains):
             return True
@@ -143,7 +143,7 @@ class Reader:
         return False
 
     def restricts(self, at: int) -> bool:
-        """Whether a word that is left over must not be passed over: a name, a number, or what follows "in"."""
+        """Return True if an unassigned word must not be ignored: a name, a number, or a word after "in"."""
         token = self.sentence.tokens[at]
         if token.is_number or (token.is_name and not self.sentence.is_german):
             return True
@@ -173,7 +173,7 @@ class Reader:
         return found
 
     def _is_row_code(self, column: Column) -> bool:
-        """Whether the column only numbers the rows, unless the question names it as a number: order id."""
+        """Return True if the column only numbers the rows, unless the question names it: order id."""
         return column.kind is Kind.KEY and column.names_a_code and not CODES & set(self.sentence.words)
 
     def _cue_places(self) -> set[int]:
@@ -195,7 +195,7 @@ class Reader:
         return [GrainWord(at, grain) for at, grain in sorted(found.items())]
 
     def _is_plain(self, start: int, end: int) -> bool:
-        """Whether only words without weight stand between two places."""
+        """Return True if only insignificant words are between two positions."""
         return all(
             self.sentence.words[at] in word_lists.COMMON | FILLERS | word_lists.ENTITIES
             or at in self._cue_places()
@@ -205,7 +205,7 @@ class Reader:
 
 
 def month_number(word: str) -> int:
-    """1 to 12 for the name of a month, otherwise 0."""
+    """Return 1 to 12 for the name of a month, otherwise 0."""
     return next((MONTHS.index(each) + 1 for each in concepts(word) if each in MONTHS), 0)
 
 

@@ -1,4 +1,4 @@
-"""What the demo analyst says where it has no answer."""
+"""Refusals of the demo analyst for questions without an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions that set two things side by side: groups, columns, periods, causes."""
+"""Requests that relate two things: groups, columns, periods, causes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agents.runtimes.demo.understanding.restrictions import take_numbers, take_t
 
 
 def compare(reader: Reader, decided: Decided) -> Understood:
-    """Two or more values of one column, or two columns."""
+    """Read a comparison of two or more values of one column, or of two columns."""
     values = same_column_values(reader)
     column = next(
         (value.column for each in reader.mentions for value in each.values if values and value.value == values[0]), None
@@ -69,7 +69,7 @@ def _compare_columns(reader: Reader, measure: Measure | None, filters: list[Filt
 
 
 def relation(reader: Reader, decided: Decided) -> Understood:
-    """Two columns: how the second goes with the first."""
+    """Read a relation of two columns: how the second depends on the first."""
     filters = [*take_times(reader), *take_numbers(reader)]
     sides: list[Measure] = []
     for role in ("other", "measure"):
@@ -95,7 +95,7 @@ def relation(reader: Reader, decided: Decided) -> Understood:
 
 
 def drivers(reader: Reader, decided: Decided) -> Understood:
-    """What a number, a yes or no, or a category depends on. What follows the cue comes first."""
+    """Read a question for what a number, a flag, or a category depends on. Words after the cue come first."""
     spans = reader.sentence.spans(cues.DRIVES) or reader.sentence.spans(cues.RELATION)
     start = spans[-1][1] if spans else 0
     filters = take_times(reader)
@@ -126,7 +126,7 @@ def _category(reader: Reader, start: int) -> Measure | None:
 
 
 def periods(reader: Reader, decided: Decided) -> Understood:
-    """The last period of the table, or the one that ends on a day, and the one before."""
+    """Read a comparison of a period with the one before. It is the last period, or the one that ends on a given day."""
     grain = next(
         (word.grain for word in reader.grains if word.grain in ("week", "month", "quarter", "year", "day")), "month"
     )

@@ -1,4 +1,4 @@
-"""Restrictions of a question: years and months, numbers that a column is over or under, values of columns."""
+"""Restrictions of a question: years and months, bounds of numbers, values of columns."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from agents.runtimes.demo.understanding.mentions import Mention
 from agents.runtimes.demo.understanding.reader import YEARS, Reader, month_number
 
 MODAL = frozenset({"may", "march", "mar", "sun", "dec", "mai"})
-"""Names of months that are other words, too, when they are written small."""
+"""Month names that are also ordinary words when written in lower case."""
 
 
 def take_flags(reader: Reader, *, anywhere: bool = False) -> list[Filter]:
-    """Columns of yes and no behind a word such as "in" or "with", or `anywhere`: the rows where it is yes."""
+    """Return filters on flags after a word such as "in" or "with", or `anywhere`: the rows where they are yes."""
     found = []
     for mention in reader.free():
         flags = [column for column in mention.columns if column.kind is Kind.FLAG]
@@ -31,12 +31,12 @@ def take_flags(reader: Reader, *, anywhere: bool = False) -> list[Filter]:
 
 
 def years_named(reader: Reader) -> list[str]:
-    """Years that stand alone, two of which can be compared."""
+    """Return the years that stand alone, two of which can be compared."""
     return list(dict.fromkeys(word for word in reader.sentence.words if _year(word) and not word.endswith("s")))
 
 
 def take_times(reader: Reader) -> list[Filter]:
-    """Years and months that the question names, as filters on the table's time column."""
+    """Return the years and months of the question as filters on the table's time column."""
     time = reader.table.time()
     if time is None:
         return []
@@ -89,7 +89,7 @@ def _take_months(reader: Reader, time: Column) -> list[Filter]:
 
 
 def take_numbers(reader: Reader) -> list[Filter]:
-    """ "over 200 horsepower", "horsepower over 200", "older than 30", "8 cylinders"."""
+    """Return the bounds of the question as filters: "over 200 horsepower", "older than 30", "8 cylinders"."""
     found = []
     for at in range(len(reader.sentence.words)):
         number = reader.sentence.number_at(at)
@@ -107,13 +107,13 @@ def take_numbers(reader: Reader) -> list[Filter]:
 
 
 def _by_operator(columns: list[Column], operator: str) -> Column:
-    """Of temp_max and temp_min the first if it has to be over a number."""
+    """Choose temp_max of temp_max and temp_min if it has to be over a number."""
     mark = "high" if operator.startswith(">") else "low"
     return next((each for each in columns if any(mark in concepts(word) for word in each.tokens)), columns[0])
 
 
 def _operator(reader: Reader, at: int) -> tuple[str, int]:
-    """The comparison before the number and where it begins."""
+    """Return the comparison before the number, and its position."""
     for sign, pattern in cues.COMPARATORS:
         for start, end in reader.sentence.spans(pattern):
             if end == at:
@@ -122,7 +122,7 @@ def _operator(reader: Reader, at: int) -> tuple[str, int]:
 
 
 def _beside(reader: Reader, begin: int, end: int, *, is_compared: bool) -> Mention | None:
-    """The number's column: right behind it, or right before the comparison."""
+    """Return the number's column: right after it, or right before the comparison."""
     words = reader.sentence.words
     for mention in reader.free():
         if not any(column.is_number and not column.is_year for column in mention.columns):
@@ -136,7 +136,7 @@ def _beside(reader: Reader, begin: int, end: int, *, is_compared: bool) -> Menti
 
 
 def take_values(reader: Reader, *, besides: Column | None = None) -> list[Filter]:
-    """Values that the question names; several of one column mean any of them."""
+    """Return the values that the question names as filters; several of one column mean any of them."""
     found: dict[str, tuple[Column, list[str], str]] = {}
     for mention in reader.free():
         values = [each for each in mention.values if each.column != besides]
@@ -161,6 +161,6 @@ def _year(word: str) -> bool:
 
 
 def _is_amount(reader: Reader, at: int) -> bool:
-    """Whether a number of four digits is compared with a column, as in "over 2000 lbs"."""
+    """Return True if a four-digit number is compared with a column, as in "over 2000 lbs"."""
     operator, begin = _operator(reader, at)
     return bool(operator) and _beside(reader, begin, at + 1, is_compared=True) is not None

@@ -1,4 +1,4 @@
-"""From the words of a question to what it asks for, or to what a person has to say first."""
+"""Entry point of understanding: from the words of a question to a request or an open point."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from agents.runtimes.demo.understanding.refusals import cannot
 from agents.runtimes.demo.wording import code
 
 LEFT_OUT = "words"
-"""The role of an answer that allows to pass over words that nothing was found for."""
+"""Role of an answer that allows words without a match to be ignored."""
 
 
 def understand(text: str, table: Table, decided: Decided, *, may_pass_over: bool = False) -> Understood:
-    """Read one question about the table. `decided` holds the columns that a person has named for a role."""
+    """Read one question about the table. `decided` holds the columns that a person chose, by role."""
     sentence = Sentence(text)
     for pattern, what in cues.UNSUPPORTED:
         if sentence.has(pattern):
@@ -37,7 +37,7 @@ def understand(text: str, table: Table, decided: Decided, *, may_pass_over: bool
 
 
 def _checked(reader: Reader, request: Request, decided: Decided, *, may_pass_over: bool) -> Understood:
-    """The request, unless words are left over that may change what is asked."""
+    """Return the request, unless unassigned words may change the question."""
     parts = {each.column for each in (request.measure, request.other) if each is not None}
     parts |= {each.column for each in (request.by, request.also_by) if each is not None}
     parts |= {each.column for each in request.filters}
@@ -66,7 +66,7 @@ def _checked(reader: Reader, request: Request, decided: Decided, *, may_pass_ove
 
 
 def _is_asked_for(reader: Reader, at: int) -> bool:
-    """Whether the word is what the most, the average or the number is asked of."""
+    """Return True if the word is the subject of the most, the average or the number."""
     ends = {
         end
         for pattern in (cues.HIGH, cues.LOW, cues.COUNT, cues.WHICH, *(each for _, each in cues.AGGREGATES))
