@@ -12,7 +12,9 @@ from accounts import mail, queue
 from accounts.services import audit_checkpoints
 
 LONGEST_S = 60.0
+"""Seconds that one job sends mails; the next message or sweep continues."""
 CHECKPOINTS_FOR_S = 300
+"""Lifetime in seconds of the lock, if its worker dies or the store hangs."""
 _slots = threading.BoundedSemaphore(2)
 """Worker threads that a hanging mail server may hold. The others go on with the runs."""
 

@@ -34,9 +34,12 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=5)
 """Time that an attempt may take. Much longer than EMAIL_TIMEOUT, which bounds each command to the server."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 30, 3600
+"""Seconds before the second attempt, and longest pause; each pause is twice the one before."""
 GIVE_UP_AFTER = timedelta(hours=24)
+"""Age at which a mail that was not accepted fails."""
 NOT_IN_TEAM = "They are no longer in the team."
 KEEP_SENT, KEEP_FAILED = timedelta(days=7), timedelta(days=30)
+"""Age at which ended mails are deleted: sent or dropped ones, and failed ones."""
 
 
 def send_mail_later(

@@ -25,9 +25,11 @@ from accounts.models.roles import ACTIONS
 PAUSE = timedelta(seconds=60)
 """Delay before a mail that a run needs the person. Within it they may see and answer the notification in Deskhand."""
 KEEP = timedelta(days=90)
+"""Age at which notifications are deleted."""
 GONE = "It is gone."
 """Answer of a `notification_outdated` receiver when there is nothing left to show."""
 LINK_AGE, OFF_AGE = timedelta(days=14), timedelta(days=90)
+"""Lifetime of links in mails: to a notification, and to unsubscribe."""
 _LINK, _OFF = "accounts.notification.link", "accounts.notification.off"
 
 

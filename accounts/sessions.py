@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 
 SEEN_EVERY_S = 60
+"""Least seconds between two updates of a session."""
 
 
 class SessionSeenMiddleware:

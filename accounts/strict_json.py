@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 MAX_DEPTH = 60
+"""Levels of nesting."""
 LARGEST = int(sys.float_info.max)
 """Largest number, that of a double. Other readers of JSON, such as a model's provider, take no larger one."""
 _EXACT = 1e16

@@ -20,10 +20,13 @@ from referencing.exceptions import Unresolvable
 MAX_CHARS = 20_000
 MAX_DEPTH = 30
 MAX_PATTERN = 200
+"""Characters of a regular expression."""
 STEPS = 5e7
+"""Steps of matching that a pattern may cost."""
 SHORTEST = 50
 """Characters of text that a pattern must be able to match in bounded time; others are refused."""
 ENDLESS = 50
+"""Count of open repeats for an ambiguous repeat, which no text is short enough for."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT)
 

@@ -14,6 +14,7 @@ TYPES = ("text", "number", "choice", "date", "file")
 _PLACE = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)\s*\}\}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 MAX_TEXT = 20_000
+"""Characters of one value."""
 
 
 def places(prompt: str) -> list[str]:

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parent.parent
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from tools.limited_process import child; child()"
 _MAX_ANSWER = 8 * 1024 * 1024
+"""Bytes of the JSON that the child returns."""
 _PR_SET_PDEATHSIG = 1
 
 

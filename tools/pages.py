@@ -33,6 +33,7 @@ _BLOCKS = {
 _HEADINGS = {f"h{level}": "#" * level + " " for level in range(1, 7)}
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 _MAX_LINK = 500
+"""Characters of a link's URL; longer ones are left out."""
 
 
 def in_child(path: str, encoding: str, base: str, scratch: str) -> dict[str, str]:

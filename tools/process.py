@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import IO
 
 _TICK_S = 0.1
+"""Longest seconds between two checks for cancellation."""
 _DRAIN_S = 2.0
+"""Seconds to read remaining output after the child has ended."""
 _PIECE = 256 * 1024
+"""Bytes of one read."""
 
 
 class Stopped(enum.StrEnum):

@@ -27,6 +27,7 @@ ODD_BYTES = "deskhand.odd-bytes"
 """Value for `errors=` that decodes stray bytes in a text that otherwise is UTF-8."""
 _WESTERN = 1.4
 _GUESSED_BYTES = 64 * 1024
+"""Bytes by which an encoding is guessed."""
 _ASCII = frozenset(map(chr, range(128)))
 _SYMBOLS = frozenset(bytes.fromhex("80828485919293949596979999a0a3a7a9abaeb0b1b2b3b4b5b7bbbcbdbed7").decode("cp1252"))
 _LABELS = {

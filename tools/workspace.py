@@ -21,6 +21,7 @@ from tools.errors import ToolFailed
 
 MAX_NAME_BYTES = 255
 MAX_DEPTH = 10
+"""Nested folders."""
 MAX_FILES = 500
 MAX_BYTES = 500 * 1024 * 1024
 HIDDEN = "."

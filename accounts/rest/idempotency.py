@@ -33,6 +33,7 @@ from accounts.tenancy import TeamRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 KEPT_FOR = timedelta(hours=24)
+"""Lifetime of a record; afterwards the same key is a new request."""
 FORM_KEY = "form_key"
 _RECORD = PreparedQuery(lambda: IdempotencyRecord.objects.filter(team=Param("team"), key=Param("key")))
 

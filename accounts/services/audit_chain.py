@@ -24,6 +24,7 @@ from accounts.services import audit_checkpoints
 
 GENESIS = "0" * 64
 BATCH = 500
+"""Entries that one transaction seals."""
 _SEAL = """
     UPDATE accounts_auditentry AS entry SET seq = new.seq, prev_hash = new.prev_hash, hash = new.hash
     FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[]) AS new (id, seq, prev_hash, hash)

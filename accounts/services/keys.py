@@ -22,6 +22,7 @@ from accounts.services.members import lock_team
 
 _TOKEN = re.compile(r"dh_(?P<prefix>[0-9a-f]{10})_(?P<secret>[A-Za-z0-9_-]{43})")
 TOUCH_EVERY = timedelta(minutes=1)
+"""Least time between two updates of `last_used_at`."""
 _LIVE_KEY = PreparedQuery(lambda: ApiKey.objects.live().filter(prefix=Param("prefix")))
 
 

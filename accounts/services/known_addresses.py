@@ -11,6 +11,7 @@ from accounts.models import KnownAddress, User
 from accounts.services import rates
 
 KEPT_FOR = timedelta(days=90)
+"""Time without a sign-in after which an address is no longer known."""
 MOST = 20
 """Addresses of one person."""
 

@@ -21,6 +21,7 @@ from accounts.services import one_time_codes
 from accounts.services.rates import TooOften
 
 WAIT_S = 60
+"""Seconds in the Retry-After header of a refused attempt."""
 
 
 class WrongCredentials(AppError):

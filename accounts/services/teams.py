@@ -12,7 +12,9 @@ from accounts.errors import FieldError, InvalidInput
 from accounts.models import Membership, Role, Team, User
 
 SLUG_TRIES = 5
+"""Number of slugs to try, all but the first with a random suffix."""
 NAME_MAX = 120
+"""Characters of a team's name."""
 
 
 @transaction.atomic

@@ -21,7 +21,9 @@ from accounts.services import audit_chain
 from accounts.tenancy import TeamRequest, membership_required, require
 
 PAGE = 50
+"""Entries on a page."""
 SEARCH_MAX = 100
+"""Characters of a search text."""
 KINDS = {
     **{"run": "Runs", "approval": "Approvals", "agent": "Agents", "task": "Tasks", "memory": "Memories"},
     **{"budget": "Budgets", "api_key": "API keys", "team": "Team", "member": "Members"},
@@ -45,6 +47,7 @@ PHRASES = {
 SHOWN = 80
 """Characters of an old or new value on the page; the export has more."""
 MAX_SEQ = 2**63 - 1
+"""Largest value of a bigint column."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from accounts.models.notifications import channels_of
 from accounts.tenancy import TeamRequest, membership_required
 
 IN_MENU, ON_PAGE = 8, 50
+"""Notifications in the menu, and on a page."""
 ICONS = {
     NoticeKind.NEEDS_YOU: "hand",
     NoticeKind.FAILED: "circle-x",

@@ -22,6 +22,7 @@ from tasks.reports.activity import agent_tally
 from tasks.services.onboarding import start_demo
 
 DEFAULT_DAYS, MOST_DAYS = 30, 366
+"""Days of a report, by default and at most."""
 
 
 @extend_schema_serializer(component_name="AgentDay")

@@ -18,6 +18,7 @@ from tasks.models import Run, RunEvent
 
 DEFAULT_LIMIT, MAX_LIMIT = 200, 1000
 MAX_SEQ = 2_147_483_647
+"""Largest value of an integer column."""
 
 
 class EventSerializer(serializers.ModelSerializer[RunEvent]):

@@ -19,6 +19,7 @@ from tasks.services.steering import MAX_MESSAGE
 from tasks.variables import MAX_TEXT, TYPES
 
 MAX_METADATA = 10_000
+"""Characters of JSON."""
 PATH = r"^(?!/)(?!.*(?:^|/)\.\.?(?:/|$))[^\x00-\x1f\\]{1,255}$"
 
 

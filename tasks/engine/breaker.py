@@ -10,7 +10,9 @@ from tasks.engine.commits import StepWrite
 from tasks.models import StepKind, StepStatus, WaitKind
 
 MAX_SAME_CALLS = 5
+"""Identical calls with identical results that pause a run."""
 MAX_TURNS_WITHOUT_EFFECT = 10
+"""Turns in a row without a successful tool call that pause a run."""
 
 
 async def check(run: ClaimedRun) -> None:

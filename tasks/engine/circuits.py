@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 OPEN_AFTER = 5
 """Number of consecutive failures, in any runs and workers, that opens a circuit."""
 FRESH_S = 1.0
+"""Age in seconds at which the copy is read again."""
 FIRST_PROBE_S, LONGEST_GAP_S, LONGEST_GAP_BILLED_S = 5.0, 30.0, 60.0
 """Seconds to the first probe, and longest gap between probes, which doubles. Longer if failures may be billed."""
 PROBE_S = 30.0
@@ -34,6 +35,7 @@ PROBE_S = 30.0
 OF_THE_PROVIDER = ("rate_limit", "overloaded", "server", "timeout", "connection")
 """Kinds of failures of the provider; others are about the request, the key or the model."""
 JITTER = (0.75, 1.25)
+"""Random factor on the time to the next probe."""
 
 Key = tuple[str, str]
 """Provider and model."""

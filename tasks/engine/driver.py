@@ -40,7 +40,9 @@ from tasks.models import RunStatus
 log = logging.getLogger(__name__)
 
 FILE_THREADS = 4
+"""Threads for transfers with the object store."""
 CLAIM_AT_ONCE = 100
+"""Runs of one claim."""
 SUSPECT_S = 0.5
 """Seconds in which an innocent suspect mostly settles a step, so that the next one can be claimed."""
 CLAIM_DELAY_S = 0.01
@@ -52,6 +54,7 @@ Runs that start one after the other are claimed together, and then share their c
 once.
 """
 ACK_TIMEOUT_S = 0.2
+"""Seconds to wait for Valkey around a wake-up."""
 LAST_CLAIM_S = 1.0
 """Seconds that a stopping worker waits for the claim in progress."""
 RESTART_DELAY_S = 1.0

@@ -19,6 +19,7 @@ from tasks.models import RequestKind, RequestStatus
 from tools.spec import ToolSpec
 
 EXPIRES_AFTER = timedelta(days=3)
+"""Time in which a question or an approval must be answered."""
 
 
 def question(call: ToolCall, *, step_index: int, now: datetime) -> RequestWrite:

@@ -32,8 +32,11 @@ from tasks.engine.encoding import encode, fields_of
 log = logging.getLogger(__name__)
 
 CLAIM_LOCK = 7_241_001
+"""Key of the advisory lock that one claim at a time holds."""
 MAX_GROUP = 200
+"""Commits of one group."""
 GROUP_EVERY_S = 0.04
+"""Longest group-commit window in seconds."""
 SHARE_S = 0.01
 """Group-commit window in seconds since the last group began: (runs - 1) times SHARE_S, at most GROUP_EVERY_S.
 

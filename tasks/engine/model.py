@@ -18,6 +18,7 @@ from tasks.models import ErrorCode, StepKind, StepStatus, WaitKind
 DEFAULT_MAX_TOKENS = 8000
 CUT_OFF = "Your answer was cut off at the length limit. Continue exactly where it stopped, without repeating anything."
 MAX_CUT_OFFS = 3
+"""Times that a response may be continued at the length limit."""
 WARN_AT = Decimal("0.8")
 """Share of a run's cost limit that causes a warning, as for budgets of teams and agents (`APPLY`)."""
 

@@ -18,9 +18,11 @@ from tasks.models import ErrorCode, StepKind, StepStatus, WaitKind
 MAX_BILLED_FAILURES = 12
 """Failed attempts of one step that the provider may bill: about twenty minutes. Others are unlimited."""
 FIRST_WAIT_S, LONGEST_WAIT_S, LONGEST_WAIT_BILLED_S = 1.0, 60.0, 300.0
+"""Seconds before the second attempt, and longest waits: after unbilled and billed failures."""
 LONGEST_WAIT_IN_PLACE_S = 2.0
 """Longest wait in seconds that holds a worker."""
 JITTER = (0.5, 1.0)
+"""Random factor on the wait."""
 
 
 async def pass_circuit(run: ClaimedRun, ports: WorkerResources) -> bool:

@@ -17,6 +17,7 @@ from tasks.models import ErrorCode, StepKind, StepStatus
 MAX_CORRECTIONS = 2
 CORRECTION = "Your result is not complete: "
 MAX_CANDIDATES = 10
+"""Fenced blocks of each kind that are tried as JSON."""
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})\s*([^\s`]*)[^`]*")
 
 

@@ -12,11 +12,13 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 WINDOW_S = 60.0
+"""Seconds over which the share is measured."""
 STARVED_SHARE = 0.25
 """Share of the requested processor time. A busy machine gives half or more; a quarter makes runs crawl."""
 WAITED_SHARE = 0.5
 """Share of the elapsed time that threads must have waited. A worker that needs little does not suffer."""
 _EVERY_S = 60.0
+"""Least seconds between two log messages."""
 
 
 @dataclass(slots=True)

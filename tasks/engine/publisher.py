@@ -17,6 +17,7 @@ from tasks.engine.commits import Commit
 log = logging.getLogger(__name__)
 
 DELTA_EVERY_S = 0.04
+"""Seconds between two messages of text."""
 Hints = list[tuple[str, dict[str, object]]]
 
 

@@ -27,6 +27,7 @@ from tools.errors import OutcomeUnknown, TryAgain
 from tools.spec import Effect, Policy, ToolResult, ToolSpec
 
 MAX_REFUSALS = 3
+"""Refusals of the same call after which the run fails."""
 MAX_NAME = 80
 """Characters of an invented tool name that are kept."""
 

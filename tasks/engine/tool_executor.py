@@ -31,8 +31,11 @@ from tools.spec import Effect, ToolContext, ToolResult, ToolSpec
 log = logging.getLogger(__name__)
 
 GRACE_S = 2.0
+"""Seconds beyond a tool's timeout before its call is given up."""
 TELL_EVERY_S = 0.25
+"""Seconds between two commits of a tool's reports."""
 PATIENCE_S = 10.0
+"""Seconds of retries that hold the worker."""
 BACKOFF_S, MAX_BACKOFF_S = 15.0, 60.0
 """Seconds that a run waits without a worker for its files: doubling, up to the second value."""
 LONGEST_GAP_S = 30.0

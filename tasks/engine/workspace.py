@@ -23,8 +23,10 @@ from storage import services as storage
 from tasks.engine.commits import ArtifactWrite
 
 MAX_FILES = 500
+"""Files in a run's folder."""
 MAX_FILE_BYTES = 200 * 1024 * 1024
 LEFT_BEHIND_S = 2 * 86_400
+"""Age in seconds at which a folder of a dead worker is deleted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from tasks.fragments.rows import QUIET_TOOLS, file_icon, is_image, label_key, to
 from tasks.models import RunStatus
 
 MAX_SEGMENTS = 24
+"""Segments of the progress strip."""
 
 
 def block(target: str, swap: str, inner: str = "", *, unless: str = "") -> SafeString:

@@ -29,8 +29,11 @@ from tasks.services import shares
 log = logging.getLogger(__name__)
 
 PING_S = 20.0
+"""Seconds between two pings."""
 RECHECK_S = 3.0
+"""Seconds between two access checks."""
 NOT_SIGNED_IN, NOT_ALLOWED, NO_SUCH_RUN, TOO_MANY, TOO_SLOW = 4401, 4403, 4404, 4429, 4408
+"""Close codes of the sockets."""
 
 _open: Counter[str] = Counter()
 

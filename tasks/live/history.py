@@ -13,6 +13,7 @@ from tasks.frames import frame_of
 from tasks.models import Run
 
 PAGE = 400
+"""Events on a page."""
 
 
 @dataclass(frozen=True, slots=True)

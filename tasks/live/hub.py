@@ -28,8 +28,11 @@ from tasks.models import TERMINAL, RunStatus
 log = logging.getLogger(__name__)
 
 POLL_S = 2.0
+"""Seconds between two looks at the table."""
 PAGE = 500
+"""Events of one read."""
 MAX_BEHIND = 1000
+"""Frames that a viewer may lag behind before it is closed."""
 MAX_DELTA_CHARS = 20_000
 
 READ = """

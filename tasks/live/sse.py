@@ -20,7 +20,9 @@ from tasks.live import hub
 from tasks.live.access import allowed
 
 PING_S = 20.0
+"""Seconds between two pings."""
 RECHECK_S = 3.0
+"""Seconds between two access checks."""
 
 _open: Counter[str] = Counter()
 """Number of streams in this process by caller."""

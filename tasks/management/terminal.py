@@ -15,7 +15,9 @@ from tasks.models import HumanRequest, RequestKind, Run, RunEvent
 from tasks.services import answers
 
 POLL_S = 0.15
+"""Seconds between two looks at the run."""
 BAR = 24
+"""Characters of the progress bar."""
 QUIET = ("report_progress", "ask_human")
 """Tools without a line of their own, because they show in another way."""
 Ask = Callable[[str], str]

@@ -23,6 +23,7 @@ from tasks.models import WAITS_BY_ITSELF, HumanRequest, Run, RunStatus
 from tasks.models.run import RunQuerySet
 
 SLOW_S = 0.05
+"""Seconds of counting above which the result is cached for KEPT_S."""
 KEPT_S = 60
 BAD = (RunStatus.FAILED, RunStatus.EXPIRED, RunStatus.REJECTED)
 ASKING = Q(status=RunStatus.NEEDS_REVIEW) | (Q(status=RunStatus.WAITING) & ~Q(waiting_kind__in=WAITS_BY_ITSELF))

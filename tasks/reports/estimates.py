@@ -9,6 +9,7 @@ from statistics import median
 from tasks.models import RunStatus, Task
 
 LOOK_BACK = 20
+"""Runs of an estimate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from tasks.services.outages import Outage, outage_of
 
 DOING = ("activity", "model.started", "tool.started", "progress")
 MAX_STEPS = 40
+"""Reported steps that are shown."""
 HINTS = {
     "timeout": "What it delivered so far is kept. Continued, it has the same time once more.",
     "turn_limit": "What it delivered so far is kept. Continued, it has as many turns once more.",

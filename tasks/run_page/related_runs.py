@@ -11,6 +11,7 @@ from tasks.models import Run, RunKind
 from tasks.models.run import RunQuerySet
 
 MOST = 20
+"""Runs of each kind."""
 
 
 @dataclass(frozen=True, slots=True)

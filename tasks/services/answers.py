@@ -35,6 +35,7 @@ DECISIONS = {
     K.NO_PROGRESS: ("continue", "stop"),
 }
 MAX_ANSWER = 20_000
+"""Characters of an answer or comment."""
 USD = DecimalField(max_digits=14, decimal_places=6)
 
 

@@ -15,6 +15,7 @@ from tasks.models import TERMINAL, Artifact, Run, Step, StepKind, StepStatus
 MAX_LINES = 1000
 """Lines of each text that are compared. The cost grows with the square."""
 MAX_LINE = 2000
+"""Characters of a line."""
 MAX_STEPS = 500
 AROUND = 3
 """Equal lines that are shown around a difference."""

@@ -28,6 +28,7 @@ from tasks.services import approvers
 from tools.text import shorten
 
 BATCH = 200
+"""Rows of each kind in one sweep."""
 NEWS_FOR = timedelta(days=1)
 """Age at which the end of a run is no longer notified.
 

@@ -43,6 +43,7 @@ from tasks.services.removals import stop_late_runs
 log = logging.getLogger(__name__)
 
 BATCH = 200
+"""Rows that each job handles in one sweep."""
 FILES_EVERY_S = 3600
 ABANDONED_AFTER = timedelta(minutes=1)
 """Time for a worker that is still alive to write its result."""

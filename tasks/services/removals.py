@@ -18,6 +18,7 @@ from tasks.models.run import RunQuerySet
 from tasks.services.runs import cancel_run
 
 BATCH = 200
+"""Runs of one sweep."""
 
 
 @transaction.atomic

@@ -22,9 +22,13 @@ from tasks.services import outages
 from tasks.services.runs import requeue_run
 
 UNCLAIMED_AFTER = timedelta(seconds=60)
+"""Time in the queue after which a run counts as stuck."""
 OVERDUE_AFTER = timedelta(seconds=60)
+"""Delay of a due start after which a run counts as stuck."""
 SILENT_AFTER = timedelta(minutes=20)
+"""Time without an event after which a running run counts as stuck."""
 MANY_RECOVERIES = 3
+"""Recoveries from which the report mentions them."""
 LET_GO = datetime.fromtimestamp(0, UTC)
 """Lease end that marks a run which its worker released in the middle of a step (`tasks/engine/sql.py`)."""
 

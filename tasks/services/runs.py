@@ -26,9 +26,11 @@ from tasks.services.approvers import require_approver_of
 from tasks.services.run_request import RunRequest, check_content, content_of, limits_of, named_files, usable_agent
 
 QUEUE_EXPIRES_AFTER = timedelta(days=7)
+"""Time in the queue after which a run expires."""
 LATEST_START = timedelta(days=3650)
 TOO_LATE = f"At most {LATEST_START.days} days from now."
 PRIORITIES = (-10, 10)
+"""Lowest and highest priority."""
 
 
 def start_run(request: RunRequest) -> Run:

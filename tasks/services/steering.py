@@ -11,6 +11,7 @@ from tasks import event_log, events
 from tasks.models import Run, RunKind, RunStatus
 
 MAX_MESSAGE = 20_000
+"""Characters of one message."""
 
 
 @transaction.atomic

@@ -20,6 +20,7 @@ from tasks.run_page.previews import preview
 from tasks.views.common import page_of, run_or_404
 
 MAX_INLINE = 20_000_000
+"""Bytes of a picture that is shown inline."""
 LOCKED = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Content policy of an SVG: its own styles and pictures are allowed, scripts and other loads are not."""
 

@@ -23,6 +23,7 @@ from tasks.forms.budgets import BudgetForm
 from tasks.models import HumanRequest, RequestKind
 
 MOST_WAITING = 100
+"""Waiting runs that are listed."""
 MAY_RAISE = {"team": "team:admin", "agent": "team:admin", "run": "runs:write"}
 
 

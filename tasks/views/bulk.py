@@ -24,6 +24,7 @@ from tasks.services.continuing import why_not
 from tasks.services.effects import Effect, effects_of
 
 MOST = 200
+"""Runs of one action."""
 BACK = ("status", "agent", "task", "before", "after")
 """Query parameters of the list of runs, kept for the way back."""
 

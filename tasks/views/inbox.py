@@ -19,6 +19,7 @@ from tasks.services import answers
 from tasks.views.common import page_of
 
 MOST = 100
+"""Requests that are listed."""
 WORDS = {
     RequestKind.QUESTION: "Question",
     RequestKind.APPROVAL: "Approval",

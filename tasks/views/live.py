@@ -18,6 +18,7 @@ from tasks.run_page.timeline import timeline
 from tasks.views.common import page_of, run_or_404, state_context
 
 LOG_PAGE = 500
+"""Events on a page of the log."""
 
 
 def number(text: str | None, default: int) -> int:

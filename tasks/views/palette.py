@@ -12,6 +12,7 @@ from tasks.models import Task
 from tasks.reports import activity
 
 MOST = 50
+"""Results of each kind."""
 
 
 @require_safe

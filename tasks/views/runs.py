@@ -25,6 +25,7 @@ from tasks.views.common import page_context, page_of, run_or_404
 
 S = RunStatus
 PAGE = 40
+"""Runs on a page."""
 NEEDS_YOU = Q(status=S.NEEDS_REVIEW) | (Q(status=S.WAITING) & ~Q(waiting_kind__in=WAITS_BY_ITSELF))
 IN_PROGRESS = Q(status__in=(S.SCHEDULED, S.QUEUED, S.RUNNING)) | Q(waiting_kind__in=WAITS_BY_ITSELF)
 STATES: dict[str, tuple[str, Q]] = {

@@ -32,7 +32,9 @@ from tasks.services import assignments, runs
 from tasks.services.run_request import RunRequest
 
 PAGE = 50
+"""Tasks that are listed."""
 HISTORY = 20
+"""Runs of a task that are listed."""
 
 
 @require_safe

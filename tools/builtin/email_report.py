@@ -22,7 +22,9 @@ from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 from tools.text import clean, shorten
 
 MAX_ATTACHED = 10 * 1024 * 1024
+"""Bytes of all attachments together."""
 _MOST_NAMED = 20
+"""Addresses of members that an error message lists."""
 _IDLE_S = 5.0
 """Seconds after which an idle connection is reopened before anything is sent."""
 

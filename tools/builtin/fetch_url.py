@@ -16,6 +16,7 @@ from tools.text import detect_encoding, shorten
 
 _PAGE_LIMITS = limited_process.Limits(timeout_s=15, memory_mb=768)
 _DEFAULT_CHARS = 20_000
+"""Characters of a page that are returned without `limit`."""
 _MAX_CHARS = 60_000
 _TEXTS = (
     "text/",

@@ -10,6 +10,7 @@ from tools import tables, workspace
 from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 
 _MAX_SHOWN = 200
+"""Files that are listed."""
 
 
 def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:

@@ -10,6 +10,7 @@ from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 from tools.text import shorten
 
 _MAX_ROWS = 200
+"""Rows for the model; the live view gets _MAX_DATA_ROWS."""
 _MAX_DATA_ROWS = 50
 
 

@@ -12,7 +12,9 @@ from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 from tools.text import ODD_BYTES, detect_encoding
 
 _HEAD_BYTES = 64 * 1024
+"""Bytes by which the encoding is detected."""
 _MAX_LINE = 4000
+"""Characters of one line."""
 _DEFAULT_LINES = 400
 _MAX_CHARS = 60_000
 

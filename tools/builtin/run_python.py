@@ -13,7 +13,9 @@ from tools.spec import Effect, Policy, ToolContext, ToolResult, ToolSpec
 
 LIMITS = Limits()
 MAX_TAKEN = 150 * 1024 * 1024
+"""Bytes of all files that the code is given."""
 _MAX_SHOWN = 20_000
+"""Characters of each output stream in the result."""
 _ENDED_BY = {
     Limit.TIME: f"It was stopped at the time limit of {LIMITS.time_s:.0f} seconds.",
     Limit.OUTPUT: f"It was stopped at the output limit of {LIMITS.output_bytes // 1024**2} MB. Print less.",

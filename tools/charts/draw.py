@@ -37,6 +37,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _PNG_DPI = 160
 _MARGIN = 0.15  # inches
 _MAX_SHOWN = 20
+"""Characters without a font that a note lists."""
 INK, FAINT, GRID = "#1d2433", "#5b6577", "#e3e6ec"
 _STYLE: dict[Any, Any] = {
     "font.size": 10,

@@ -12,6 +12,7 @@ from matplotlib.font_manager import FontEntry
 BASE = "DejaVu Sans"
 _PREFERRED = ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Noto Sans Arabic", "Noto Sans Devanagari")
 _MAX_TRIED = 200
+"""Font families that are searched for characters."""
 # Fonts that claim characters which they draw as boxes or as other signs.
 _MISLEADING = re.compile(r"Last Resort|STIX(Size|Non)|cm[a-z]+\d+$")
 _REGULAR = {"normal", "regular", "book", 400}

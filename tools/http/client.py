@@ -19,11 +19,15 @@ from tools.errors import ToolFailed
 from tools.http.targets import Blocked, Egress, Target, follow
 
 MAX_BODY = 2 * 1024 * 1024
+"""Bytes of an unpacked body."""
 TIMEOUT_S = 20.0
 MAX_REDIRECTS = 3
 _CONNECT_S = 5.0
+"""Seconds to connect to one address."""
 _MOST_ADDRESSES = 3
+"""Addresses of a host that are tried."""
 _PIECE = 64 * 1024
+"""Bytes of one read."""
 _REDIRECTS = {301, 302, 303, 307, 308}
 _OURS = {
     "host",

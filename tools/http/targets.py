@@ -26,8 +26,11 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _QUAD = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _MAX_URL = 8000
+"""Characters of a URL."""
 _LOOKUP_S = 5.0
+"""Seconds of a DNS lookup."""
 _REFUSED_AFTER_S = 0.1
+"""Least seconds before a refusal, so that its time tells nothing."""
 _NO_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 _OF_INNER_NETWORKS = tuple(
     f".{name}" for name in ["internal", "local", "localhost", "lan", "home", "home.arpa", "corp", "intranet", "private"]

@@ -15,6 +15,7 @@ from tools.sandbox.base import Job, Limit, Limits, Outcome, SandboxUnavailable
 __all__ = ["Job", "Limit", "Limits", "Outcome", "SandboxUnavailable", "run", "status"]
 
 _ASK_AGAIN_S = 60.0
+"""Seconds after which a machine without a sandbox is probed again."""
 _lock = threading.Lock()
 _found: tuple[float, Path | None, str] | None = None
 

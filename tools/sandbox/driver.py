@@ -23,10 +23,15 @@ WORK = Path("/work")
 CODE = Path("/tmp/.code/main.py")  # noqa: S108 - the sandbox's own /tmp
 _PIECE = 1024 * 1024
 _MOST_FILES = 200
+"""New or changed files that are taken out."""
 _MOST_SIZE = 2**40
+"""Bytes of one file in the format."""
 _LONGEST_NAME = 255
+"""Bytes of a file name."""
 _MOST_SHOWN = 100
+"""Characters of a name in messages."""
 _MOST_HEADER = 4 * 1024 * 1024
+"""Bytes of a header or name in the format."""
 
 
 def pack(out: IO[bytes], header: Mapping[str, Any], files: Iterable[tuple[str, int, IO[bytes]]]) -> None:

@@ -21,7 +21,9 @@ logger = logging.getLogger(__name__)
 _MB = 1024 * 1024
 _LAUNCH = Path(__file__).parent / "launch.py"
 _START_S = 10.0
+"""Seconds of the probe that checks the sandbox."""
 _LOOK_EVERY_S = 0.1
+"""Seconds between two measurements of memory."""
 _STOPPED = {
     process.Stopped.TIME: Limit.TIME,
     process.Stopped.OUTPUT: Limit.OUTPUT,

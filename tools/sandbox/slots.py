@@ -13,6 +13,7 @@ from tools.errors import ToolFailed
 
 FIRST = 64_100
 COUNT = 64
+"""Number of user ids from FIRST on, one for each simultaneous sandbox."""
 
 
 @contextmanager

@@ -11,7 +11,9 @@ from tools.tables import kinds
 from tools.tables.kinds import NULL_WORDS, NUMBERS, literal, quote
 
 _SAMPLE_ROWS = 2000
+"""First rows that decide if a column is text."""
 _ODD_SHARE = 0.1
+"""Largest share of values that may not fit the others."""
 TYPED = ""
 """Delimiter of a source that distinguishes numbers from texts, such as JSON: its numbers have decimal points."""
 _SPACE = literal(" \t\r\n\u00a0")

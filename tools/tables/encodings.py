@@ -11,6 +11,7 @@ from tools.errors import ToolFailed
 
 _HEAD_BYTES = 256 * 1024
 _SAMPLE_BYTES = 64 * 1024
+"""Bytes of lines that are not UTF-8, by which their encoding is guessed."""
 # Other formats that people name .csv, by their first bytes, with advice.
 _KINDS = {
     b"\xd0\xcf\x11\xe0": "an old Excel file (.xls). Save it as .xlsx or CSV",

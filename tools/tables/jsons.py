@@ -19,8 +19,11 @@ from tools.text import detect_encoding
 LINE_TYPES = {".jsonl", ".ndjson"}
 _HEAD_BYTES = 64 * 1024
 _MAX_BYTES = 64 * 1024 * 1024
+"""Bytes of a JSON file that is parsed as a whole."""
 _PEEKED_BYTES = 1024 * 1024
+"""Size above which a file is judged by its beginning."""
 _MAX_DEPTH = 4
+"""Levels of nested objects that become columns."""
 _LIST = re.compile(r'"\s*:\s*\[\s*[\[{]')
 
 Record = Mapping[str, Any]

@@ -85,6 +85,7 @@ _ALSO_DATES = ("iso", "numeric")
 _FIRST_LETTERS = rf"^(?i:{_MONTH}|{_DAY}|{CURRENCY}|true|false|inf)"
 _COMPILED = {kind: re.compile(re.sub(r"\\x\{(\w{4})\}", r"\\u\1", text)) for kind, text in PATTERNS.items()}
 _MAX_TYPED = 60
+"""Characters of the longest value that is no text."""
 
 
 def kind(value: str) -> str:

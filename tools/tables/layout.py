@@ -13,12 +13,19 @@ from tools.tables.records import ONE_COLUMN, SPACES
 DELIMITERS = (",", ";", "\t", "|")
 ALL_DELIMITERS = (*DELIMITERS, SPACES)
 _MAX_TITLES = 20
+"""Rows above a header."""
 _TYPED_SHARE = 0.8
+"""Least share of a column's values that have its type."""
 _COMMON_SHARE = 0.9
+"""Least share of rows with the common width."""
 _BODY_ROWS = 200
+"""Rows below the first one that are compared with it."""
 _ALIKE_SHARE = 0.2
+"""Largest share of rows that may count up as the header does."""
 _MAX_NAME = 200
+"""Characters of a column name."""
 _YEARS = range(1500, 2201)
+"""Numbers that count as years in a header."""
 
 Rows = Sequence[Sequence[str]]
 

@@ -16,8 +16,10 @@ from tools.tables.names import EXCEL_TYPES, JSON_TYPES, PARQUET_TYPES, TableFile
 
 MAX_FILE_BYTES = 300 * 1024 * 1024
 _MAX_LINE = 16 * 1024 * 1024
+"""Bytes of one line."""
 _OURS = "null_padding=true, new_line='\\r\\n', "
 _KEPT_BYTES = 32 * 1024 * 1024
+"""Size up to which the text is loaded once; a larger file is read for each pass."""
 _RAW = "raw text of the file"
 
 

@@ -9,6 +9,7 @@ _GAPS = ("gaps", "gaps point", "gaps comma")
 _FRACTIONS = ("point", "exponent", "bare exponent", "comma", "us", "eu", "gaps point", "gaps comma", "infinite")
 _TEXT = "VARCHAR"
 _MANY = 20
+"""Number of values from which three decimals everywhere are no coincidence."""
 
 
 def proves_points(column: Column) -> bool:

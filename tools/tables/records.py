@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 csv.field_size_limit(16 * 1024 * 1024)
 _MAX_LINES = 1000
 _MAX_CHARS = 4 * 1024 * 1024
+"""Lines and characters of one quoted field."""
 _OPEN = "unexpected end of data"
 ONE_COLUMN = "\x1f"
 """Delimiter that no text contains: every line is one field."""

@@ -8,6 +8,7 @@ from typing import Any
 from tools.text import clean
 
 _MAX_CELL = 300
+"""Characters of a cell for the model."""
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

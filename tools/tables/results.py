@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_CELL = 2000
+"""Characters of a cell."""
 _EXACT = 2**53
 """Largest integer that is exact as a JSON number in most programs; larger ones become text."""
 _NATIVE = {

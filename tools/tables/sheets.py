@@ -22,11 +22,16 @@ from tools.tables.csvs import SAMPLE_ROWS, Plain, write
 from tools.tables.kinds import is_doubtful
 
 MAX_UNPACKED = 400 * 1024 * 1024
+"""Bytes of all members of a workbook, unpacked."""
 MAX_SHARED_STRINGS = 100 * 1024 * 1024
+"""Bytes of the shared strings, which are read at once."""
 MAX_BOOK = 4 * 1024 * 1024
+"""Bytes of the list of sheets."""
 MAX_DIRECTORY = 2 * 1024 * 1024
+"""Bytes of the zip's directory."""
 _TAIL, _END, _END_64 = 66_000, b"PK\x05\x06", b"PK\x06\x07"
 MAX_CELLS = 10_000_000
+"""Cells of one sheet."""
 _FORMULA = re.compile(rb"<(?:\w+:)?f[ />]")
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"

@@ -22,6 +22,7 @@ from tasks.services import runs
 from tasks.services.run_request import RunRequest
 
 NEEDS_A_PERSON = 3
+"""Exit code when nobody can answer the agent."""
 
 
 class Command(BaseCommand):
