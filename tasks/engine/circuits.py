@@ -84,10 +84,10 @@ class Circuits:
         self._known: dict[Key, Circuit] = {}
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
-        self._telling: dict[Key, asyncio.Task[None]] = {}
+        self._recording: dict[Key, asyncio.Task[None]] = {}
 
     async def close(self) -> None:
-        await async_tasks.end(list(self._telling.values()))
+        await async_tasks.end(list(self._recording.values()))
 
     async def of(self, key: Key) -> Circuit | None:
         """Return the circuit, or None for a model that never failed."""
@@ -104,7 +104,7 @@ class Circuits:
         values = {"provider": key[0], "model": key[1], "run": run_id, "probe_s": PROBE_S}
         rows = await self._journal.rows(sql.TAKE_PROBE, values)
         self._read_at = self._read_at if rows else float("-inf")
-        self._learn(key, rows)
+        self._update_copies(key, rows)
         return bool(rows)
 
     async def failed(self, key: Key, run_id: UUID, error: ModelError) -> Circuit | None:
@@ -127,7 +127,7 @@ class Circuits:
                 "jitter": random.uniform(*JITTER),  # noqa: S311 - spreads load, protects nothing
             },
         )
-        self._learn(key, rows)
+        self._update_copies(key, rows)
         return self._known[key]
 
     def answered(self, key: Key, began_at: datetime) -> None:
@@ -138,17 +138,17 @@ class Circuits:
         circuit = self._known.get(key)
         if circuit is None or circuit.is_clean or (circuit.opened_at and began_at < circuit.opened_at):
             return
-        if key not in self._telling:  # called with every piece of every answer; one write is enough
-            task = self._telling[key] = asyncio.create_task(self._tell_answered(key, began_at))
-            task.add_done_callback(lambda _: self._telling.pop(key, None))
+        if key not in self._recording:  # called with every piece of every answer; one write is enough
+            task = self._recording[key] = asyncio.create_task(self._record_answered(key, began_at))
+            task.add_done_callback(lambda _: self._recording.pop(key, None))
 
-    async def _tell_answered(self, key: Key, began_at: datetime) -> None:
+    async def _record_answered(self, key: Key, began_at: datetime) -> None:
         try:
             values = {"provider": key[0], "model": key[1], "began_at": began_at}
-            self._learn(key, await self._journal.rows(sql.MODEL_ANSWERED, values))
+            self._update_copies(key, await self._journal.rows(sql.MODEL_ANSWERED, values))
         except Exception:
             log.exception("could not note that %s answers; the next answer will", key[1])
 
-    def _learn(self, key: Key, rows: list[DictRow]) -> None:
+    def _update_copies(self, key: Key, rows: list[DictRow]) -> None:
         for row in rows:
             self._known[key] = Circuit.of(row)

@@ -189,7 +189,7 @@ class ClaimedRun:
     async def read_messages(self) -> None:
         """Add unread messages of people as steps, so that the model reads them next. They may be a second late."""
         if self.recordings.is_replay:
-            self._hear_again()
+            self._replay_messages()
             return
         if self.last_message_seq <= self.read_message_seq and self._clock() - self._counted_until < NEWS_S:
             return
@@ -206,7 +206,7 @@ class ClaimedRun:
             return 0
         return await self._journal.timer_waits(run_id=self.id)
 
-    def _hear_again(self) -> None:
+    def _replay_messages(self) -> None:
         """Add the messages that were recorded at this place of the replayed run."""
         while said := self.recordings.said_at(self.next_index - 1):
             index = self.next_index
@@ -257,7 +257,7 @@ class ClaimedRun:
             **changes,
         )
         try:
-            committed, was_cancelled = await _certainly(self._journal.commit(op))
+            committed, was_cancelled = await _await_commit(self._journal.commit(op))
         except Exception:
             self.pending = pending.followed_by(self.pending)
             raise
@@ -378,7 +378,7 @@ class ClaimedRun:
         return [self.steps[i] for i in sorted(self.steps) if self.steps[i].status != StepStatus.INTENT]
 
 
-async def _certainly(commit: Coroutine[Any, Any, Committed]) -> tuple[Committed, bool]:
+async def _await_commit(commit: Coroutine[Any, Any, Committed]) -> tuple[Committed, bool]:
     """Await the commit even if this task is cancelled.
 
     Return (result, was_cancelled). A write in progress cannot be called back. An abandoned one would fence off the

@@ -89,7 +89,7 @@ class Driver:
         self._stopped = threading.Event()
         self._owned: dict[UUID, Held] = {}
         self._was_woken = False
-        self._rest: asyncio.TimerHandle | None = None
+        self._claim_timer: asyncio.TimerHandle | None = None
         self._claimed_at = 0.0
         self._background: set[asyncio.Task[None]] = set()
 
@@ -124,7 +124,7 @@ class Driver:
         self._wake_event = asyncio.Event()
         self._draining = asyncio.Event()
         self._valkey = aredis.Redis.from_url(f"{settings.REDIS_URL}/0", socket_timeout=2, socket_connect_timeout=2)
-        self._voice = Publisher(self._valkey)
+        self._publisher = Publisher(self._valkey)
         threads = self._config["tool_threads"]
         tools = ThreadPoolExecutor(threads, thread_name_prefix="tool")
         files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files")
@@ -142,7 +142,7 @@ class Driver:
             slots=asyncio.Semaphore(threads),
             files=files,
             workspaces=settings.WORKSPACE_DIR,
-            publish_delta=self._voice.note_delta,
+            publish_delta=self._publisher.note_delta,
             max_recoveries=self._config["max_recoveries"],
             circuits=circuits,
             draining=self._draining,
@@ -152,7 +152,7 @@ class Driver:
         self._spawn(self._renew_leases)
         self._spawn(self._heartbeat)
         self._spawn(self._listen_for_control)
-        self._spawn(self._voice.send_deltas)
+        self._spawn(self._publisher.send_deltas)
         self._ready.set()
         log.info("engine ready as %s", self.worker)
         try:
@@ -206,14 +206,14 @@ class Driver:
         draining = asyncio.ensure_future(self._draining.wait())
         while not self._draining.is_set():
             self._wake_event.clear()
-            if await self._safely_take():
+            if await self._try_take():
                 continue
-            kicked = asyncio.ensure_future(self._wake_event.wait())
-            await asyncio.wait({kicked, draining}, timeout=self._config["poll_s"], return_when=asyncio.FIRST_COMPLETED)
-            kicked.cancel()
+            woken = asyncio.ensure_future(self._wake_event.wait())
+            await asyncio.wait({woken, draining}, timeout=self._config["poll_s"], return_when=asyncio.FIRST_COMPLETED)
+            woken.cancel()
             await asyncio.sleep(max(0.0, self._claimed_at + CLAIM_EVERY_S - time.monotonic()))
 
-    async def _safely_take(self) -> bool:
+    async def _try_take(self) -> bool:
         """Claim runs; log any error, so that driven runs go on and the next look tries again."""
         try:
             return await self._take()
@@ -249,7 +249,7 @@ class Driver:
         await self._ack_wakeup()
         with suppress(TimeoutError):  # the others poll anyway; do not wait for Valkey
             async with asyncio.timeout(ACK_TIMEOUT_S):
-                await self._voice.publish([(event_log.CONTROL_CHANNEL, {"wake": self.worker})])
+                await self._publisher.publish([(event_log.CONTROL_CHANNEL, {"wake": self.worker})])
 
     async def _ack_wakeup(self) -> None:
         """Clear the pending-wake-up flag, so that the next enqueue sends a message again.
@@ -280,15 +280,15 @@ class Driver:
             del self._owned[run_id]
         if not done.cancelled() and done.exception():
             log.error("run %s ended badly", run_id, exc_info=done.exception())
-        if self._rest is None:
-            self._rest = self._loop.call_later(CLAIM_DELAY_S, self._schedule_claim)
+        if self._claim_timer is None:
+            self._claim_timer = self._loop.call_later(CLAIM_DELAY_S, self._schedule_claim)
 
     def _schedule_claim(self) -> None:
-        self._rest = None
+        self._claim_timer = None
         self._wake_event.set()
 
     def _publish_hints(self, written: Sequence[tuple[Commit, DictRow]]) -> None:
-        self._voice.publish_hints(written)
+        self._publisher.publish_hints(written)
         if any(op.status == RunStatus.QUEUED for op, _ in written):
             self._wake_event.set()
 

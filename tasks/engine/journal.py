@@ -88,7 +88,7 @@ class Journal:
         self._driven = driven
         self._pool = pool
         self._waiting: list[_Waiting] = []
-        self._gathered = asyncio.Event()
+        self._has_waiting = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -110,16 +110,16 @@ class Journal:
         """
         item = _Waiting(op, encode(op), asyncio.get_running_loop().create_future())
         self._waiting.append(item)
-        self._gathered.set()
+        self._has_waiting.set()
         return await item.done
 
     async def _write_groups(self) -> None:
         began = 0.0
         while True:
-            await self._gathered.wait()
-            self._gathered.clear()
+            await self._has_waiting.wait()
+            self._has_waiting.clear()
             while self._waiting:
-                await self._gather(began)
+                await self._wait_for_group(began)
                 began = time.monotonic()
                 # A group holds one write of each run only: a second one would be fenced by the first.
                 group: dict[UUID, _Waiting] = {}
@@ -132,7 +132,7 @@ class Journal:
                 self._waiting = later
                 await self._write_group(group)
 
-    async def _gather(self, began: float) -> None:
+    async def _wait_for_group(self, began: float) -> None:
         """Wait until the group-commit window since the last group has passed, or the group is full."""
         share = min(GROUP_EVERY_S, SHARE_S * (self._driven() - 1))
         rest = began + share - time.monotonic()
@@ -181,15 +181,15 @@ class Journal:
         payload = f"[{','.join(item.payload for item in sent)}]"
         rows = await (await db.execute(sql.APPLY, {"ops": payload})).fetchall()
         answers: dict[UUID, DictRow | Exception] = {row["id"]: row for row in rows}
-        unheard = await self._unheard(db, [item.op for item in sent if item.op.run_id not in answers])
+        unread = await self._refused_for_message(db, [item.op for item in sent if item.op.run_id not in answers])
         for item in sent:
             run_id = item.op.run_id
             answers.setdefault(
-                run_id, UnreadMessage() if run_id in unheard else LeaseLost(f"run {run_id} has another owner")
+                run_id, UnreadMessage() if run_id in unread else LeaseLost(f"run {run_id} has another owner")
             )
         return answers
 
-    async def _unheard(self, db: psycopg.AsyncConnection[DictRow], refused: list[Commit]) -> set[UUID]:
+    async def _refused_for_message(self, db: psycopg.AsyncConnection[DictRow], refused: list[Commit]) -> set[UUID]:
         """Return the runs whose write was refused only because of an unread message."""
         last = [(op.run_id, op.epoch, op.read_message_seq) for op in refused if op.read_message_seq is not None]
         if not last:

@@ -27,7 +27,7 @@ class Publisher:
     def __init__(self, valkey: aredis.Redis) -> None:
         self._valkey = valkey
         self._deltas: dict[tuple[UUID, int], str] = {}
-        self._speaking: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[None]] = set()
 
     def publish_hints(self, written: Sequence[tuple[Commit, DictRow]]) -> None:
         """Publish the new seqs and statuses of the runs, in the background."""
@@ -38,8 +38,8 @@ class Publisher:
                 hints.append((event_log.team_channel(row["team_id"]), {"run": str(row["id"]), "status": row["status"]}))
         if hints:
             task = asyncio.create_task(self.publish(hints))
-            self._speaking.add(task)
-            task.add_done_callback(self._speaking.discard)
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
 
     async def publish(self, hints: Hints) -> None:
         try:

@@ -33,7 +33,7 @@ async def take_up(run: ClaimedRun, ports: WorkerResources) -> None:
             f"Its worker was lost {row['recoveries']} times, so it was stopped. It may be what makes workers crash."
         )
         await run.fail(ErrorCode.WORKER_LOST, detail)
-    _say_start(run)
+    _emit_start(run)
     for step in [s for s in run.steps.values() if s.status == StepStatus.INTENT]:
         if step.kind == StepKind.MODEL:
             _model_unknown(run, step)
@@ -58,7 +58,7 @@ def _is_poison(row: DictRow, limit: int) -> bool:
     return min(lost, owners_without_a_step) > limit or lost > LOST_IN_ALL * limit
 
 
-def _say_start(run: ClaimedRun) -> None:
+def _emit_start(run: ClaimedRun) -> None:
     row = run.row
     if run.steps or row["old_status"] == RunStatus.RUNNING or row["requests"]:
         settled = max((s.index for s in run.settled()), default=0)

@@ -56,7 +56,7 @@ class Workspace:
         self._versions: dict[str, tuple[UUID, int]] = {a["path"]: (a["id"], a["version"]) for a in run["artifacts"]}
         self.is_begun = False
         """True if there may be something to save and to remove: most tools touch no file."""
-        self._is_laid = False
+        self._is_staged = False
         self._saved: list[Saved] = []
         self.refused: list[str] = []
 
@@ -66,7 +66,7 @@ class Workspace:
         Deletes leftovers of earlier owners. Each owner has its own folder: one that was paused and wakes up late must
         not touch what its successor reads.
         """
-        if self._is_laid:
+        if self._is_staged:
             return self.path
         self.is_begun = True
         for folder in self._root.glob(f"{self._run['id']}.*"):
@@ -77,7 +77,7 @@ class Workspace:
             self._fetch(row["name"], row)
         for row in self._run["artifacts"]:
             self._fetch(row["path"], row)
-        self._is_laid = True
+        self._is_staged = True
         return self.path
 
     def _fetch(self, name: str, row: Mapping[str, Any]) -> None:
@@ -92,7 +92,7 @@ class Workspace:
 
         After a failure in the middle, a repeat continues with the missing files.
         """
-        if not self._is_laid:
+        if not self._is_staged:
             return []
         for file in self._files():
             name = file.relative_to(self.path).as_posix()
@@ -141,7 +141,7 @@ class Workspace:
         others = [a for a in self._run["artifacts"] if a["path"] != row["path"]]
         self._run["artifacts"][:] = [*others, row]
         self._versions[row["path"]] = (row["id"], row["version"])
-        self._is_laid = False
+        self._is_staged = False
 
     def remove(self) -> None:
         """Delete the folder; the store has everything that counts."""
