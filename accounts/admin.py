@@ -92,7 +92,10 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         return ["last_login", "date_joined", *(["email"] if obj else [])]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Give a new account a verified address and a personal team; end the access of a deactivated one."""
+        """Save the account.
+
+        A new one gets a verified address and a personal team; a deactivated one loses its access.
+        """
         with transaction.atomic():
             super().save_model(request, obj, form, change)
             if not obj.is_active:

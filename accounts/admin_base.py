@@ -34,7 +34,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def each(request: HttpRequest, rows: Iterable[M], act: Callable[[M], object], done: str) -> None:
-    """Call `act` for each row, and show one message for the successes and one for each refusal."""
+    """Call `act` for each row. One message counts the successes, and each refusal has its own."""
     count = 0
     for row in rows:
         try:
@@ -47,9 +47,9 @@ def each(request: HttpRequest, rows: Iterable[M], act: Callable[[M], object], do
 
 
 class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Record forms of operators in the audit log of each team that they touch, in the same transaction.
+    """Record forms of operators in the audit log of each team that they touch.
 
-    Actions are recorded by the services that they call.
+    It happens in the same transaction. Actions are recorded by the services that they call.
     """
 
     @transaction.atomic
@@ -58,7 +58,7 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().response_action(*args, **kwargs)
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
-        """Return the message for Django's log, and note the old and new values for the audit log."""
+        """Return the message for Django's log. The old and new values are noted for the audit log."""
         before, after = form.initial, {name: form.cleaned_data[name] for name in form.changed_data}
         request.changed_values = {} if add else audit.diff(before, after)  # type: ignore[attr-defined]
         return super().construct_change_message(request, form, formsets, add)

@@ -28,7 +28,7 @@ SECRET = frozenset({"password", "secret", "token", "data"})
 
 
 def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return `before` and `after` of an entry: the old and new values of the fields that differ."""
+    """Return `before` and `after` of an entry. They hold the old and new values of the fields that differ."""
     shown = [name for name in after if name not in SECRET]
     differing = [name for name in shown if name not in before or before[name] != after[name]]
     return {

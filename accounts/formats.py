@@ -44,7 +44,7 @@ def duration(seconds: Number | None) -> str:
 
 
 def relative_time(at: datetime, now: datetime | None = None) -> str:
-    """Format a time by its distance from now: 38 s ago, 6 min ago, in 3 h, 2 days ago. From a week on, the date."""
+    """Format a time by its distance from now, such as 6 min ago or in 3 h. From a week on, it is the date."""
     now = now or timezone.now()
     distance = now - at
     seconds = abs(distance.total_seconds())
@@ -65,7 +65,7 @@ def relative_time(at: datetime, now: datetime | None = None) -> str:
 
 
 def day_time(at: datetime, now: datetime | None = None) -> str:
-    """Format a time as Sun 22 Nov, 14:30 UTC, with the year if it is not the present one."""
+    """Format a time as Sun 22 Nov, 14:30 UTC. The year is added if it is not the present one."""
     now = now or timezone.now()
     local = timezone.localtime(at)
     year = "" if local.year == timezone.localtime(now).year else f" {local.year}"

@@ -15,7 +15,7 @@ from accounts.models.roles import SCOPES, may_manage
 
 
 def add_refusal(form: forms.Form, error: AppError) -> None:
-    """Add a service's refusal to the form: to its fields where the form has them, else above the form."""
+    """Add a service's refusal to the form. It goes to its fields where the form has them, else above the form."""
     for wrong in error.fields:
         form.add_error(wrong.field if wrong.field in form.fields else None, wrong.message)
     if not error.fields:

@@ -83,5 +83,5 @@ def notifications_changed(*, team_id: UUID, people: Collection[UUID]) -> None:
 
 @hook
 def notification_outdated(*, notification: Notification, role: Role | str) -> str:
-    """Say why the notification need not be sent to a member of that role any more, or ""."""
+    """Say why a member of that role need not get the notification any more, or ""."""
     return ""

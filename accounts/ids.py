@@ -1,4 +1,4 @@
-"""UUIDv7: ids that sort by time (RFC 9562), for every row whose id appears in a URL."""
+"""UUIDv7: ids that sort by time (RFC 9562). Every row whose id appears in a URL has one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def moment_of(id_: UUID) -> datetime:
 
 @contextmanager
 def ids_at(moment: datetime) -> Iterator[None]:
-    """Make ids of another moment, for rows whose dates are set back: lists are sorted by id."""
+    """Make ids of another moment, for rows with set-back dates. Lists are sorted by id."""
     token = _moment.set(moment)
     try:
         yield

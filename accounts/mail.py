@@ -145,7 +145,7 @@ def _message_id(mail: OutgoingMail) -> str:
 
 
 def _is_final(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPDataError) -> bool:
-    """Return True if the server will never accept the mail (5xx), False if it may later (4xx)."""
+    """Return True if the server will never accept the mail (5xx). It may accept a mail later after 4xx."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
     return error.smtp_code >= 500

@@ -9,7 +9,10 @@ from django.core.mail.backends import filebased
 
 
 class EmailBackend(filebased.EmailBackend):
-    """Django's file backend with a folder of mode 0700 (also an existing one) and files of mode 0600."""
+    """Django's file backend with private permissions.
+
+    The folder has mode 0700, also an existing one; files have 0600.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

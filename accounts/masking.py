@@ -40,7 +40,10 @@ _ALL = tuple(re.compile(pattern, re.IGNORECASE) for pattern in _PATTERNS)
 
 
 def mask(text: str) -> str:
-    """Return the text with `***` in place of tokens in addresses, secrets in queries, keys and passwords in URLs."""
+    """Return the text with `***` in place of credentials.
+
+    These are tokens in addresses, secrets in queries, keys and passwords in URLs.
+    """
     for pattern in _ALL:
         text = pattern.sub(rf"\g<kept>{MASK}", text)
     return text

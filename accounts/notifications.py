@@ -1,4 +1,7 @@
-"""Notifications: a row for the bell, and a mail where the person wants one, in the causing transaction."""
+"""Notifications, written in the transaction that causes them.
+
+Each is a row for the bell, and a mail where the person wants one.
+"""
 
 from __future__ import annotations
 
@@ -208,7 +211,7 @@ def _signed(salt: str, **what: Any) -> str:
 
 
 def opened(token: str) -> Notification | None:
-    """Return the notification that the link names, or None if the link is forged or too old."""
+    """Return the notification that the link names. None if the link is forged or too old."""
     try:
         found = signing.loads(token, salt=_LINK, max_age=LINK_AGE)
     except signing.BadSignature:
@@ -217,7 +220,7 @@ def opened(token: str) -> Notification | None:
 
 
 def opened_off(token: str) -> tuple[User, NoticeKind] | None:
-    """Return the person and kind that the unsubscribe link names, or None if it is forged or too old."""
+    """Return the person and kind that the unsubscribe link names. None if it is forged or too old."""
     try:
         found = signing.loads(token, salt=_OFF, max_age=OFF_AGE)
     except signing.BadSignature:

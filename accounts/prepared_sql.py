@@ -114,7 +114,7 @@ def _columns(model: type[Model]) -> list[Field[Any, Any]]:
 
 
 def _cells(row: Model, given: list[Any], ours: BaseDatabaseWrapper) -> tuple[str, ...]:
-    """Return the SQL of each column of the row, and append the values that are sent with it to `given`."""
+    """Return the SQL of each column of the row. Values that are sent as parameters are appended to `given`."""
     cells = []
     for field in _columns(type(row)):
         value = field.pre_save(row, True)
@@ -128,7 +128,7 @@ def _cells(row: Model, given: list[Any], ours: BaseDatabaseWrapper) -> tuple[str
 
 
 def _written(value: Any) -> str | None:
-    """Return the SQL literal of a value that need not be sent as a parameter, else None.
+    """Return the SQL literal of a value, or None if it must be a parameter.
 
     Sending a value costs more, and many fields of a new row are empty. The driver caches the translation of a
     statement only up to fifty parameters.
@@ -159,7 +159,7 @@ def _insert_of(model: type[Model], rows: tuple[tuple[str, ...], ...]) -> str:
 
 
 def prime_relation(row: Model, name: str, rows: list[Any]) -> None:
-    """Fill the cache of a row's reverse relation, as a prefetch does, so that reading it runs no query."""
+    """Fill the cache of a row's reverse relation, as a prefetch does. Reading it then runs no query."""
     known = getattr(row, name).all()
     known._result_cache, known._prefetch_done = rows, True
     row.__dict__.setdefault("_prefetched_objects_cache", {})[name] = known

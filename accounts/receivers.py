@@ -84,7 +84,7 @@ def record_changed_address(
 
 @receiver(pre_save, sender=Authenticator)
 def spend_the_first_code(instance: Authenticator, **_: Any) -> None:
-    """Store the time step of the code that set up an authenticator app in the new row."""
+    """Store the time step of an authenticator app's first code in its new row."""
     step = getattr(context.request, "totp_step", None)
     if instance.type == Authenticator.Type.TOTP and instance._state.adding and step is not None:
         instance.data[USED_STEP] = step

@@ -36,7 +36,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
             raise Http404(f"This installation does not offer {provider}.") from None
 
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> User:
-        """Fill in name and address as the provider gives them, preferring an address that it has verified."""
+        """Fill in name and address as the provider gives them. An address that it has verified is preferred."""
         user: User = sociallogin.user
         whole = " ".join(data.get(part) or "" for part in ("first_name", "last_name"))
         user.name = " ".join((data.get("name") or whole).split())[:120]

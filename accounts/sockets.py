@@ -1,4 +1,4 @@
-"""Authentication of WebSockets: a browser session from our own pages, an API key, or an access token."""
+"""Authentication of WebSockets by browser session, API key or access token. Sessions count only from our own pages."""
 
 from __future__ import annotations
 
@@ -56,7 +56,10 @@ def password_mark(user: User) -> str:
 
 
 def http_caller(request: HttpRequest) -> Caller | None:
-    """Return the caller of an HTTP request: an API key or access token, else the browser's session. None for others."""
+    """Return the caller of an HTTP request.
+
+    The credential is an API key or access token, else the browser's session. None for others.
+    """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return _caller_of_token(token.strip())
@@ -135,7 +138,7 @@ def _is_same_origin(headers: dict[bytes, bytes]) -> bool:
 
 
 def callers_team_ids(caller: Caller, roles: Collection[str] = READERS) -> list[Any]:
-    """Return the ids of the teams that the caller may see now; empty if access has ended."""
+    """Return the ids of the teams that the caller may see now. Empty if access has ended."""
     return teams_of([caller], roles)[caller]
 
 
@@ -154,9 +157,9 @@ def access_of(caller: Caller, team_id: Any) -> Access | None:
 
 
 def teams_of(callers: Collection[Caller], roles: Collection[str] = READERS) -> dict[Caller, list[Any]]:
-    """Return {caller: ids of the teams that it may see now}, in as many queries as for one caller.
+    """Return {caller: ids of the teams that it may see now}.
 
-    A key always needs `runs:read`.
+    It takes as many queries as for one caller. A key always needs `runs:read`.
     """
     keys_asked = {caller.key_id for caller in callers if caller.key_id}
     users_asked = {caller.user_id for caller in callers if not caller.key_id}

@@ -56,7 +56,7 @@ def normalise(value: Any, *, repair: bool = True, max_depth: int = MAX_DEPTH) ->
 
 
 def storable(value: Any) -> Any:
-    """Normalise a value that is only stored and shown: what JSON cannot represent becomes text instead of an error."""
+    """Normalise a value that is only stored and shown. What JSON cannot represent becomes text instead of an error."""
     try:
         return _normal(value, True, MAX_DEPTH + _ROOM, MAX_DEPTH + _ROOM)
     except NotStorable:

@@ -100,8 +100,9 @@ def membership_required(view: View[P]) -> Wrapped[P]:
 
 
 def team_required(view: View[P]) -> Wrapped[P]:
-    """Decorate a page view of agents, tasks or runs: like `membership_required`, and the role must include
-    `runs:read`.
+    """Decorate a page view of agents, tasks or runs.
+
+    It is like `membership_required`, and the role must include `runs:read`.
     """
 
     @functools.wraps(view)

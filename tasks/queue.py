@@ -67,9 +67,10 @@ def enqueue_run(run_id: UUID) -> None:
 
 
 def wake_run(run_id: UUID) -> None:
-    """Wake a worker now, unless a wake-up is in flight: its worker will read the table after this commit.
+    """Wake a worker now, unless a wake-up is in flight.
 
-    A broken broker delays the run by seconds: the workers poll the table too.
+    Its worker will read the table after this commit. A broken broker delays the run by seconds: the workers poll the
+    table too.
     """
     _call(run_id, ())
 
@@ -83,7 +84,7 @@ def _call(run_id: UUID, hints: Iterable[event_log.Hint]) -> None:
 
 
 def wake_up(run_id: UUID) -> str:
-    """Return the message as Celery would encode it (a test compares them), at a tenth of the cost."""
+    """Return the message as Celery would encode it, at a tenth of the cost. A test compares them."""
     name, expires = str(uuid4()), datetime.now(UTC) + timedelta(seconds=EXPIRES_S)
     nothing = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     headers = {

@@ -1,4 +1,4 @@
-"""URLs of a shared run below `/share/<token>/`, relative to which they equal those of the team's pages."""
+"""URLs of a shared run below `/share/<token>/`. Relative to it they equal those of the team's pages."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ class CallAbandoned(Exception):
 
 
 class OutcomeUnknown(Exception):
-    """Call that was sent without a known outcome: a lost connection, or a timeout after the request.
+    """Call that was sent without a known outcome.
 
-    Only for effectful tools. The engine asks a person before anything is sent again; the sentence says what is known.
+    The connection was lost, or the request timed out. Only for effectful tools. The engine asks a person before
+    anything is sent again; the sentence says what is known.
     """

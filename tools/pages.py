@@ -1,7 +1,7 @@
-"""Conversion of web pages to text for a model: headings, paragraphs, lists, tables and links as light Markdown.
+"""Conversion of web pages to text for a model.
 
-Only text comes out; nothing is ever rendered from it. Runs in a limited child, because the standard parser takes
-quadratic time on some hostile pages.
+Headings, paragraphs, lists, tables and links become light Markdown. Only text comes out; nothing is ever rendered from
+it. Runs in a limited child, because the standard parser takes quadratic time on some hostile pages.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class _Reader(HTMLParser):
 
 
 def _is_hidden(attrs: dict[str, str | None]) -> bool:
-    """Return True if people do not see the element: hidden text is where pages put instructions to models."""
+    """Return True if people do not see the element. Hidden text is where pages put instructions to models."""
     style = (attrs.get("style") or "").replace(" ", "").lower()
     return (
         "hidden" in attrs

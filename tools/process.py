@@ -112,7 +112,7 @@ def _start(
 
 
 class _Reader:
-    """Reader of a child's pipes until they close and the child ends, or a limit is exceeded."""
+    """Reader of a child's pipes. It ends when they close and the child ends, or a limit is exceeded."""
 
     def __init__(
         self, child: subprocess.Popen[bytes], pipes: Mapping[str, IO[bytes]], max_output: Mapping[str, int]

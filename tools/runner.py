@@ -74,7 +74,7 @@ def run_tool(spec: ToolSpec, ctx: ToolContext, arguments: Mapping[str, Any]) -> 
 
 
 def is_away(error: BaseException) -> bool:
-    """Return True if the object store or Postgres did not answer, or the disk is full: a retry is safe."""
+    """Return True if a retry is safe: the object store or Postgres did not answer, or the disk is full."""
     return isinstance(error, Unavailable | OperationalError | InterfaceError) or is_disk_full(error)
 
 
@@ -89,7 +89,7 @@ def _error(content: str, summary: str) -> ToolResult:
 
 
 def _presentable(spec: ToolSpec, result: ToolResult) -> ToolResult:
-    """Clean the texts, and cut them to the limits of the tool and of the live view."""
+    """Clean the texts and cut them. Limits are those of the tool and of the live view."""
     content = clean(result.content)
     if len(content) > spec.max_output_chars:
         left_out = len(content) - spec.max_output_chars

@@ -70,9 +70,9 @@ def shorten(text: str, limit: int) -> str:
 
 
 def detect_encoding(head: bytes) -> str | None:
-    """Return the encoding of text that starts with these bytes, or None if they are not text.
+    """Return the encoding of text that starts with these bytes.
 
-    A text of which only some lines are not UTF-8 counts as UTF-8.
+    None if they are not text. A text of which only some lines are not UTF-8 counts as UTF-8.
     """
     wide = wide_encoding(head)
     if wide or not head:
@@ -87,7 +87,7 @@ def detect_encoding(head: bytes) -> str | None:
 
 
 def decode(data: bytes) -> str:
-    """Decode the bytes in whatever encoding they have; bytes that do not fit it are read as Windows-1252."""
+    """Decode the bytes in whatever encoding they have. Bytes that do not fit it are read as Windows-1252."""
     return data.decode(detect_encoding(data[:_GUESSED_BYTES]) or "latin-1", errors=ODD_BYTES).removeprefix("\ufeff")
 
 
@@ -145,7 +145,7 @@ def _starts_as_utf8(head: bytes) -> bool:
 
 
 def _wide_without_mark(head: bytes) -> str | None:
-    """Detect UTF-16 without a byte order mark: nearly every other byte is NUL, on one side only."""
+    """Detect UTF-16 without a byte order mark. Nearly every other byte is NUL, on one side only."""
     even, odd = head[0::2].count(0), head[1::2].count(0)
     half = max(len(head) // 2, 1)
     if odd > half * 0.7 and even < half * 0.05:

@@ -33,7 +33,7 @@ class AuditEntryQuerySet(TeamScopedQuerySet["AuditEntry"]):
         return self.filter(action=text) if "." in text else self.filter(action__startswith=f"{text}.")
 
     def saying(self, text: str) -> Self:
-        """Filter by a search text: a part of a person, a thing, an action, an address or an id."""
+        """Filter by a search text. It is a part of a person, a thing, an action, an address or an id."""
         places = ("actor_label", "subject_label", "action", "address", "subject_id", "request_id")
         return self.filter(reduce(or_, (models.Q(**{f"{place}__icontains": text}) for place in places)))
 

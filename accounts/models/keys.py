@@ -17,9 +17,9 @@ from accounts.models.people import User
 
 class ApiKeyQuerySet(TeamScopedQuerySet["ApiKey"]):
     def live(self) -> Self:
-        """Filter keys that work: neither revoked nor expired, with an active maker who is in the team.
+        """Filter keys that work.
 
-        Annotates `maker_role`.
+        They are neither revoked nor expired, and their active maker is in the team. Annotates `maker_role`.
         """
         return (
             self.select_related("team", "created_by")

@@ -29,9 +29,9 @@ class OutgoingMailQuerySet(models.QuerySet["OutgoingMail"]):
 
     @transaction.atomic
     def take(self, *, lease: timedelta) -> OutgoingMail | None:
-        """Lock the mail that has been due longest, count an attempt and hide it for the lease.
+        """Claim the mail that has been due longest.
 
-        Return None if none is due.
+        It counts an attempt and hides the mail for the lease. Return None if none is due.
         """
         mail = self.due().order_by("next_try_at").select_for_update(skip_locked=True).first()
         if mail is not None:

@@ -32,7 +32,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=self.stored_email(username or ""))
 
     def stored_email(self, email: str) -> str:
-        """Return the address as its account stores it: canonical, except for accounts that are older than that rule."""
+        """Return the address as its account stores it. That is canonical, except for accounts older than the rule."""
         spelled, typed = emails.canonical(email), email.strip().lower()
         if typed == spelled:
             return spelled

@@ -20,5 +20,5 @@ _RANK = {Role.OWNER.value: 2, Role.ADMIN.value: 1}
 
 
 def may_manage(own: str, other: str) -> bool:
-    """Return True if a person with the role `own` may give the role `other`, or take it away."""
+    """Return True if a person with the role `own` may give or take the role `other`."""
     return "team:admin" in ACTIONS.get(own, frozenset()) and _RANK.get(own, 0) >= _RANK.get(other, 0)

@@ -56,7 +56,7 @@ class TeamRow(serializers.UUIDField):
 
 
 class TeamRows(serializers.ListField):
-    """Field that turns a list of ids into their rows, in the same order, with one query."""
+    """Field that turns a list of ids into their rows. They keep their order and take one query."""
 
     child = serializers.UUIDField()
 

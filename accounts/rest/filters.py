@@ -49,6 +49,6 @@ class _UtcField(IsoDateTimeField):  # type: ignore[misc]
 
 
 class TimeFilter(IsoDateTimeFilter):  # type: ignore[misc]
-    """Point in time, converted to UTC: PostgreSQL refuses offsets of 16 hours and more, ISO 8601 does not."""
+    """Point in time, converted to UTC. PostgreSQL refuses offsets of 16 hours and more, ISO 8601 does not."""
 
     field_class = _UtcField

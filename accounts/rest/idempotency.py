@@ -71,9 +71,9 @@ def idempotent(*, hide: Collection[str] = (), writes_once: bool = False) -> Call
 
 
 def run_once_per_form(request: TeamRequest, act: Callable[[], Any]) -> Any:
-    """Run `act` once for each submission of a form with `{% form_key %}`; a repeat gets its stored JSON result.
+    """Run `act` once for each submission of a form with `{% form_key %}`.
 
-    A form with changed content counts as another submission.
+    A repeat gets its stored JSON result. A form with changed content counts as another submission.
     """
     given = request.POST.get(FORM_KEY, "")
     if not given:
@@ -100,7 +100,7 @@ def run_once_per_form(request: TeamRequest, act: Callable[[], Any]) -> Any:
 
 
 def allow_a_slow_store() -> None:
-    """Allow ten minutes of idle time in this transaction: storing a large file may take that long."""
+    """Allow ten minutes of idle time in this transaction. Storing a large file may take that long."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")
 

@@ -1,4 +1,4 @@
-"""Keyset pagination: a cursor names the row to go on from, so inserts and deletes never shift a page."""
+"""Keyset pagination. A cursor names the row to go on from, so inserts and deletes never shift a page."""
 
 from __future__ import annotations
 

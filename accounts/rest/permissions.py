@@ -18,7 +18,7 @@ NO_SUCH_TEAM = "You are in no team of that name (header X-Team)."
 
 
 class TeamPermission(BasePermission):
-    """Permission for callers whose key and role include the scope that the view names for this method."""
+    """Permission by scope. The caller's key and role must include the one that the view names for this method."""
 
     def has_permission(self, request: Request, view: TeamAPIView) -> bool:  # type: ignore[override]
         access = request.auth

@@ -65,7 +65,7 @@ class DeskhandSchema(AutoSchema):
         return extra
 
     def _get_request_body(self, direction: Any = "request") -> dict[str, Any] | None:
-        """Add `required`: a body is required unless its input says that it does something useful without one."""
+        """Add `required` to the body. It is true unless its input says that it does something useful without one."""
         body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         if body is not None:
             asked: Any = self.get_request_serializer()  # a dict names a shape for each media type

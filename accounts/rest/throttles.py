@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RateThrottle(BaseThrottle):
-    """Limit of one kind for each person, with all their keys, or for each address of anonymous callers."""
+    """Limit of one kind for each person, or each address of anonymous callers. All keys of a person count together."""
 
     scope: str
 
@@ -88,7 +88,7 @@ def _spend(request: Request, *limits: tuple[str, str]) -> list[rates.Usage]:
 
 
 def _caller(request: Request) -> str:
-    """Return the name that is counted: the person, also behind a key, so that more keys allow no more calls."""
+    """Return the name that is counted. It is the person's, also behind a key, so that more keys allow no more calls."""
     if request.user.is_authenticated:
         return f"user:{request.user.pk}"
     return f"address:{rates.address_of(request._request)}"

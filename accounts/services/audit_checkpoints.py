@@ -1,7 +1,7 @@
-"""Checkpoints of the audit log in the file store: the length and last hash of each chain.
+"""Checkpoints of the audit log in the file store.
 
-Whoever can only write to the database can empty a chain, cut off its end or rewrite all of it; none of that fits the
-checkpoint any more (docs/adr/0016).
+Each has the length and last hash of a chain. Whoever can only write to the database can empty a chain, cut off its end
+or rewrite all of it; none of that fits the checkpoint any more (docs/adr/0016).
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def is_for(invitation: Invitation, user: User) -> bool:
 
 
 def _held(invitation: Invitation) -> Invitation:
-    """Lock the team's row, as every change of members does, and return the open invitation as it is now."""
+    """Lock the team's row and return the open invitation as it is now. Every change of members locks that row."""
     team = lock_team(invitation.team)
     held = Invitation.objects.for_team(team).select_related("invited_by").get(pk=invitation.pk)
     held.team = team

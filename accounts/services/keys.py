@@ -75,7 +75,7 @@ def revoke_key(*, key: ApiKey, actor: User) -> ApiKey:
 
 
 def find_key(token: str) -> ApiKey | None:
-    """Return the live key of that token with its team and maker, or None for any other text."""
+    """Return the live key of that token with its team and maker. None for any other text."""
     parts = _TOKEN.fullmatch(token)
     if parts is None:
         return None

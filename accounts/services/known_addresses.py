@@ -28,7 +28,7 @@ def remember(user: User) -> None:
 
 
 def is_known(email: str) -> bool:
-    """Return True if the account of that email address was signed in to from this request's address."""
+    """Return True if the account was signed in to from this request's address."""
     theirs = Q(user__email=email) | Q(user__emailaddress__email=email, user__emailaddress__verified=True)
     recent = KnownAddress.objects.filter(address=rates.here(), last_used_at__gt=timezone.now() - KEPT_FOR)
     return recent.filter(theirs).exists()

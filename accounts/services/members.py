@@ -113,7 +113,10 @@ def transfer_ownership(*, team: Team, actor: User, user: User) -> Membership:
 
 
 def owned_by_nobody_without(person: User) -> list[Team]:
-    """Lock and return the teams that have other members and no other owner who can sign in."""
+    """Lock and return the teams that would lose their last owner.
+
+    They have other members and no other owner who can sign in.
+    """
     found = []
     mine = Team.objects.filter(removed_at=None, memberships__user=person)  # of any role, which may change meanwhile
     for pk in mine.order_by("pk").values_list("pk", flat=True):

@@ -128,7 +128,7 @@ def address_of(request: HttpRequest) -> str:
 
 
 def here() -> str:
-    """Return the address of the current request, in the form of `address_of`; empty in jobs and commands."""
+    """Return the address of the current request, in the form of `address_of`. Empty in jobs and commands."""
     return str(truncate_ip(current_address.get()))
 
 

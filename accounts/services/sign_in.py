@@ -1,4 +1,4 @@
-"""Sign-in without a page, with the same proofs, limits and messages as on the web, by allauth."""
+"""Sign-in without a page. Proofs, limits and messages are those of the web, by allauth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sign-up without a page, with the same form, limits and mails as on the web, by allauth."""
+"""Sign-up without a page. Form, limits and mails are those of the web, by allauth."""
 
 from __future__ import annotations
 

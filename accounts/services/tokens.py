@@ -1,7 +1,8 @@
-"""JWT pairs of people who call the API: a short access token, and a refresh token for one use.
+"""JWT pairs of people who call the API.
 
-The signature only finds the row of the family; the row decides. A family that is revoked, expired, of a disabled
-person or older than the password is refused from the next request on.
+The access token is short-lived, the refresh token is for one use. The signature only finds the row of the family; the
+row decides. A family that is revoked, expired, of a disabled person or older than the password is refused from the
+next request on.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def rotate(refresh: str) -> Pair:
 
 @transaction.atomic
 def end_sign_in(refresh: str) -> None:
-    """Revoke the family of a refresh token, used or not: all its tokens are void at once. Other texts are ignored."""
+    """Revoke the family of a refresh token, used or not. All its tokens are void at once. Other texts are ignored."""
     claims = _claims(refresh, REFRESH)
     family = _live(claims.get("fam")) if claims else None
     if family is None or not revoke_family(family_id=family.pk):
@@ -92,7 +93,7 @@ def end_sign_in(refresh: str) -> None:
 
 
 def family_of_access(token: str) -> TokenFamily | None:
-    """Return the live family of an access token with its person, or None for any other text."""
+    """Return the live family of an access token with its person. None for any other text."""
     claims = _claims(token, ACCESS)
     return _live(claims.get("fam")) if claims else None
 
@@ -111,7 +112,7 @@ def revoke_family(*, family_id: UUID) -> bool:
 
 @transaction.atomic
 def _end_stolen(family: TokenFamily) -> None:
-    """Revoke the family of a reused refresh token, and record it in the logs of the person's teams."""
+    """Revoke the family of a reused refresh token. The logs of the person's teams record it."""
     revoke_family(family_id=family.pk)
     why = "a used refresh token came again"
     audit.record_person(person=family.user, actor=None, action="session.ended", count=1, why=why)
@@ -135,7 +136,7 @@ def _live(family_id: Any) -> TokenFamily | None:
 
 
 def _uuid(text: Any) -> UUID:
-    """Return the id in a claim, or the nil UUID, which no row has, for other texts."""
+    """Return the id in a claim. For other texts it is the nil UUID, which no row has."""
     try:
         return UUID(str(text))
     except ValueError:
@@ -166,5 +167,5 @@ def _claims(token: str, kind: str) -> dict[str, Any] | None:
 
 
 def _secret() -> bytes:
-    """Derive a key of its own, so that no other signed value can pass as a token."""
+    """Derive a key of its own. No other signed value can pass as a token then."""
     return salted_hmac("deskhand.tokens", "", algorithm="sha256").digest()

@@ -142,7 +142,7 @@ def _filtered(entries: AuditEntryQuerySet, text: str, kind: str, period: str) ->
 
 
 def _page(entries: AuditEntryQuerySet, asked: Any) -> tuple[list[AuditEntry], int | None, int | None]:
-    """Return one page, and the seqs from which the newer and the older page go on, or None."""
+    """Return one page. The seqs say from where the newer and the older page go on, or are None."""
     after, before = _seq(asked.get("after", "")), _seq(asked.get("before", ""))
     if after is not None:
         found = list(entries.filter(seq__gt=after).order_by("seq")[: PAGE + 1])

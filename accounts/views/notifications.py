@@ -68,7 +68,7 @@ def notifications_read(request: TeamRequest) -> HttpResponse:
 @require_POST
 @membership_required
 def notification_open(request: TeamRequest, notification_id: UUID) -> HttpResponse:
-    """Mark the notification as read and redirect to its page, or show 410 if that is gone."""
+    """Mark the notification as read and redirect to its page. If that is gone, show 410."""
     row = get_object_or_404(_rows(request), pk=notification_id)
     notifications.mark_read(team=request.team, person=request.user, actions=request.access.actions, only=row.pk)
     return _go(request, row)
@@ -84,7 +84,7 @@ def _go(request: HttpRequest, row: Notification) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @membership_required
 def notification_choices(request: TeamRequest) -> HttpResponse:
-    """Show one row for each kind with one switch for each channel, or save them on POST."""
+    """Show one row for each kind with one switch for each channel. A POST saves them."""
     if request.method == "POST":
         chosen = {str(kind): [c for c in Channel if f"{kind}.{c}" in request.POST] for kind in NoticeKind}
         notifications.choose(person=request.user, choices=chosen)

@@ -77,7 +77,7 @@ class TaskViewSet(ListAndShow):
         return Response(new_run(run), status=201)
 
     def _locked(self) -> Task:
-        """Lock the task until the commit, so that nothing changes it between the `If-Match` check and the update."""
+        """Lock the task until the commit. Nothing can change it between the `If-Match` check and the update."""
         rows = Task.objects.visible_to(self.access).present().select_for_update(of=("self",))
         task = find(rows, pk=self.kwargs["pk"])
         require_match(self.request, task)

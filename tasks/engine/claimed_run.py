@@ -222,7 +222,7 @@ class ClaimedRun:
         self.pending.events.extend(what)
 
     def write_step(self, step: StepWrite) -> None:
-        """Store the step in memory as the database will return it, and write it with the next commit."""
+        """Store the step, to be written with the next commit. Memory holds it as the database will return it."""
         step.request, step.result = strict_json.storable(step.request), strict_json.storable(step.result)
         self.steps[step.index] = step
         self.pending.steps[step.index] = step

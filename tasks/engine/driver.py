@@ -1,7 +1,7 @@
-"""Driver of a worker process: one event loop on its own thread that drives hundreds of runs.
+"""Driver of a worker process.
 
-A Celery message only wakes it. It claims runs from the table, renews their leases, and releases them when the process
-stops.
+One event loop on its own thread drives hundreds of runs. A Celery message only wakes it. It claims runs from the
+table, renews their leases, and releases them when the process stops.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Driver:
         self._loop.call_soon_threadsafe(self._on_wakeup)
 
     def stop(self) -> None:
-        """Hand every run over at its next step boundary; release those that take too long, for recovery."""
+        """Hand every run over at its next step boundary. Those that take too long are released for recovery."""
         if not self._stopped.is_set():
             self._loop.call_soon_threadsafe(self._draining.set)
         self._stopped.wait(self._config["drain_s"] + 10)
@@ -214,7 +214,7 @@ class Driver:
             await asyncio.sleep(max(0.0, self._claimed_at + CLAIM_EVERY_S - time.monotonic()))
 
     async def _try_take(self) -> bool:
-        """Claim runs; log any error, so that driven runs go on and the next look tries again."""
+        """Claim runs, and log any error. Driven runs go on, and the next look tries again."""
         try:
             return await self._take()
         except Exception:
@@ -245,7 +245,7 @@ class Driver:
         return room > 0
 
     async def _wake_others(self) -> None:
-        """Wake the other workers: the only message woke this one, and there is more than it can take."""
+        """Wake the other workers. The only message woke this one, and there is more than it can take."""
         await self._ack_wakeup()
         with suppress(TimeoutError):  # the others poll anyway; do not wait for Valkey
             async with asyncio.timeout(ACK_TIMEOUT_S):

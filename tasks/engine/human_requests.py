@@ -138,7 +138,7 @@ def decision(asked: DictRow, call: ToolCall) -> Decision:
 
 
 def answer_text(asked: DictRow) -> tuple[str, bool]:
-    """Return the result of the question for the model, and True if it counts as an error."""
+    """Return the result of the question for the model. The flag is True if it counts as an error."""
     if asked["status"] == RequestStatus.ANSWERED:
         value = (asked["answer"] or {}).get("value")
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

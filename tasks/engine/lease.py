@@ -9,17 +9,19 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def now() -> float:
-    """Return the seconds of a clock that runs while the process is stopped and, where possible, while the machine
-    sleeps.
+    """Return the seconds of a clock that runs while the process is stopped.
+
+    Where possible, it also runs while the machine sleeps.
     """
     return time.clock_gettime(_CLOCK)
 
 
 @dataclass(slots=True)
 class Lease:
-    """Lease that ends here no later than in the database: it is counted from before the database was asked.
+    """Lease that ends here no later than in the database.
 
-    Writes do not need it, because the epoch fences them. It is for what cannot be fenced: calls to the outside.
+    It is counted from before the database was asked. Writes do not need it, because the epoch fences them. It is for
+    what cannot be fenced: calls to the outside.
     """
 
     until: float

@@ -92,7 +92,10 @@ async def _wait_for_money(run: ClaimedRun, short: BudgetRefused) -> None:
 
 
 async def _intend(run: ClaimedRun, *, index: int, attempt: int, worst: Decimal) -> None:
-    """Commit the intent of the call with its reservation, and all that was settled since the last commit."""
+    """Commit the intent of the call with its reservation.
+
+    The commit includes all that was settled since the last one.
+    """
     before = run.steps.get(index)
     told = len(run.pending.events)
     run.emit(events.ModelStarted(step=index, model=run.row["model"], attempt=attempt))
@@ -175,7 +178,7 @@ def _settle(run: ClaimedRun, turn: Turn, *, index: int, attempt: int, duration_s
 
 
 def _warn_near_limit(run: ClaimedRun, paid: Decimal) -> None:
-    """Emit a warning once the run has spent 80 % of its limit, and again for a raised limit."""
+    """Emit a warning once the run has spent 80 % of its limit. A raised limit warns again."""
     limit: Decimal = run.row["max_cost_usd"]
     if run.cost_usd - paid < WARN_AT * limit <= run.cost_usd:
         spent, allowed = f"{run.cost_usd:.6f}", f"{limit:.6f}"

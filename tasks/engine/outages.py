@@ -1,4 +1,4 @@
-"""Reactions to a model that does not answer: retry soon, wait without a worker, or fail the run."""
+"""Reactions to a model that does not answer. The run retries soon, waits without a worker, or fails."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def _wait_for(run: ClaimedRun, circuit: Circuit, why: str, *, at_least_s: 
 
 
 def charge_unknown(run: ClaimedRun, *, index: int, attempt: int, worst: Decimal) -> None:
-    """Record a call that was sent and never answered: an estimate in the ledger, free for the customer."""
+    """Record a call that was sent and never answered. The ledger gets an estimate; the customer pays nothing."""
     key = run.call_key(index, attempt)
     usage = UsageWrite(key=f"unknown:{key}", outcome="unknown", step_key=key, model=run.row["model"], cost_usd=worst)
     run.charge(usage, settle_key=key)
@@ -103,7 +103,10 @@ async def no_answer(
 
 
 def wait_after(failures: int, error: ModelError) -> float:
-    """Return the seconds until the next attempt: doubling, with jitter, and at least what the provider asks for."""
+    """Return the seconds until the next attempt.
+
+    They double, with jitter, and are at least what the provider asks for.
+    """
     longest = LONGEST_WAIT_BILLED_S if error.sent else LONGEST_WAIT_S
     wait = min(longest, FIRST_WAIT_S * 2.0 ** min(failures - 1, 20)) * random.uniform(*JITTER)  # noqa: S311
     asked = error.retry_after_s or 0.0

@@ -74,9 +74,9 @@ def _output(run: ClaimedRun, text: str) -> tuple[Any, str | None]:
 
 
 def _candidates(text: str) -> list[str]:
-    """Return the places where a response's JSON may be: blocks labelled json, other blocks, the whole text.
+    """Return the places where a response's JSON may be.
 
-    Last ones first.
+    These are blocks labelled json, other blocks, and the whole text. Last ones first.
     """
     fenced = list(_fenced(text))
     labelled = [body for kind, body in reversed(fenced) if kind == "json"]

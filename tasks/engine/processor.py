@@ -1,4 +1,4 @@
-"""Detection of processor starvation, by how long threads ran and how long they were ready and did not."""
+"""Detection of processor starvation. It compares how long threads ran and how long they were ready and did not."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ class Processor:
     _said_at: float = float("-inf")
 
     def look(self, now: float) -> float | None:
-        """Return the granted share of the processor time requested in the last minute, if runs crawl, else None."""
+        """Return the granted share of the requested processor time, if runs crawl.
+
+        None if they do not. It covers the last minute.
+        """
         self._count()
         self._samples.append((now, self._ran_ns, self._waited_ns))
         while len(self._samples) > 1 and self._samples[1][0] <= now - WINDOW_S:

@@ -1,4 +1,4 @@
-"""Messages of a worker to viewers: hints after each group of writes, and text while models write it."""
+"""Messages of a worker to viewers. These are hints after each group of writes, and text while models write it."""
 
 from __future__ import annotations
 

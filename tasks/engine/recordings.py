@@ -1,6 +1,7 @@
-"""Recordings for forks and replays: recorded results stand in for calls until the first one that differs.
+"""Recordings for forks and replays.
 
-A replay makes no call at all: its steps are the recordings, one for one, and it ends where they end.
+Recorded results stand in for calls until the first one that differs. A replay makes no call at all: its steps are the
+recordings, one for one, and it ends where they end.
 """
 
 from __future__ import annotations

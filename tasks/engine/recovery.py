@@ -1,4 +1,7 @@
-"""Recovery of a run: calls whose answer a lost worker never saw become `unknown`; none is repeated silently."""
+"""Recovery of a run after its worker was lost.
+
+Calls without a known answer become `unknown`; none is repeated silently.
+"""
 
 from __future__ import annotations
 
@@ -45,14 +48,14 @@ async def take_up(run: ClaimedRun, ports: WorkerResources) -> None:
 
 
 def _was_cut_off(run: ClaimedRun) -> bool:
-    """Return True if the last step is a response that met the length limit, for which the run then failed."""
+    """Return True if the last step is a response that met the length limit. The run failed for it."""
     settled = run.settled()
     last = settled[-1].result if settled and settled[-1].kind == StepKind.MODEL else None
     return (last or {}).get("stop") == "max_tokens" and not conversation.open_calls(run)
 
 
 def _is_poison(row: DictRow, limit: int) -> bool:
-    """Return True if the run was lost too often without a settled step in between, or very often in total."""
+    """Return True if the run was lost too often. It counts losses without a settled step in between, and all losses."""
     lost: int = row["recoveries"]
     owners_without_a_step: int = row["epoch"] - 1 - (row["settled_epoch"] or 0)
     return min(lost, owners_without_a_step) > limit or lost > LOST_IN_ALL * limit

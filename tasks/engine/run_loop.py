@@ -19,7 +19,10 @@ log = logging.getLogger(__name__)
 
 
 async def drive(row: DictRow, *, journal: JournalPort, ports: WorkerResources) -> None:
-    """Drive one claimed run until it waits, is in review, is handed over, is finished, or another owner takes it."""
+    """Drive one claimed run until it leaves this worker.
+
+    It waits, is in review, is handed over, is finished, or another owner takes it.
+    """
     run = ClaimedRun(row, journal)
     tool_calls = ToolCalls(run, ports)
     try:
@@ -73,7 +76,7 @@ async def _next_move(run: ClaimedRun, tool_calls: ToolCalls, ports: WorkerResour
 
 
 def _has_final_answer(run: ClaimedRun) -> bool:
-    """Return True if the model's last response has no tool call and no pause, and no input followed it."""
+    """Return True if the model's last response is final. It has no tool call and no pause, and no input followed it."""
     settled = run.settled()
     answers = conversation.model_steps(run)
     if not answers or settled[-1] is not answers[-1]:

@@ -1,4 +1,4 @@
-"""Execution of one tool call: started only while the run is ours, cancellable, and given up in time."""
+"""Execution of one tool call. It starts only while the run is ours, can be cancelled, and is given up in time."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def agents_of(access: Viewer) -> Any:
 
 
 def likely_agent(access: Viewer, person: User) -> Agent | None:
-    """Return the agent that the person last gave work to, else the first that reads tables, else the first."""
+    """Return the agent that the person last gave work to. Without one, the first that reads tables, else the first."""
     agents = agents_of(access)
     last = (
         Run.objects.for_team(access.team)

@@ -1,4 +1,4 @@
-"""Edited version of a call that waits for approval: its form fields, and its differences from the original."""
+"""Edited version of a call that waits for approval. It has form fields, and differences from the original."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def _change(name: str, before: Any, after: Any) -> ArgumentChange:
 
 
 def _lines(before: str, after: str) -> Iterator[Line]:
-    """Yield every line of both texts, equal ones once, so that nothing that will be sent is left out."""
+    """Yield every line of both texts, equal ones once. Nothing that will be sent is left out."""
     old, new = before.split("\n"), after.split("\n")
     for kind, a, b, c, d in _blocks(old, new, MAX_LINE_PAIRS):
         if kind == "equal":

@@ -1,4 +1,4 @@
-"""Forms that start runs: of an agent with a prompt, and of a task with its variables."""
+"""Forms that start runs. One is for an agent with a prompt, one for a task with its variables."""
 
 from __future__ import annotations
 

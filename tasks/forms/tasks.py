@@ -162,7 +162,7 @@ def kept_rows(rows: BaseFormSet[VariableForm]) -> list[VariableForm]:
 
 
 def show_task_refusal(form: TaskForm, rows: Sequence[VariableForm], error: AppError) -> None:
-    """Add a refusal to the form: `variables[2].choices` to the third kept row, the rest to the task's fields."""
+    """Add a refusal to the form. `variables[2].choices` goes to the third kept row, the rest to the task's fields."""
     own = []
     for wrong in error.fields:
         place, _, name = wrong.field.removeprefix("variables[").partition("].")

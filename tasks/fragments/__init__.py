@@ -61,9 +61,9 @@ def event_of(frame: Mapping[str, Any]) -> events.Event | None:
 
 
 def row_html(frame: Mapping[str, Any], finished: Mapping[str, Any] | None = None) -> tuple[str, SafeString] | None:
-    """Return the key and the HTML of the frame's line in the activity list, or None without one.
+    """Return the key and the HTML of the frame's activity line.
 
-    `finished` is the frame that ended the tool call which `frame` started.
+    None if it has no line. `finished` is the frame that ended the tool call which `frame` started.
     """
     event = event_of(frame)
     row = row_of(event) if event else None

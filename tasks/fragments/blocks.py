@@ -1,4 +1,4 @@
-"""Changes of the page by an event besides its own line: the badge, the plan, the numbers, the files."""
+"""Changes of the page by an event, besides its own line: badge, plan, numbers, files."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _thought(event: events.ModelFinished) -> list[SafeString]:
 
 @blocks_of.register
 def _called(event: events.ToolFinished) -> list[SafeString]:
-    """Return the blocks that add the outcome to the line of the call, which exists since its start."""
+    """Return the blocks that add the outcome to the call's line. The line exists since the call started."""
     if event.tool in QUIET_TOOLS:
         return []
     key = tool_key(event.call_id)

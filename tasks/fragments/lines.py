@@ -50,7 +50,7 @@ def draw(row: Row, place: Place, done: events.ToolFinished | None = None) -> Saf
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """Argument of a tool call as people read it: texts as they are, anything else as JSON."""
+    """Argument of a tool call as people read it. Texts stay as they are, anything else is JSON."""
 
     name: str
     value: str

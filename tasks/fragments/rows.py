@@ -37,7 +37,7 @@ class Row:
 
 @singledispatch
 def row_of(event: events.Event) -> Row | None:
-    """Return the line of an event; None for one that shows elsewhere on the page, or only in the log."""
+    """Return the line of an event. None for one that shows elsewhere on the page, or only in the log."""
     return None
 
 
@@ -185,7 +185,7 @@ def _tool_started(event: events.ToolStarted) -> Row | None:
 
 @row_of.register
 def _tool_finished(event: events.ToolFinished) -> Row | None:
-    """Return a line only for a call that never started, because it was refused: others have their line already."""
+    """Return a line only for a call that was refused before it started. Others have their line already."""
     if event.tool in QUIET_TOOLS:
         return None
     return Row(

@@ -176,9 +176,10 @@ class ShareConsumer(RunConsumer):
 
 
 class FeedConsumer(LiveConsumer):
-    """Socket `/ws/feed/[?team=slug]`: status changes of the team's runs, the count of open requests, and the person's
-    bell. A person who sees no runs gets the bell only; after a role change that matters, the socket closes to be
-    opened again.
+    """Socket `/ws/feed/[?team=slug]` of a team.
+
+    It sends status changes of runs, the count of open requests, and the person's bell. A person who sees no runs gets
+    the bell only; after a role change that matters, the socket closes to be opened again.
     """
 
     _last_bell: dict[str, Any] | None = None
@@ -244,9 +245,9 @@ class FeedConsumer(LiveConsumer):
 
     @database_sync_to_async
     def _desk(self) -> dict[str, Any]:
-        """Return the number of open requests and if a run is running, of those that the caller sees.
+        """Return the number of open requests, and True if a run is running.
 
-        Without access both are empty; the socket is about to close.
+        Only what the caller sees counts. Without access both are empty; the socket is about to close.
         """
         access = access_of(self.caller, self.team_id) if self.caller else None
         if access is None:

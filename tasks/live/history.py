@@ -1,4 +1,4 @@
-"""Stored events of a run as lines of its page: the newest page first, older ones on demand."""
+"""Stored events of a run as lines of its page. The newest page comes first, older ones on demand."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Reader of the live view: one for each watched run in this process, however many people look at it.
+"""Reader of the live view.
 
-A viewer joins first and reads history second, so that nothing is lost in between. Hints wake the reader; a look at the
-table every two seconds makes up for lost ones. Each event is read and encoded once; a viewer that does not keep up is
-closed.
+Each watched run has one in this process, however many people look at it. A viewer joins first and reads history
+second, so that nothing is lost in between. Hints wake the reader; a look at the table every two seconds makes up for
+lost ones. Each event is read and encoded once; a viewer that does not keep up is closed.
 """
 
 from __future__ import annotations
@@ -340,6 +340,6 @@ def get_hub() -> Hub:
 
 
 async def close_hub() -> None:
-    """Close the hub before its loop ends: a pool that is opening a connection ignores the loop's last cancellation."""
+    """Close the hub before its loop ends. A pool that is opening a connection ignores the loop's last cancellation."""
     if made := _hubs.pop(asyncio.get_running_loop(), None):
         await made.close()

@@ -112,7 +112,10 @@ class RunQuerySet(OfAgentQuerySet["Run"]):
         return self.annotate(provider=F("version__runtime"), asked_model=asked)
 
     def since(self, moment: datetime) -> Self:
-        """Filter runs that were created then or later, whenever they start: by the primary key, which sorts by time."""
+        """Filter runs that were created then or later, whenever they start.
+
+        Uses the primary key, which sorts by time.
+        """
         return self.filter(pk__gte=first_id_at(moment))
 
     def with_people_words(self) -> Self:
@@ -288,7 +291,7 @@ class RunInput(models.Model):
 
 
 class Recording(models.Model):
-    """Recorded result of another run's step; a fork or a replay uses it instead of making the call."""
+    """Recorded result of another run's step. A fork or a replay uses it instead of making the call."""
 
     SAID = "said"
     """Marker in place of a digest: text for the model, {"text", "message"}."""
@@ -331,7 +334,7 @@ class Artifact(TeamScopedModel):
 
 class RunShareQuerySet(OfRunQuerySet["RunShare"]):
     def open(self) -> Self:
-        """Filter links that are not revoked, and annotate `is_of_member`: True if the maker is still in the team."""
+        """Filter links that are not revoked. Annotates `is_of_member`: True if the maker is still in the team."""
         return self.filter(revoked_at=None).annotate(is_of_member=self._maker_is_in())
 
     def of_leavers(self) -> Self:

@@ -57,7 +57,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Activity:
-    """Activity of a team in the last weeks: by day, and by agent since the first of the month."""
+    """Activity of a team by day, and by agent since the first of the month."""
 
     days: dict[date, Tally]
     agents: dict[UUID, Tally]
@@ -79,7 +79,7 @@ def activity(access: Viewer, *, now: datetime | None = None) -> Activity:
 
 
 def _count(access: Viewer, today: date, days: int = 14) -> Activity:
-    """Count the runs of this month or of the last `days` days, whichever goes further back, in one pass."""
+    """Count the runs of this month and of the last `days` days, in one pass."""
     month = today.replace(day=1)
     window = [today - timedelta(days=n) for n in reversed(range(days))]
     found = Activity(days={day: Tally() for day in window}, agents={})

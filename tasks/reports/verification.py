@@ -53,7 +53,7 @@ def next_hash(before: str, event: dict[str, Any]) -> str:
 
 
 def verify(bundle: Path) -> tuple[list[str], dict[str, Any] | None]:
-    """Return what is wrong with an archive or a folder, and its manifest if that can be read."""
+    """Return what is wrong with an archive or a folder. The second value is its manifest, if that can be read."""
     try:
         found = _Found(dict(_of_archive(bundle)) if bundle.is_file() else dict(_of_folder(bundle)))
     except (Altered, OSError, EOFError, tarfile.TarError, zlib.error) as error:
@@ -110,7 +110,10 @@ class _Found:
         return f" The first event that differs is in line {line}." if line else ""
 
     def _chain(self) -> tuple[int, str, int | None]:
-        """Return the number of chained events, the last hash, and the line of the first event that does not follow."""
+        """Return the number of chained events and the last hash.
+
+        The third value is the line of the first event that does not follow.
+        """
         last, count = GENESIS, 0
         for number, line in enumerate(self.members[EVENTS][2].split(b"\n")[:-1], start=1):
             try:

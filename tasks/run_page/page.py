@@ -83,7 +83,7 @@ class RunPage:
 
     @property
     def may_hear(self) -> bool:
-        """True if this viewer can send the run a message, now or after a review that asks for changes."""
+        """True if this viewer can send the run a message. It is read now, or after a review that asks for changes."""
         return self.may_act and self.is_live and self.run.kind != RunKind.REPLAY
 
     @property
@@ -171,7 +171,7 @@ class RunPage:
         return "" if output is None or isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False)
 
     def neighbours(self) -> dict[str, Run | None]:
-        """Return the next newer and older run of the same task, or else of the same agent."""
+        """Return the next newer and older run of the same task. Without a task they are of the same agent."""
         same = beside(self.run)
         same = same.filter(task=self.run.task) if self.run.task else same.filter(agent=self.run.agent)
         return {

@@ -1,4 +1,4 @@
-"""Previews of files on a page: Markdown, the first rows of a table, a picture, or text."""
+"""Previews of files on a page: Markdown, first rows of a table, picture or text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs to compare a run with: its origin, its copies, and others of the same task or agent."""
+"""Runs to compare a run with. These are its origin, its copies, and others of the same task or agent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Relative:
 
 
 def beside(run: Run) -> RunQuerySet:
-    """Return the runs that may be shown to whoever sees this one: none of another limited agent."""
+    """Return the runs that may be shown to whoever sees this one. None is of another limited agent."""
     return Run.objects.for_team(run.team).filter(Q(agent=run.agent_id) | Q(agent__is_limited=False))
 
 

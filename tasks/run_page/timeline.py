@@ -1,4 +1,4 @@
-"""Timeline of a run: each model call, tool call and wait for a person as a bar."""
+"""Timeline of a run. Each model call, tool call and wait for a person is a bar."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def _invalid(field: str, code: str, message: str) -> InvalidInput:
 
 
 def _storable(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the answer as the database will return it: a digest taken now must fit what runs later."""
+    """Return the answer as the database will return it. A digest taken now must fit what runs later."""
     found = {}
     for name, value in answer.items():
         try:

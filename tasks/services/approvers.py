@@ -1,4 +1,4 @@
-"""Rules on who may decide about the calls of a run, and the check that somebody can."""
+"""Rules on who may decide about a run's calls. They include the check that somebody can."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rules_of(run: Run) -> list[Rules]:
 
 
 def require_approver(*, agent: Agent, versions: Sequence[AgentVersion], starter: User | None) -> None:
-    """Raise Conflict if the run may ask for approval and nobody in the team could give it."""
+    """Raise Conflict if nobody could approve the run's calls. It does not apply to runs that never ask."""
     rules = [version.options or {} for version in versions]
     if not any(one.get("approvers") or one.get("four_eyes") for one in rules) or not _may_ask(versions):
         return

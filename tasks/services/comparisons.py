@@ -225,7 +225,7 @@ def _steps(left: Run, right: Run) -> tuple[list[Pair[StepLine]], bool]:
 
 
 def in_step(left: Sequence[T], right: Sequence[T], *, key: Callable[[T], str]) -> list[Pairing[T]]:
-    """Pair both sequences row by row: equal keys share a row, and differing parts stand side by side."""
+    """Pair both sequences row by row. Equal keys share a row, and differing parts stand side by side."""
     matcher = SequenceMatcher(None, [key(one) for one in left], [key(one) for one in right], autojunk=False)
     rows: list[Pairing[T]] = []
     for _, i1, i2, j1, j2 in matcher.get_opcodes():

@@ -81,7 +81,7 @@ def continue_run(*, run: Run, actor: User) -> Run:
 
 
 def _forgive_model(run: Run) -> None:
-    """Reset the failures of earlier model attempts, so that they do not count against the next ones."""
+    """Reset the failures of earlier model attempts. They do not count against the next ones."""
     for step in Step.objects.filter(run=run, kind=StepKind.MODEL).exclude(status=StepStatus.DONE):
         step.request = {name: value for name, value in step.request.items() if not name.endswith("failures")}
         step.save(update_fields=["request"])

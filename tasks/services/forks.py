@@ -146,9 +146,10 @@ def _kept_steps(run: Run, from_seq: int) -> list[Step]:
 
 
 def _repeatable(run: Run, kept: list[Step], *, changed: Step | None, reuse_tools: bool) -> list[Effect]:
-    """Return the effects that the fork may repeat: those of dropped steps, and of the step whose result changes.
+    """Return the effects that the fork may repeat.
 
-    A recorded result stands in for a dropped step; a call whose answer was lost has none.
+    These are of dropped steps, and of the step whose result changes. A recorded result stands in for a dropped step; a
+    call whose answer was lost has none.
     """
     safe = {step.index for step in kept if step is not changed}
     if reuse_tools:

@@ -184,7 +184,7 @@ def _starter_or_admins(run: Run) -> list[User]:
 
 
 def why_over(notification: Notification, role: str) -> str:
-    """Return why a person of that role has nothing to do any more about the notification, or "".
+    """Return why a person of that role need not act on the notification, or "".
 
     Rows that they may not see any more count as gone.
     """

@@ -52,7 +52,7 @@ def example_file(role: roles.RoleTemplate | None) -> Path | None:
 
 @transaction.atomic
 def start_demo(*, agent: Agent, actor: User) -> Run:
-    """Start a demo run of the agent's role, or an introduction, with a review at its end."""
+    """Start a demo run of the agent's role, or an introduction. It ends with a review."""
     role = roles.find_by_name(agent.role)
     example = example_file(role)
     files = []

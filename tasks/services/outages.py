@@ -116,8 +116,9 @@ def _go_on(run: Run) -> bool:
 
 
 def _of(circuits: Iterable[ModelCircuit]) -> Q:
-    """Return the condition for runs, annotated by `with_asked_model`, that call one of these models; none without
-    models.
+    """Return the condition for runs that call one of these models.
+
+    The runs are annotated by `with_asked_model`; without models none matches.
     """
     found = Q(pk__in=())
     for circuit in circuits:

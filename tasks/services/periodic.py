@@ -130,7 +130,7 @@ def expire_queued_runs() -> None:
 
 
 def settle_abandoned_calls() -> None:
-    """Settle model calls of runs that ended without their worker: write a ledger row and release the reservation."""
+    """Settle model calls of runs that ended without their worker. Writes a ledger row and releases the reservation."""
     quiet = Now() - ABANDONED_AFTER
     left = Step.objects.filter(
         kind=StepKind.MODEL, status=StepStatus.INTENT, run__status__in=TERMINAL, run__finished_at__lt=quiet

@@ -48,7 +48,7 @@ def stop_work_of_team(*, team: Team, actor: User | None) -> None:
 
 
 def stop_late_runs() -> None:
-    """Cancel runs that were started while their team was deleted, in transactions that did not see each other."""
+    """Cancel runs that were started while their team was deleted. The two transactions did not see each other."""
     closed = Team.objects.filter(removed_at__isnull=False)
     for run in Run.objects.live().filter(team__in=closed).select_related("team")[:BATCH]:
         with suppress(Conflict):  # it has ended by itself

@@ -167,9 +167,10 @@ def _files_of(team: Team, actor: User | None) -> QuerySet[StoredFile]:
 def _fill(
     team: Team, actor: User | None, task: Task, values: Mapping[str, Any]
 ) -> tuple[str, dict[str, Any], list[StoredFile]]:
-    """Return the task's prompt with its variables filled in, their values, and the files that they name.
+    """Return the task's prompt with its variables filled in.
 
-    A file variable holds a file id; the prompt names the file, and the file is attached.
+    Their values and the files that they name come with it. A file variable holds a file id; the prompt names the file,
+    and the file is attached.
     """
     prompt, filled = variables.fill(task.prompt, task.variables, values)
     files = []

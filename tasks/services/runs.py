@@ -163,7 +163,7 @@ def retry_run(*, run: Run, actor: User | None, repeat_effects: bool = False) -> 
 
 
 def require_no_replay(run: Run) -> None:
-    """Raise Conflict for a replay, which has neither a model nor settings of its own to start from."""
+    """Raise Conflict for a replay. It has neither a model nor settings of its own to start from."""
     if run.kind == RunKind.REPLAY:
         raise Conflict("A replay only follows its records. Run again or fork the run that it is a replay of.")
 

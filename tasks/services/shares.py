@@ -47,7 +47,7 @@ def revoke_share(*, share: RunShare, actor: User) -> None:
 
 @transaction.atomic
 def close_links_of(*, agent: Agent, actor: User, every: bool) -> None:
-    """Close the links to the agent's runs: all, or those of people who may not see it any more."""
+    """Close links to the agent's runs. Either all, or those of people who may not see it any more."""
     links = RunShare.objects.filter(run__agent=agent, revoked_at__isnull=True).select_related("run", "team")
     makers = {link.created_by_id for link in links if link.created_by_id}
     seers = set() if every else {person for _, person in who_sees([agent.pk], makers)}

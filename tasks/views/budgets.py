@@ -1,4 +1,4 @@
-"""Pages of budgets: limits and spending of the team and its agents, and runs that wait for money."""
+"""Pages of budgets. They show limits and spending of the team and its agents, and runs that wait for money."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _rows(request: TeamRequest, agents: Sequence[Agent], wrong: tuple[Agent | No
 
 
 def _waiting(request: TeamRequest) -> list[Waiting]:
-    """Return the runs that wait for money, longest wait first; none for a role that sees no runs."""
+    """Return the runs that wait for money, longest wait first. None for a role that sees no runs."""
     if not may(request.role, "runs:read"):
         return []
     asked = HumanRequest.objects.visible_to(request.access).open().filter(kind=RequestKind.BUDGET)

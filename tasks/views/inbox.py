@@ -87,7 +87,7 @@ def _around(rows: list[HumanRequest], asked: HumanRequest | None) -> dict[str, A
 
 
 def shown(request: TeamRequest, asked: HumanRequest) -> dict[str, Any]:
-    """Return the context of a request, with what helps to decide: for a review, the result and the files."""
+    """Return the context of a request. For a review it includes the result and the files."""
     page = page_of(request, asked.run)
     return request_context(asked, viewer=request.user) | {
         "may_act": page.may_act,

@@ -81,7 +81,7 @@ def _uuid(text: str) -> UUID | None:
 
 
 def _page(found: Any, before: str, after: str) -> tuple[list[Run], UUID | None, UUID | None]:
-    """Return the rows, and the ids from which the older and the newer page go on, or None."""
+    """Return the rows, and the ids from which the older and newer pages go on."""
     if newest := _uuid(after):
         rows = list(found.filter(pk__gt=newest).order_by("pk")[: PAGE + 1])
         has_newer, rows = len(rows) > PAGE, rows[:PAGE][::-1]

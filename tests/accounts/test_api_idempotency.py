@@ -177,7 +177,7 @@ def test_who_comes_while_the_first_is_at_work_is_told_at_once(owner: User, monke
 
 @pytest.mark.promise("G10")
 def test_a_crash_after_the_effect_undoes_the_effect_too(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail to write the record: the effect is rolled back with it, and the repeat makes it."""
+    """Fail to write the record. The effect is rolled back with it, and the repeat makes it."""
     from accounts.rest import idempotency
 
     api = api_of(owner, owner.teams.get())

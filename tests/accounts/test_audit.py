@@ -373,7 +373,7 @@ CHANGING = re.compile(r"\w+\.(\w+_)?(changed|renamed|restored|limited|transferre
 
 
 def test_every_action_that_changes_something_records_both_values() -> None:
-    """Find every call that records a change: it passes before and after, by name or as `**values`."""
+    """Find every call that records a change. It passes before and after, by name or as `**values`."""
     calls: dict[str, set[str | None]] = {}
     for path in modules():
         for node in ast.walk(ast.parse((ROOT / path).read_text())):

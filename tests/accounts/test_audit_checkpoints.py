@@ -1,4 +1,4 @@
-"""Changes of the audit log that the database refuses, and those that a checkpoint outside of it finds."""
+"""Changes of the audit log. The database refuses some, and a checkpoint outside of it finds the others."""
 
 from __future__ import annotations
 

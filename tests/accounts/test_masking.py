@@ -48,7 +48,7 @@ def test_what_opens_nothing_stays(text: str) -> None:
 
 
 def test_a_long_line_takes_no_time() -> None:
-    """Mask a line of a megabyte: the patterns have no nested repetition, so that takes no time."""
+    """Mask a line of a megabyte. The patterns have no nested repetition, so that takes no time."""
     line = "/share/" + "a" * 1_000_000 + " " + "?" * 100_000 + "://" * 100_000
 
     assert mask(line).startswith("/share/*** ")

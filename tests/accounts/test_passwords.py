@@ -57,7 +57,7 @@ def test_every_form_of_a_password_is_the_same(made: str, typed: str) -> None:
 @pytest.mark.parametrize("kept", [COMPOSED, DECOMPOSED, NO_BREAK])
 @pytest.mark.parametrize("typed", FORMS[:2])
 def test_a_password_that_was_hashed_as_it_was_typed_still_opens(kept: str, typed: str) -> None:
-    """Sign in with a password that was hashed before forms were canonical, typed on either kind of keyboard."""
+    """Sign in with a password that was hashed before forms were canonical. It is typed on either kind of keyboard."""
     user = person()
     User.objects.filter(pk=user.pk).update(password=make_password(kept))
     opens = typed == kept or kept != NO_BREAK

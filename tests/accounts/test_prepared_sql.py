@@ -78,7 +78,7 @@ def test_a_value_is_never_read_as_sql(team: Team) -> None:
 
 
 def test_postgres_keeps_the_plan_of_prepared_sql_alone(team: Team) -> None:
-    """Look for prepared statements: a kept plan is one for any value, but filters need one for their own values."""
+    """Look for prepared statements. A kept plan is one for any value, but filters need one for their own values."""
     kept = PreparedQuery(lambda: Team.objects.filter(slug=Param("slug")))
 
     for _ in range(5):

@@ -118,7 +118,7 @@ def test_the_code_that_switched_it_on_does_not_sign_in(grace: User) -> None:
 
 
 def test_a_code_works_once_while_valkey_has_forgotten_it(grace: User) -> None:
-    """Repeat a code on the sign-in page, on the API and on the page that asks for reauthentication."""
+    """Repeat a code on the sign-in page, the API and the reauthentication page."""
     secret, _ = switch_on(browser(grace))
     client = at_the_second_step(grace)
     code = totp(secret)

@@ -336,7 +336,7 @@ def test_a_code_by_mail_does_not_confirm_who_it_is(grace: User) -> None:
 
 
 def test_a_reset_takes_an_account_from_who_registered_it_before_its_owner(provider: OAuthStandIn) -> None:
-    """Reset the password of an account that an unverified identity created: the owner of the mailbox gets it."""
+    """Reset the password of an account that an unverified identity created. The owner of the mailbox gets it."""
     squatted = person("grace@example.com", verified=False)
     SocialAccount.objects.create(user=squatted, provider="google", uid=provider.identity.uid)
     victim = Client()

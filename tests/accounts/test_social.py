@@ -305,7 +305,7 @@ def test_opening_the_address_of_a_button_leads_nowhere_yet(provider: OAuthStandI
 
 
 def test_a_link_cannot_ask_the_provider_for_more_than_we_do(provider: OAuthStandIn) -> None:
-    """Name a scope in a link to our page: its button does not pass the scope on."""
+    """Name a scope in a link to our page. Its button does not pass the scope on."""
     page = Client().get("/accounts/github/login/?scope=repo&auth_params=prompt%3Dnone&next=/t/acme/").content.decode()
 
     target = re.search(r'<form [^>]*action="(/accounts/github/login/[^"]*)"', page)

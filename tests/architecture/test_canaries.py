@@ -1,4 +1,4 @@
-"""Secrets that hold a marker word: it appears in no page, API response, log, export or error."""
+"""Secrets that hold a marker word. It appears in no page, API response, log, export or error."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_every_term_is_used():
 
 
 def test_no_module_name_has_two_meanings():
-    """Compare module names: equal ones are layers of one noun (api, services, views …) or usual names of an app."""
+    """Compare module names. Equal ones are layers of one noun (api, services, views …) or usual names of an app."""
     places: dict[str, set[Path]] = defaultdict(set)
     for path in modules():
         if path.stem != "__init__" and path.stem not in BY_LAYER:

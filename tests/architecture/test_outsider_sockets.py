@@ -1,4 +1,4 @@
-"""Walk of every socket as an outsider and as nobody: each closes at once without a message."""
+"""Walk of every socket as an outsider and as nobody. Each closes at once without a message."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def is_public(address: Address) -> bool:
 
 @pytest.fixture(autouse=True)
 def _unlimited_and_quiet(caplog, monkeypatch) -> None:
-    """Rate limits and logs switched off: the walk needs thousands of refusals, and a 429 would hide the others."""
+    """Rate limits and logs switched off. The walk needs thousands of refusals, and a 429 would hide the others."""
     caplog.set_level(logging.CRITICAL, logger="django.request")
     for scope in api_settings.DEFAULT_THROTTLE_RATES:
         monkeypatch.setitem(api_settings.DEFAULT_THROTTLE_RATES, scope, "1000000/min")
@@ -84,7 +84,7 @@ def test_the_walk_sees_the_product():
 @pytest.mark.attack(1)
 @pytest.mark.promise("G16")
 def test_an_outsider_gets_nothing_of_another_team(rows, outsider, charlie):
-    """Request every URL with every row and method: each is refused, or answers without a trace of that team."""
+    """Request every URL with every row and method. Each is refused, or answers without a trace of that team."""
     leaks = []
     for address in ADDRESSES:
         outsider.force_login(charlie)  # one of the addresses signs out
@@ -151,7 +151,7 @@ def _asked(client: Client, path: str) -> Any:
 
 @pytest.mark.attack(2)
 def test_what_another_team_has_is_not_behind_a_parent_of_ones_own(rows, outsider, charlie, other_team):
-    """Request URLs of two rows, one of them the caller's: whichever is foreign, the request is refused."""
+    """Request URLs of two rows, one of them the caller's. Whichever is foreign, the request is refused."""
     own = Rows(other_team, charlie, word="valparaiso")
     assert own.make_all() == []
     leaks, tried = [], 0

@@ -31,7 +31,7 @@ def test_foreign_keys_only_go_down():
 
 
 def test_what_outlives_its_subject_has_no_foreign_key_to_it():
-    """Check that the usage ledger and the audit log name runs and agents by type, id and label."""
+    """Check the usage ledger and the audit log. They name runs and agents by type, id and label."""
     kept = {"UsageRecord": {"Team"}, "AuditEntry": {"Team", "User"}}
 
     found = {

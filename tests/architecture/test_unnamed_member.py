@@ -1,6 +1,6 @@
-"""Walk of every URL as a member without access to a limited agent, who must find no trace of it.
+"""Walk of every URL as a member without access to a limited agent.
 
-New URLs are walked without being added here.
+They must find no trace of it. New URLs are walked without being added here.
 """
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ WORDS = {"team": "acme", "slug": "acme", "key": "abc", "uidb36": "1", "token": "
 
 
 def values_for(name: str, kind: str, rows: Rows | None, model: type[Model] | None = None) -> list[str]:
-    """Return every value that could fit: ids of the rows that the name means, else of all rows.
+    """Return every value that could fit.
 
-    `model` is the meaning of a plain `pk`, where the view tells.
+    These are ids of the rows that the name means, else of all rows. `model` is the meaning of a plain `pk`, where the
+    view tells.
     """
     if kind == "int":
         return ["1"]
@@ -74,6 +75,6 @@ def paths(address: Address, rows: Rows | None) -> Iterator[str]:
 
 
 def as_json(method: str, path: str) -> dict[str, str]:
-    """Return the arguments of a JSON request: the API checks the media type first and would refuse a form."""
+    """Return the arguments of a JSON request. The API checks the media type first and would refuse a form."""
     is_json = path.startswith("/api/") and method in ("post", "put", "patch")
     return {"data": "{}", "content_type": "application/json"} if is_json else {}

@@ -1,4 +1,4 @@
-"""Bell in a real browser: it changes without a reload when somebody else's run needs this person."""
+"""Bell in a real browser. It changes without a reload when somebody else's run needs this person."""
 
 from __future__ import annotations
 

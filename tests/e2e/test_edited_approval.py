@@ -1,4 +1,4 @@
-"""Edited approvals in a real browser: what is sent is what the person sees, whichever way they confirm."""
+"""Edited approvals in a real browser. What is sent is what the person sees, whichever way they confirm."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def start(agent, alice: User, title: str) -> Run:
 
 
 def look(page: Page, shot: Callable[[Page, str], None], name: str) -> None:
-    """Save screenshots in light, dark and on a phone, where nothing may be wider than the screen."""
+    """Save screenshots in light, dark and on a phone. Nothing may be wider than the screen."""
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     shot(page, f"{name}-dark")
     page.emulate_media(color_scheme="light")

@@ -1,4 +1,4 @@
-"""Main job in a browser: hand over a file, answer, approve, ask for changes, review, download, see the cost."""
+"""Main job in a browser, from the upload to the cost. It includes an answer, an approval, a revision and a review."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings pages, used by people of two teams at the same time, each in a browser of their own."""
+"""Settings pages, used by people of two teams at the same time. Each has a browser of their own."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ STEPS = (profile, security, notifications, team, members, api_keys, budgets, pla
 def test_a_form_that_is_sent_offline_stays_as_it_was_typed(
     chromium: Browser, server: str, transactional_db: None
 ) -> None:
-    """Send a form while offline, in a browser of its own, because it logs the network error."""
+    """Send a form while offline. The browser is one of its own, because it logs the network error."""
     context = chromium.new_context(base_url=server)
     one = Somebody(context.new_page(), person("grace@example.com"), "Harbour")
     one.sign_in()

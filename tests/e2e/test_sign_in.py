@@ -1,4 +1,4 @@
-"""Ways to sign in, in a real browser: a provider's account, a password with a code, a passkey."""
+"""Ways to sign in, in a real browser. These are a provider's account, a password with a code, and a passkey."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_a_start_waits_for_the_files_on_their_way(held: tuple[Page, list[Route]]
 
 
 def test_files_keep_their_names(held: tuple[Page, list[Route]]) -> None:
-    """Upload names as browsers send them: quotation marks as %22, joiners of emoji and Persian words unchanged."""
+    """Upload names as browsers send them. Quotation marks are %22, joiners of emoji and Persian words are unchanged."""
     page, routes = held
     given = ['he said "hi".csv', "👩‍👩‍👧.csv", "می‌خواهم.csv"]
     attach(page, routes, *(COSTS | {"name": name} for name in given))

@@ -32,7 +32,7 @@ def send(team: Team, alice: User) -> Any:
 
 
 def wait_for(timeout: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the lock timeout of a form that waits for its duplicate, independent of the load of the machine."""
+    """Set the lock timeout of a form that waits for its duplicate. The load of the machine has no influence then."""
     really_wait = idempotency._wait
 
     def wait(*given: Any) -> None:

@@ -214,7 +214,7 @@ def test_after_a_cancel_is_acknowledged_no_call_starts(
 
 
 def intents(run: Run) -> int:
-    """Return how many calls of the model and of tools have begun: each commits its intent first."""
+    """Return how many calls of the model and of tools have begun. Each commits its intent first."""
     return run.events.filter(type__in=("tool.started", "model.started")).count()
 
 

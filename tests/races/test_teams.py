@@ -101,7 +101,7 @@ def test_of_two_who_invite_one_address_at_once_one_does(transactional_db: None) 
 
 
 def test_a_removal_and_a_link_at_once_leave_no_way_in(transactional_db: None) -> None:
-    """Remove a member while somebody accepts their invitation: either that came first, or the link is void."""
+    """Remove a member while somebody accepts their invitation. Either that came first, or the link is void."""
     for _ in range(ROUNDS):
         team, [owner, sender] = two_owners()
         person = UserFactory()
@@ -121,7 +121,7 @@ def test_a_removal_and_a_link_at_once_leave_no_way_in(transactional_db: None) ->
 
 
 def test_a_removal_and_a_new_key_at_once_leave_no_key(transactional_db: None) -> None:
-    """Remove a member who creates a key: a surviving key would work again once its maker returns."""
+    """Remove a member who creates a key. A surviving key would work again once its maker returns."""
     for _ in range(ROUNDS):
         team, [owner, maker] = two_owners()
 

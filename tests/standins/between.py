@@ -1,4 +1,4 @@
-"""Proxy between Deskhand and a real object store that fails as networks, full and busy stores do."""
+"""Proxy between Deskhand and a real object store. It fails as networks, full and busy stores do."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Loopback server that signs people in as Google and GitHub do: authorize, token, userinfo, and their checks.
+"""Loopback server that signs people in as Google and GitHub do.
 
-`identity` is the person at the browser. A wrong request is answered with its error, which is also kept in `refusals`.
+It has authorize, token and userinfo, with their checks. `identity` is the person at the browser. A wrong request is
+answered with its error, which is also kept in `refusals`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The stand-in as a process of its own, as the bench and the fault suite start it."""
+"""Stand-in as a process of its own. The bench and the fault suite start it like this."""
 
 from __future__ import annotations
 

@@ -97,7 +97,10 @@ def until(condition: Callable[[], Any], *, seconds: float = PATIENCE_S) -> Any:
 
 
 def settled(run: Run, *statuses: str, seconds: float = PATIENCE_S) -> Run:
-    """Wait until the run has one of the statuses, by default any in which it does not proceed by itself. Return it."""
+    """Wait until the run has one of the statuses, and return it.
+
+    The default is any in which it does not proceed by itself. Return it.
+    """
     wanted = statuses or [s for s in RunStatus.values if s not in (RunStatus.QUEUED, RunStatus.RUNNING)]
 
     def look() -> bool:
@@ -113,7 +116,7 @@ def settled(run: Run, *statuses: str, seconds: float = PATIENCE_S) -> Run:
 
 
 def types(run: Run) -> list[str]:
-    """Return the event types of the run, in order, and check that seq is 1, 2, 3, …"""
+    """Return the event types of the run, in order. Checks that seq is 1, 2, 3, …"""
     rows = list(RunEvent.objects.filter(run=run).order_by("seq").values_list("seq", "type"))
     assert [seq for seq, _ in rows] == list(range(1, len(rows) + 1))
     assert run.last_seq == len(rows) or run.status in LIVE

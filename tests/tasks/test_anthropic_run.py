@@ -1,4 +1,4 @@
-"""Runs with a stand-in for Claude: tools, thinking, faults, and a ledger that agrees with the provider."""
+"""Runs with a stand-in for Claude. They have tools, thinking, faults, and a ledger that agrees with the provider."""
 
 from __future__ import annotations
 

@@ -362,7 +362,7 @@ ASKS = tools(read_file="allow", email_report="ask")
 
 @pytest.fixture(params=UNAPPROVABLE)
 def stuck(request: pytest.FixtureRequest, team: Team) -> tuple[Agent, str]:
-    """Agent whose calls nobody could approve in a run of bob's, with the message that says so."""
+    """Agent whose calls nobody could approve in a run of bob's. The text is the message that says so."""
     MembershipFactory(team=team, role=Role.VIEWER, user__email="viewer@example.com")
     config, said = UNAPPROVABLE[request.param]
     return AgentFactory(team=team, name="Ana", version__tools=ASKS["tools"], version__options=config["options"]), said

@@ -1,4 +1,4 @@
-"""Continuing a failed run after its last settled step, and restarting with a warning about repeated effects."""
+"""Continuing a failed run after its last settled step. Restarting warns about repeated effects."""
 
 from __future__ import annotations
 

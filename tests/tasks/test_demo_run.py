@@ -1,4 +1,7 @@
-"""Main flow with the demo analyst, the real engine and the real tools: question, approval, review, revision."""
+"""Main flow with the demo analyst, the real engine and the real tools.
+
+It has a question, an approval, a review and a revision.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encoding of texts that the engine writes: unchanged in Postgres, except for the few characters that it refuses."""
+"""Encoding of texts that the engine writes. Only the few characters that Postgres refuses are changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools that announce their effect: a failure before it is retried or reported, and nobody is asked."""
+"""Tools that announce their effect. A failure before it is retried or reported, and nobody is asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Number of commits of a run: five turns of the model and four tool calls, as in the benchmark."""
+"""Number of commits of a run. It has five turns of the model and four tool calls, as in the benchmark."""
 
 from __future__ import annotations
 

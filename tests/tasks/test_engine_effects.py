@@ -1,4 +1,4 @@
-"""Effectful calls: intents come first, cancels stop them, and a run that kills workers harms no other."""
+"""Effectful calls. Intents come first, cancels stop them, and a run that kills workers harms no other."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tasks.engine.lease import Lease
 
 
 class SlowJournal:
-    """Journal that waits in each write, and refuses one that does not follow the one before, as the database does."""
+    """Journal that waits in each write. It refuses one that does not follow the one before, as the database does."""
 
     def __init__(self) -> None:
         self.written: list[Commit] = []

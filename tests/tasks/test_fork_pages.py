@@ -28,7 +28,7 @@ def agent(team) -> Agent:
 
 @pytest.fixture
 def run(agent: Agent) -> Run:
-    """Run with a model call, its tool call and the final answer, settled by events 1, 2 and 3."""
+    """Run with a model call, its tool call and the final answer. Events 1, 2 and 3 settle them."""
     now = timezone.now()
     run = RunFactory(agent=agent, status=RunStatus.SUCCEEDED, started_at=now, finished_at=now, output="Done.")
     keep(run, 1, StepKind.MODEL, {"content": [CALL], "stop": "tool_use"})

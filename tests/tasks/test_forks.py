@@ -105,7 +105,7 @@ def test_a_replay_calls_nothing_and_gives_the_same(scripted: Play, done: Run, al
 
 
 def test_a_replay_is_neither_run_again_nor_forked(done: Run, alice: User) -> None:
-    """Retry and fork a replay: it has no model and no records of its own, so both could only fail."""
+    """Retry and fork a replay. It has no model and no records of its own, so both could only fail."""
     replay = settled(forks.replay_run(run=done, actor=alice), "succeeded")
     before = Run.objects.count()
 

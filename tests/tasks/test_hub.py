@@ -1,4 +1,4 @@
-"""Hub of the live view: history and live events without gap or repeat, whatever messages are lost."""
+"""Hub of the live view. History and live events come without gap or repeat, whatever messages are lost."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def test_a_changed_call_is_checked_and_kept_exactly(as_alice, waiting):
 
 @pytest.mark.promise("G21")
 def test_what_an_edit_did_not_touch_stays_as_it_was(as_alice, waiting):
-    """Send texts as browsers do: without the first line break of a text box, and with CRLF for every other."""
+    """Send texts as browsers do. The first line break of a text box is missing, every other one is CRLF."""
     arguments = {"content": "\n one\r\ntwo\rthree", "path": "a.txt", "share": 1.0, "rows": [1e-7, 2]}
     asked = approval(waiting, arguments, tool="probe")
     page = Page(answer(as_alice, asked, view="edit", digest=asked.digest).text)
@@ -380,7 +380,7 @@ def test_a_budget_is_raised_to_what_is_needed_or_more(as_alice, waiting):
 
 
 def said_of(client: Client, asked: HumanRequest) -> tuple[str, str]:
-    """Return the texts about a request on the page of its run and on its own page."""
+    """Return the texts about a request: on its run's page and on its own."""
     run = reverse("tasks:run_detail", kwargs={"team": "acme", "run_id": asked.run_id})
     own = reverse("tasks:request_detail", kwargs={"team": "acme", "request_id": asked.pk})
     return tuple(" ".join(Page(client.get(page).text).text.split()) for page in (run, own))
@@ -398,7 +398,7 @@ def test_who_raised_a_limit_is_said(as_alice, alice, waiting):
 
 @pytest.mark.parametrize("by", ["Room in the budget", "A new budget", "Alice"])
 def test_what_let_a_run_go_on_that_waited_for_money_is_said(as_alice, team, waiting, by):
-    """Resume a run that waits for money: nobody has raised a limit where reserved money was released."""
+    """Resume a run that waits for money. Nobody has raised a limit where reserved money was released."""
     asked = ask(waiting, "budget", arguments={"scope": "team", "needed_usd": "0.20"})
 
     if by == "Room in the budget":

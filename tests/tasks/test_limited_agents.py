@@ -257,7 +257,7 @@ def test_nobody_else_is_told_what_it_asks(team, agent, alice, bob):
 @pytest.mark.django_db
 @pytest.mark.parametrize("lost", ["the agent", "the role"])
 def test_what_somebody_was_told_before_leads_nowhere_now(client, team, agent, alice, bob, lost):
-    """Limit the agent after a notification: its pending mail is dropped, and bell and older mails open nothing."""
+    """Limit the agent after a notification. Its pending mail is dropped, and bell and older mails open nothing."""
     run = start_run(team=team, actor=bob, agent=agent, prompt="Go")
     HumanRequestFactory(run=run)
     RunFactory(agent=agent, created_by=bob, status="failed", finished_at=timezone.now())

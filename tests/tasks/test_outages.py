@@ -1,4 +1,4 @@
-"""Outages of a model: runs wait without a worker, one of them probes, and all go on when it answers."""
+"""Outages of a model. Runs wait without a worker, one of them probes, and all go on when it answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Wake-ups: one message for everything enqueued before it is handled, and no idle worker while there is work."""
+"""Wake-ups of workers.
+
+One message serves everything enqueued before it is handled, and no worker is idle while there is work.
+"""
 
 from __future__ import annotations
 

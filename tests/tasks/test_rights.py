@@ -1,4 +1,4 @@
-"""Access checks of viewers: one query for all viewers of a process, and an answer for each."""
+"""Access checks of viewers. One query serves all viewers of a process, and each gets an answer."""
 
 from __future__ import annotations
 

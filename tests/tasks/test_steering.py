@@ -1,4 +1,4 @@
-"""Messages to a live run: shown at once, read by the model in its next turn, never lost."""
+"""Messages to a live run. They are shown at once, read by the model in its next turn, and never lost."""
 
 from __future__ import annotations
 

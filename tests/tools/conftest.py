@@ -1,4 +1,4 @@
-"""Context for tools: a workspace on disk, and a reporter and a memory that record their calls."""
+"""Context for tools. It has a workspace on disk, and a reporter and a memory that record their calls."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _open(connection: Any) -> None:
 
 
 def message_id(key: str) -> str:
-    """Return the Message-ID, the same for every repeat of the call, so that duplicates can be dropped."""
+    """Return the Message-ID, the same for every repeat of the call. Duplicates can be dropped by it."""
     domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
     return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>"
 

@@ -96,7 +96,7 @@ def _text(ctx: ToolContext, response: http.Response, kind: str, charset: str) ->
 
 
 def _excerpt(ctx: ToolContext, response: http.Response, kind: str, charset: str) -> str:
-    """Return the start of an error page, which often says what is wrong; "" if it has no text."""
+    """Return the start of an error page, which often says what is wrong. "" if it has no text."""
     if not _is_text(kind, response.body):
         return ""
     try:

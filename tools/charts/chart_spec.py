@@ -190,9 +190,9 @@ def _label(value: Any) -> str:
 
 
 def _number(record: Record, column: str) -> float | None:
-    """Return the number, or None for NULL and for infinity, which have no place on an axis.
+    """Return the number, or None for NULL and infinity.
 
-    Raises ToolFailed for other values.
+    Neither has a place on an axis. Raises ToolFailed for other values.
     """
     value = record[column]
     if value is None or _is_not_finite(value):

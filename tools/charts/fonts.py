@@ -33,7 +33,7 @@ def choose(text: str) -> tuple[list[str], str]:
 
 
 def _entries() -> Iterator[FontEntry]:
-    """Yield one regular font of each family: the base, the preferred ones, then the others by name."""
+    """Yield one regular font of each family. The base comes first, then the preferred ones, then the others by name."""
     order = {name: place for place, name in enumerate((BASE, *_PREFERRED))}
     regular = [
         entry for entry in font_manager.fontManager.ttflist if entry.style == "normal" and entry.weight in _REGULAR

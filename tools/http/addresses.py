@@ -61,7 +61,7 @@ def is_public(address: Address) -> bool:
 
 
 def is_own(address: Address) -> bool:
-    """Return True if the address is one of this machine's interfaces: a public one of ours is still internal."""
+    """Return True if the address is one of this machine's interfaces. A public one of ours is still internal."""
     return address in own_addresses()
 
 

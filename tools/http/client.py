@@ -183,7 +183,7 @@ class _Pinned(http.client.HTTPConnection):
 
 
 def _decoder(encoding: str) -> Callable[[bytes, int], bytes]:
-    """Return a function that unpacks a piece of the body to at most a number of bytes. Raises ValueError."""
+    """Return a function that unpacks a piece of the body, up to a number of bytes. Raises ValueError."""
     match encoding.strip().lower():
         case "" | "identity":
             return lambda piece, most: piece

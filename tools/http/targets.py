@@ -222,9 +222,9 @@ def _require_listed(host: str, allowed: Sequence[str]) -> None:
 
 
 def _host(text: str) -> str:
-    """Return the canonical host: a literal address, or an ASCII name with a dot inside and none at its end.
+    """Return the canonical host.
 
-    Raises Blocked.
+    It is a literal address, or an ASCII name with a dot inside and none at its end. Raises Blocked.
     """
     if text.startswith("["):
         try:

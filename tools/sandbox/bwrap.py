@@ -1,4 +1,7 @@
-"""Arguments for bubblewrap: an empty root with a read-only system, a small disk, no network and no other process."""
+"""Arguments for bubblewrap.
+
+They give an empty root with a read-only system, a small disk, no network and no other process.
+"""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def _run() -> int:
 
 
 def _changed(before: Mapping[str, str], most_bytes: int) -> tuple[list[Path], list[str]]:
-    """Return new and changed regular files by name, as many as fit, and what was left out."""
+    """Return new and changed regular files by name, as many as fit. The other list names what was left out."""
     found: list[Path] = []
     left_out: list[str] = []
     total = 0

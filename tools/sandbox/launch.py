@@ -1,9 +1,9 @@
-"""Step between the worker and bubblewrap, in a process of its own: drop all privileges, then become bubblewrap.
+"""Step between the worker and bubblewrap, in a process of its own.
 
-Started as `python -I -S launch.py JSON RESULT_FD`. The environment must be empty before bubblewrap starts (its
---clearenv leaves the worker's in /proc/1/environ). And the sandbox's user may not be allowed to read this Python's
-folder: while still root, the needed folders are mounted where everybody can read them, in a mount namespace of our
-own.
+It drops all privileges, then becomes bubblewrap. Started as `python -I -S launch.py JSON RESULT_FD`. The environment
+must be empty before bubblewrap starts (its --clearenv leaves the worker's in /proc/1/environ). And the sandbox's user
+may not be allowed to read this Python's folder: while still root, the needed folders are mounted where everybody can
+read them, in a mount namespace of our own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sandbox on this machine: bubblewrap, a seccomp filter, a user of its own, and limits on everything."""
+"""Sandbox on this machine: bubblewrap, a seccomp filter, a user of its own, limits."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _outcome(done: process.Finished, watch: _MemoryWatch) -> Outcome:
 
 
 def _readable(name: object) -> str:
-    """Escape a name from the sandbox: it may be forged, and unpaired surrogates could not be stored."""
+    """Escape a name from the sandbox. It may be forged, and unpaired surrogates could not be stored."""
     return str(name)[:400].encode(errors="backslashreplace").decode()
 
 

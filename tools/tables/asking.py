@@ -1,4 +1,4 @@
-"""Queries on the run's tables in SQL: the callers' half first, then the half that runs in the child process."""
+"""Queries on the run's tables in SQL. The callers' half comes first, then the half that runs in the child process."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def _quote(identifier: str) -> str:
 
 
 def explain(problem: Exception, sql: str, known: Sequence[names.TableFile]) -> str:
-    """Return DuckDB's message without traces and paths of the server, which do not help a model to correct its SQL."""
+    """Return DuckDB's message without traces and server paths. Only the rest helps a model to correct its SQL."""
     text = str(problem).partition("Traceback (most recent call last)")[0]
     said = " ".join(line.strip() for line in text.splitlines() if line.strip(" ^"))
     said = _PATH.sub(lambda found: found[0] if found[0] in sql else "…", said)[:700]

@@ -25,7 +25,7 @@ _MAX_COLUMNS = 2000
 
 @dataclass(slots=True)
 class Plain:
-    """File that DuckDB reads without guessing: one record a line, or fields quoted by the rules of CSV."""
+    """File that DuckDB reads without guessing. It has one record a line, or fields quoted by the rules of CSV."""
 
     path: Path
     names: Sequence[str]

@@ -1,4 +1,4 @@
-"""Dates and times in many notations: year, day or month first, with names of months, with time zones."""
+"""Dates and times in many notations. Year, day or month come first, with names of months and with time zones."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def proven_order(con: Any, raw: str, columns: Sequence[Column]) -> bool | None:
 
 
 def reading(con: Any, raw: str, column: Column, habits: Habits, notes: Notes) -> tuple[str, str]:
-    """Return expression and type of a column in which every value is a date, with or without a time."""
+    """Return expression and type of a column of dates. Every value is a date, with or without a time."""
     seen = _see(con, raw, column)
     if column.has("iso zone"):
         return _zoned(column, seen, notes)

@@ -1,4 +1,4 @@
-"""Conversion of text files to UTF-8 line by line, so that one line in another encoding does not affect others."""
+"""Conversion of text files to UTF-8, line by line. One line in another encoding does not affect the others."""
 
 from __future__ import annotations
 

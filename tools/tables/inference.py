@@ -79,7 +79,7 @@ def _total_row(con: Any, table: str) -> list[str]:
 
 
 def _is_left_over(column: Column, index: int) -> bool:
-    """Return True for a column without name and values, from a delimiter at the end of every line."""
+    """Return True for a column without name and values. A delimiter at the end of every line makes one."""
     return column.name == f"column{index}" and not column.kinds and not column.nulls
 
 

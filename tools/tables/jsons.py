@@ -1,4 +1,4 @@
-"""JSON and JSON Lines as tables: lists of records, in the shapes in which programs write them."""
+"""JSON and JSON Lines as tables. They are lists of records, in the shapes in which programs write them."""
 
 from __future__ import annotations
 
@@ -151,7 +151,10 @@ def _records_to_plain(path: Path, rows: Sequence[Any], target: Path) -> Plain:
 
 
 def _lines_to_plain(path: Path, encoding: str, target: Path) -> tuple[Plain, list[str]]:
-    """Read the file twice, once for the keys and once for the values, so that any length needs little memory."""
+    """Write JSON Lines as CSV.
+
+    The file is read twice, for keys and for values, so that any length needs little memory.
+    """
     bad: list[int] = []
     keys = _keys(_line_records(path, encoding, bad))
     if not keys:

@@ -1,4 +1,4 @@
-"""Beginning of a table in a text: its delimiter, the rows above its header, and whether it has a header."""
+"""Layout of a table in a text: delimiter, rows above the header, header."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _is_padded_title(rows: Rows, index: int) -> bool:
 
 
 def _is_typed_anywhere(body: Rows, width: int) -> bool:
-    """Return True if a column below the first row holds numbers or dates, as tables do and text does not."""
+    """Return True if a column below the first row holds numbers or dates. Tables do, text does not."""
     return any(_typed(body[1:], index) for index in range(width))
 
 
@@ -191,7 +191,7 @@ def _has_proof(first: Sequence[str], body: Rows) -> bool:
 
 
 def _is_header(first: Sequence[str], body: Rows) -> tuple[bool, str]:
-    """Return True if the first row names the columns, and a note where that is a guess."""
+    """Return True if the first row names the columns. The text is a note where that is a guess."""
     families = [_family(value) for value in first]
     if not body:
         return "text" in families, ""
@@ -265,7 +265,7 @@ def _nature(row: Sequence[str], run: set[int]) -> str:
 
 
 def _counting(row: Sequence[str]) -> set[int]:
-    """Return the longest run of adjacent years, dates or whole numbers that increase by the same step."""
+    """Return the longest run of adjacent, evenly increasing values. They are years, dates or whole numbers."""
     steps = [_position(value) for value in row]
     best: set[int] = set()
     start = 0
@@ -293,7 +293,7 @@ def _position(value: str) -> tuple[str, float] | None:
 
 
 def _by_size(parts: list[int]) -> list[int]:
-    """Return the parts of a date as year, month, day, as far as an order needs it: 2020-01-22, 1/22/20, 22.1.2020."""
+    """Return the parts of a date as year, month, day. Only the order counts: 2020-01-22, 1/22/20, 22.1.2020."""
     if len(parts) == 3 and parts[0] <= 31:
         first, second, year = parts
         return [year, second, first] if first > 12 else [year, first, second]

@@ -1,4 +1,4 @@
-"""Names of a run's tables: one for each CSV, Parquet or JSON file, one for each sheet of a workbook."""
+"""Names of a run's tables. Each CSV, Parquet or JSON file is one, and each sheet of a workbook."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TableFile:
 
     @property
     def spellings(self) -> list[str]:
-        """Lower-case names that SQL may use: the table's first, then the file's if it has one table."""
+        """Lower-case names that SQL may use. The table's comes first, then the file's if it has one table."""
         own = [self.table]
         if not self.sheet:
             own.append(self.file.lower())
@@ -86,7 +86,7 @@ def _sources(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _sheets_of(root: Path, name: str) -> list[str]:
-    """Return the names of the sheets; [""] for a workbook with one, or one that cannot be read.
+    """Return the names of the workbook's sheets. [""] stands for the only sheet, or for an unreadable workbook.
 
     Loading that one raises the reason.
     """

@@ -75,7 +75,7 @@ def _decimal_mark(column: Column, habits: Habits, notes: Notes) -> str:
 
 
 def _mark_by_points(column: Column, habits: Habits, notes: Notes) -> str:
-    """Return the decimal mark of a column with values such as 1.234, in which nothing proves what the point is."""
+    """Return the decimal mark of a column with values such as 1.234. Nothing in the column proves what the point is."""
     if not column.is_doubtful or (habits.points and not habits.commas):
         return "."
     if habits.commas and not habits.points:
@@ -91,7 +91,7 @@ def _mark_by_points(column: Column, habits: Habits, notes: Notes) -> str:
 
 
 def _mark_by_commas(column: Column, habits: Habits, notes: Notes) -> str:
-    """Return the decimal mark of a column with values such as 1,234, in which nothing proves what the comma is."""
+    """Return the decimal mark of a column with values such as 1,234. Nothing in the column proves what the comma is."""
     if habits.points and not habits.commas:
         notes.add("Read commas as thousands separators in: {}.", column.name)
         return "."

@@ -64,7 +64,7 @@ class Reader:
                 return self._mend(taken)
 
     def _of_other_width(self, taken: list[str], record: list[str]) -> list[str]:
-        """Return a well-formed record of unusual width, or its mended form if that has the usual width."""
+        """Return a well-formed record of unusual width. It is mended instead if the result has the usual width."""
         if len(taken) > 1:
             return self._mend(taken) if any(self._is_sound(line) for line in taken[1:]) else record
         loose = _lenient(taken[0], self.delimiter)
@@ -115,7 +115,7 @@ def _strict(text: str, delimiter: str) -> tuple[list[str] | None, str]:
 
 
 def _lenient(text: str, delimiter: str) -> list[str]:
-    """Return the fields of a line, where a quotation mark ends a field only before a delimiter or the end."""
+    """Return the fields of a line, read leniently. A quotation mark ends a field only before a delimiter or the end."""
     return [value for value, _ in _fields(text.rstrip("\r\n"), delimiter)]
 
 
@@ -148,7 +148,7 @@ def _fields(text: str, delimiter: str) -> Iterator[tuple[str, bool]]:
 
 
 def _quoted(text: str, at: int, delimiter: str) -> tuple[str, int] | None:
-    """Return the quoted field that begins at `at`, and its end; None if it is not quoted or never closed."""
+    """Return the quoted field that begins at `at`, and its end. None if it is not quoted, or never closed."""
     start = at
     while text[start : start + 1] == " ":
         start += 1

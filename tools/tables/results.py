@@ -26,7 +26,7 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        """True if a text cell of this column stands for a number that JSON cannot hold exactly."""
+        """True if text cells of this column stand for numbers. JSON could not hold them exactly."""
         return self.type.startswith(_NUMBERS) and not self.type.endswith("]")
 
 
@@ -62,7 +62,7 @@ def _describe(con: Any, statement: str) -> list[tuple[str, str]]:
 
 
 def _as_carried(statement: str, columns: Sequence[Column]) -> str:
-    """Return the statement with casts to text for each type that Python cannot hold, in the same order."""
+    """Return the statement with casts to text for types that Python cannot hold. The order is kept."""
     if all(column.type in _NATIVE for column in columns):
         return statement
     parts = [
@@ -72,7 +72,7 @@ def _as_carried(statement: str, columns: Sequence[Column]) -> str:
 
 
 def _unique(index: int, description: Sequence[tuple[str, str]]) -> str:
-    """Return the column's name; a repeated one gets a number, because charts and pages need distinct names."""
+    """Return the column's name, numbered if it is repeated. Charts and pages need distinct names."""
     name = description[index][0]
     before = sum(other == name for other, _ in description[:index])
     return f"{name}_{before}" if before else name

@@ -88,7 +88,10 @@ def check_sizes(archive: zipfile.ZipFile, name: str) -> None:
 
 
 def to_plain(path: Path, sheet: str, target: Path) -> tuple[Plain, list[str]]:
-    """Write one sheet as CSV, without empty rows and empty columns to the right of the data. Raises ToolFailed."""
+    """Write one sheet as CSV.
+
+    Empty rows, and empty columns to the right of the data, are left out. Raises ToolFailed.
+    """
     import openpyxl
 
     names(path)

@@ -1,4 +1,4 @@
-"""Command that runs the stand-in: conversations of a number of turns, each but the last with a tool call."""
+"""Command that runs the stand-in. It plays conversations of a number of turns, each but the last with a tool call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loopback HTTP server for the Messages API, with as much of HTTP/1.1 and its rules as clients need."""
+"""Loopback HTTP server for the Messages API. It has as much of HTTP/1.1 and its rules as clients need."""
 
 from __future__ import annotations
 

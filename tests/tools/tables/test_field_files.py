@@ -1,4 +1,4 @@
-"""Files that are often misread: the right values, and a note where a reading is a guess."""
+"""Files that are often misread. Each gives the right values, and a note where a reading is a guess."""
 
 from __future__ import annotations
 
