@@ -94,9 +94,9 @@ def send_next() -> bool:
         if _is_final(error):
             _end(mail, MailStatus.FAILED, error=f"The mail server refused it: {error}")
         else:
-            _try_again(mail, error)
+            _schedule_retry(mail, error)
     except Exception as error:  # of any kind: this mail is retried, and the others are sent all the same
-        _try_again(mail, error)
+        _schedule_retry(mail, error)
     else:
         _end(mail, MailStatus.SENT)
     return True
@@ -158,7 +158,7 @@ def _end(mail: OutgoingMail, status: MailStatus, error: str = "") -> None:
     )
 
 
-def _try_again(mail: OutgoingMail, error: Exception) -> None:
+def _schedule_retry(mail: OutgoingMail, error: Exception) -> None:
     said = mask(f"{type(error).__name__}: {error}")[:300]  # a server may repeat what it was sent
     log.warning("mail %s was not sent at try %s: %s", mail.pk, mail.attempts, said)
     if mail.created_at < timezone.now() - GIVE_UP_AFTER:

@@ -120,14 +120,14 @@ def _cells(row: Model, given: list[Any], ours: BaseDatabaseWrapper) -> tuple[str
         value = field.pre_save(row, True)
         if value is not None:
             value = field.get_db_prep_save(value, ours)
-        written = _written(value)
+        written = _sql_literal(value)
         if written is None:
             given.append(value)
         cells.append(written or "%s")
     return tuple(cells)
 
 
-def _written(value: Any) -> str | None:
+def _sql_literal(value: Any) -> str | None:
     """Return the SQL literal of a value, or None if it must be a parameter.
 
     Sending a value costs more, and many fields of a new row are empty. The driver caches the translation of a

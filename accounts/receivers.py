@@ -32,11 +32,11 @@ from accounts.services.one_time_codes import USED_STEP
 @receiver(user_logged_in)
 def record_sign_in(user: User, sociallogin: Any = None, **_: Any) -> None:
     """Record a sign-in. Failed ones are not recorded: anybody could fill the log of a team whose members they know."""
-    audit.record_person(person=user, actor=user, action="session.signed_in", by=_way(sociallogin))
+    audit.record_person(person=user, actor=user, action="session.signed_in", by=_sign_in_method(sociallogin))
     known_addresses.remember(user)
 
 
-def _way(sociallogin: Any) -> str:
+def _sign_in_method(sociallogin: Any) -> str:
     return str(sociallogin.account.provider) if sociallogin else "page"
 
 

@@ -161,10 +161,10 @@ def _as_text(value: Any, left: int) -> Any:
     try:
         return _normal(value, True, 1, 1)
     except NotStorable:
-        return clean_text(_said(value))
+        return clean_text(_describe(value))
 
 
-def _said(value: object) -> str:
+def _describe(value: object) -> str:
     if isinstance(value, float):
         return json.dumps(value)
     return "a very large number" if isinstance(value, int) else str(value)

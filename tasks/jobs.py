@@ -60,10 +60,10 @@ def spare_collector() -> None:
 @worker_shutting_down.connect
 def _stop_driver(**_: object) -> None:
     driver.get_driver().stop()
-    threading.Thread(target=_leave, name="leave", daemon=True).start()
+    threading.Thread(target=_exit_when_idle, name="leave", daemon=True).start()
 
 
-def _leave() -> None:
+def _exit_when_idle() -> None:
     """End the process when only the farewell to an unresponsive broker is left.
 
     Celery waits for the broker once for each message that it holds; unacknowledged ones are delivered again. Running

@@ -89,13 +89,13 @@ def _forbidden(keyword: str, value: Any) -> str | None:
 
 def _is_quick(pattern: str) -> bool:
     try:
-        return _longest(pattern) >= SHORTEST
+        return _max_text_length(pattern) >= SHORTEST
     except (re.error, RecursionError, OverflowError):
         return True  # the metaschema's own check says what is wrong
 
 
 @lru_cache(maxsize=256)
-def _longest(pattern: str) -> int:
+def _max_text_length(pattern: str) -> int:
     """Return the longest text for which matching takes at most about STEPS steps.
 
     Backtracking costs a power of the length for each open repeat, doubles with each optional part, and has no bound
@@ -138,7 +138,7 @@ def _ambiguity(tree: Any, *, is_inside: bool) -> tuple[int, int]:
 def _match(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
     if not isinstance(instance, str):
         return
-    if len(instance) > _longest(pattern):
+    if len(instance) > _max_text_length(pattern):
         yield ValidationError(f"the text is too long to be held against the pattern {pattern!r}")
     elif not re.search(pattern, instance):
         yield ValidationError(f"{instance[:100]!r} does not match {pattern!r}")

@@ -51,7 +51,7 @@ class SignUpView(OpenAPIView):
     def post(self, request: Request) -> Response:
         given = SignUpInput(data=request.data)
         given.is_valid(raise_exception=True)
-        with _no_page(request._request) as plain:
+        with _throwaway_session(request._request) as plain:
             sign_up.sign_up(request=plain, **given.validated_data)
         return Response({"detail": "Look at your mail: its link finishes the account."}, status=202)
 
@@ -66,13 +66,13 @@ class VerifyEmailView(OpenAPIView):
     def post(self, request: Request) -> Response:
         given = VerifyEmailInput(data=request.data)
         given.is_valid(raise_exception=True)
-        with _no_page(request._request) as plain:
+        with _throwaway_session(request._request) as plain:
             email = sign_up.verify_email(request=plain, **given.validated_data)
         return Response({"email": email})
 
 
 @contextmanager
-def _no_page(request: HttpRequest) -> Iterator[HttpRequest]:
+def _throwaway_session(request: HttpRequest) -> Iterator[HttpRequest]:
     """Lend allauth a request whose session and messages are thrown away. allauth notes there what its next page shows;
     the API shows no page.
     """

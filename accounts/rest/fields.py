@@ -45,7 +45,7 @@ class TeamRow(serializers.UUIDField):
 
     def __init__(self, *, rows: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.rows = _kept(rows)
+        self.rows = _prepared(rows)
 
     def to_internal_value(self, data: Any) -> Any:
         pk = super().to_internal_value(data)
@@ -66,7 +66,7 @@ class TeamRows(serializers.ListField):
 
     def to_internal_value(self, data: Any) -> list[Any]:
         pks: list[UUID] = super().to_internal_value(data)
-        found = _of_team(self, self.rows()).in_bulk(pks)
+        found = _visible_rows(self, self.rows()).in_bulk(pks)
         missing: dict[Any, Any] = {
             index: [serializers.ErrorDetail(NOT_FOUND, "not_found")] for index, pk in enumerate(pks) if pk not in found
         }
@@ -76,11 +76,13 @@ class TeamRows(serializers.ListField):
 
 
 @cache
-def _kept(rows: Callable[[], TeamScopedQuerySet[Any]]) -> PreparedQuery[Any]:
+def _prepared(rows: Callable[[], TeamScopedQuerySet[Any]]) -> PreparedQuery[Any]:
     return PreparedQuery(lambda: rows().filter(team=Param("team"), pk=Param("pk")))
 
 
-def _of_team(field: serializers.Field[Any, Any, Any, Any], rows: TeamScopedQuerySet[Any]) -> TeamScopedQuerySet[Any]:
+def _visible_rows(
+    field: serializers.Field[Any, Any, Any, Any], rows: TeamScopedQuerySet[Any]
+) -> TeamScopedQuerySet[Any]:
     return rows.visible_to(field.context["view"].access)
 
 

@@ -115,12 +115,12 @@ def _key_of(request: Request) -> str | None:
 def _fingerprint(request: Request) -> str:
     """Return a digest of method, path and body. Files count by name and content."""
     body: Any = request.data
-    return _digest(request, _listed(body) if hasattr(body, "lists") else body)
+    return _digest(request, _as_lists(body) if hasattr(body, "lists") else body)
 
 
 def _form_fingerprint(request: HttpRequest) -> str:
     """Return the digest of a form, without its CSRF token, which differs each time."""
-    fields = _listed(request.POST) | {f"file {name}": files for name, files in _listed(request.FILES).items()}
+    fields = _as_lists(request.POST) | {f"file {name}": files for name, files in _as_lists(request.FILES).items()}
     return _digest(request, {name: fields[name] for name in fields if name != "csrfmiddlewaretoken"})
 
 
@@ -129,11 +129,11 @@ def _digest(request: Request | HttpRequest, body: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _listed(body: Any) -> dict[str, list[Any]]:
-    return {name: [_plain(value) for value in values] for name, values in body.lists()}
+def _as_lists(body: Any) -> dict[str, list[Any]]:
+    return {name: [_comparable(value) for value in values] for name, values in body.lists()}
 
 
-def _plain(value: Any) -> Any:
+def _comparable(value: Any) -> Any:
     if not isinstance(value, UploadedFile):
         return value
     digest = hashlib.sha256()

@@ -28,7 +28,7 @@ def remove_team(*, team: Team, actor: User, confirm: str) -> dict[str, int]:
     if " ".join(confirm.split()) != held.name:
         wrong = FieldError("confirm", "invalid", f"Type the team's name, {held.name}, as it is written here.")
         raise InvalidInput("This is not the team's name, so nothing was deleted.", fields=[wrong])
-    return _close(held, actor)
+    return _close_team(held, actor)
 
 
 @transaction.atomic
@@ -42,16 +42,16 @@ def remove_people(*, people: Collection[User], actor: User) -> None:
     for team in Team.objects.filter(memberships__user__in=people).distinct().order_by("pk"):
         held = lock_team(team)
         if not held.memberships.exclude(user__in=people).exists():
-            _close(held, actor)
+            _close_team(held, actor)
             continue
         for person in people:
             if held.memberships.filter(user=person).exists():
-                _take_out(held, person, actor)
+                _remove_from_team(held, person, actor)
     for person in people:
         person.delete()
 
 
-def _take_out(team: Team, person: User, actor: User) -> None:
+def _remove_from_team(team: Team, person: User, actor: User) -> None:
     try:
         remove_member(team=team, actor=actor, user=person, is_operator=True)
     except LastOwner:
@@ -61,7 +61,7 @@ def _take_out(team: Team, person: User, actor: User) -> None:
         ) from None
 
 
-def _close(held: Team, actor: User) -> dict[str, int]:
+def _close_team(held: Team, actor: User) -> dict[str, int]:
     ended = dependents(held)
     now = timezone.now()
     hooks.team_removed(team=held, actor=actor)

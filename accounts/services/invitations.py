@@ -75,7 +75,7 @@ def invite(*, team: Team, actor: User, email: str, role: str) -> Invitation:
 def send_again(*, invitation: Invitation, actor: User) -> Invitation:
     """Send a new link, valid for seven days; the previous one stops working."""
     rates.require("invite", f"team:{invitation.team_id}")
-    held = _held(invitation)
+    held = _lock_open(invitation)
     _require_rank(held.team, actor, held.role)
     if held.sent_at > timezone.now() - SEND_AGAIN_AFTER:
         raise Conflict("It was sent a moment ago. Wait a minute, then send it again.", retry_after_s=60)
@@ -103,7 +103,7 @@ def find_invitation(token: str) -> Invitation | None:
 @transaction.atomic
 def accept(*, invitation: Invitation, user: User) -> Membership:
     """Join the team. A lock makes sure that of two people who open one link, only one joins."""
-    held = _held(invitation)
+    held = _lock_open(invitation)
     if held.is_expired:
         raise _over(held)
     if not is_for(held, user):
@@ -117,11 +117,11 @@ def accept(*, invitation: Invitation, user: User) -> Membership:
     held.save(update_fields=["accepted_at"])
     audit.record(team=held.team, actor=user, action="invitation.accepted", target=held, role=held.role)
     joined = add_member(team=held.team, user=user, role=held.role, actor=user)
-    _tell(held, inviter, user)
+    _notify_inviter(held, inviter, user)
     return joined
 
 
-def _tell(invitation: Invitation, inviter: User, user: User) -> None:
+def _notify_inviter(invitation: Invitation, inviter: User, user: User) -> None:
     notice = Notice(
         kind=NoticeKind.INVITATION,
         title=f"{user.display_name} joined {invitation.team.name}",
@@ -141,7 +141,7 @@ def is_for(invitation: Invitation, user: User) -> bool:
     return emails.canonical(invitation.email) in {emails.canonical(email) for email in (user.email, *mine)}
 
 
-def _held(invitation: Invitation) -> Invitation:
+def _lock_open(invitation: Invitation) -> Invitation:
     """Lock the team's row and return the open invitation as it is now. Every change of members locks that row."""
     team = lock_team(invitation.team)
     held = Invitation.objects.for_team(team).select_related("invited_by").get(pk=invitation.pk)

@@ -37,14 +37,14 @@ def use_up(authenticator: Authenticator, code: str) -> bool:
         return False
     used = Coalesce(Cast(KeyTextTransform(USED_STEP, "data"), BigIntegerField()), Value(-1))
     row = Authenticator.objects.filter(pk=authenticator.pk).annotate(used=used).filter(used__lt=step)
-    return bool(row.update(data=_with(F("data"), step)))
+    return bool(row.update(data=_set_step(F("data"), step)))
 
 
 def _is_code(secret: str, step: int, code: str) -> bool:
     return bool(compare_user_code(actual=code, expected=format_hotp_value(hotp_value(secret, step))))
 
 
-def _with(data: Any, step: int) -> Func:
+def _set_step(data: Any, step: int) -> Func:
     """Return the SQL expression that sets the step in the JSON."""
     number = Func(Cast(Value(step), BigIntegerField()), function="to_jsonb", output_field=JSONField())
     return Func(data, Value([USED_STEP]), number, function="jsonb_set", output_field=JSONField())

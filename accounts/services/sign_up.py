@@ -37,7 +37,7 @@ def sign_up(*, request: HttpRequest, email: str, password: str) -> None:
         raise TooOften(str(adapter.error_messages["rate_limited"]), retry_after_s=WAIT_S)
     form = SignupForm({"email": email, "password1": password})
     if not form.is_valid():
-        raise InvalidInput("This is no account yet.", fields=_wrong(form))
+        raise InvalidInput("This is no account yet.", fields=_field_errors(form))
     if form.account_already_exists:
         address = EmailAddress(email=form.cleaned_data["email"])
     else:
@@ -57,7 +57,7 @@ def verify_email(*, request: HttpRequest, key: str) -> str:
     return str(address.email)
 
 
-def _wrong(form: Any) -> list[FieldError]:
+def _field_errors(form: Any) -> list[FieldError]:
     return [
         FieldError(FIELDS.get(name, name), str(error.code or "invalid"), str(message))
         for name, errors in form.errors.as_data().items()

@@ -20,7 +20,7 @@ NAME_MAX = 120
 @transaction.atomic
 def create_team(*, owner: User, name: str, is_personal: bool = False) -> Team:
     """Create a team with its first owner, and call the hook `team_created` in the same transaction."""
-    team = _insert_with_free_slug(name=_checked(name), email=owner.email, is_personal=is_personal)
+    team = _insert_with_free_slug(name=_validated_name(name), email=owner.email, is_personal=is_personal)
     Membership.objects.create(team=team, user=owner, role=Role.OWNER)
     hooks.team_created(team=team, owner=owner)
     audit.record(team=team, actor=owner, action="team.created", target=team)
@@ -35,7 +35,7 @@ def create_personal_team(*, owner: User) -> Team:
 @transaction.atomic
 def rename_team(*, team: Team, actor: User, name: str) -> Team:
     """Rename the team. Its slug stays, so that no URL changes."""
-    name = _checked(name)
+    name = _validated_name(name)
     kept = Team.objects.select_for_update(no_key=True).get(pk=team.pk)
     if kept.name != name:
         before, kept.name = kept.name, name
@@ -44,16 +44,16 @@ def rename_team(*, team: Team, actor: User, name: str) -> Team:
     return kept
 
 
-def _checked(name: str) -> str:
+def _validated_name(name: str) -> str:
     name = " ".join(name.split())
     if not any(char.isprintable() and char != " " for char in name):
-        raise _misnamed("required", "A team needs a name.")
+        raise _name_error("required", "A team needs a name.")
     if len(name) > NAME_MAX:
-        raise _misnamed("max_length", f"At most {NAME_MAX} characters.")
+        raise _name_error("max_length", f"At most {NAME_MAX} characters.")
     return name
 
 
-def _misnamed(code: str, message: str) -> InvalidInput:
+def _name_error(code: str, message: str) -> InvalidInput:
     return InvalidInput(message, fields=[FieldError("name", code, message)])
 
 

@@ -38,7 +38,7 @@ def invitation(request: HttpRequest) -> HttpResponse:
     """Show the invitation of the opened link, or accept it on POST."""
     if request.user.is_authenticated:
         request.session.pop(FIRST, None)
-    found = _noted(request)
+    found = _invitation_of_session(request)
     if found is None:
         return render(request, "accounts/invitation_over.html", {"status": "unknown"}, status=404)
     user = request.user
@@ -66,7 +66,7 @@ def invitation(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/invitation.html", context, status=error.status if error else 200)
 
 
-def _noted(request: HttpRequest) -> Invitation | None:
+def _invitation_of_session(request: HttpRequest) -> Invitation | None:
     rows = Invitation.objects.select_related("team", "invited_by").filter(team__removed_at__isnull=True)
     noted = request.session.get(NOTE)
     return rows.filter(pk=noted).first() if noted else None

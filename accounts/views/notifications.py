@@ -71,10 +71,10 @@ def notification_open(request: TeamRequest, notification_id: UUID) -> HttpRespon
     """Mark the notification as read and redirect to its page. If that is gone, show 410."""
     row = get_object_or_404(_rows(request), pk=notification_id)
     notifications.mark_read(team=request.team, person=request.user, actions=request.access.actions, only=row.pk)
-    return _go(request, row)
+    return _open_subject(request, row)
 
 
-def _go(request: HttpRequest, row: Notification) -> HttpResponse:
+def _open_subject(request: HttpRequest, row: Notification) -> HttpResponse:
     if mail.out_of_date(row) == notifications.GONE:
         return render(request, "accounts/notification_gone.html", {"row": row}, status=410)
     return redirect(row.url)
@@ -116,7 +116,7 @@ def notification_link(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "accounts/notification_no_link.html", {"why": "person"}, status=403)
     if mail.out_of_date(row) == mail.NOT_IN_TEAM:
         return render(request, "accounts/notification_no_link.html", {"why": "team"}, status=403)
-    return _go(request, row)
+    return _open_subject(request, row)
 
 
 @never_cache

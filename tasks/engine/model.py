@@ -39,7 +39,7 @@ def _request(run: ClaimedRun, index: int) -> TurnRequest:
     )
 
 
-def _place(run: ClaimedRun) -> tuple[int, int]:
+def _next_place(run: ClaimedRun) -> tuple[int, int]:
     """Return index and attempt of the next model call. A step without a response is tried again under its own index."""
     last = run.steps.get(max(run.steps, default=0))
     if last and last.kind == StepKind.MODEL and last.status in (StepStatus.FAILED, StepStatus.UNKNOWN):
@@ -51,7 +51,7 @@ async def next_turn(run: ClaimedRun, ports: WorkerResources) -> None:
     """Get and settle one more response of the model. Raises Released if the run cannot go on."""
     if run.turns - run.row["turns_before"] >= run.row["max_turns"]:
         await run.fail(ErrorCode.TURN_LIMIT, f"The run reached its limit of {run.row['max_turns']} turns.")
-    index, attempt = _place(run)
+    index, attempt = _next_place(run)
     request = _request(run, index)
     worst = run.runtime.worst_case_usd(request)
     await _check_run_limit(run, worst)
@@ -73,7 +73,7 @@ async def next_turn(run: ClaimedRun, ports: WorkerResources) -> None:
         raise
     _settle(run, turn, index=index, attempt=attempt, duration_s=time.monotonic() - started)
     ports.circuits.answered(run.circuit, began_at)
-    await _after(run, turn)
+    await _handle_stop(run, turn)
 
 
 async def _check_run_limit(run: ClaimedRun, worst: Decimal) -> None:
@@ -185,7 +185,7 @@ def _warn_near_limit(run: ClaimedRun, paid: Decimal) -> None:
         run.emit(events.BudgetWarning(scope="run", spent_usd=spent, limit_usd=allowed))
 
 
-async def _after(run: ClaimedRun, turn: Turn) -> None:
+async def _handle_stop(run: ClaimedRun, turn: Turn) -> None:
     """Handle the stop reason. Tool calls and final responses are handled by the loop."""
     if turn.stop == Stop.REFUSAL:
         await run.fail(ErrorCode.MODEL_REFUSED, f"The model declined to go on. {turn.detail}".strip())

@@ -38,11 +38,11 @@ async def pass_circuit(run: ClaimedRun, ports: WorkerResources) -> bool:
         circuit = await ports.circuits.of(run.circuit)
         if circuit is None or not circuit.is_open:
             return False
-    await _wait_for(run, circuit, circuit.detail)
+    await _wait_for_circuit(run, circuit, circuit.detail)
     return False
 
 
-async def _wait_for(run: ClaimedRun, circuit: Circuit, why: str, *, at_least_s: float = 0.0) -> None:
+async def _wait_for_circuit(run: ClaimedRun, circuit: Circuit, why: str, *, at_least_s: float = 0.0) -> None:
     """Wait until the circuit closes, or this run is chosen to probe."""
     now = run.now()
     start_at = now + timedelta(seconds=at_least_s)
@@ -93,7 +93,7 @@ async def no_answer(
     run.turns -= 1
     run.pending.turns -= 1
     if circuit is not None and circuit.is_open:
-        await _wait_for(run, circuit, str(error), at_least_s=error.retry_after_s or 0.0)
+        await _wait_for_circuit(run, circuit, str(error), at_least_s=error.retry_after_s or 0.0)
     delay_s = wait_after(failures, error)
     if delay_s > LONGEST_WAIT_IN_PLACE_S:
         start_at = run.now() + timedelta(seconds=delay_s)

@@ -211,10 +211,10 @@ class FeedConsumer(LiveConsumer):
             if message is None:
                 if self._sees_runs:
                     await self._count()
-                await self._ring()
+                await self._send_bell()
             elif "bell" in message:
                 if self._person in message["bell"]:
-                    await self._ring()
+                    await self._send_bell()
             elif self._sees_runs:
                 if await self._may_see(message):
                     await self.send(json.dumps({"kind": "run", **message}))
@@ -225,7 +225,7 @@ class FeedConsumer(LiveConsumer):
         """Return the id of the bell's person; "" for a key."""
         return str(self.caller.user_id) if self.caller and self.caller.user_id else ""
 
-    async def _ring(self) -> None:
+    async def _send_bell(self) -> None:
         """Send the number of unread notifications if it, or the newest one, has changed."""
         if self.caller is None or self.caller.user_id is None:
             return

@@ -42,7 +42,7 @@ class TooManyStreams(AppError):
 
 async def run_stream(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
     """Serve `GET /api/v1/runs/<id>/stream/`, after the header Last-Event-ID or `?after=SEQ`."""
-    after, stay = _wanted(request)
+    after, stay = _parse_parameters(request)
     caller = await sync_to_async(http_caller)(request)
     if caller is None:
         raise SignInFirst("Send an API key, or sign in.")
@@ -57,7 +57,7 @@ async def run_stream(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
     return response
 
 
-def _wanted(request: HttpRequest) -> tuple[int, bool]:
+def _parse_parameters(request: HttpRequest) -> tuple[int, bool]:
     """Return the seq to continue after, and `stay`.
 
     Raises BadParameter. Browsers send the header by themselves, so it is not validated.

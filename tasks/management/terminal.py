@@ -70,7 +70,7 @@ class _Screen:
         else:
             line = _line(event.type, event.data)
             if line:
-                self._out.write(f"{_plain(line)}\n")
+                self._out.write(f"{_printable(line)}\n")
         if bar and self._is_terminal and event.type != "run.finished":
             self._out.write(bar)
             self._bar = bar
@@ -82,10 +82,10 @@ class _Screen:
 def _bar(data: Mapping[str, Any]) -> str:
     share = min(1.0, data["done"] / data["total"]) if data["total"] else 0.0
     full = round(share * BAR)
-    return _plain(f"  [{'█' * full}{'·' * (BAR - full)}] {share:4.0%}  {data['label']}")
+    return _printable(f"  [{'█' * full}{'·' * (BAR - full)}] {share:4.0%}  {data['label']}")
 
 
-def _plain(text: str) -> str:
+def _printable(text: str) -> str:
     """Return the text without characters that could control the terminal."""
     return "".join(c for c in text if c in "\n\t" or c.isprintable())
 
@@ -120,9 +120,9 @@ def _line(type_: str, data: Mapping[str, Any]) -> str:
 
 
 def _answer(asked: HumanRequest, *, actor: User, ask: Ask, out: TextIO) -> None:
-    out.write(f"\n? {_plain(asked.title)}\n")
+    out.write(f"\n? {_printable(asked.title)}\n")
     if asked.prompt:
-        out.write(f"  {_plain(asked.prompt)}\n")
+        out.write(f"  {_printable(asked.prompt)}\n")
     if asked.arguments:
         out.write(f"{visible(json.dumps(asked.arguments, indent=2, ensure_ascii=False))}\n")
     while True:
@@ -136,7 +136,7 @@ def _answer(asked: HumanRequest, *, actor: User, ask: Ask, out: TextIO) -> None:
 def _ask_for(asked: HumanRequest, ask: Ask) -> dict[str, Any]:
     if asked.kind == "question":
         choices = [str(choice) for choice in asked.choices or ()]
-        menu = "".join(f"  {n}) {_plain(choice)}\n" for n, choice in enumerate(choices, 1))
+        menu = "".join(f"  {n}) {_printable(choice)}\n" for n, choice in enumerate(choices, 1))
         said = ask(f"{menu}> ").strip()
         chosen = choices[int(said) - 1] if said.isdecimal() and 0 < int(said) <= len(choices) else said
         return {"value": chosen}

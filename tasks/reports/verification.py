@@ -55,7 +55,7 @@ def next_hash(before: str, event: dict[str, Any]) -> str:
 def verify(bundle: Path) -> tuple[list[str], dict[str, Any] | None]:
     """Return what is wrong with an archive or a folder. The second value is its manifest, if that can be read."""
     try:
-        found = _Found(dict(_of_archive(bundle)) if bundle.is_file() else dict(_of_folder(bundle)))
+        found = _Members(dict(_of_archive(bundle)) if bundle.is_file() else dict(_of_folder(bundle)))
     except (Altered, OSError, EOFError, tarfile.TarError, zlib.error) as error:
         return [f"The bundle cannot be read: {error}"], None
     manifest = found.manifest()
@@ -71,7 +71,7 @@ Member = tuple[int, str, bytes]
 """Size, SHA-256, and the content if it is JSON that is read."""
 
 
-class _Found:
+class _Members:
     """Members that are present."""
 
     def __init__(self, members: dict[str, Member]) -> None:

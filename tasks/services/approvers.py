@@ -51,7 +51,7 @@ def require_approver(*, agent: Agent, versions: Sequence[AgentVersion], starter:
     if any(not any(_why_not(one, person, starter_id, agent) for one in rules) for person in people):
         return
     raise Conflict(
-        f"Nobody in the team could approve the calls of this run: {_left_to(agent, versions)}. "
+        f"Nobody in the team could approve the calls of this run: {_describe_rules(agent, versions)}. "
         "An owner or admin of the team can change who approves."
     )
 
@@ -92,7 +92,7 @@ def _may_ask(versions: Sequence[AgentVersion]) -> bool:
     return any(spec is not None and spec.run is not None for spec in asking)
 
 
-def _left_to(agent: Agent, versions: Sequence[AgentVersion]) -> str:
+def _describe_rules(agent: Agent, versions: Sequence[AgentVersion]) -> str:
     words = [_words(version.options or {}) for version in versions]
     if len(words) == 1:
         return f"{agent.name} leaves that to {words[0]}"

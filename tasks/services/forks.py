@@ -231,7 +231,7 @@ def _record(run: Run, target: Run, *, after: int, is_replay: bool) -> None:
             if is_replay:
                 rows.append(("", result, []))
         elif step.kind == StepKind.TOOL and step.index > after:
-            rows.append((*_answered(step, asked.get(step.call_id)), files.get(step.index, [])))
+            rows.append((*_recorded_result(step, asked.get(step.call_id)), files.get(step.index, [])))
         elif step.kind == StepKind.INPUT and is_replay:
             rows.append((Recording.SAID, {"text": step.request["text"], "message": _message_of(run, step)}, []))
     Recording.objects.bulk_create(
@@ -240,7 +240,7 @@ def _record(run: Run, target: Run, *, after: int, is_replay: bool) -> None:
     )
 
 
-def _answered(step: Step, asked: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
+def _recorded_result(step: Step, asked: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
     """Return the digest of the call that the model asked for, and its result.
 
     A person may have edited the arguments.

@@ -48,19 +48,19 @@ WORDS = {
 def notify_pending() -> None:
     """Send the pending notifications. Safe to run twice at once: each row is locked while it is handled."""
     pending = HumanRequest.objects.open().filter(notified_at__isnull=True)
-    _each(pending.order_by("asked_at"), _notify_of_request)
+    _for_each_locked(pending.order_by("asked_at"), _notify_of_request)
     ended = Run.objects.filter(UNNOTIFIED, finished_at__gt=Now() - NEWS_FOR)
-    _each(ended.order_by("finished_at"), _notify_of_end)
+    _for_each_locked(ended.order_by("finished_at"), _notify_of_end)
     warned = Budget.objects.filter(warned_at__isnull=False)
-    _each(warned.filter(_older("warning_notified_at")), _notify_of_warning)
-    _each(warned.filter(_older("spent_notified_at"), spent_usd__gte=F("limit_usd")), _notify_of_exhaustion)
+    _for_each_locked(warned.filter(_older("warning_notified_at")), _notify_of_warning)
+    _for_each_locked(warned.filter(_older("spent_notified_at"), spent_usd__gte=F("limit_usd")), _notify_of_exhaustion)
 
 
 def _older(field: str) -> Q:
     return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__lt": F("warned_at")})
 
 
-def _each(pending: QuerySet[Any], work: Callable[[Any], None]) -> None:
+def _for_each_locked(pending: QuerySet[Any], work: Callable[[Any], None]) -> None:
     for pk in list(pending.values_list("pk", flat=True)[:BATCH]):
         with transaction.atomic():
             row = pending.select_for_update(skip_locked=True, of=("self",)).filter(pk=pk).first()

@@ -43,7 +43,7 @@ class Stuck:
 
 def stuck_runs(*, limit: int = 100) -> list[Stuck]:
     """Return the runs that need an operator, those that lost their worker first."""
-    found = [*_lost(), *_unclaimed(), *_overdue(), *_unasked(), *_silent()]
+    found = [*_lost(), *_unclaimed(), *_overdue(), *_waiting_unasked(), *_silent()]
     return found[:limit]
 
 
@@ -68,7 +68,7 @@ def repair_run(*, run: Run, actor: User) -> Run:
     return run
 
 
-def _of(**state: object) -> Any:
+def _runs(**state: object) -> Any:
     """Return the runs with `now` by the database's clock, by which leases are held and lost."""
     runs = Run.objects.filter(**state).annotate(now=Now())
     return runs.select_related("team", "agent").order_by("status_changed_at")
@@ -77,7 +77,7 @@ def _of(**state: object) -> Any:
 def _lost() -> Iterator[Stuck]:
     late = Now() - timedelta(seconds=settings.ENGINE["lease_s"] / 2)
     just_let_go = Q(lease_expires_at=LET_GO, status_changed_at__gte=late)
-    for run in _of(status=RunStatus.RUNNING, lease_expires_at__lt=late).exclude(just_let_go)[:100]:
+    for run in _runs(status=RunStatus.RUNNING, lease_expires_at__lt=late).exclude(just_let_go)[:100]:
         ended = run.lease_expires_at
         was_let_go = ended == LET_GO
         since = _since(run.status_changed_at if was_let_go else ended, run.now)
@@ -88,7 +88,7 @@ def _lost() -> Iterator[Stuck]:
 
 
 def _unclaimed() -> Iterator[Stuck]:
-    for run in _of(status=RunStatus.QUEUED, queued_at__lt=Now() - UNCLAIMED_AFTER)[:100]:
+    for run in _runs(status=RunStatus.QUEUED, queued_at__lt=Now() - UNCLAIMED_AFTER)[:100]:
         since = _since(run.queued_at, run.now)
         why = f"It has waited for a worker for {since}: all are busy, none is alive, or a limit holds."
         yield Stuck(run=run, why=why, repair="Wake a worker")
@@ -97,21 +97,21 @@ def _unclaimed() -> Iterator[Stuck]:
 def _overdue() -> Iterator[Stuck]:
     """Yield overdue runs, except those whose model is away, which wait for it at any time."""
     due = Q(status=RunStatus.SCHEDULED) | Q(status=RunStatus.WAITING, waiting_kind__in=WAITS_BY_ITSELF)
-    late: Any = outages.without_away(_of(start_at__lt=Now() - OVERDUE_AFTER).filter(due))
+    late: Any = outages.without_away(_runs(start_at__lt=Now() - OVERDUE_AFTER).filter(due))
     for run in late[:100]:
         why = f"It was due {_since(run.start_at, run.now)} ago, and the clock did not start it."
         yield Stuck(run=run, why=why, repair="Start it now")
 
 
-def _unasked() -> Iterator[Stuck]:
+def _waiting_unasked() -> Iterator[Stuck]:
     asked = HumanRequest.objects.open().filter(run=OuterRef("pk"))
-    for run in _of(status=RunStatus.WAITING).exclude(waiting_kind__in=WAITS_BY_ITSELF).filter(~Exists(asked))[:100]:
+    for run in _runs(status=RunStatus.WAITING).exclude(waiting_kind__in=WAITS_BY_ITSELF).filter(~Exists(asked))[:100]:
         yield Stuck(run=run, why="It waits for an answer, but nothing is asked.", repair="Let it go on")
 
 
 def _silent() -> Iterator[Stuck]:
     last = RunEvent.objects.filter(run=OuterRef("pk"), seq=OuterRef("last_seq")).values("at")[:1]
-    alive = _of(status=RunStatus.RUNNING, lease_expires_at__gte=Now())
+    alive = _runs(status=RunStatus.RUNNING, lease_expires_at__gte=Now())
     for run in alive.annotate(last_at=Subquery(last)).filter(last_at__lt=Now() - SILENT_AFTER)[:100]:
         why = f"Its worker {run.worker} is alive, but nothing has happened for {timesince(run.last_at, run.now)}."
         yield Stuck(run=run, why=why, repair="Hand it to another worker")

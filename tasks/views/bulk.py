@@ -65,7 +65,7 @@ class Chosen:
 @team_required
 def runs_cancel(request: TeamRequest) -> HttpResponse:
     require(request, "runs:write")
-    chosen = _chosen(request)
+    chosen = _selection(request)
     if request.method != "POST" or not chosen.live:
         return _ask(request, "tasks/runs_cancel.html", chosen)
     reason = request.POST.get("reason", "").strip()[:200]
@@ -77,24 +77,24 @@ def runs_cancel(request: TeamRequest) -> HttpResponse:
 @team_required
 def runs_retry(request: TeamRequest) -> HttpResponse:
     require(request, "runs:write")
-    chosen = _chosen(request)
+    chosen = _selection(request)
     if request.method != "POST" or not chosen.over:
-        return _ask(request, "tasks/runs_retry.html", chosen, repeated=_repeated(chosen))
-    new, kept, left = run_once_per_form(request, lambda: _retried(request, chosen))
+        return _ask(request, "tasks/runs_retry.html", chosen, repeated=_with_effects(chosen))
+    new, kept, left = run_once_per_form(request, lambda: _retry(request, chosen))
     done = f"{new} started again"
     if kept:
         done += f", {kept} left alone because of what {'it' if kept == 1 else 'they'} did outside"
     return _told(request, done, left, "not finished, or their agent takes no work now")
 
 
-def _retried(request: TeamRequest, chosen: Chosen) -> tuple[int, int, int]:
+def _retry(request: TeamRequest, chosen: Chosen) -> tuple[int, int, int]:
     """Retry the runs. Return the numbers of new runs, of runs whose effects would repeat, and of other refusals."""
     repeat = request.POST.get("repeat_effects") == "1"
     done = runs.retry_runs(runs=chosen.over, actor=request.user, repeat_effects=repeat)
     return len(done.new), len(done.with_effects), len(done.refused) + len(chosen.live)
 
 
-def _repeated(chosen: Chosen) -> list[tuple[Run, list[Effect]]]:
+def _with_effects(chosen: Chosen) -> list[tuple[Run, list[Effect]]]:
     """Return the runs with effects, with those effects."""
     made = effects_of(chosen.over)
     return [(run, made[run.pk]) for run in chosen.over if made[run.pk]]
@@ -104,7 +104,7 @@ def _repeated(chosen: Chosen) -> list[tuple[Run, list[Effect]]]:
 @team_required
 def runs_continue(request: TeamRequest) -> HttpResponse:
     require(request, "runs:write")
-    chosen = _chosen(request)
+    chosen = _selection(request)
     can = [run for run in chosen.over if not why_not(run)]
     if request.method != "POST" or not can:
         return _ask(request, "tasks/runs_continue.html", chosen, can=can)
@@ -117,7 +117,7 @@ def _continued(request: TeamRequest, chosen: Chosen) -> tuple[int, int]:
     return len(done), len(refused) + len(chosen.live)
 
 
-def _chosen(request: TeamRequest) -> Chosen:
+def _selection(request: TeamRequest) -> Chosen:
     """Return the runs that `?run=ID` names, each once, oldest first. Raises NotFound if one is not visible."""
     given = request.POST if request.method == "POST" else request.GET
     try:
@@ -132,7 +132,11 @@ def _chosen(request: TeamRequest) -> Chosen:
 
 
 def _ask(request: TeamRequest, template: str, chosen: Chosen, **more: Any) -> HttpResponse:
-    context: dict[str, Any] = {"chosen": chosen, "every": [*chosen.live, *chosen.over], "back": _back(request).dict()}
+    context: dict[str, Any] = {
+        "chosen": chosen,
+        "every": [*chosen.live, *chosen.over],
+        "back": _list_query(request).dict(),
+    }
     return render(request, template, context | more)
 
 
@@ -142,10 +146,12 @@ def _told(request: TeamRequest, done: str, left: int, why: str) -> HttpResponse:
         messages.warning(request, f"{done}, {left} {were} {why}.")
     else:
         messages.success(request, f"{done}.")
-    return redirect(f"{reverse('tasks:run_list', args=[request.team.slug])}?{_back(request).urlencode()}".rstrip("?"))
+    return redirect(
+        f"{reverse('tasks:run_list', args=[request.team.slug])}?{_list_query(request).urlencode()}".rstrip("?")
+    )
 
 
-def _back(request: TeamRequest) -> QueryDict:
+def _list_query(request: TeamRequest) -> QueryDict:
     """Return the query of the list that the person came from."""
     given = request.POST if request.method == "POST" else request.GET
     query = QueryDict(mutable=True)

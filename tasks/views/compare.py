@@ -30,8 +30,8 @@ def run_compare(request: TeamRequest) -> HttpResponse:
     The list of runs sends `?run=ID&run=ID`.
     """
     if "run" in request.GET:
-        return _of_list(request)
-    left, right = _named(request, "left"), _named(request, "right")
+        return _from_list(request)
+    left, right = _run_of_side(request, "left"), _run_of_side(request, "right")
     if left and right:
         return render(request, "tasks/run_compare.html", {"told": compare_runs(left, right)})
     known = left or right
@@ -41,7 +41,7 @@ def run_compare(request: TeamRequest) -> HttpResponse:
     return render(request, "tasks/run_compare_choose.html", context)
 
 
-def _named(request: TeamRequest, side: str) -> Run | None:
+def _run_of_side(request: TeamRequest, side: str) -> Run | None:
     """Return the run of that side; None if none is named. Raises NotFound, also for a run of another team."""
     text = request.GET.get(side, "")
     if not text:
@@ -52,7 +52,7 @@ def _named(request: TeamRequest, side: str) -> Run | None:
         raise NotFound("This doesn’t exist, or you don’t have access to it.") from error
 
 
-def _of_list(request: TeamRequest) -> HttpResponse:
+def _from_list(request: TeamRequest) -> HttpResponse:
     """Redirect to the comparison of two selected runs, the older one on the left."""
     chosen = sorted(set(request.GET.getlist("run")))
     if len(chosen) != 2:

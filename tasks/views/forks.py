@@ -35,7 +35,7 @@ def run_fork(request: TeamRequest, run_id: UUID) -> HttpResponse:
     require(request, "runs:write")
     points = forks.fork_points(run)
     given = request.POST if request.method == "POST" else request.GET
-    point = _at(points, number(given.get("from_seq"), 0))
+    point = _point_at(points, number(given.get("from_seq"), 0))
     form = ForkForm(request.POST or None, run=run, point=point)
     repeated: list[Effect] = []
     if request.method == "POST" and form.is_valid():
@@ -62,7 +62,7 @@ def _fork(request: TeamRequest, run: Run, changes: dict[str, Any]) -> str:
     return str(act(repeat_effects=True).pk)
 
 
-def _at(points: list[ForkPoint], seq: int) -> ForkPoint:
+def _point_at(points: list[ForkPoint], seq: int) -> ForkPoint:
     """Return the newest point that was reached by that event."""
     return next(point for point in reversed(points) if point.seq <= seq)
 

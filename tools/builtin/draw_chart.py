@@ -21,7 +21,11 @@ def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
     name = _base_name(arguments.get("path", "chart"))
     drawn = limited_process.call(
         "tools.charts.draw:in_child",
-        {"root": str(ctx.workspace), "name": name, **(_asked(arguments) if "sql" in arguments else _given(arguments))},
+        {
+            "root": str(ctx.workspace),
+            "name": name,
+            **(_from_query(arguments) if "sql" in arguments else _from_arguments(arguments)),
+        },
         limits=_LIMITS,
         cancelled=ctx.cancelled,
     )
@@ -39,7 +43,7 @@ def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
     )
 
 
-def _asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _from_query(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the call for data that comes from a query. Raises ToolFailed."""
     if "series" in arguments or "labels" in arguments:
         raise ToolFailed("Give either 'sql' with 'x' and 'y', or 'labels' with 'series', not both.")
@@ -50,7 +54,7 @@ def _asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"sql": arguments["sql"], "columns": None, "rows": None, "chart": chart}
 
 
-def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _from_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the call for data that is in the arguments. Raises ToolFailed."""
     series = arguments.get("series")
     if not series:

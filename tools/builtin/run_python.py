@@ -29,7 +29,7 @@ _ENDED_BY = {
 def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
     job = sandbox.Job(
         code=str(arguments["code"]),
-        files=_taken(ctx.workspace, arguments.get("files")),
+        files=_input_files(ctx.workspace, arguments.get("files")),
         limits=LIMITS,
         cancelled=ctx.cancelled,
     )
@@ -44,7 +44,7 @@ def run(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
     )
 
 
-def _taken(root: Path, names: Sequence[str] | None) -> list[tuple[str, Path]]:
+def _input_files(root: Path, names: Sequence[str] | None) -> list[tuple[str, Path]]:
     """Return the files that the code sees: the named ones, or all. Raises ToolFailed above MAX_TAKEN bytes."""
     wanted = list(dict.fromkeys(map(workspace.normalise, names))) if names is not None else None
     every = [entry.name for entry in workspace.walk(root)] if wanted is None else wanted
@@ -75,9 +75,9 @@ def _save(root: Path, outcome: Outcome) -> tuple[list[str], list[str]]:
 def _content(outcome: Outcome, saved: Sequence[str], notes: Sequence[str]) -> str:
     parts = []
     if outcome.stdout:
-        parts.append(_ends(outcome.stdout.rstrip("\n")))
+        parts.append(_shorten_middle(outcome.stdout.rstrip("\n")))
     if outcome.stderr:
-        parts.append(f"[stderr]\n{_ends(outcome.stderr.rstrip(chr(10)))}")
+        parts.append(f"[stderr]\n{_shorten_middle(outcome.stderr.rstrip(chr(10)))}")
     if outcome.limit is not None:
         parts.append(_ENDED_BY[outcome.limit])
     elif outcome.exit_code is None:
@@ -100,7 +100,7 @@ def _summary(outcome: Outcome, saved: Sequence[str]) -> str:
     return f"Ran Python code in {took}" + (f", wrote {', '.join(saved)}" if saved else "")
 
 
-def _ends(text: str) -> str:
+def _shorten_middle(text: str) -> str:
     """Return the beginning and the end of a long text; an error stands at the end."""
     if len(text) <= _MAX_SHOWN:
         return text

@@ -121,12 +121,12 @@ def render(chart: Chart, plot: Plot) -> tuple[bytes, bytes]:
             Kind.SCATTER: _scatter,
             Kind.HISTOGRAM: _histogram,
         }[chart.kind](axes, chart, plot)
-        _dress(figure, axes, chart, plot)
+        _add_labels(figure, axes, chart, plot)
         svg, png = io.BytesIO(), io.BytesIO()
         FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         figure.dpi = _PNG_DPI
         FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
-    return _tidy(svg.getvalue().decode(), chart), png.getvalue()
+    return _clean_svg(svg.getvalue().decode(), chart), png.getvalue()
 
 
 def _size(chart: Chart, plot: Plot) -> tuple[float, float]:
@@ -225,11 +225,13 @@ def _histogram(axes: Axes, chart: Chart, plot: Plot) -> None:
     axes.hist(values, bins=min(30, max(5, round(len(values) ** 0.5))), color=COLOURS[0], edgecolor="white", zorder=2)
 
 
-def _dress(figure: Figure, axes: Axes, chart: Chart, plot: Plot) -> None:
+def _add_labels(figure: Figure, axes: Axes, chart: Chart, plot: Plot) -> None:
     """Add title, labels, grid and legend."""
     across = chart.kind is Kind.BARH
-    value_label = "Number of rows" if chart.kind is Kind.HISTOGRAM else _words(chart.y[0]) if len(chart.y) == 1 else ""
-    x_label, y_label = _short(chart.x_label or _words(chart.x), 60), _short(chart.y_label or value_label, 60)
+    value_label = (
+        "Number of rows" if chart.kind is Kind.HISTOGRAM else _label_of(chart.y[0]) if len(chart.y) == 1 else ""
+    )
+    x_label, y_label = _short(chart.x_label or _label_of(chart.x), 60), _short(chart.y_label or value_label, 60)
     axes.set_xlabel(y_label if across else x_label)
     axes.set_ylabel(x_label if across else y_label)
     if chart.title:
@@ -294,7 +296,7 @@ def _room(text: str) -> float:
     return sum(2.0 if one in "WM" or east_asian_width(one) in "WF" else 1.4 if one.isupper() else 1.0 for one in text)
 
 
-def _words(column: str) -> str:
+def _label_of(column: str) -> str:
     """Turn a column name into a label: refund_usd becomes Refund usd."""
     text = column.replace("_", " ").strip()
     return text[:1].upper() + text[1:]
@@ -305,7 +307,7 @@ def _short(value: Any, limit: int = 40) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _tidy(svg: str, chart: Chart) -> bytes:
+def _clean_svg(svg: str, chart: Chart) -> bytes:
     """Remove the DOCTYPE, which names a remote file, and add a name for screen readers."""
     svg = re.sub(r"<!DOCTYPE[^>]*>\s*", "", svg, count=1)
     name = (chart.title or f"{chart.kind.value} chart of {chart.x}").replace("&", "&amp;").replace("<", "&lt;")

@@ -105,7 +105,7 @@ def main() -> None:
     os.set_inheritable(result.fileno(), False)
     parts = unpack(sys.stdin.buffer)
     header = next(parts)
-    before = dict(_take_in(parts))
+    before = dict(_write_inputs(parts))
     CODE.parent.mkdir()
     CODE.write_text(header["code"], encoding="utf-8", errors="replace")
     _take_limits(**header["limits"])
@@ -117,7 +117,7 @@ def main() -> None:
         pack(result, {"exit_code": exit_code, "left_out": left_out, "full": _is_full()}, opened)
 
 
-def _take_in(parts: Iterator[Any]) -> Iterator[tuple[str, str]]:
+def _write_inputs(parts: Iterator[Any]) -> Iterator[tuple[str, str]]:
     """Write the files. Yield each name with its hash."""
     for name, _, content in parts:
         path = WORK / name
@@ -157,7 +157,7 @@ def _changed(before: Mapping[str, str], most_bytes: int) -> tuple[list[Path], li
     found: list[Path] = []
     left_out: list[str] = []
     total = 0
-    for path in sorted(_seen()):
+    for path in sorted(_visible_files()):
         name = str(path.relative_to(WORK))
         problem = _problem(name, path)
         if problem is None and path.is_file():
@@ -170,11 +170,11 @@ def _changed(before: Mapping[str, str], most_bytes: int) -> tuple[list[Path], li
                 continue
             problem = "too many or too large"
         if problem:
-            left_out.append(f"{_shown(name)} ({problem})")
+            left_out.append(f"{_printable(name)} ({problem})")
     return found, left_out[:50]
 
 
-def _seen() -> Iterator[Path]:
+def _visible_files() -> Iterator[Path]:
     """Yield the files and links in the folder that are not hidden. Folders too deep to be opened are skipped."""
     for folder, folders, files in os.walk(WORK):
         folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
@@ -193,7 +193,7 @@ def _problem(name: str, path: Path) -> str | None:
     return "a link" if path.is_symlink() else None
 
 
-def _shown(name: str) -> str:
+def _printable(name: str) -> str:
     """Return the name in characters that can be written anywhere."""
     shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
     return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}…"

@@ -123,7 +123,7 @@ def _outcome(done: process.Finished, watch: _MemoryWatch) -> Outcome:
             logger.info("A sandbox ended with %s and gave no result: %s", done.returncode, stderr[-500:])
     limit = Limit.MEMORY if watch.too_much else _STOPPED[done.stopped] if done.stopped else None
     if limit is None and exit_code != 0:
-        limit = _said(stderr) or (Limit.DISK if is_full else Limit.MEMORY if exit_code == -9 else None)
+        limit = _limit_named(stderr) or (Limit.DISK if is_full else Limit.MEMORY if exit_code == -9 else None)
     return Outcome(
         exit_code=exit_code,
         stdout=stdout,
@@ -140,7 +140,7 @@ def _readable(name: object) -> str:
     return str(name)[:400].encode(errors="backslashreplace").decode()
 
 
-def _said(stderr: str) -> Limit | None:
+def _limit_named(stderr: str) -> Limit | None:
     """Return the limit that the last lines of an error name, or None."""
     tail = stderr[-2000:]
     return next((limit for limit, words in _SAID if words.search(tail)), None)

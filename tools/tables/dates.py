@@ -42,7 +42,7 @@ class _Seen:
         return self.first > 12 and self.second > 12
 
 
-def _see(con: Any, raw: str, column: Column) -> _Seen:
+def _examine(con: Any, raw: str, column: Column) -> _Seen:
     value = column.value
     first, second = (f"TRY_CAST(regexp_extract({value}, {literal(_NUMERIC)}, {i}) AS INTEGER)" for i in (1, 2))
     seen = con.execute(
@@ -58,14 +58,14 @@ def _see(con: Any, raw: str, column: Column) -> _Seen:
 
 def proven_order(con: Any, raw: str, columns: Sequence[Column]) -> bool | None:
     """Return True if the day comes first in all dates of the file. None if nothing proves it, or columns disagree."""
-    seen = [_see(con, raw, column) for column in columns if column.has("numeric", "numeric time")]
+    seen = [_examine(con, raw, column) for column in columns if column.has("numeric", "numeric time")]
     orders = {each.day_first for each in seen if not each.mixes_orders} - {None}
     return orders.pop() if len(orders) == 1 else None
 
 
 def reading(con: Any, raw: str, column: Column, habits: Habits, notes: Notes) -> tuple[str, str]:
     """Return expression and type of a column of dates. Every value is a date, with or without a time."""
-    seen = _see(con, raw, column)
+    seen = _examine(con, raw, column)
     if column.has("iso zone"):
         return _zoned(column, seen, notes)
     if seen.mixes_orders:

@@ -39,7 +39,7 @@ def run(con: Any, statement: str, max_rows: int) -> tuple[list[Column], list[lis
     con.execute("BEGIN TRANSACTION READ ONLY")
     description = _describe(con, statement)
     columns = [Column(_unique(i, description), kind) for i, (_, kind) in enumerate(description)]
-    answer = con.execute(_as_carried(statement, columns) if columns else statement)
+    answer = con.execute(_with_text_casts(statement, columns) if columns else statement)
     columns = columns or [Column(str(name), "VARCHAR") for name, *_ in con.description]
     kinds = [column.type for column in columns]
     rows = [[_cell(value, kind) for value, kind in zip(row, kinds, strict=True)] for row in _first(answer, max_rows)]
@@ -61,7 +61,7 @@ def _describe(con: Any, statement: str) -> list[tuple[str, str]]:
     return [(str(name), str(kind)) for name, kind, *_ in con.execute(f"DESCRIBE {statement}").fetchall()]
 
 
-def _as_carried(statement: str, columns: Sequence[Column]) -> str:
+def _with_text_casts(statement: str, columns: Sequence[Column]) -> str:
     """Return the statement with casts to text for types that Python cannot hold. The order is kept."""
     if all(column.type in _NATIVE for column in columns):
         return statement
