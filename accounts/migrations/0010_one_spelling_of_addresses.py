@@ -11,7 +11,7 @@ ODD = r"[^!-~]|[A-Z\"]"
 
 
 def respell(apps: Any, schema_editor: Any) -> None:
-    """Write addresses in their one spelling. Of two accounts of one mailbox the later keeps its own (it still signs in)."""
+    """Store addresses in canonical form. The later of two accounts of one mailbox keeps its own, and still signs in."""
     User, EmailAddress = apps.get_model("accounts", "User"), apps.get_model("account", "EmailAddress")
     Invitation = apps.get_model("accounts", "Invitation")
     for user in User.objects.filter(email__regex=ODD).order_by("pk"):

@@ -90,7 +90,7 @@ class ClaimedRun:
         self.lease: Lease = row["lease"]
         self.recordings = Recordings(row)
         self.catalog = Catalog()
-        """The tools of the run; `ToolCalls.load_catalog` adds those of its team."""
+        """Tools of the run; `ToolCalls.load_catalog` adds those of its team."""
         self.steps: dict[int, StepWrite] = {
             s["index"]: StepWrite(**{k: v for k, v in s.items() if k != "run_id"}) for s in row["steps"]
         }

@@ -4,7 +4,7 @@ from django.db.models.functions import Coalesce, Now
 
 
 def keep_what_was_asked(apps, schema_editor):
-    """A call about whose newest attempt people were asked before is not asked about again."""
+    """Mark calls whose newest attempt people were asked about, so that nobody is asked again."""
     Step = apps.get_model("tasks", "Step")
     HumanRequest = apps.get_model("tasks", "HumanRequest")
     asked = HumanRequest.objects.filter(

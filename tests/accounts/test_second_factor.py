@@ -64,7 +64,7 @@ def codes_on(answer: Any) -> list[str]:
 
 
 def at_the_second_step(user: User) -> Client:
-    forget_used_codes()  # the one of this half minute was spent to switch it on
+    forget_used_codes()  # setting it up has spent the code of this half minute
     client = Client()
     answer = client.post(SIGN_IN, {"login": user.email, "password": PASSWORD})
     assert answer["Location"] == STEP

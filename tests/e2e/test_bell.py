@@ -59,7 +59,7 @@ def test_the_bell_rings_and_falls_silent_by_itself(
     page.evaluate("() => { swapped = 0; addEventListener('htmx:finally:request', () => { swapped += 1; }); }")
     bell.get_by_role("button", name="Mark all read").click()
     expect(count).to_have_text("")
-    page.wait_for_function("() => swapped >= 2")  # what the click asked for, and what the silent bell did
+    page.wait_for_function("() => swapped >= 2")  # the click's request, and that of the silent bell
     assert Notification.objects.filter(read_at=None).exists() is False
     bell.get_by_role("button", name="Ana could not finish").click()
     page.wait_for_url(f"**/runs/{failed.pk}/")

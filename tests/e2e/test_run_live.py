@@ -246,7 +246,7 @@ def test_a_live_run_opens_at_its_end_and_the_first_news_drag_nobody_there(open_p
     page.wait_for_function(AT_END)
 
     page.evaluate("() => scrollTo(0, 0)")
-    while not sockets:  # the page has opened it; this side hears of it when it may
+    while not sockets:  # the page has opened it; Playwright reports it a little later
         page.wait_for_timeout(10)
     sockets[0].send(json.dumps({"kind": "delta", "step": "60", "text": "Some words"}))
 
@@ -294,7 +294,7 @@ def test_news_in_the_moment_of_scrolling_up_drag_nobody_down(open_page: Open, al
     expect(page.locator("#run-connection")).to_contain_text("Live")
     page.wait_for_function(AT_END)
 
-    # The person scrolls while the new line is being put on the page: no event has told of it when the page may follow.
+    # The person scrolls while the line is being appended, before any scroll event has reached the page.
     page.locator("#run-activity").evaluate("""list => {
         list.append = (...lines) => { scrollTo(0, 0); Element.prototype.append.apply(list, lines); };
     }""")
@@ -317,7 +317,7 @@ def test_the_wheel_leads_up_while_words_come_in(open_page: Open, alice, run):
     expect(page.locator("#run-connection")).to_contain_text("Live")
     page.wait_for_function(AT_END)
 
-    # Each line comes right after a notch of the wheel that leads no further than where the page still follows.
+    # Each line comes right after a wheel notch that stays within the range in which the page follows.
     page.locator("#run-activity").evaluate("""list => {
         list.append = (...lines) => {
             dispatchEvent(new WheelEvent("wheel", { deltaY: -50 }));
@@ -340,7 +340,7 @@ def test_a_touch_of_the_wheel_holds_the_page_for_a_moment_only(open_page: Open, 
     expect(page.locator("#run-connection")).to_have_attribute("data-state", "live")
     page.wait_for_function(AT_END)
 
-    # One notch that does not lead away, in the moment in which a line comes: nothing else happens after it.
+    # One wheel notch without effect, at the moment at which a line comes, and nothing after it.
     page.locator("#run-activity").evaluate("""list => {
         list.append = (...lines) => {
             dispatchEvent(new WheelEvent("wheel", { deltaY: -1 }));
@@ -421,7 +421,7 @@ def test_the_waterfall_and_the_log_come_when_they_are_looked_at(open_page: Open,
     page.goto(path(run) + "#timeline")
     expect(page.locator("#p-timeline .wf-row")).to_have_count(1)
     marks = [mark.bounding_box() for mark in page.locator(".wf-axis time").all() if mark.is_visible()]
-    assert len(marks) == 3  # of five, beside the plan on a narrow desk
+    assert len(marks) == 3  # of five, for lack of room beside the plan
     assert all(left["x"] + left["width"] < right["x"] for left, right in pairwise(marks))
 
     page.get_by_role("tab", name="Everything").click()

@@ -88,7 +88,7 @@ def test_a_code_of_the_app_is_the_second_step(open_page: Open, shot: Any) -> Non
     assert len(set(codes)) == 10
 
     sign_out(page)
-    forget_used_codes()  # the one of this half minute was spent to switch it on
+    forget_used_codes()  # setting it up has spent the code of this half minute
     sign_in(page, grace)
     expect(page.get_by_role("heading", name="One more step")).to_be_visible()
     shot(page, "second-step-light")

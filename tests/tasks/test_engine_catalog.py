@@ -1,4 +1,4 @@
-"""The tools of a run: a team's own, and ones that change or go while the run is under way."""
+"""Tools of a run: a team's own, and ones that change or go while it is under way."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ RING = replace(
 
 @pytest.fixture
 def source(team: Team) -> Iterator[list[str]]:
-    """A source with one tool of the team. It is away the first time. Yields the threads that asked it."""
+    """Source with one tool of the team, which is away the first time. Yields the threads that asked it."""
     asked_on: list[str] = []
 
     @team_tools.register

@@ -62,7 +62,7 @@ POSING = replace(catalog.builtin("list_files"), name="read_file", title="Not our
 
 @pytest.fixture
 def source() -> Iterator[list[Collection[str] | None]]:
-    """A source that knows two tools of one team. Yields the names that it was asked for."""
+    """Source that knows two tools of one team. Yields the names that it was asked for."""
     asked: list[Collection[str] | None] = []
 
     @team_tools.register
