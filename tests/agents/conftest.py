@@ -1,4 +1,4 @@
-"""What the tests of runtimes share."""
+"""Fixtures for the tests of runtimes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A workspace for the demo's scripts: the real tools on a real folder, and a person who answers as the test says."""
+"""Workspace for the demo's scripts: the real tools on a real folder, and a person with scripted answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANALYST = (
     "recall", "email_report",
 )  # fmt: skip
 NO_CHART = tuple(tool for tool in ANALYST if tool != "draw_chart")
-"""Drawing takes a second, and most tests are about something else."""
+"""Analyst's tools without charts: drawing takes a second, and few tests are about it."""
 WRITER = ("list_files", "read_file", "write_file", "ask_human", "report_progress")
 SYSTEM = "You are careful.\n\n# This run\nThe person who started this run: ada@example.com."
 REJECTED = ("A person did not allow this call. They said: not yet", True)
@@ -30,7 +30,7 @@ SENT = ("Sent.", False)
 
 @dataclass
 class DemoWorkspace:
-    """One run's folder and people. `broken` names tools that fail this many times before they work."""
+    """Folder and people of one run. `broken` maps tools to the number of their first calls that fail."""
 
     folder: Path
     person_says: str = "Decide for me"
@@ -52,7 +52,7 @@ class DemoWorkspace:
     def work(
         self, prompt: str, *comments: str, tools: Sequence[str] = ANALYST, system: str = SYSTEM, delay_ms: float = 0
     ) -> Play:
-        """Play the demo to its end. Every call must fit its tool's schema."""
+        """Play the demo to its end. Every call must match its tool's schema."""
         names = [path.name for path in sorted(self.folder.iterdir())]
         attached = "".join(f"\n- {name} (1 bytes, text/csv)" for name in names)
         prompt = f"{prompt}\n\nAttached files, in your workspace:{attached}" if names else prompt

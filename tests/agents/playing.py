@@ -1,4 +1,4 @@
-"""Playing a runtime in tests: a small loop in the engine's place."""
+"""Small loop in place of the engine, which plays a runtime in tests."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from agents.runtimes.base import Runtime, ToolDefinition, Turn, TurnRequest
 
 MOST_TURNS = 40
 Answer = tuple[str, bool]
-"""What a tool answered, and whether it is an error."""
+"""Result of a tool, and True if it is an error."""
 
 
 @dataclass
 class Play:
-    """What happened: every turn, every call with its answer, and the messages in the end."""
+    """Record of a play: every turn, every call with its result, and the final messages."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
@@ -72,7 +72,7 @@ def play(
     comments: Sequence[str] = (),
     **asked: Any,
 ) -> Play:
-    """Drive the runtime until it ends its turn and no comment is left to give it. `asked` goes into each request."""
+    """Drive the runtime until it ends its turn and no comment is left. `asked` is part of each request."""
     return asyncio.run(_play(runtime, prompt, answer, list(comments), {"tools": tools, **asked}))
 
 

@@ -1,4 +1,4 @@
-"""Files of public packages to ask about, read with pandas for the right answers and written as people have them."""
+"""Public data sets to ask about, read with pandas for the right answers and written in common file formats."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def stats(name: str) -> Path:
 
 @cache
 def table(path: Path) -> pd.DataFrame:
-    """As pandas reads it, for computing what is right."""
+    """Return the table as pandas reads it, to compute the right answer."""
     return pd.read_json(path) if path.suffix == ".json" else pd.read_csv(path)
 
 
 def autos(folder: Path) -> pd.DataFrame:
-    """The cars of vega_datasets with a price that mostly follows their horsepower."""
+    """Write the cars of vega_datasets with a price that mostly follows their horsepower."""
     cars = table(vega("cars")).dropna(subset=["Horsepower"])
     dice = random.Random(1)  # noqa: S311
     cars = cars.assign(Price=[round(120 * power + dice.gauss(0, 700)) for power in cars["Horsepower"]])
@@ -40,7 +40,7 @@ def autos(folder: Path) -> pd.DataFrame:
 
 
 def priced(folder: Path) -> pd.DataFrame:
-    """Prices as texts: $1,234.50."""
+    """Write prices as texts: $1,234.50."""
     cars = autos(folder)[["Name", "Origin", "Price"]]
     (folder / "autos.csv").unlink()
     cars.assign(Price=[f"${price:,.2f}" for price in cars["Price"]]).to_csv(folder / "prices.csv", index=False)
@@ -48,7 +48,7 @@ def priced(folder: Path) -> pd.DataFrame:
 
 
 def wide(folder: Path) -> pd.DataFrame:
-    """192 columns of noise and a target that follows one of them."""
+    """Write 192 columns of noise and a target that follows one of them."""
     dice = random.Random(2)  # noqa: S311
     rows = [[dice.gauss(0, 1) for _ in range(192)] for _ in range(300)]
     frame = pd.DataFrame(rows, columns=[f"feature_{number}" for number in range(192)]).round(4)
@@ -58,7 +58,7 @@ def wide(folder: Path) -> pd.DataFrame:
 
 
 def mixed_dates(folder: Path) -> pd.DataFrame:
-    """One row a week, the day written in three ways."""
+    """Write one row per week, with the day in three notations."""
     days = pd.date_range("2023-01-02", periods=60, freq="7D")
     forms = ("%Y-%m-%d", "%d.%m.%Y", "%b %d %Y")
     frame = pd.DataFrame({"day": days, "visitors": [100 + 3 * number for number in range(60)]})
@@ -68,7 +68,7 @@ def mixed_dates(folder: Path) -> pd.DataFrame:
 
 
 def workbook(folder: Path) -> pd.DataFrame:
-    """Sales on the second of three sheets."""
+    """Write a workbook with the sales on the second of three sheets."""
     frame = pd.DataFrame(
         [(("North", "South", "West")[n % 3], "AB"[n % 2], 100 + n * (n % 3 + 1)) for n in range(80)],
         columns=["region", "product", "revenue"],
@@ -82,7 +82,7 @@ def workbook(folder: Path) -> pd.DataFrame:
 
 
 def tumours(folder: Path) -> pd.DataFrame:
-    """Scikit-learn's breast cancer data with its names and the diagnosis in words."""
+    """Write scikit-learn's breast cancer data with its names and the diagnosis in words."""
     loaded: Any = load_breast_cancer(as_frame=True)
     frame = loaded.frame.rename(columns={"target": "diagnosis"})
     frame["diagnosis"] = frame["diagnosis"].map(dict(enumerate(loaded.target_names)))
@@ -91,7 +91,7 @@ def tumours(folder: Path) -> pd.DataFrame:
 
 
 def iris_lines(folder: Path) -> pd.DataFrame:
-    """One JSON object a line."""
+    """Write one JSON object per line."""
     frame = table(vega("iris"))
     lines = [json.dumps(row) for row in frame.to_dict("records")]
     (folder / "iris.jsonl").write_text("\n".join(lines) + "\n")
@@ -99,7 +99,7 @@ def iris_lines(folder: Path) -> pd.DataFrame:
 
 
 def orders(folder: Path) -> pd.DataFrame:
-    """Orders as a German shop exports them: semicolons, decimal commas, days first, ja and nein."""
+    """Write orders as a German shop exports them: semicolons, decimal commas, days first, ja and nein."""
     dice = random.Random(7)  # noqa: S311
     rows = []
     for number in range(400):
@@ -119,7 +119,7 @@ def orders(folder: Path) -> pd.DataFrame:
 
 
 def staff(folder: Path) -> pd.DataFrame:
-    """A personnel list: salaries by department, and who left."""
+    """Write a personnel list: salaries by department, and who left."""
     dice = random.Random(9)  # noqa: S311
     rows = []
     for number in range(250):

@@ -1,4 +1,4 @@
-"""Agents over the API, in the exact shapes of the contract. Attack cases 1, 2, 3, 10, 40."""
+"""API of agents, in the exact shapes of the contract. Attack cases 1, 2, 3, 10, 40."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_nobody_overwrites_a_memory_that_they_have_not_seen(api: Api, team: Team
 
 
 def test_an_outsider_meets_nothing(team: Team, other_team: Team, alice: User, charlie: User) -> None:
-    """Every route with an id answers the id of another team as it answers one that does not exist."""
+    """Every route with an id answers the same for another team's id and for an unknown one."""
     rita = agents.create_agent(team=team, actor=alice, **NEW)
     memory = memories.add_memory(agent=rita, actor=alice, text="Pays in euros.")
     mine = AgentFactory(team=other_team)

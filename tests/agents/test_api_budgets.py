@@ -1,4 +1,4 @@
-"""Budgets over the API: shapes, scopes, refusals, other teams."""
+"""API of budgets: shapes, scopes, refusals, other teams."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_an_agent_of_another_team_is_not_found(api: Api, other_team: Team) -> No
     assert str(theirs.pk) not in api.send("GET", BUDGETS).content.decode()
 
 
-# ---- What is counted
+# ---- Counted spending
 
 
 def test_an_old_month_counts_as_nothing_spent(team: Team, agent: Agent) -> None:
@@ -173,7 +173,7 @@ def test_what_is_spent_changes_no_etag(api: Api, team: Team, agent: Agent) -> No
 def test_a_new_limit_counts_from_the_first_day_of_the_databases_month(
     team: Team, agent: Agent, days: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker reserves in that month: a limit of another one would begin at nothing."""
+    """Workers reserve in the database's month; a budget of another month would start at zero."""
     usage(agent, "1.25")
     now = timezone.now()
     monkeypatch.setattr("django.utils.timezone.now", lambda: now + timedelta(days=days))

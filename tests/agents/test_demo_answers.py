@@ -1,4 +1,4 @@
-"""Plain questions about public data sets: the answer holds what pandas computes, or the demo asks or refuses."""
+"""Plain questions about public data sets: the answer equals pandas' result, or the demo asks or refuses."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.agents.question_sets import stats, table, vega
 
 Files = Path | Callable[[Path], pd.DataFrame]
 Right = tuple[str, ...]
-"""What the first sentence must hold: names as they are, numbers as they are shown, in this order."""
+"""Parts of the first sentence in their order: names as they are, numbers as they are shown."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """`right` computes the answer from the table; without it the demo must ask or refuse, never answer."""
+    """One question. `right` computes the answer from the table; without it the demo must ask or refuse."""
 
     files: Files
     text: str
@@ -32,13 +32,13 @@ class Question:
 
 
 def best(values: pd.Series, *, is_low: bool = False) -> Right:
-    """The name and the number of the highest or lowest."""
+    """Return the name and the number of the highest or lowest."""
     name = values.idxmin() if is_low else values.idxmax()
     return str(name), shown(values[name])
 
 
 def shown(value: float) -> str:
-    """As the demo writes averages and totals: readable, not exact."""
+    """Format a number as the demo writes averages and totals: rounded for reading."""
     size = abs(value)
     if size >= 10_000:
         text = f"{size:,.0f}"
@@ -54,7 +54,7 @@ def exact(value: float) -> str:
 
 
 def top(values: pd.Series, *, is_low: bool = False) -> Right:
-    """Of values that are one row each, which are shown as they are."""
+    """Return the name and the exact value of the highest or lowest, for groups of one row."""
     name = values.idxmin() if is_low else values.idxmax()
     return str(name), exact(values[name])
 
@@ -73,7 +73,7 @@ def _correlation(first: str, second: str) -> Callable[[pd.DataFrame], Right]:
 
 
 def _driver(measure: str, strongest: str) -> Callable[[pd.DataFrame], Right]:
-    """The overall average, and the column that explains most, which the second sentence names."""
+    """Return the overall average and the strongest column, which the second sentence names."""
     return lambda frame: (shown(frame[measure].mean()), f"`{strongest}` makes the largest difference")
 
 
@@ -321,7 +321,7 @@ OTHERS = [
 
 
 def given(files: Files, folder: Path) -> pd.DataFrame:
-    """Put the file into the folder; returns what pandas makes of it."""
+    """Write the file into the folder; return it as pandas reads it."""
     if isinstance(files, Path):
         (folder / files.name).write_bytes(files.read_bytes())
         return table(files)
@@ -329,7 +329,7 @@ def given(files: Files, folder: Path) -> pd.DataFrame:
 
 
 def in_order(parts: Right, text: str) -> bool:
-    """Whether the parts stand in the text one after the other, none of them inside a longer word or number."""
+    """Return True if the text contains the parts in this order, none of them inside a longer word or number."""
     at = 0
     for part in parts:
         found = re.compile(rf"(?<![\w.]){re.escape(part)}(?![\w]|[.,]\d)").search(text, at)
@@ -371,7 +371,7 @@ def test_other_questions_of_the_same_kinds(question: Question, workspace: DemoWo
 
 
 def test_the_second_part_of_a_question_is_answered(workspace: DemoWorkspace) -> None:
-    """ "… and in which year?" is asked about the winner."""
+    """The follow-up "… and in which year?" is about the winner."""
     frame = given(vega("stocks"), workspace.folder)
     of_google = frame[frame["symbol"] == "GOOG"]
     years = of_google.groupby(pd.to_datetime(of_google["date"]).dt.year)["price"].mean()

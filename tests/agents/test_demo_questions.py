@@ -1,4 +1,4 @@
-"""What the demo analyst asks before it works, and how it ends when a table has no answer."""
+"""Questions that the demo analyst asks before it works, and its end if a table has no answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALONE = tuple(tool for tool in NO_CHART if tool != "ask_human")
 
 @pytest.fixture
 def sales(workspace: DemoWorkspace) -> DemoWorkspace:
-    """90 sales: the west sells most, nobody notes a margin."""
+    """Table of 90 sales: the west sells most, no column holds a margin."""
     dice = random.Random(4)  # noqa: S311
     lines = ["region,product,sold_on,units,price_usd,discount_usd"]
     for number in range(90):
@@ -30,7 +30,7 @@ def sales(workspace: DemoWorkspace) -> DemoWorkspace:
 
 
 def failed(done: Play, workspace: DemoWorkspace) -> str:
-    """The reason of work that ended without a result, of which nothing else is left."""
+    """Return the reason of work that ended without a result, and check that it left nothing behind."""
     assert done.turns[-1].stop is Stop.NO_RESULT
     assert not (workspace.folder / "report.md").exists()
     assert workspace.memory.facts == []
@@ -168,7 +168,7 @@ def test_a_filter_that_leaves_no_rows_is_no_answer(sales: DemoWorkspace, tools: 
 
 
 def test_a_header_that_names_no_columns_is_refused(workspace: DemoWorkspace) -> None:
-    """As scikit-learn's files have it: the numbers of rows and features stand where names belong."""
+    """Some files of scikit-learn begin with numbers of rows and features in place of names."""
     dice = random.Random(8)  # noqa: S311
     rows = "".join(f"{dice.random():.3f},{dice.random():.3f},{dice.random():.3f},{n % 2}\n" for n in range(60))
     workspace.write("cells.csv", "60,3,malignant,benign\n" + rows)

@@ -1,4 +1,4 @@
-"""Which models are offered, which one is the default, and what follows the end of one."""
+"""Offered models, the default model, and the end of a model."""
 
 from __future__ import annotations
 

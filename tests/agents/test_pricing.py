@@ -1,4 +1,4 @@
-"""Prices come from the table, survive its absence, and bound what a call can cost."""
+"""Prices are read from the table, survive its absence, and bound the cost of a call."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_the_second_band_counts_as_soon_as_the_input_may_reach_it() -> None:
 @pytest.mark.parametrize(
     ("text", "true_tokens"),
     [
-        # The densest text there is: each of these characters can be a token of its own, or more than one.
+        # The densest possible text: each of these characters can be a token of its own, or more than one.
         ("0123456789" * 500, 5_000),
         ("{[(<;:,.!?>)]}" * 300, 4_200),
         ("\n\t " * 1000, 1_000),

@@ -1,4 +1,4 @@
-"""Every role template is whole: its tools, icon, example and tasks exist and fit together."""
+"""Completeness of every role template: its tools, icon, example and tasks exist and fit together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Anthropic runtime against a stand-in that speaks the wire format and refuses what the provider refuses."""
+"""Anthropic runtime against a stand-in that speaks the wire format and refuses what the provider refuses."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_text_is_streamed_and_returned_whole(claude: AnthropicStandIn) -> 
 
 @pytest.mark.promise("G21")
 def test_halves_of_a_character_that_come_apart_are_one() -> None:
-    """A gateway may cut a text anywhere: what viewers are sent and what is kept are whole characters."""
+    """A gateway may cut a text anywhere; viewers and stored text get whole characters."""
     pieces: list[str] = []
     answer = Answer(pieces.append)
     answer.take({"type": "message_start", "message": {"id": "msg_1", "model": MODEL}})
@@ -99,7 +99,7 @@ def test_what_a_later_delta_of_the_message_leaves_out_stays_as_it_was() -> None:
 
 @pytest.mark.parametrize("thought", ["NUL \0", "half \ud83d"])
 def test_thinking_that_cannot_be_kept_is_malformed(thought: str) -> None:
-    """Its signature holds for exactly these characters: repaired it would be refused by the provider."""
+    """The signature covers exactly these characters: the provider would refuse repaired ones."""
     answer = Answer(lambda piece: None)
     answer.take({"type": "message_start", "message": {"id": "msg_1", "model": MODEL}})
     answer.take({"type": "content_block_start", "index": 0, "content_block": thinking(thought)})
@@ -138,7 +138,7 @@ async def test_thinking_goes_back_untouched(claude: AnthropicStandIn) -> None:
 
 
 async def test_the_stand_in_refuses_changed_thinking(claude: AnthropicStandIn) -> None:
-    """The test above means something only if this holds."""
+    """Precondition of the test above."""
     used = tool_use("list_files")
     claude.answer(message(thinking("One way."), used))
     first = await turn(claude)

@@ -1,4 +1,4 @@
-"""An answer is read no further than its max_tokens can reach, whatever has no end in it."""
+"""Bounds of answers: none is read further than its max_tokens can reach."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_an_answer_without_an_end_is_cut_at_what_it_can_be(claude: AnthropicStan
 
 @pytest.mark.promise("G23")
 def test_one_event_of_a_few_bytes_a_line_is_read_in_time(claude: AnthropicStandIn) -> None:
-    """Joining a hundred thousand lines one by one would hold up every run of the worker for minutes."""
+    """Joining a hundred thousand lines one by one would block every run of the worker for minutes."""
     lines = [b"data: x\n" * 1000] * 1000
 
     error = failed(claude, Raw(pieces=lines))
@@ -122,7 +122,7 @@ def test_pings_that_drip_for_ever_end_with_the_time_of_an_answer(claude: Anthrop
 
 
 def test_a_packed_answer_is_refused_and_we_asked_for_none(claude: AnthropicStandIn) -> None:
-    """A kilobyte of it may be a megabyte."""
+    """A compressed kilobyte may expand to a megabyte."""
     head = b"HTTP/1.1 %d OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\n"
     packed = gzip.compress(b": nothing\n" * 1_000_000)
 

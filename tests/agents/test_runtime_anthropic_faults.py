@@ -1,4 +1,4 @@
-"""Every way in which a call can fail becomes a ModelError that says what may be done."""
+"""Failures of calls: each becomes a ModelError that says whether to retry and whether it may be billed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def claude() -> Iterator[AnthropicStandIn]:
 
 
 def asked(runtime: AnthropicRuntime, *, model: str = MODEL) -> ModelError:
-    """The error of one call."""
+    """Return the error of one call."""
 
     async def call() -> None:
         await runtime.next_turn(request(messages=[user("Hello")], model=model), lambda piece: None)
@@ -53,7 +53,7 @@ def asked(runtime: AnthropicRuntime, *, model: str = MODEL) -> ModelError:
 
 
 def failed(claude: AnthropicStandIn, answer: Answer, *, answer_s: float = 30.0, silence_s: float = 10.0) -> ModelError:
-    """The error of one call that is answered so; the call was made once and never repeated."""
+    """Return the error of a call with that answer; the call is made once and never repeated."""
     claude.answer(answer)
     error = asked(AnthropicRuntime(api_key="key", base_url=claude.url, answer_s=answer_s, silence_s=silence_s))
     assert claude.count == 1
@@ -206,7 +206,7 @@ def test_nobody_listens(claude: AnthropicStandIn) -> None:
 
 
 def test_packets_that_are_dropped_were_not_sent() -> None:
-    """Nobody answers the first packet: the call is tried again, and nobody pays for it."""
+    """A dropped first packet means that the call is retried and nobody pays for it."""
     with blackhole() as port:
         error = asked(AnthropicRuntime(api_key="key", base_url=f"http://127.0.0.1:{port}", connect_s=0.3))
 
@@ -248,7 +248,7 @@ def test_a_prompt_that_is_too_long_says_so() -> None:
     "written", ['{"pattern": ', '{"limit": NaN}', '{"limit": 1e999}', '{"a": ' + "[" * 20_000, '["a"]']
 )
 def test_arguments_that_cannot_be_read_come_as_they_were_written(claude: AnthropicStandIn, written: str) -> None:
-    """The engine tells the model what is wrong with them; the answer is paid like any other."""
+    """The engine reports the bad arguments to the model; the answer is paid like any other."""
     claude.answer(message(text("I look."), tool_use("list_files", id="toolu_1", written=written)))
 
     turn = asyncio.run(

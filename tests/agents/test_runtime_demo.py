@@ -1,4 +1,4 @@
-"""The demo analyst on the example tickets, with the real tools. Every number is computed again, without SQL."""
+"""Demo analyst on the example tickets, with the real tools. Every number is computed again, without SQL."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tickets() -> list[Row]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[DemoWorkspace, Play]:
-    """The whole way, once: a question, the answer `refunded`, and an approved e-mail."""
+    """Complete run of the demo: a question, the answer `refunded`, and an approved e-mail."""
     workspace = DemoWorkspace(tmp_path_factory.mktemp("workspace"), person_says="refunded")
     workspace.attach(TICKETS)
     return workspace, workspace.work("What drives refunds?")
@@ -43,7 +43,7 @@ def worked(finished: tuple[DemoWorkspace, Play]) -> Play:
 
 @pytest.fixture
 def made(finished: tuple[DemoWorkspace, Play]) -> DemoWorkspace:
-    """The workspace after the whole way."""
+    """Workspace after the complete run."""
     return finished[0]
 
 
@@ -55,14 +55,14 @@ def by(rows: Iterable[Row], *columns: str) -> dict[str, list[Row]]:
 
 
 def section(report: str, title: str) -> list[list[str]]:
-    """The rows of the table below a heading."""
+    """Return the rows of the table below a heading."""
     text = report.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
 def epsilon_squared(rows: Sequence[Row], column: str, measured: Callable[[Row], float]) -> float:
-    """The share of variance that the groups explain, corrected for their number."""
+    """Return the share of variance that the groups explain, corrected for their number."""
     groups = by(rows, column).values()
     mean = statistics.fmean(map(measured, rows))
     total = sum((measured(row) - mean) ** 2 for row in rows)
@@ -167,7 +167,7 @@ def test_the_chart_shows_the_numbers_of_the_report(worked: Play, made: DemoWorks
 
 
 def test_a_number_is_measured_by_its_average(workspace: DemoWorkspace, tickets: list[Row]) -> None:
-    """The prompt names the column, so nothing is asked."""
+    """The prompt names the column, so the demo asks nothing."""
     workspace.attach(TICKETS)
 
     done = workspace.work("What drives refund_usd?")
@@ -275,7 +275,7 @@ def test_a_comment_that_it_cannot_act_on_is_answered_honestly(workspace: DemoWor
 
 
 def test_a_message_during_the_work_is_taken_in(worked: Play) -> None:
-    """A person says something while the question is open."""
+    """A person's message arrives while the question is open."""
     at = next(at for at, each in enumerate(worked.messages) if "Which column" in json.dumps(each["content"]))
     answered = worked.messages[at + 1]
     message = {

@@ -1,4 +1,7 @@
-"""Whatever is attached, the demo works on it or says in one sentence why not; it never makes up a number."""
+"""Inputs of the demo: it works on any attachment or explains in one sentence why not.
+
+It never invents a number.
+"""
 
 from __future__ import annotations
 

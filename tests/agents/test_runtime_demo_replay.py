@@ -1,4 +1,4 @@
-"""The demo runtime keeps nothing: its next turn follows from the conversation alone."""
+"""Replay of the demo runtime: its next turn follows from the conversation alone."""
 
 from __future__ import annotations
 
