@@ -44,7 +44,6 @@ EXEMPT = (
     "tests/browser.py",
     "tests/chaos",
     "tests/clocks.py",
-    "tests/config",
     "tests/conftest.py",
     "tests/faults",
     "tests/html.py",

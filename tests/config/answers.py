@@ -1,4 +1,4 @@
-"""Bodies of answers against the OpenAPI document, in which every object is closed."""
+"""Validation of response bodies against the OpenAPI document, with every object closed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 
 OPEN = {"Problem"}
-"""Components that carry members which the document does not name (RFC 9457, 3.2)."""
+"""Components with members that the document does not name (RFC 9457, 3.2)."""
 
 
 def objects(schema: Any) -> Iterator[dict[str, Any]]:
-    """Every schema inside that names the members of an object."""
+    """Yield every nested schema that names the members of an object."""
     if isinstance(schema, dict):
         if isinstance(schema.get("properties"), dict):
             yield schema
@@ -27,7 +27,7 @@ def objects(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 class Answers:
-    """Answers of one document."""
+    """Responses of one document."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
@@ -42,7 +42,7 @@ class Answers:
         return closed
 
     def problem_of(self, operation: Mapping[str, Any], answer: Any) -> str:
-        """What in the body is not as documented, or "". Bodies that are no JSON are not looked at."""
+        """Return the deviation of the body from the document, or "". Bodies that are not JSON are skipped."""
         content = operation["responses"][str(answer.status_code)].get("content", {})
         media_type = answer.get("Content-Type", "").partition(";")[0]
         if answer.streaming or (not content and not answer.content):

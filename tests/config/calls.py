@@ -1,4 +1,4 @@
-"""Calls of the API for the fuzz test: what schemathesis makes, and good ones with one value spoilt."""
+"""Calls for the API's fuzz test: schemathesis' own, and good ones with one value replaced."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tasks.models import Artifact, HumanRequest, Run, RunShare, Task
 
 SEED = 20260101
 EXAMPLES = 2
-"""Of each mode for each operation."""
+"""Examples per mode and operation."""
 NASTY_EACH = 3
-"""How many nasty values each field of a body takes."""
+"""Nasty values that each field of a body gets."""
 DEEP: Any = json.loads("[" * 200 + "]" * 200)
 NASTY: list[Any] = [
     *("\x00", "a\x00b", "\ud800", "\udfff\ud800", "\u202e", "'\"; DROP TABLE", "x" * 200_000, "é" * 70_000, "", " "),
@@ -55,14 +55,17 @@ NASTY: list[Any] = [
     *("00000000-0000-0000-0000-000000000000", "not-a-uuid", "{" + "0" * 32 + "}", "urn:uuid:" + "0" * 32),
     *("bjo", "cDowMDAw", "bjo5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk", "====", "bjrigKY"),
 ]
-"""The last line are cursors: empty, zero, 20 digits, padding alone, not ASCII inside."""
+"""Values that break careless code.
+
+The last line are cursors: empty, zero, 20 digits, padding alone, not ASCII inside.
+"""
 
 OF_PATH: Mapping[str, type[Model]] = {
     **{"agents": Agent, "memories": Memory, "runs": Run, "tasks": Task, "artifacts": Artifact, "files": StoredFile},
     **{"requests": HumanRequest, "shares": RunShare, "api-keys": ApiKey, "teams": Team, "members": User},
     **{"invitations": Invitation, "notifications": Notification},
 }
-"""What the id after that part of a path is of."""
+"""Model of the id after that part of a path."""
 OF_BODY: Mapping[str, type[Model]] = {"agent": Agent, "task": Task, "attachments": StoredFile}
 _SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 _LIMITS = {"max_cost_usd": "1.00", "max_turns": 5, "timeout_s": 60}
@@ -106,12 +109,12 @@ GOOD: dict[str, dict[str, Any]] = {
     "transfer": {"user": User},
     "people": {"limited_to": [User]},
 }
-"""By the last words of the path: a body that is taken, with every field; a model stands for the id of its row."""
+"""Accepted bodies with every field, by the last words of the path; a model stands for the id of its row."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request, before anybody sends it."""
+    """One request that is not sent yet."""
 
     method: str
     path: str
@@ -158,13 +161,13 @@ class Operation:
         return found
 
     def calls(self) -> list[Call]:
-        """As schemathesis makes them: half of them fit the document."""
+        """Return schemathesis' calls; half of them match the document."""
         chance = random.Random(f"{SEED} {self.made.label}")  # noqa: S311 - the same every time is the point
         modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
         return [self._call(case, chance) for mode in modes for case in _examples(self.made, mode)]
 
     def spoilt(self, call: Call) -> Iterator[Call]:
-        """One that fits, and the same with one value replaced, of the query or of the body."""
+        """Yield a valid call, and the same with one value of the query or of the body replaced."""
         values = {name: self._id_for(name, 1) for name in call.values}
         fits = replace(call, values=values, query={}, headers={}, body=self._good_body() or call.body)
         yield fits
@@ -177,7 +180,7 @@ class Operation:
                 yield replace(fits, body=_with(fits.body, place, nasty))
 
     def _call(self, case: Any, chance: random.Random) -> Call:
-        """The case with ids that exist and no key, else hardly anything would be found."""
+        """Return the case with existing ids and without a key: random ones would hardly find anything."""
         given = case.path_parameters or {}
         body = None if isinstance(case.body, NotSet) else copy.deepcopy(case.body)
         for name, model in OF_BODY.items() if isinstance(body, dict) else ():
@@ -242,7 +245,7 @@ def _in_words(value: Any) -> str:
 
 
 def _places(body: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every value inside: keys of objects, indexes of lists."""
+    """Yield the path to every nested value: keys of objects, indexes of lists."""
     inside = body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ()
     for name, value in inside:
         yield (*before, name)

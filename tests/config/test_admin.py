@@ -1,4 +1,4 @@
-"""Operators: every model is there, history cannot be changed, actions go through the services. Attack case 58."""
+"""Operators' admin: every model is there, history is read-only, actions go through the services. Attack case 58."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def desk(operator: User) -> Client:
 
 @pytest.fixture
 def run(team: Team, alice: User) -> Run:
-    """A run with one row of everything around it."""
+    """Run with one row of everything around it."""
     task = TaskFactory(agent__team=team)
     run = RunFactory(team=team, agent=task.agent, task=task, title="Weekly report")
     file = save_file(team_id=team.pk, content=b"a;b\n", name="a.csv")
@@ -108,10 +108,10 @@ def test_no_page_shows_a_secret(desk: Client, run: Run) -> None:
 
 
 def act(desk: Client, model: type[Model], action: str, *rows: Model) -> list[str]:
-    """Do an action on rows; what the operator is told."""
+    """Run an action on rows; return the messages to the operator."""
     answer = desk.post(url_of(model, "changelist"), {"action": action, "_selected_action": [row.pk for row in rows]})
     assert answer.status_code == 302
-    desk.get("/admin/")  # shows them, so that the next action starts afresh
+    desk.get("/admin/")  # shows the messages, so that they are not found again
     return [str(message) for message in get_messages(answer.wsgi_request)]
 
 
@@ -206,7 +206,7 @@ def test_what_operators_do_is_in_the_audit_log_of_each_team_that_it_touches(
 
 
 def test_a_team_is_not_closed_by_a_form_of_the_desk(desk: Client, team: Team, alice: User) -> None:
-    """Deleting one stops its work and ends its keys and links; a date in a form would do none of that."""
+    """Deleting a team stops its work and ends its keys and links; a date in a form would not."""
     form = {"name": "Acme", "slug": "acme", "email": "", "removed_at_0": "2026-01-01", "removed_at_1": "10:00"}
     inline = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
 
@@ -217,7 +217,7 @@ def test_a_team_is_not_closed_by_a_form_of_the_desk(desk: Client, team: Team, al
 
 
 def test_the_rules_of_membership_hold_at_the_desk(desk: Client, team: Team, alice: User, bob: User) -> None:
-    """The last owner stays one, and who goes loses their keys for good, also when they come back."""
+    """The last owner stays, and a removed member's keys stay revoked, also after their return."""
     key, _ = keys.create_key(team=team, actor=bob, name="CI", scopes=["runs:read"])
     owner, member = (url_of(Membership, "change", Membership.objects.get(user=user).pk) for user in (alice, bob))
 
@@ -242,7 +242,7 @@ def test_the_rules_of_membership_hold_at_the_desk(desk: Client, team: Team, alic
 
 
 def deleting(desk: Client, *people: User) -> Any:
-    """Confirm the deletion: of one on their page, of several by the action of the list."""
+    """Confirm the deletion: of one person on their page, of several by the list's action."""
     if len(people) == 1:
         return desk.post(url_of(User, "delete", people[0].pk), {"post": "yes"})
     chosen = {"action": "delete_selected", "_selected_action": [person.pk for person in people], "post": "yes"}
@@ -285,7 +285,7 @@ def test_with_people_go_the_teams_that_are_only_theirs(desk: Client, run: Run, a
 
 
 def test_no_form_of_the_admin_changes_a_teams_rows_unseen() -> None:
-    """Whoever registers a model chooses: read only, or on the record. What is left belongs to no team."""
+    """A registered model is read-only or audited; all others belong to no team."""
     unseen = {
         model._meta.label
         for model, desk in admin.site._registry.items()
@@ -317,7 +317,7 @@ def test_a_person_whom_an_operator_adds_can_sign_in(desk: Client) -> None:
     assert client.get("/api/v1/me/").status_code == 200
 
 
-# ---- The health page
+# ---- Health page
 
 
 def test_the_health_page_shows_what_is_stuck_and_repairs_it(desk: Client, run: Run) -> None:
@@ -352,7 +352,7 @@ def test_only_operators_get_in(team: Team, alice: User, operator: User, run: Run
 
 
 def test_the_admin_has_no_sign_in_of_its_own(operator: User) -> None:
-    """Its own form would let passwords be guessed without a limit."""
+    """A sign-in form of the admin would allow unlimited guesses of passwords."""
     answer = Client().post("/admin/login/", {"username": operator.email, "password": PASSWORD})
 
     assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/accounts/login/")

@@ -1,7 +1,7 @@
-"""Every write of the API that succeeds leaves an entry in the audit log.
+"""Audit entries: every successful write of the API leaves one.
 
-A new operation is tried without being named here; one whose first call does not succeed gets a call of its own below,
-or it lowers the share of those that were tried.
+New operations are tried without being named here. If the first call of one does not succeed, it needs a call of its own
+below; otherwise it lowers the share of tried operations.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _free_file(rows: Rows) -> None:
 
 
 def _send(rows: Rows) -> None:
-    """An upload whose bytes are there, under the id that the calls name."""
+    """Prepare an upload with its bytes under the id that the calls name."""
     _free_file(rows)
     StoredFile.objects.all().delete()
     given = {"name": "a.txt", "size": 1, "sha256": sha256(b"a").hexdigest()}
@@ -108,7 +108,7 @@ PREPARED: dict[str, tuple[Callable[[Rows], None] | None, Callable[[Rows], Any] |
     "POST /api/v1/runs/bulk-retry/": (_end, None),
     "POST /api/v1/runs/{id}/review/": (_ask_for_review, lambda rows: {"decision": "approve"}),
 }
-"""What must be so for a call to succeed, and its body."""
+"""Preparation of each operation for a successful call, and its body."""
 QUERIES = {"DELETE /api/v1/teams/{slug}/": {"confirm": CANARY}}
 
 
@@ -139,7 +139,7 @@ def test_every_write_over_the_api_leaves_an_entry(team: Team, alice: User) -> No
 
 
 def _answer(name: str, operation: Operation, rows: Rows, client: Client) -> Any:
-    """The answer to one call that should succeed."""
+    """Return the response to one call that should succeed."""
     prepare, body = PREPARED.get(name, (None, None))
     if prepare is not None:
         prepare(rows)

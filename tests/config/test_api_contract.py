@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of inputs: teams, bodies, unknown fields, empty parameters, types."""
+"""Inputs in the OpenAPI document: teams, bodies, unknown fields, empty parameters, types."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANYTHING = {
     "AnswerInputRequest.value",
     "HumanAnsweredEvent.data.value",
 }
-"""What is JSON of any type, because a schema of the caller's own decides."""
+"""Fields with JSON of any type, because the caller's own schema decides."""
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +52,12 @@ def operations(document: dict[str, Any], rows: Rows) -> list[Operation]:
 
 
 def good(operation: Operation) -> Call:
-    """A call of existing rows with a body that is taken."""
+    """Return a call of existing rows with a valid body."""
     return next(operation.spoilt(operation.calls()[0]))
 
 
 def sent(call: Call, client: Client) -> Any:
-    """The answer; its effect is undone."""
+    """Return the response; its effect is rolled back."""
     with transaction.atomic():
         answer = call.sent_by(client)
         transaction.set_rollback(True)
@@ -101,7 +101,7 @@ def test_a_body_is_required_exactly_where_a_request_without_one_is_refused(
 
 
 def places(body: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every object inside."""
+    """Yield the path to every nested object."""
     if isinstance(body, dict):
         yield before
     inside = body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ()
@@ -110,7 +110,7 @@ def places(body: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 
 FREE = {"output_schema", "metadata", "variables"}
-"""Objects of the caller's own (`variables` of a start; those of a task are a list of closed objects)."""
+"""Objects defined by the caller (`variables` of a start; those of a task are a list of closed objects)."""
 
 
 def test_an_unknown_field_is_refused_at_every_depth(document: dict[str, Any], rows: Rows, client: Client) -> None:
@@ -146,7 +146,7 @@ def test_every_object_that_the_document_describes_is_closed(document: dict[str, 
 
 
 def untyped(schema: Any, name: str) -> Iterator[str]:
-    """The places that allow any JSON."""
+    """Yield the places that allow any JSON."""
     if not isinstance(schema, dict):
         return
     if not set(schema) - {"description", "title", "readOnly", "default", "deprecated"}:

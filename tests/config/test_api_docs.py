@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, complete and tells every refusal; its page loads nothing from elsewhere."""
+"""OpenAPI document: valid, complete, with every refusal; its page loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tasks.events import EVENT_TYPES
 
 METHODS = ("get", "post", "put", "patch", "delete")
 STREAM = "runs_stream"
-"""Answers with one endless body; it is not made by the framework."""
+"""Operation with one endless body; the framework does not describe it."""
 OPEN = {"files_receive"}
-"""The address itself is the right."""
+"""Operations whose address is the credential."""
 SIGN_IN = {"auth_sign_up", "auth_verify_email", "auth_token", "auth_token_refresh", "auth_token_revoke"}
 FREE_TO_REPEAT = SIGN_IN | {"teams_leave", "notifications_read", "notifications_read_all"}
 """POST operations that create and spend nothing."""
@@ -77,7 +77,7 @@ def test_every_change_of_a_row_with_an_etag_takes_if_match(document: dict[str, A
 
 
 def problems(content: dict[str, Any], document: dict[str, Any]) -> list[str]:
-    """What is wrong with the examples of a body, or that there is none."""
+    """Return the errors in the examples of a body; there must be an example."""
     shown = [one["value"] for one in content.get("examples", {}).values()] or [content["example"]]
     schema = {"components": document["components"], **content["schema"]}
     checker = Draft202012Validator(schema, format_checker=FormatChecker())

@@ -1,4 +1,4 @@
-"""The REST API against its own OpenAPI document: whatever is sent, by whomever, the answer is one that it names."""
+"""REST API against its own OpenAPI document: every response to any caller is a documented one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.factories import AgentFactory, MembershipFactory, RunFactory, TaskFac
 
 pytestmark = pytest.mark.django_db
 STREAM = "runs_stream"
-"""Answers with one endless body; it has tests of its own."""
+"""Operation with one endless body; it has tests of its own."""
 PROBLEM = "application/problem+json"
 
 
@@ -39,7 +39,7 @@ def rows(alice: User, team: Team) -> Rows:
 
 
 def full_of_things(team: Team, owner: User) -> Rows:
-    """A team with one of everything, so that every operation finds something."""
+    """Create a team with one of everything, so that every operation finds something."""
     made = Rows(team, owner)
     agent = AgentFactory(team=team, name=CANARY)
     task = TaskFactory(team=team, agent=agent, name=CANARY)
@@ -62,7 +62,7 @@ def callers(alice: User, charlie: User, team: Team) -> dict[str, Client]:
 
 
 def test_every_answer_is_one_that_the_document_names(rows: Rows, callers: dict[str, Client]) -> None:
-    """What schemathesis makes, sent by four people, and good calls with one value spoilt by the owner, each undone."""
+    """Send schemathesis' calls as four people, and good calls with one value replaced as the owner; roll each back."""
     described = Client().get("/api/schema/").json()
     document = schemathesis.openapi.from_dict(described)
     operations = [Operation(cast(Any, made).ok(), rows.of) for made in document.get_all_operations()]
@@ -86,7 +86,7 @@ def test_every_answer_is_one_that_the_document_names(rows: Rows, callers: dict[s
 
 
 def _answer(call: Call, client: Client) -> Any:
-    """The answer up to the commit; its effect is undone."""
+    """Return the response up to the commit; its effect is rolled back."""
     with transaction.atomic():
         answer = call.sent_by(client)
         if answer.status_code < 400:

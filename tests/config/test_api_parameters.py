@@ -1,4 +1,4 @@
-"""Parameters that reach for columns, relations or patterns are refused by every address. Attack case 57."""
+"""Parameters that reach for columns, relations or patterns are refused everywhere. Attack case 57."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def lists(document: dict[str, Any]) -> list[str]:
 
 
 def filled(path: str, rows: Rows) -> str:
-    """The path with ids of rows that there are."""
+    """Return the path with ids of existing rows."""
     parts = path.split("/")
     for place, part in enumerate(parts):
         if part.startswith("{"):

@@ -1,4 +1,4 @@
-"""What is served from static/dist is what static/src says."""
+"""Built assets: static/dist equals the build of static/src."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a backup holds, what it notices, and what it refuses. A whole round trip is in tests/faults/test_backup.py."""
+"""Backups: content, detected damage, refusals. tests/faults/test_backup.py has a whole round trip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The body guard in front of a real uvicorn: what is too large or too slow is cut, and never stored."""
+"""Body guard in front of a real uvicorn: large or slow bodies are cut and never stored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.timeouts import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1024 * 1024
-# Like Django: reads the whole body, then answers with its size.
+# Like Django: read the whole body, then answer with its size.
 APPLICATION = """
 from config.server.body_guard import BodyGuard
 
@@ -77,7 +77,7 @@ def head(path: str, *headers: str) -> bytes:
 
 
 def answer(connection: socket.socket) -> tuple[int, bytes]:
-    """The status and the body, read to the end of the connection."""
+    """Return status and body, read to the end of the connection."""
     received = b""
     try:
         while chunk := connection.recv(65536):
@@ -88,7 +88,7 @@ def answer(connection: socket.socket) -> tuple[int, bytes]:
 
 
 def flood(connection: socket.socket, size: int, *, chunked: bool) -> int:
-    """Send until the server has had enough; how many bytes it took."""
+    """Send until the server closes; return the bytes that it took."""
     block = b"x" * 65536
     framed = b"10000\r\n" + block + b"\r\n" if chunked else block
     sent = 0

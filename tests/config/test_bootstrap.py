@@ -1,4 +1,4 @@
-"""The way in on a fresh machine: installs what the lock names once, and says in one sentence why it cannot."""
+"""Bootstrap on a fresh machine: installs the lock file once, and explains failures in one sentence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def wheel(folder: Path, name: str, tags: str = "py3-none-any") -> str:
-    """A package of one module, and its line for a lock file."""
+    """Write a package of one module; return its line for a lock file."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}-1.0-{tags}.whl"
     with zipfile.ZipFile(path, "w") as archive:
@@ -39,14 +39,14 @@ def clone(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A clone after its first start, which is what takes long."""
+    """Clone after its first start, which is slow."""
     folder = clone(tmp_path_factory.mktemp("bootstrap") / "clone")
     return folder, run(folder, "-c", "import hello; print(hello.name)")
 
 
 @pytest.fixture
 def checkout(installed, tmp_path) -> Path:
-    """A clone whose virtual environment is made, and whose lock is not installed."""
+    """Clone with a virtual environment, but without an installed lock."""
     folder, _ = installed
     shutil.copytree(folder, tmp_path / "clone", symlinks=True)
     for stamp in (tmp_path / "clone" / ".venv").glob(".local-*"):
@@ -141,7 +141,7 @@ def test_a_python_that_is_too_old_is_named(monkeypatch):
 
 
 def test_a_missing_venv_module_is_named(tmp_path):
-    """Debian without python3-venv has the module, which then says this."""
+    """Debian without python3-venv has the module, which then prints this."""
     folder = clone(tmp_path / "clone")
     (folder / "stub").mkdir()
     says = "The virtual environment was not created successfully because ensurepip is not available."

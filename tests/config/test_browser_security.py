@@ -1,4 +1,4 @@
-"""What a browser is told, and what another site cannot make it do."""
+"""Browser security: headers, and requests of other sites."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ _addresses = (f"10.20.0.{n}" for n in count(1))
 
 @pytest.fixture
 def client() -> Client:
-    """Each at an address of its own: the limits of signing in and up are not what is tried here."""
+    """Client with an address of its own: the limits of sign-in and sign-up are not under test here."""
     return Client(REMOTE_ADDR=next(_addresses))
 
 
 def in_production(*command: str, settings: str = "config.settings") -> subprocess.CompletedProcess[str]:
-    """A process with the settings of a server, as docs/settings.md asks for them."""
+    """Run a process with the settings of a server, as docs/settings.md asks for them."""
     environment = os.environ | PRODUCTION | {"DJANGO_SETTINGS_MODULE": settings, "DEBUG": "0"}
     return subprocess.run(
         [sys.executable, "-W", "ignore", *command], cwd=ROOT, env=environment, capture_output=True, text=True
@@ -51,7 +51,7 @@ def in_production(*command: str, settings: str = "config.settings") -> subproces
 
 
 def script_sources(answer: Any) -> list[str]:
-    """What the policy lets scripts come from; the order of its directives is any."""
+    """Return the sources of scripts in the policy, whatever the order of its directives."""
     directives = (directive.split() for directive in answer["Content-Security-Policy"].split("; "))
     return next(sources for name, *sources in directives if name == "script-src")
 
@@ -151,7 +151,7 @@ print(origin("https://desk.example.com"), origin("http://desk.example.com"), ori
 
 @pytest.fixture
 def known(alice: User) -> User:
-    """Alice with an address that she has confirmed."""
+    """Alice with a confirmed address."""
     EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)
     return alice
 

@@ -1,4 +1,4 @@
-"""The cache's connections belong to the process, not to the request that happens to use them."""
+"""Connections of the cache: they belong to the process, not to a request."""
 
 from __future__ import annotations
 

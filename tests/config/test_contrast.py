@@ -1,4 +1,4 @@
-"""Every colour that is used on another one is readable on it: WCAG 2.2 AA, in both themes."""
+"""Contrast of every pair of colours in use: WCAG 2.2 AA, in both themes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAIRS += [("accent", "sunken", SHAPE), ("ok", "surface", SHAPE), ("bad", "surfac
 
 
 def _themes() -> dict[str, dict[str, float]]:
-    """The luminance of every token of both themes."""
+    """Return the luminance of every token of both themes."""
     source = (settings.BASE_DIR / "static/src/css/tokens.css").read_text()
     light, dark = source.split("@variant dark")
     found = {}
@@ -35,7 +35,7 @@ def _themes() -> dict[str, dict[str, float]]:
 
 
 def _luminance(lightness: float, chroma: float, hue: float) -> float:
-    """Relative luminance of an OKLCH colour, clipped to sRGB as browsers do."""
+    """Return the relative luminance of an OKLCH colour, clipped to sRGB as browsers do."""
     a, b = chroma * math.cos(math.radians(hue)), chroma * math.sin(math.radians(hue))
     long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
     medium = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3

@@ -1,4 +1,4 @@
-"""The runs of a new demo team: made on the real engine, their dates set back, once."""
+"""Runs of a new demo team: made once on the real engine, with their dates moved back."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def home(tmp_path: Path, settings: Any, transactional_db: None) -> Path:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> list[DemoRun]:
-    """One run of each end, none of which draws a chart."""
+    """One demo run per final state; none draws a chart."""
     monkeypatch.setattr(demo_runs, "DEMO_RUNS", FEW)
     return FEW
 
@@ -149,7 +149,7 @@ def test_nothing_of_a_failed_run_is_remembered(home: Path, few: list[DemoRun]) -
 def test_the_terminal_command_of_the_readme_works_beside_the_demo(
     home: Path, few: list[DemoRun], settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without anybody at the terminal it stops at the question that step 4 of the tour tells of."""
+    """Stop at the question of step 4 of the tour if nobody is at the terminal."""
     readme = (Path(settings.BASE_DIR) / "README.md").read_text()
     (command,) = re.findall(r"`\.venv/bin/python manage\.py run_agent (.+?)`", readme)
 

@@ -1,4 +1,4 @@
-"""The real web process without room on its disk: a body that is kept there is refused in words, and nothing stays."""
+"""Web process with a full disk: a body that is spooled there is refused with a reason, and nothing stays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MIB = 1024 * 1024
 
 @contextmanager
 def no_file_above(size: int, pid: int) -> Iterator[None]:
-    """The kernel refuses what would make a file of that process larger, as a full disk does."""
+    """Limit the size of that process's files, so that the kernel refuses writes as a full disk does."""
     _, most = before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, most))
     try:

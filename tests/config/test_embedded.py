@@ -1,4 +1,4 @@
-"""The embedded services: they start, keep data, heal what a hard kill left, and say what they cannot heal."""
+"""Embedded services: they start, keep data, recover from a hard kill, and report what they cannot recover."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ time.sleep(600)
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """In a folder that the account of PostgreSQL can pass through, which pytest's own folders do not allow."""
+    """Data folder that PostgreSQL's account can pass through, which pytest's own folders do not allow."""
     folder = Path(tempfile.mkdtemp(prefix="deskhand-embedded-"))
     folder.chmod(0o711)
     yield folder / "var"
@@ -54,7 +54,7 @@ def start(home: Path, **options) -> Services:
 
 
 def launch(home: Path) -> tuple[subprocess.Popen[str], list[int]]:
-    """A launcher in its own process, and the pids of its services."""
+    """Start a launcher in its own process; return it and the pids of its services."""
     launcher = subprocess.Popen(
         [sys.executable, "-c", LAUNCHER, str(home)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
     )

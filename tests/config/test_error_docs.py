@@ -1,4 +1,4 @@
-"""Every code that a problem document can carry has its row on the page that the document points at."""
+"""Reference of error codes: every code of a problem document has a row there."""
 
 from __future__ import annotations
 

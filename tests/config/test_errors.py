@@ -1,4 +1,4 @@
-"""Every refusal in every form: a page for people, a fragment for htmx, problem+json for the API. None tells much."""
+"""Refusals in every format: a page, a fragment for htmx, problem+json for the API. None reveals internals."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_another_host_is_refused_everywhere(anyone: Client, address: str, host: 
 
 @pytest.mark.attack(58)
 def test_what_watches_over_us_is_for_operators(anyone: Client, alice: Any) -> None:
-    """There is no `/metrics`. The admin sends away who is not staff. The schema is public on purpose."""
+    """No `/metrics` exists, the admin redirects everybody but staff, and the schema is public on purpose."""
     for who in (None, alice):
         if who:
             anyone.force_login(who)

@@ -1,4 +1,4 @@
-"""The security headers are in every answer of the web process, whoever gives it."""
+"""Security headers: in every response of the web process, whoever sends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks on the real web process: what is no request is refused, what is too much is closed, and it lives on."""
+"""Attacks on the real web process: malformed requests are refused, floods are closed, and it survives."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MIB = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """With pings every second, so that silence shows at once and not after forty."""
+    """Web process with pings every second, so that a silent client is noticed at once and not after forty seconds."""
     often = ("--ws-ping-interval", "1", "--ws-ping-timeout", "1")
     with serve(tmp_path_factory.mktemp("web"), {"DJANGO_SETTINGS_MODULE": "tests.settings"}, often) as served:
         yield served
@@ -69,7 +69,7 @@ def is_well(server: Served) -> bool:
 
 
 def raw(server: Served, request: bytes) -> int:
-    """The status that the bytes are answered with."""
+    """Send the bytes; return the status of the response."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as plain:
         plain.sendall(request)
         return int(plain.recv(65536).split()[1])
@@ -162,7 +162,7 @@ async def test_of_200_sockets_of_one_person_half_are_closed(server: Served, run:
 
 @pytest.mark.attack(16)
 async def test_a_viewer_that_does_not_read_is_cut(server: Served, run: Run, cookie: str) -> None:
-    """It stops reading while a run says 40 MB; the server keeps little of it, and lets go of the connection."""
+    """A viewer stops reading during 40 MB of events; the server buffers little and closes the connection."""
     before = resident_mb(server.pid)
     viewer = await watch(server, run, cookie)
     await said(viewer)
@@ -183,7 +183,7 @@ async def test_a_viewer_that_does_not_read_is_cut(server: Served, run: Run, cook
 
 
 def _is_connected(server: Served, port: int) -> bool:
-    """Whether the process still holds the connection to that port of ours."""
+    """Return True if the process still holds the connection to that local port."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         ends = [int(end.rpartition(":")[2], 16) for end in fields[1:3]]

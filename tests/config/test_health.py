@@ -1,4 +1,4 @@
-"""The health pages: every real part is asked, and each failure has its own sentence."""
+"""Health pages: every real service is asked, and each failure has its own sentence."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def everything_runs(settings: Any) -> Iterator[redis.Redis]:
-    """A worker's heartbeat and the clock's last sweep, as they are written."""
-    # A prefix of its own: engines of other tests beat under the usual one, and a beat outlives its engine by 20 s.
+    """Heartbeat of a worker and the last sweep, as they are written."""
+    # A prefix of its own: engines of other tests write heartbeats under the usual one, and those outlive them by 20 s.
     settings.REDIS_PREFIX = f"{live_settings.REDIS_PREFIX}health:"
     valkey = redis.Redis.from_url(f"{live_settings.REDIS_URL}/0")
     key = f"{live_settings.REDIS_PREFIX}worker:here:1"
@@ -78,7 +78,7 @@ def test_ready_when_every_part_answers(everything_runs: redis.Redis) -> None:
 
 @pytest.fixture
 def db_is_away(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Point the settings of the database at a port where nothing listens."""
+    """Function that points the database settings at a port where nothing listens."""
 
     def away() -> None:
         monkeypatch.setitem(connection.settings_dict, "HOST", "127.0.0.1")

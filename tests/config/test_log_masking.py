@@ -1,4 +1,4 @@
-"""What the processes write to their logs: never a link that opens something."""
+"""Logs of the processes: never a link that works as a credential."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LINKS = (
     f"/api/v1/files/received/{TOKEN}/",
     f"/nothing/?token={TOKEN}",
 )
-"""An address of each link that stands for a right, as its holder opens it."""
+"""Address of each link that works as a credential, as its holder opens it."""
 
 
 def fails(request: Any, token: str) -> Any:
@@ -54,7 +54,7 @@ handler500 = urls.handler500
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> StringIO:
-    """What the console handler of LOGGING writes."""
+    """Output of the console handler of LOGGING."""
     (handler,) = [h for h in logging.root.handlers if isinstance(h.formatter, logs.MaskingFormatter)]
     stream = StringIO()
     assert isinstance(handler, logging.StreamHandler)
@@ -65,7 +65,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> StringIO:
 @pytest.mark.attack(56)
 @pytest.mark.django_db(transaction=True)
 async def test_the_web_server_logs_no_link(tmp_path: Path, team: Team, alice: User) -> None:
-    """With everything that it can log, the access log of uvicorn and the lines of its sockets included."""
+    """All logs are on, including uvicorn's access log and the lines of its sockets."""
     run = await asyncio.to_thread(lambda: RunFactory(agent=AgentFactory(team=team)))
     _, token = await asyncio.to_thread(shares.share_run, run=run, actor=alice)
     loud = ("--log-level", "info", "--access-log")
@@ -105,14 +105,14 @@ def test_a_traceback_holds_no_link(written: StringIO) -> None:
 
 
 def test_nobody_is_mailed_a_request() -> None:
-    """Django's handler for errors mails headers, cookies and addresses to ADMINS."""
+    """Django's error handler mails headers, cookies and addresses to ADMINS."""
     loggers = [logging.root, *(logging.getLogger(name) for name in logging.root.manager.loggerDict)]
 
     assert [h for one in loggers for h in one.handlers if type(h).__name__ == "AdminEmailHandler"] == []
 
 
 def test_every_handler_of_every_process_masks() -> None:
-    """Of the web server, a worker and the scheduler, each as it configures logging itself."""
+    """The web server, a worker and the scheduler, each as it configures logging itself."""
     program = (
         "import logging, sys\n"
         "if sys.argv[1] == 'web':\n"
@@ -136,7 +136,7 @@ def test_every_handler_of_every_process_masks() -> None:
 @pytest.mark.urls(__name__)
 @pytest.mark.parametrize("address", ["/nowhere/", f"/share/{TOKEN}/broken/", "/api/v1/nowhere/"])
 def test_a_refusal_is_logged_with_the_id_of_its_request(written: StringIO, address: str) -> None:
-    """Django logs it after the middleware is done."""
+    """Django logs the refusal after the middleware has returned."""
     answer = Client(raise_request_exception=False).get(address, headers={"X-Request-Id": "my-request-0001"})
 
     assert answer["X-Request-Id"] == "my-request-0001"

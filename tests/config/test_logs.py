@@ -1,4 +1,4 @@
-"""Logs are bounded while the processes that write them live."""
+"""Size of logs: bounded while the processes that write them live."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.timeouts import PATIENCE_S
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[tuple[Path, int]]:
-    """A log and the descriptor that a process keeps open, as `Child` opens it."""
+    """Log file, and the descriptor that a process keeps open, as `Child` opens it."""
     path = tmp_path / "web.log"
     descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
     yield path, descriptor

@@ -57,7 +57,7 @@ ALLOWED = {
 
 
 class Found(HTMLParser):
-    """The tags and attributes that a browser would see."""
+    """Tags and attributes that a browser would see."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ def test_no_attack_becomes_markup(text):
         assert tag in ALLOWED
         assert set(attributes) <= {"href", "title", "rel", "class", "start"}
         href = attributes.get("href")
-        # An address that is written out leads where it says; one that is hidden behind a picture or a word does not.
+        # A visible address leads where it says; a picture or a word never hides one.
         assert href is None or href.startswith(("https://ok.example", "mailto:", "https://evil.example"))
 
 

@@ -1,4 +1,4 @@
-"""The pages for anyone, and the form that reaches the operator."""
+"""Public pages, and the contact form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _addresses = (f"10.30.0.{n}" for n in count(1))
 
 @pytest.fixture
 def client() -> Client:
-    """Each at an address of its own, because messages are counted by address."""
+    """Client with an address of its own, because messages are counted by address."""
     return Client(REMOTE_ADDR=next(_addresses))
 
 

@@ -1,4 +1,4 @@
-"""No redirect takes the method and the body away from a request."""
+"""Redirects: none drops the method or the body of a request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BY_DESIGN = {
     "invitations/": "one button; the invitation is kept in the session and comes first after the sign-in",
     "demo/": "one button that signs in",
 }
-"""Addresses that answer an unsafe method of nobody known with 302 by themselves."""
+"""Addresses that by design answer an anonymous unsafe request with 302."""
 
 
 @pytest.fixture(autouse=True)
@@ -130,7 +130,7 @@ class TestTheLastSlash:
 
 class TestTls:
     def test_a_body_survives_the_way_to_https(self) -> None:
-        """In a process of its own: the settings of a server behind a proxy."""
+        """A process of its own has the settings of a server behind a proxy."""
         program = (
             "import django, json; django.setup()\n"
             "from django.test import Client\n"
@@ -204,7 +204,7 @@ class TestAnEndedSession:
 
 
 def test_an_api_client_follows_nothing(team: Team, alice: User, task: Task) -> None:
-    """What the field report saw: curl -L and requests turned the POST into a GET, which answered 200 with a list."""
+    """Regression: curl -L and requests turned the POST into a GET, which answered 200 with a list."""
     api: Api = api_of(alice, team)
 
     answer = api.post("/api/v1/runs", {"task": str(task.pk)}, content_type="application/json", follow=True)

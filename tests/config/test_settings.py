@@ -1,4 +1,4 @@
-"""Settings as people have them: keys that begin with `$`, passwords of any characters, addresses that cannot work."""
+"""Settings with real-life values: keys that begin with `$`, passwords of any characters, invalid addresses."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SECRETS = (
 
 
 def read(tmp_path: Path, given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-    """What the settings make of exactly these variables, and what they say if they refuse."""
+    """Read the settings from exactly these variables; return them and the error output."""
     environment = {"PATH": os.environ["PATH"], "DESKHAND_VAR": str(tmp_path), **PLAIN, **given}
     done = subprocess.run([sys.executable, "-c", SHOWN], cwd=ROOT, env=environment, capture_output=True, text=True)
     return json.loads(done.stdout) if done.returncode == 0 else {}, done.stderr
@@ -135,7 +135,7 @@ def test_a_base_url_that_cannot_work_is_refused_in_a_sentence(tmp_path: Path, ur
 
 
 def test_the_libraries_own_reader_takes_a_key_for_the_name_of_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Why the settings have a reader of their own. When this fails, it is not needed any more."""
+    """Reason why the settings have a reader of their own. When the test fails, the reader can go."""
     monkeypatch.setenv("SECRET_KEY", "$ecret")
 
     with pytest.raises(environ.ImproperlyConfigured):

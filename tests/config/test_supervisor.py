@@ -1,4 +1,4 @@
-"""How long the supervisor waits before it starts again what has ended."""
+"""Pauses of the supervisor before restarts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def said() -> list[str]:
 
 @pytest.fixture
 def ended(said: list[str]) -> tuple[Supervisor, Watched]:
-    """A supervisor of one process that has ended, and does so again whenever it is started."""
+    """Return a supervisor of one process that has ended, and ends again after every start."""
     child: Any = SimpleNamespace(pid=None, process=SimpleNamespace(returncode=-9), name="worker1", log="worker1.log")
     supervisor = Supervisor(said.append)
     supervisor.watch("worker", child, lambda: None)
@@ -37,7 +37,7 @@ def ended(said: list[str]) -> tuple[Supervisor, Watched]:
 
 
 def die(supervisor: Supervisor, watched: Watched, *, after_s: float) -> None:
-    """It ends after so many seconds and is started again."""
+    """Let the process end after that many seconds and start it again."""
     watched.started_at -= after_s
     supervisor.look()
     assert watched.due_at is not None

@@ -154,7 +154,7 @@ def test_a_broken_page_asks_the_database_for_nothing(rf, db, django_assert_num_q
 
 
 class TestAccounts:
-    """The pages of allauth in our words."""
+    """Pages of allauth in our design and words."""
 
     def test_signing_up_confirming_and_signing_in(self, client, db):
         password = "a good long password"

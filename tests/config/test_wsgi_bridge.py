@@ -1,4 +1,4 @@
-"""Pages and API in threads: what a request carries over, and that no thread waits for a client."""
+"""WSGI bridge: content of requests, and threads that never wait for a client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def body(*chunks: bytes) -> Events:
 
 
 class Client:
-    """Sends `events`, then nothing more until it leaves; keeps what it gets."""
+    """Client that sends `events`, then nothing more until it disconnects; it records the response."""
 
     def __init__(self, events: Events) -> None:
         self._events = list(events)
@@ -127,7 +127,7 @@ async def test_a_body_that_stalls_is_refused_by_the_guard_and_not_by_the_applica
 
 
 class Long:
-    """An answer of many pieces; notes how far it was taken and that it was closed."""
+    """Response of many pieces; it records how far it was read and that it was closed."""
 
     def __init__(self, pieces: int) -> None:
         self.pieces, self.taken, self.closed = pieces, 0, 0
