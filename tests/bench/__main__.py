@@ -1,4 +1,4 @@
-"""Start a Deskhand of its own, measure it, print a table, write var/bench.json. It never leaves loopback.
+"""Start an installation, measure it, print a table, write var/bench.json. It never leaves loopback.
 
 `python -m tests.bench web delivery` measures those two modules only.
 """
@@ -21,7 +21,7 @@ from tests.bench.figures import NO_OP, Figure
 from tests.bench.server import UNLIMITED
 from tests.faults.installation import ROOT, Installation, exit_on_sigterm
 
-# modules of this package, each with `measure(desk: Installation) -> list[Figure]`
+# Modules of this package, each with `measure(desk: Installation) -> list[Figure]`.
 FIGURES = ["limits", "web", "delivery", "throughput", "growth"]
 
 
@@ -53,18 +53,18 @@ def main(wanted: list[str]) -> int:
 
 
 def _measured(name: str, desk: Installation) -> list[Figure]:
-    """The figures of one module, and how fast the machine was before and after them: that changes by the minute."""
+    """Return the figures of one module, and the speed of the machine before and after, which varies by the minute."""
     with speed.meter() as pace:
         before = pace()
     found = importlib.import_module(f"tests.bench.{name}").measure(desk)
     with speed.meter() as pace:
         after = pace()
-    told = [
+    speeds = [
         Figure(name=f"speed before {name}, beside the machine of the targets", value=before, unit="x"),
         Figure(name=f"speed after {name}, beside the machine of the targets", value=after, unit="x"),
     ]
     mean = (before + after) / 2
-    return [*told, *(replace(figure, speed=figure.speed or mean) for figure in found)]
+    return [*speeds, *(replace(figure, speed=figure.speed or mean) for figure in found)]
 
 
 def show(figures: list[Figure]) -> None:
@@ -80,7 +80,7 @@ def show(figures: list[Figure]) -> None:
 
 @contextmanager
 def _model_api() -> Iterator[str]:
-    """The stand-in for the Messages API, as a process of its own."""
+    """Run the stand-in for the Messages API as a process of its own."""
     command = [sys.executable, "-m", "tests.standins.anthropic"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as stand_in:
         assert stand_in.stdout
@@ -91,7 +91,7 @@ def _model_api() -> Iterator[str]:
 
 
 def _enter(desk: Installation, model: dict[str, str]) -> None:
-    """Use the installation's own parts in this process, as `manage.py` in another terminal does."""
+    """Load the installation's variables into this process, as `manage.py` in another terminal does."""
     for line in (desk.home / "env").read_text().splitlines():
         name, _, value = line.partition("=")
         os.environ[name.removeprefix("export ").strip()] = value.strip().strip("'\"")

@@ -1,4 +1,4 @@
-"""How the bench talks to the installation: its API, its live view, and its benchmark agent."""
+"""Client of the bench: the API, the live view, and the benchmark agent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ TOOLS = ("report_progress", "list_files")
 
 
 class Api:
-    """One kept connection with the demo team's key. It does as little as it can: the server's time is what counts."""
+    """One persistent connection with the demo team's key.
+
+    It does as little as possible: only the server's time counts.
+    """
 
     def __init__(self, desk: Installation, port: int | None = None) -> None:
         self._address = ("127.0.0.1", port or desk.port)
@@ -57,7 +60,7 @@ class Api:
 
 
 class Answer:
-    """What the parser finds in an answer."""
+    """Parsed response."""
 
     def __init__(self) -> None:
         self.body = b""
@@ -76,7 +79,10 @@ def watch(desk: Installation, run_id: Any) -> ClientConnection:
 
 
 def bench_agent(name: str = "Bench", *, tools: Sequence[str] = TOOLS, **given: Any) -> Agent:
-    """The agent of that name; if there is none, one of the demo model that plays five turns and four tool calls."""
+    """Return the agent of that name; create one if it is missing.
+
+    A new agent uses the demo model with five turns and four tool calls.
+    """
     team = Agent.objects.select_related("team").earliest("created_at").team
     found = Agent.objects.for_team(team).filter(name=name).first()
     if found:

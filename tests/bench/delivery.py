@@ -1,4 +1,4 @@
-"""From the return of a commit to the frame at each viewer of the run, and what the viewers cost the server."""
+"""Delivery of events: time from a commit to the frame at each viewer, and the server's cost per viewer."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _waiting_run() -> Run:
 
 
 def _tokens(run: Run) -> Sequence[str]:
-    """One for each viewer; no key may have more sockets than it is allowed."""
+    """Return one token per viewer. Several keys are needed, because each key's sockets are limited."""
     owner = Membership.objects.filter(team=run.team, role="owner").select_related("user").earliest("pk").user
     made = [
         keys.create_key(team=run.team, actor=owner, name=f"Viewers {n}", scopes=["runs:read"])[1]
@@ -83,7 +83,7 @@ def _times(desk: Installation, run: Run, tokens: Sequence[str]) -> list[float]:
 
 
 def _delivered(run: Run, crowd: subprocess.Popen[str]) -> list[float]:
-    """Seconds from each commit to each viewer."""
+    """Return the seconds from each commit to each viewer."""
     committed: dict[int, float] = {}
     for _ in range(EVENTS):
         event_log.append(run, events.Log(text="One line of a run that many people watch at the same time."))

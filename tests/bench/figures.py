@@ -1,4 +1,4 @@
-"""What a module of the bench returns, and how it counts time."""
+"""Figures that a module of the bench returns, and its timers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ NO_OP = "Celery no-op round trip p50"  # what times are compared with
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One line of the table. With `at_least` the target is a floor, else a ceiling; without a target it only tells.
+    """One line of the table. With `at_least` the target is a floor, else a ceiling; without a target it is only
+    reported.
 
-    A target in milliseconds was set on one machine. With `speed`, how fast this one is beside that one, a time is held
-    to its target as it would be there (docs/adr/0017). `target_here` is for a target that was measured here.
+    Targets in milliseconds were set on one reference machine. With `speed`, this machine's speed relative to it, a time
+    is scaled to the reference machine before the comparison (docs/adr/0017). `target_here` is a target that was
+    measured on this machine.
     """
 
     name: str
@@ -30,7 +32,7 @@ class Figure:
 
     @property
     def there(self) -> float:
-        """The value, a time as it would be on the machine of the targets."""
+        """Return the value; a time is scaled to the reference machine."""
         return self.value * self.speed if self.is_of_that_machine and self.speed else self.value
 
     @property
@@ -48,14 +50,14 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How much better than the target: 2 is twice as good, below 1 is a miss."""
+        """Return how much better than the target the value is: 2 is twice as good, below 1 is a miss."""
         if not self.target or not self.there:
             return None
         return self.there / self.target if self.at_least else self.target / self.there
 
 
 def percentile(seconds: list[float], share: float) -> float:
-    """In milliseconds, nearest rank."""
+    """Return the percentile in milliseconds, by nearest rank."""
     ordered = sorted(seconds)
     return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
@@ -67,8 +69,9 @@ def latency(
     p99: float | None = None,
     there: list[float] | None = None,
 ) -> list[Figure]:
-    """The middle and the tail of some times, each with its target in milliseconds. `there` are the same times as they
-    would be on the machine of the targets, where the speed was measured beside each of them.
+    """Return the median and the 99th percentile, each with its target in milliseconds.
+
+    `there` are the same times scaled to the reference machine, whose speed was measured beside each of them.
     """
 
     def figure(part: str, share: float, target: float | None) -> Figure:
@@ -80,7 +83,7 @@ def latency(
 
 
 def timed(times: int, work: Callable[[], Any]) -> list[float]:
-    """Seconds of each call."""
+    """Return the seconds of each call."""
     taken = []
     for _ in range(times):
         started = time.perf_counter()
@@ -90,6 +93,6 @@ def timed(times: int, work: Callable[[], Any]) -> list[float]:
 
 
 def together(callers: int, work: Callable[[], Any]) -> list[Any]:
-    """The same work by so many callers at once."""
+    """Run the same work in that many threads at once; return all results."""
     with ThreadPoolExecutor(callers) as pool:
         return [future.result() for future in [pool.submit(work) for _ in range(callers)]]

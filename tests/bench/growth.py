@@ -1,4 +1,4 @@
-"""What grows with a team: pages and writes with 1,000, 10,000 and 100,000 runs of twenty events each.
+"""Growth of a team: pages and writes with 1,000, 10,000 and 100,000 runs of twenty events each.
 
 `BENCH_RUNS=500000 make bench PART=growth` goes on to ten million events.
 """
@@ -63,7 +63,7 @@ def measure(desk: Installation) -> list[Figure]:
 
 
 def _finished(agent: Any) -> Run:
-    """A run that was driven to its end, of which the others are copies."""
+    """Return a finished run, the template of all copies."""
     from tests.factories import start_run
 
     run = start_run(team=agent.team, actor=None, agent=agent, prompt="Go")
@@ -92,7 +92,7 @@ def _grow(template: Run, there: int, size: int) -> None:
 
 
 def _copies(changed: dict[str, str]) -> str:
-    """SQL that copies a run, changed, for each `n` of a range. Parameters: its ends, and the id of the run."""
+    """Return SQL that copies a run, with changes, for each `n` of a range. Parameters: both ends, and the run's id."""
     columns = [field.attname for field in Run._meta.concrete_fields]
     chosen = ", ".join(changed.get(name, f'r."{name}"') for name in columns)
     names = ", ".join(f'"{name}"' for name in columns)
@@ -101,7 +101,7 @@ def _copies(changed: dict[str, str]) -> str:
 
 
 class _Browser:
-    """A signed-in person of the team."""
+    """Signed-in browser of a team member."""
 
     def __init__(self, desk: Installation, team: Team) -> None:
         self._client = Client(headers={"Host": f"127.0.0.1:{desk.port}"})
@@ -148,8 +148,9 @@ def _reads(browser: _Browser, api: Api, label: str, *, is_target: bool) -> list[
 
 
 def _writes(template: Run, label: str, before: list[Figure], pace: Callable[[], float]) -> list[Figure]:
-    """Appending an event, and claiming runs out of the queue. The best of many: the growth is meant, not the noise, nor
-    that the machine has become slower meanwhile.
+    """Measure appending an event and claiming runs.
+
+    The best of many counts, so that noise and a slower machine do not.
     """
     found = []
     for name, times in {"append an event": _appends, "claim 20 runs": _claims}.items():
@@ -169,7 +170,7 @@ def _appends(template: Run) -> list[float]:
 
 
 def _claims(template: Run) -> list[float]:
-    """In transactions that are undone, so that no worker sees the runs."""
+    """Measure claims in transactions that are rolled back, so that no worker sees the runs."""
     fresh = {"id": "uuidv7()", "status": "'queued'", "queued_at": "now()", "finished_at": "NULL", "started_at": "NULL"}
     values: dict[str, Any] = {"room": CLAIMED, "worker": "bench", "lease_s": 30, "suspect_after": 3}
     values |= {"team_runs": 1000, "plan_runs": "{}"}

@@ -1,4 +1,4 @@
-"""What the machine can do at best: a Valkey round trip, a durable commit, a Celery job that does nothing."""
+"""Limits of the machine: a Valkey round trip, a durable commit, an empty Celery job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.bench.figures import NO_OP, Figure, percentile, timed
 from tests.faults.installation import ROOT, Installation
 
 COMMITS = 3000
-"""Half of them warm up: a log that is still growing waits for the disk in another way than one that goes round."""
+"""Commits to measure. Half of them warm up: a growing write-ahead log waits for the disk longer than a recycled one."""
 
 
 def measure(_desk: Installation) -> list[Figure]:
@@ -37,7 +37,7 @@ def _parts() -> list[Figure]:
 
 
 def _celery_noop() -> list[Figure]:
-    """Send a job, wait until it ran."""
+    """Send an empty job and wait for its answer."""
     with _worker():
         from tests.bench.noop import noop
 

@@ -1,4 +1,4 @@
-"""A Celery application that does nothing but answer: the bare limit of the broker."""
+"""Celery application that only answers: the bare limit of the broker."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ _valkey = redis.Redis.from_url(os.environ["BENCH_BROKER"])
 
 @app.task(name="bench.noop")
 def noop(reply_to: str) -> None:
-    """Say that it ran."""
+    """Answer on the given list."""
     _valkey.lpush(reply_to, "1")

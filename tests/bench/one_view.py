@@ -1,4 +1,4 @@
-"""A Django of one view and nothing else under its own ASGI handler: tells how fast this machine is at this hour."""
+"""Django with a single view under its own ASGI handler, to measure the machine's current speed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The same views under nothing but Django's own ASGI handler: what the web server is compared with.
+"""The same views under Django's own ASGI handler, to compare the web server with.
 
-`tests.bench.plain_settings` take our pool of connections from it, too.
+`tests.bench.plain_settings` turn off our connection pool as well.
 """
 
 from __future__ import annotations

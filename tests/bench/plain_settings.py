@@ -1,4 +1,4 @@
-"""The product's settings with Django's own handling of connections: a new one for each request."""
+"""Product settings with Django's default connections: a new one per request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process costs, as Linux counts it."""
+"""Resources of a process, as Linux counts them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cpu_s(pid: int) -> float:
-    """Processor time so far, of all its threads."""
+    """Return the processor time of all its threads so far, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -17,7 +17,7 @@ def resident_mb(pid: int) -> float:
 
 
 def peak_mb(pid: int) -> float:
-    """The most that was resident at any time."""
+    """Return its peak resident memory in MB."""
     return _status_mb(pid, "VmHWM:")
 
 

@@ -1,4 +1,4 @@
-"""A web server of one process beside the installation: what ours is compared with."""
+"""Web server of one process beside the installation, for comparisons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast this machine is at this minute, beside the one on which the targets were set."""
+"""Current speed of this machine, relative to the reference machine of the targets."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.bench.figures import together
 from tests.bench.server import server
 
 OF_TARGETS = 1453.0
-"""Answers a second of one view of plain Django under uvicorn, one process, 32 clients, on that machine."""
+"""Responses per second of one view of plain Django under uvicorn (one process, 32 clients) on the reference machine."""
 CLIENTS = 32
 ROUND_S = 1.0
 
 
 @contextmanager
 def meter() -> Iterator[Callable[[], float]]:
-    """A function that measures it: 1 is as fast as that machine, 0.5 half as fast. Each time takes two seconds."""
+    """Yield a function that measures the speed in two seconds: 1 equals the reference machine, 0.5 is half as fast."""
     with server("tests.bench.one_view:application") as port:
 
         def rate() -> float:

@@ -1,6 +1,6 @@
-"""Runs a second by two workers, what each run costs them, and how many commits it takes.
+"""Throughput: runs per second of two workers, the cost of each run, and its commits.
 
-One run is five turns and four tool calls. The runs are queued while their agent may not run, then released at once.
+One run is five turns and four tool calls. The runs are queued while their agent is blocked, then released at once.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ RUNS = 1000
 CALLS = 9
 """External calls of a run: five of the model, four of tools."""
 DBOS = 102.0
-"""The best of DBOS with this work on a machine like this one, runs a second; see docs/performance.md."""
+"""Best result of DBOS with this work on a similar machine, in runs per second; see docs/performance.md."""
 STATS_S = 11.0
-"""Idle connections hand in what they counted after ten seconds."""
+"""Seconds until idle connections report their statistics (PostgreSQL: ten)."""
 
 
 def measure(desk: Installation) -> list[Figure]:
@@ -60,7 +60,7 @@ def measure(desk: Installation) -> list[Figure]:
 
 @dataclass
 class _Took:
-    """How a release went."""
+    """Result of a release."""
 
     runs: int
     seconds: float = 0.0
@@ -76,7 +76,7 @@ class _Took:
 
 
 def _release(agent: Agent, runs: int) -> _Took:
-    """Queue so many runs, let them go, wait for the last one."""
+    """Queue that many runs, release them, and wait for the last one."""
     _allow(agent, 0)
     ids = [start_run(team=agent.team, actor=None, agent=agent, prompt="Go").pk for _ in range(runs)]
     took = _Took(runs)
@@ -117,14 +117,14 @@ def _until(is_so: Callable[[], Any], seconds: float) -> None:
 
 
 def _commits() -> int:
-    """Of the whole database so far, as Postgres counts them."""
+    """Return the commits of the database so far, as PostgreSQL counts them."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
         return int(cursor.fetchone()[0])
 
 
 def _commits_of_lone_run() -> int:
-    """The transactions that left their mark on the events of a run that nobody shares a commit with, and its claim."""
+    """Return the number of transactions of a run that shares no commits: those of its events, and its claim."""
     agent = bench_agent()
     run: UUID = start_run(team=agent.team, actor=None, agent=agent, prompt="Go").pk
     _until(lambda: Run.objects.filter(pk=run, status=RunStatus.SUCCEEDED).exists(), 30)

@@ -1,7 +1,8 @@
-"""Many viewers of one run in a process of its own, as cheap as can be: they only note when which bytes came.
+"""Viewers of one run in a process of its own. They only record when which bytes arrived, to cost little.
 
-`python -m tests.bench.viewers PORT RUN EVENTS TOKEN…` opens a socket for each token, says `ready` when all are caught
-up, and prints when each viewer got each event once it has EVENTS of them. The clock is that of the whole machine.
+`python -m tests.bench.viewers PORT RUN EVENTS TOKEN…` opens a socket for each token, prints `ready` when all are caught
+up, and prints when each viewer got each event once it has EVENTS of them. Times are on the machine's monotonic clock,
+which all processes share.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Viewer(asyncio.Protocol):
                 future.set_exception(ConnectionError(f"closed by the server: {bytes(self._bytes[-200:])!r}"))
 
     def seen(self) -> list[tuple[int, float]]:
-        """(seq, when its last byte was there) of the live events."""
+        """Return (seq, arrival time of its last byte) for each live event."""
         ends = [end for end, _ in self._came]
         found = EVENT.finditer(self._bytes, self._live_from)
         return [(int(match[1]), self._came[bisect_left(ends, match.end())][1]) for match in found]

@@ -1,4 +1,4 @@
-"""What a caller of the API waits for: reads, submitting a run alone and in a crowd, and the run's first event."""
+"""Latency of the API: reads, submitting a run alone and in a crowd, and the run's first event."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.faults.installation import Installation
 ROUND_S = 3.0
 ROUNDS = 4
 WARM_UP = 100
-"""Calls that are not measured: threads, connections and plans are made by the first ones."""
+"""Unmeasured calls at the start: they create threads, connections and query plans."""
 
 
 def measure(desk: Installation) -> list[Figure]:
@@ -26,7 +26,7 @@ def measure(desk: Installation) -> list[Figure]:
 
 
 def _reads(desk: Installation, run_id: Any) -> list[Figure]:
-    """A list, one row, and events, in turn."""
+    """Measure a list, one row, and events, in turn."""
     api = Api(desk)
     paths = ("/runs/?limit=20", f"/runs/{run_id}/", f"/runs/{run_id}/events/?limit=50", "/agents/")
     taken = []
@@ -37,8 +37,10 @@ def _reads(desk: Installation, run_id: Any) -> list[Figure]:
 
 
 def _reads_each_second(desk: Installation, run_id: Any) -> list[Figure]:
-    """One process of ours and of Django's ASGI handler in turns, so that a busy moment hits all. The target is against
-    Django as it comes, which connects anew for each request; its handler with our pool and settings stands beside it.
+    """Measure our server and Django's ASGI handler in turns, so that a busy moment hits all of them.
+
+    The target is relative to plain Django, which connects anew for each request; its handler with our pool and settings
+    is reported as well.
     """
     path = f"/runs/{run_id}/"
     plain = "tests.bench.plain:application"
@@ -59,7 +61,7 @@ def _reads_each_second(desk: Installation, run_id: Any) -> list[Figure]:
 
 
 def _rate(desk: Installation, port: int, path: str) -> float:
-    """Reads a second by eight callers."""
+    """Return the reads per second of eight callers."""
 
     def call_on() -> int:
         api, done = Api(desk, port), 0
@@ -73,7 +75,7 @@ def _rate(desk: Installation, port: int, path: str) -> float:
 
 
 def _submits(desk: Installation, work: dict[str, str]) -> list[Figure]:
-    """From sending the POST to the answer, in rounds, each between two measures of the machine's speed."""
+    """Measure from the POST to its response, in rounds, each between two measurements of the machine's speed."""
 
     def submit(times: int) -> list[float]:
         api = Api(desk)
@@ -100,7 +102,7 @@ def _submits(desk: Installation, work: dict[str, str]) -> list[Figure]:
 
 
 class _Rounds:
-    """Times of several rounds, as they were and as they would be on the machine of the targets."""
+    """Times of several rounds, unscaled and scaled to the reference machine."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -112,7 +114,7 @@ class _Rounds:
 
 
 def _first_events(desk: Installation, work: dict[str, str]) -> list[Figure]:
-    """From sending the POST to the first event at a viewer who opens the run then."""
+    """Measure from the POST to the first event at a viewer who then opens the run."""
     api, taken = Api(desk), []
     for _ in range(100):
         started = time.perf_counter()

@@ -1,5 +1,5 @@
-"""Is each promise really proved? Take its mechanism out of a copy of the code, and see the tests that name it fail.
+"""Mutation tests of the promises: remove a mechanism from a copy of the code and expect its tests to fail.
 
 `make mutations` tries all of them, `make mutations PART="G3 G7"` those of two promises. It is not part of `make test`:
-each one is a run of pytest. That the texts to replace still are where the list says is checked by `make check`.
+each mutation is a run of pytest. `make check` checks that each text to replace is still in its file.
 """

@@ -1,4 +1,7 @@
-"""`make mutations`: prints promise, removed mechanism, tests, verdict. It fails unless every mutation is caught."""
+"""`make mutations`: print promise, removed mechanism, tests and verdict.
+
+Exit with an error unless every mutation is caught.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from tests.mutations.catalogue import MUTATIONS, ROOT, Mutation, stale
 
 LONGEST_S = 120
 RAN = (0, 1)
-"""How pytest ends when every test ran: all passed, or some failed. Anything else says that it could not run them."""
+"""Exit codes of pytest when every test ran: all passed, or some failed. Any other means that tests could not run."""
 CAUGHT, MISSED, NOT_RUN = "caught", "NOT CAUGHT", "COULD NOT BE TRIED"
 
 
@@ -48,7 +51,7 @@ def main(promises: Sequence[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Which of the tests passed in all cases and which failed in one; what kept the others from running, if any."""
+    """Tests that passed in all cases, tests that failed in one, and what kept the others from running."""
 
     passed: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
@@ -75,7 +78,7 @@ def _verdict(copy: Path, mutation: Mutation) -> str:
 
 
 def judged(wanted: set[str], outcome: Outcome) -> tuple[str, str]:
-    """The verdict on a mutation, and how it is told. A test that could not run has neither caught nor missed it."""
+    """Return the verdict on a mutation, and its text. A test that could not run has neither caught nor missed it."""
     if blind := wanted & outcome.passed:
         return MISSED, f"{MISSED} by {', '.join(sorted(blind))}"
     if unrun := wanted - outcome.failed:
@@ -88,7 +91,7 @@ def _outcome(copy: Path, tests: Iterable[str], seconds: float) -> Outcome:
     report.unlink(missing_ok=True)
     words = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *sorted(tests))
     environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-    # Two edits within one second leave files of one age and size, which a kept .pyc would not tell apart.
+    # Two edits within a second leave files of the same age and size, which a cached .pyc would not tell apart.
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", "DESKHAND_TEST_PATIENCE_S": "6"}
     try:
         done = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, timeout=seconds)
@@ -100,7 +103,7 @@ def _outcome(copy: Path, tests: Iterable[str], seconds: float) -> Outcome:
 
 
 def read_report(text: str, trouble: str = "") -> Outcome:
-    """What pytest's own report says of each test."""
+    """Parse pytest's JUnit report."""
     ran, failed, broken = set(), set(), {}
     for case in ElementTree.fromstring(text).iter("testcase"):  # noqa: S314 - our own pytest wrote it
         name = f"{case.attrib['classname'].replace('.', '/')}.py::{case.attrib['name'].partition('[')[0]}"

@@ -1,4 +1,4 @@
-"""The mechanisms, each with the edits that remove it and the tests that must fail then."""
+"""Catalogue of mutations: mechanisms, the edits that remove them, and the tests that must fail then."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """`tests` are node ids without parameters: at least one case of each has to fail."""
+    """One mutation. `tests` are node ids without parameters: at least one case of each has to fail."""
 
     promise: str
     removed: str
@@ -377,7 +377,7 @@ MUTATIONS = (
 
 
 def stale() -> list[str]:
-    """Edits whose text is not exactly once in its file any more: each is a mechanism that moved."""
+    """Return the edits whose text is not exactly once in its file: their mechanism has moved."""
     found = []
     for mutation in MUTATIONS:
         for edit in mutation.edits:

@@ -1,4 +1,4 @@
-"""A mutation is missed when a test passes in spite of it, and by nothing else."""
+"""Verdicts of mutations: a mutation is missed exactly when a test passes in spite of it."""
 
 from __future__ import annotations
 
