@@ -1,4 +1,4 @@
-"""What a plan lets a team have: refused with numbers, over the API and on pages."""
+"""Limits of a plan: refused with numbers, over the API and on pages."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def page(alice: User) -> Client:
 
 
 def use_up(team: Team, agent: Agent) -> None:
-    """All runs of this month, and some of the last one that count no more."""
+    """Use up the runs of this month; add some of the previous month, which do not count."""
     month = timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     for n in range(3):
         RunFactory(agent=agent, id=first_id_at(month - timedelta(milliseconds=n + 1)))

@@ -1,4 +1,4 @@
-"""The arithmetic of model prices, checked against figures worked out by hand."""
+"""Arithmetic of model prices, checked against figures computed by hand."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_dated_name_is_the_model_without_the_date(model: str, known: bool) -> 
     assert (in_force(PRICE_LIST, model, TODAY) is not None) is known
 
 
-# How fast a busy machine draws numbers is nobody's promise.
+# No deadline: a busy machine may draw examples slowly.
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.builds(Tokens, **{name: st.integers(0, 2_000_000) for name in ("input", "cache_read", "output")}))
 def test_costs_have_six_digits_and_are_never_negative(tokens: Tokens) -> None:

@@ -1,4 +1,4 @@
-"""Files over the API. Attack cases 1, 31, 32, 33."""
+"""API of files. Attack cases 1, 31, 32, 33."""
 
 from __future__ import annotations
 
@@ -128,7 +128,9 @@ def test_a_reading_key_uploads_nothing(team: Team, alice: User) -> None:
 
 
 def multipart(*parts: tuple[str, str, bytes]) -> tuple[bytes, str]:
-    """A form as a browser writes it, byte for byte: (name of the field, what stands in `filename=""`, content)."""
+    """Return a multipart body byte for byte as a browser writes it, from (field name, raw `filename`
+    value, content).
+    """
     body = b"".join(
         f'--X\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'.encode() + content + b"\r\n"
         for field, name, content in parts
@@ -137,7 +139,7 @@ def multipart(*parts: tuple[str, str, bytes]) -> tuple[bytes, str]:
 
 
 def behind(door: str, team: Team, alice: User) -> Client:
-    """Who uploads: a script with a key, or a browser whose form is read for its token before the API reads it."""
+    """Return the uploading client: a script with a key, or a browser whose form is parsed for its CSRF token."""
     if door == "key":
         return api_of(alice, team)
     client = Client(enforce_csrf_checks=True)

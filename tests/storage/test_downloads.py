@@ -1,4 +1,4 @@
-"""A browser on another machine reaches no loopback address: files of such a store pass through the web server."""
+"""Downloads through the web server: a browser on another machine cannot reach a store on loopback."""
 
 from __future__ import annotations
 

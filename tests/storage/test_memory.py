@@ -1,4 +1,4 @@
-"""An upload goes through the web process in pieces: however large it is, the process does not grow with it."""
+"""Memory of uploads: the web process passes them on in pieces and does not grow with their size."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from tests.bench.processes import peak_mb
 from tests.web import Served, serve
 
 LARGE_MB, GROWTH_MB = 90, 60
-"""Pieces of 8 MB on their way to the store and back, and what the first upload loads."""
+"""Size of the upload, and the most that the process may grow: pieces of 8 MB each way, and modules of
+the first upload.
+"""
 
 MIB = 1024 * 1024
 BOUNDARY = secrets.token_hex(16)
-"""Long enough to be in no random content: "--b" is in every sixteenth MiB."""
+"""Long enough not to occur in random content: "--b" does in every sixteenth MiB."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Against the real embedded object store."""
+"""Storage services on the real embedded object store."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_expired_files_are_removed_and_others_stay_by_the_clock_of_the_database(
     assert old.pk not in {new.pk, kept.pk}
 
 
-# ---- A store that fails
+# ---- A failing store
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The real object store behind a network that fails: busy, full, cut off in the middle, or silent."""
+"""Failures of the network before the real object store: busy, full, cut off, or silent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.standins.blackhole import blackhole
 
 CONTENT = b"name;cost\n" * 2000
 LARGE = bytes(range(256)) * 4096 * 20
-"""20 MB: sent in three parts."""
+"""Content of 20 MB, sent in three parts."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Large files by a signed address: announced, sent, checked, and only then a file. Attack cases 1, 31, 33."""
+"""Large uploads by a signed address: announced, sent, checked, then made a file. Attack cases 1, 31, 33."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def begin(api: Api, **changes: Any) -> Any:
 
 
 def send(url: str, content: bytes = CONTENT, kind: str = "application/octet-stream") -> Any:
-    """As an integrator does, without a key."""
+    """Send the content without a key, as an integrator does."""
     return Client().put(urlsplit(url).path, content, content_type=kind)
 
 
