@@ -1,4 +1,4 @@
-"""Where the browser for the end-to-end tests is. Only the standard library: `make test` asks before pytest runs."""
+"""Path of the browser for the end-to-end tests. Standard library only: `make test` needs it before pytest runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ARGUMENTS = (
 
 
 def find_chromium() -> str | None:
-    """The path of a Chromium: the one that DESKHAND_CHROMIUM names, else the first in PATH."""
+    """Return the path of a Chromium: the one in DESKHAND_CHROMIUM, else the first in PATH."""
     if given := os.environ.get("DESKHAND_CHROMIUM"):
         return given
     return next((path for name in NAMES if (path := shutil.which(name))), None)

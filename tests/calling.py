@@ -1,4 +1,4 @@
-"""Calling the API as an integrator does: a key, JSON, nothing else."""
+"""Calls of the API as an integrator makes them: a key, JSON, nothing else."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from accounts.services import keys
 
 
 class Api(Client):
-    """A client that speaks JSON."""
+    """Client that speaks JSON."""
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """One call; keyword arguments are headers, with _ for -."""
+        """Send one call; keyword arguments are headers, with _ for -."""
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.generic(
             method,
@@ -27,7 +27,7 @@ class Api(Client):
 
 
 def api_of(user: User, team: Team, *scopes: str) -> Api:
-    """A client with a new key of that person; with every scope of their role when none is named."""
+    """Return a client with a new key of that person; with every scope of their role unless some are named."""
     membership = team.memberships.get(user=user)
     whole = sorted(ACTIONS[membership.role].intersection(SCOPES))
     _, token = keys.create_key(team=team, actor=user, name="Tests", scopes=scopes or whole)
@@ -35,7 +35,7 @@ def api_of(user: User, team: Team, *scopes: str) -> Api:
 
 
 def signed_in(user: User) -> Api:
-    """A browser's session that was signed in, without its CSRF token."""
+    """Return a signed-in browser session without its CSRF token."""
     client = Api(enforce_csrf_checks=True)
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client

@@ -1,4 +1,4 @@
-"""A wrong clock for one process; the database keeps the right one."""
+"""Wrong clock for one process; the database keeps the right one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from datetime import datetime, timedelta, tzinfo
 
 
 def clock_that_is_wrong_by(**amount: float) -> type[datetime]:
-    """To stand in for `django.utils.timezone.datetime`: fields hold `timezone.now` itself as their default, so that a
-    stand-in for that function would not reach them.
+    """Return a replacement for `django.utils.timezone.datetime`.
+
+    Replacing `timezone.now` would not reach fields, which hold that function itself as their default.
     """
 
     class Wrong(datetime):

@@ -1,4 +1,4 @@
-"""Services first, then Django: pytest-django must not read the settings before the services are up."""
+"""Fixtures of all tests. Services start before Django, because pytest-django reads the settings."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.browser import find_chromium
 from tests.standins.oauth import OAuthStandIn
 
 services.provide()
-# The addresses of sign-in providers are read with the settings, so their stand-in is up before them.
+# The settings read the addresses of sign-in providers, so the stand-in starts before them.
 PROVIDER = OAuthStandIn()
 os.environ |= PROVIDER.environment
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 django.setup()
-# Not left behind: pytest-xdist's workers inherit it, and there pytest-django would read the settings before us.
+# Removed again: pytest-xdist's workers inherit it, and pytest-django would read the settings too early there.
 del os.environ["DJANGO_SETTINGS_MODULE"]
 
 from django.conf import settings
@@ -34,12 +34,12 @@ from tests.factories import MembershipFactory, TeamFactory
 
 @pytest.fixture(scope="session")
 def django_db_setup() -> None:
-    """Nothing to make: DATABASE_URL already names this process's own copy of the migrated template."""
+    """Override of pytest-django's fixture: DATABASE_URL already names this process's own copy of the template."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _flush_of_the_audit_log() -> Iterator[None]:
-    """Let Django empty the tables after a transactional test: the audit log refuses TRUNCATE."""
+    """Patch that lets Django empty the tables after a transactional test, although the audit log refuses TRUNCATE."""
     guarded = ("accounts_auditentry", "accounts_audithead")
     with pytest.MonkeyPatch.context() as patch:
         flush = DatabaseOperations.sql_flush
@@ -55,7 +55,7 @@ def _flush_of_the_audit_log() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _nothing_counted() -> None:
-    """What earlier tests did in the same minute counts against no limit of this one. Only this process's keys."""
+    """Delete this process's Valkey keys, so that calls of earlier tests count against no limit."""
     keys: Any = cache._cache.get_client(write=True)  # type: ignore[attr-defined]
     if names := list(keys.scan_iter(f"{settings.REDIS_PREFIX}*")):
         keys.delete(*names)
@@ -63,21 +63,21 @@ def _nothing_counted() -> None:
 
 @pytest.fixture
 def provider() -> OAuthStandIn:
-    """Google and GitHub, on loopback; `provider.identity` is who signs in there."""
+    """Stand-in of Google and GitHub on loopback; `provider.identity` is the person who signs in there."""
     PROVIDER.reset()
     return PROVIDER
 
 
 @pytest.fixture
 async def closed_hub() -> AsyncIterator[None]:
-    """For tests that open the live view of their loop: it is closed before the loop, as the server does."""
+    """Close the live hub of the test's loop before the loop, as the server does."""
     yield
     await hub.close_hub()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark by folder; without a browser the browser tests are left out, and the first line of the report says so."""
+    """Mark tests by folder. Without a browser the browser tests are left out, and the report's first line says so."""
     for item in items:
         for folder in ("e2e", "faults", "races"):
             if folder in item.path.parts:
@@ -91,7 +91,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         print(f"\n{len(browser_tests)} browser tests are left out: there is no Chromium on this machine.")
 
 
-# ---- The cast: alice owns the acme team, bob is a member of it, charlie is in another team and must get nothing.
+# ---- People: alice owns the acme team, bob is a member of it, charlie is in another team and must get nothing.
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def alice(team: Team) -> User:
 
 @pytest.fixture
 def as_alice(client: Client, alice: User) -> Client:
-    """Her browser."""
+    """Alice's browser session."""
     client.force_login(alice)
     return client
 

@@ -1,4 +1,4 @@
-"""One factory a model: the smallest row that is valid, every other value where the test names it."""
+"""Factories of all models: the smallest valid row; tests name every value that matters."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class MembershipFactory(DjangoModelFactory[Membership]):
 
 
 class AgentFactory(DjangoModelFactory[Agent]):
-    """An agent with its first version; `version__…` sets the version's values."""
+    """Agent with its first version; `version__…` sets the version's values."""
 
     class Meta:
         model = Agent
@@ -87,7 +87,7 @@ class TaskFactory(DjangoModelFactory[Task]):
 
 
 class RunFactory(DjangoModelFactory[Run]):
-    """A queued run of an agent."""
+    """Queued run of an agent."""
 
     class Meta:
         model = Run
@@ -104,7 +104,7 @@ class RunFactory(DjangoModelFactory[Run]):
 
 
 class HumanRequestFactory(DjangoModelFactory[HumanRequest]):
-    """An open question of a run that waits for its answer."""
+    """Open question of a run that waits for its answer."""
 
     class Meta:
         model = HumanRequest
@@ -116,7 +116,7 @@ class HumanRequestFactory(DjangoModelFactory[HumanRequest]):
 
 
 class StoredFileFactory(DjangoModelFactory[StoredFile]):
-    """A row without an object: for pages that only name the file."""
+    """Row without an object, for pages that only name the file."""
 
     class Meta:
         model = StoredFile
@@ -140,7 +140,7 @@ class ArtifactFactory(DjangoModelFactory[Artifact]):
 
 
 def usage(agent: Agent, cost_usd: str) -> UsageRecord:
-    """A charged call of the agent, now."""
+    """Create a charged call of the agent, now."""
     return UsageRecord.objects.create(
         team=agent.team,
         key=str(uuid4()),

@@ -1,4 +1,4 @@
-"""HTML as a browser would read it."""
+"""Parser of HTML that sees it as a browser would."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOSTILE = [
 
 
 class Page(HTMLParser):
-    """The tags of a page with their attributes, and its text."""
+    """Tags of a page with their attributes, and its text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
     def problems(self) -> list[str]:
-        """What hostile text could have become: a script, a handler, a style, something loaded from elsewhere."""
+        """Return what hostile text could have become: scripts, handlers, styles, external resources."""
         found = []
         for tag, attributes in self.tags:
             if tag in ("iframe", "object", "embed", "base", "style", "math", "video", "audio"):

@@ -1,7 +1,7 @@
-"""The real PostgreSQL, Valkey and S3 of one pytest run, and one database for each of its processes.
+"""Real PostgreSQL, Valkey and S3 of one pytest run, and one database per process.
 
 They are up before the settings are read. Migrating takes seconds, so the migrated cluster is kept under `.pytest_cache`
-by the hash of what made it, and every process works in its own copy of that template database.
+by the hash of its sources, and every process works in its own copy of that template database.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MADE_FROM = ("*/migrations/*.py", "*/djstripe_migrations/*.py", "config/setting
 
 
 def provide() -> None:
-    """Start the services once a run, and give this process its own database and its own Valkey prefix."""
+    """Start the services once per run, and give this process its own database and its own Valkey prefix."""
     if "DESKHAND_TEST_TEMPLATE_URL" not in os.environ:
         _start()
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -63,7 +63,7 @@ def _stop(services: Services) -> None:
 
 
 def _clone(name: str) -> str:
-    """The address of a fresh copy of the migrated database."""
+    """Create a fresh copy of the migrated database; return its address."""
     template = os.environ["DESKHAND_TEST_TEMPLATE_URL"]
     server = template.removesuffix(f"/{_TEMPLATE}")
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
@@ -96,7 +96,7 @@ def _fingerprint() -> str:
 
 
 def _copy(source: Path, target: Path) -> bool:
-    """Whether the folder could be copied, owners included."""
+    """Copy the folder, owners included. Return False if that failed."""
     if not source.exists():
         return False
     done = subprocess.run(["cp", "-a", f"{source}/.", str(target)], capture_output=True)
@@ -108,7 +108,7 @@ def _copy(source: Path, target: Path) -> bool:
 
 
 def _keep(services: Services, cached: Path) -> None:
-    """Keep the migrated cluster for the next run, in place of what older code made."""
+    """Keep the migrated cluster for the next run, in place of one from older code."""
     postgres = services.parts[0]
     postgres.stop()
     fresh = cached.with_name(f"{cached.name}.new-{os.getpid()}")
@@ -125,7 +125,7 @@ def _keep(services: Services, cached: Path) -> None:
 
 
 def _sweep() -> None:
-    """Remove the folders of runs that were killed: nobody holds their lock any more."""
+    """Delete the folders of killed runs, whose lock nobody holds any more."""
     for home in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
             if time.time() - home.stat().st_mtime < 60:

@@ -1,4 +1,4 @@
-"""The product's settings, with what tests must not wait for or write to taken out."""
+"""Product settings for tests: without waits, and without writes outside of the test."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ DATABASES["default"]["OPTIONS"].pop("pool", None)  # a pool would outlive the te
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-# A code that a test computed at the end of a half minute may arrive after it.
+# A code that a test computes at the end of a half minute may arrive after it.
 MFA_TOTP_TOLERANCE = 1

@@ -1,4 +1,4 @@
-"""A viewer's end of a WebSocket, without a server between."""
+"""Viewer's end of a WebSocket, without a server between."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.timeouts import PATIENCE_S
 
 
 class Socket(WebsocketCommunicator):
-    """Gives up where something hangs. The library does so after a second, which a busy machine may need."""
+    """WebSocket with PATIENCE_S as its timeout: the library's one second is too short on a busy machine."""
 
     async def receive_output(self, timeout: float = 0) -> dict[str, Any]:
         got: dict[str, Any] = await super().receive_output(max(timeout, PATIENCE_S))

@@ -1,4 +1,4 @@
-"""The example files are what their committed scripts write."""
+"""Example files: equal to the output of their committed scripts."""
 
 from __future__ import annotations
 

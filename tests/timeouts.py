@@ -1,8 +1,8 @@
-"""How long a test waits for what comes at once on an idle machine. A busy one may need most of it."""
+"""Timeout of tests for events that take an instant on an idle machine. A busy machine may need most of it."""
 
 from __future__ import annotations
 
 import os
 
 PATIENCE_S = float(os.environ.get("DESKHAND_TEST_PATIENCE_S", "60"))
-"""`make mutations` sets less: there many wait for what never comes."""
+"""Seconds. `make mutations` sets less, because many of its tests wait for events that never come."""

@@ -1,4 +1,4 @@
-"""The web process as `make up` starts it, on the test database."""
+"""Web process as `make up` starts it, on the test database."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Served:
 
 @contextmanager
 def serve(home: Path, environment: Mapping[str, str], more: Sequence[str] = ()) -> Iterator[Served]:
-    """`more` are further options of the server; its words are in `home`."""
+    """Run the server. `more` are further options; its output goes to `home`."""
     port, log = free_port(), home / "server.log"
     environment = os.environ | {"BASE_URL": f"http://127.0.0.1:{port}"} | environment
     command = [sys.executable, "-m", *WEB, "--port", str(port), "--log-level", "warning", *more]
