@@ -25,7 +25,7 @@ format: ## Format and fix what can be fixed
 lock: ## Write the hash-locked requirements anew from requirements/*.in
 	@$(PYTHON) config/bootstrap.py dev scripts/lock.py
 
-css: ## Build the style sheet and script from static/src
+css: ## Build the style sheet from static/src
 	@$(PYTHON) config/bootstrap.py dev -c ""
 	@sh static/build.sh
 

@@ -1,4 +1,4 @@
-"""Readable numbers and times. static/src/js/time.js has the live half of `relative_time`; keep them alike."""
+"""Readable numbers and times. static/dist/js/time.js has the live half of `relative_time`; keep them alike."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ _S3_OPTIONS = {
 DOWNLOADS = env.str("DESKHAND_DOWNLOADS", default="auto")  # storage/downloads.py
 STORAGES = {
     "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": _S3_OPTIONS},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "config.ui.static_storage.StaticStorage"},
 }
 LIVE_SOCKETS = env.int("DESKHAND_LIVE_SOCKETS", default=100)
 LIVE_STREAMS = env.int("DESKHAND_LIVE_STREAMS", default=50)

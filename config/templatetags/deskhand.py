@@ -18,11 +18,12 @@ from accounts import formats
 from accounts.rest.idempotency import FORM_KEY
 from billing import entitlements
 from billing.plans import Limit
-from config.ui import charts, fields, icons, markdown
+from config.ui import charts, fields, icons, markdown, scripts
 
 register = template.Library()
 
 register.simple_tag(icons.draw, name="icon")
+register.simple_tag(scripts.page_script, takes_context=True)
 register.simple_tag(charts.bars, name="chart_bars")
 register.simple_tag(charts.line, name="chart_line")
 register.simple_tag(charts.spark, name="spark")
@@ -127,7 +128,7 @@ def form_key(context: template.Context, is_new: object = False) -> SafeString:
 
 @register.simple_tag
 def when(at: datetime | None, empty: str = formats.DASH) -> SafeString | str:
-    """Show a relative time, with the exact time on hover; static/src/js/time.js keeps it current."""
+    """Show a relative time, with the exact time on hover; static/dist/js/time.js keeps it current."""
     if at is None:
         return empty
     return format_html(

@@ -17,7 +17,7 @@ class Page:
     owns: tuple[str, ...] = ()
     """Prefixes of the URL names that belong to this page; it is highlighted on them."""
     keys: str = ""
-    """Keyboard shortcut, as static/src/js/shortcuts.js defines it."""
+    """Keyboard shortcut, as static/dist/js/shortcuts.js defines it."""
     needs: str = "runs:read"
     """Scope that a role needs to see the page."""
 

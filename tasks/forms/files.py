@@ -1,4 +1,4 @@
-"""Files of a form: sent with it, or uploaded one by one before (static/src/js/uploads.js)."""
+"""Files of a form: sent with it, or uploaded one by one before (static/dist/js/uploads.js)."""
 
 from __future__ import annotations
 

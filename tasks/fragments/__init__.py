@@ -1,7 +1,7 @@
 """HTML fragments of live frames, which the run page swaps in.
 
 Pure functions of a frame, without the database. A fragment is a row of `<template data-target="…" data-swap="…">`
-blocks that static/src/js/live.js applies. The page itself is made of the same partials, so a watched page and a
+blocks that static/dist/js/run-apply.js applies. The page itself is made of the same partials, so a watched page and a
 reloaded one look the same.
 """
 

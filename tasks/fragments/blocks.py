@@ -19,7 +19,7 @@ MAX_SEGMENTS = 24
 
 
 def block(target: str, swap: str, inner: str = "", *, unless: str = "") -> SafeString:
-    """Return one change of the page, with a swap of static/src/js/run-apply.js.
+    """Return one change of the page, with a swap of static/dist/js/run-apply.js.
 
     `unless` names an element whose presence makes the change unnecessary.
     """

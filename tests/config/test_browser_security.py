@@ -66,9 +66,9 @@ class TestHeaders:
             (source,) = script_sources(answer)
             nonce = re.fullmatch(r"'nonce-(.+)'", source)[1]
             seen.add(nonce)
-            tags = re.findall(r"<script[^>]*>", answer.content.decode())
+            tags = re.findall(r"<script[^>]*>|<link rel=.modulepreload[^>]*>", answer.content.decode())
             assert len(tags) >= 2
-            assert [tag for tag in tags if f'nonce="{nonce}"' not in tag or "src=" not in tag] == []
+            assert [tag for tag in tags if f'nonce="{nonce}"' not in tag or not re.search(r"(src|href)=", tag)] == []
 
         assert len(seen) == 2
         assert "unsafe" not in answer["Content-Security-Policy"]
@@ -79,7 +79,9 @@ class TestHeaders:
         request = rf.get("/")
         request.csp_nonce = "n0nce"
 
-        assert server_error(request).content.decode().count('nonce="n0nce"') == 2
+        tags = re.findall(r"<script[^>]*>|<link rel=.modulepreload[^>]*>", server_error(request).content.decode())
+        assert len(tags) >= 2
+        assert [tag for tag in tags if 'nonce="n0nce"' not in tag] == []
 
     def test_every_answer_names_what_the_browser_may_not_do(self, client: Client, alice: User) -> None:
         client.force_login(alice)

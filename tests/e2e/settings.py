@@ -7,4 +7,4 @@ import os
 from tests.settings import *
 
 STATIC_ROOT = os.environ["DESKHAND_E2E_STATIC"]
-STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+STORAGES["staticfiles"] = {"BACKEND": "config.ui.static_storage.StaticStorage"}

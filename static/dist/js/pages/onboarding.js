@@ -1,0 +1,3 @@
+/* The first agent and its first run. */
+import "./site.js";
+import "../choices.js";

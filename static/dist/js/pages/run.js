@@ -1,0 +1,9 @@
+/* The page of a run. */
+import "./team.js";
+import "../request-keys.js";
+import "../run-live.js";
+import "../run-parts.js";
+import "../run-say.js";
+import { openLinkedTab } from "../tabs.js";
+
+openLinkedTab();

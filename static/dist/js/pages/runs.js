@@ -1,0 +1,3 @@
+/* The list of runs, some of which can be chosen. */
+import "./team.js";
+import "../picks.js";

@@ -1,0 +1,7 @@
+/* A run as a link shows it to anyone. */
+import "./site.js";
+import "../run-live.js";
+import "../run-parts.js";
+import { openLinkedTab } from "../tabs.js";
+
+openLinkedTab();

@@ -1,0 +1,3 @@
+/* Signing in and security keys. */
+import "./site.js";
+import "../passkeys.js";

@@ -1,0 +1,3 @@
+/* Starting a run, with files. */
+import "./team.js";
+import "../uploads.js";

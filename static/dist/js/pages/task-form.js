@@ -1,0 +1,3 @@
+/* The task editor. */
+import "./team.js";
+import "../variables.js";
