@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "config.server.middleware.RequestIdMiddleware",
     "csp.middleware.CSPMiddleware",
     "config.server.browser_security.BrowserSecurityMiddleware",
+    "config.server.compression.CompressionMiddleware",
     "config.server.middleware.UploadMiddleware",
     "config.redirects.KeepBodyMiddleware",
     "django.middleware.security.SecurityMiddleware",
