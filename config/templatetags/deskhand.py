@@ -63,6 +63,13 @@ def status(value: str, waiting_on: str = "", size: str = "") -> dict[str, Any]:
     return {"tone": tone, "label": label, "icon": icon, "live": value == "running", "size": size}
 
 
+@register.simple_tag
+def status_words(value: str, waiting_on: str = "") -> str:
+    """The status of a run as the title of its page says it."""
+    label = status(value, waiting_on)["label"]
+    return "Waiting for you" if label == "Needs you" else label
+
+
 @register.inclusion_tag("components/tile.html")
 def tile(agent: Any, size: str = "", presence: str = "") -> dict[str, Any]:
     """Show an agent as a rounded square. `presence` is working, waiting, idle or paused."""

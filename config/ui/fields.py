@@ -32,10 +32,12 @@ def render(
     aside: str = "",
     aside_href: str = "",
     disabled: bool = False,
+    focus: bool = False,
 ) -> SafeString:
     """Render a field.
 
     `prefix` and `suffix` stand beside the control ("$", "minutes"); `aside` is a link beside the label.
+    `focus` is for the first field of a page that is nothing but its form.
     """
     widget = bound.field.widget
     kind = "check" if isinstance(widget, forms.CheckboxInput) else "group" if _is_group(widget) else "control"
@@ -43,6 +45,8 @@ def render(
     attrs = _attributes(bound, css, bool(hint))
     if disabled:
         attrs["disabled"] = True
+    if focus:
+        attrs["autofocus"] = True
     context = {
         "bound": bound,
         "kind": kind,

@@ -147,12 +147,14 @@ def test_the_inbox_count_follows_without_a_reload(open_page: Open, alice, desk):
     page.goto("/t/acme/")
     badge = page.get_by_role("complementary").locator("[data-inbox-count]")
     expect(badge).to_have_text("1 waiting for you")
+    expect(page).to_have_title("(1) Home · Deskhand")
     expect(page.locator("#dashboard-live")).to_contain_text("Which month?")
 
     asked = HumanRequest.objects.get()
     answers.answer_request(asked=asked, actor=alice, answer={"value": "October"})
 
     expect(badge).to_have_text("")
+    expect(page).to_have_title("Home · Deskhand")
     expect(page.locator("#dashboard-live")).to_contain_text("All answered.")
 
 

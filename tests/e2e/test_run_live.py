@@ -67,6 +67,7 @@ def test_a_watched_run_grows_asks_and_ends_by_itself(open_page: Open, shot, alic
     page = open_page(alice)
     page.goto(path(run))
     expect(page.locator("#run-connection")).to_contain_text("Live")
+    expect(page).to_have_title("Running · What drives refunds? · Deskhand")
 
     said = {"title": "Query a table", "headline": "Query: SELECT 1", "arguments": {"sql": "SELECT 1"}}
     event_log.append(run, events.ToolStarted(**CALL, **said))
@@ -91,6 +92,7 @@ def test_a_watched_run_grows_asks_and_ends_by_itself(open_page: Open, shot, alic
     expect(page.locator("#run-status")).to_have_text("Needs you")
     expect(page.get_by_role("heading", name="Which column?")).to_be_visible()
     expect(page.locator("#run-announce")).to_have_text("Needs you: Which column?")
+    expect(page).to_have_title("Waiting for you · What drives refunds? · Deskhand")
     shot(page, "run-asks")
     page.get_by_role("button", name="refunded", exact=True).click()
     expect(page.locator("#run-dock")).to_contain_text("Waiting for a worker")
@@ -100,6 +102,7 @@ def test_a_watched_run_grows_asks_and_ends_by_itself(open_page: Open, shot, alic
     event_log.append(run, events.RunFinished(status="succeeded", active_s=134, cost_usd="0.060000"))
     expect(page.locator("#run-outcome")).to_contain_text("Finished in 2 m 14 s")
     expect(page.locator("#run-connection")).to_contain_text("History")
+    expect(page).to_have_title("Done · What drives refunds? · Deskhand")
     page.get_by_role("tab", name="Result").click()
     expect(page.locator("#run-result strong")).to_have_text("41 %")
     shot(page, "run-ended")
@@ -430,3 +433,25 @@ def test_the_waterfall_and_the_log_come_when_they_are_looked_at(open_page: Open,
     expect(page.locator("#run-log")).to_contain_text("It broke.")
     page.get_by_label("Problems only").check()
     expect(page.locator("#run-log > div:visible")).to_have_count(1)
+
+
+def test_a_phone_says_which_run_it_is_when_the_title_is_scrolled_away(open_page: Open, shot, alice, run):
+    say(run, *range(1, 31))
+    page = open_page(alice, phone=True)
+    page.goto(path(run))
+    bar = page.locator("#run-bar > div")
+    expect(bar).to_be_visible()  # a live run opens at its end
+    expect(bar).to_contain_text("Running")
+    expect(bar).to_contain_text("What drives refunds?")
+    tabs = page.locator(".run-head > .tabs").bounding_box()
+    shown = bar.bounding_box()
+    assert shown is not None
+    assert tabs is not None
+    assert shown["y"] == 0
+    assert shown["y"] + shown["height"] == tabs["y"]
+    shot(page, "run-title-phone", whole=False)
+
+    ask(run, "Which column?")
+    expect(bar).to_contain_text("Needs you")
+    page.evaluate("window.scrollTo({top: 0})")
+    expect(bar).not_to_be_visible()

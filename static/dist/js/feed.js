@@ -21,6 +21,12 @@ function showInbox(count) {
   }
 }
 
+/* The title of the browser's tab says the same, where the page has nothing of its own to say there. */
+function titleInbox(count) {
+  const title = document.querySelector("title[data-count]");
+  if (title) document.title = (count ? `(${count}) ` : "") + document.title.replace(/^\(\d+\) /, "");
+}
+
 function showRunning(isRunning) {
   for (const sign of document.querySelectorAll("[data-running]")) sign.hidden = !isRunning;
 }
@@ -56,7 +62,7 @@ function openFeed() {
     if (feedTries) refreshLive();
     feedTries = 0;
     showFeed("dot-ok", "Live");
-    if (frame.kind === "inbox") { showInbox(frame.count); showRunning(frame.running); refreshLive(); }
+    if (frame.kind === "inbox") { showInbox(frame.count); titleInbox(frame.count); showRunning(frame.running); refreshLive(); }
     if (frame.kind === "bell") ringBell(frame.unread);
     if (frame.kind === "run") { document.dispatchEvent(new CustomEvent("feed:run", { detail: frame })); refreshLive(); }
   });

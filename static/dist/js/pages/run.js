@@ -4,6 +4,7 @@ import "../request-keys.js";
 import "../run-live.js";
 import "../run-parts.js";
 import "../run-say.js";
+import "../run-title.js";
 import { openLinkedTab } from "../tabs.js";
 
 openLinkedTab();

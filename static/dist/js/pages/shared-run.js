@@ -2,6 +2,7 @@
 import "./site.js";
 import "../run-live.js";
 import "../run-parts.js";
+import "../run-title.js";
 import { openLinkedTab } from "../tabs.js";
 
 openLinkedTab();
