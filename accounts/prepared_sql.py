@@ -14,6 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.models import Expression, Field, Model, QuerySet, prefetch_related_objects
+from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 from django.db.models.query import get_related_populators
 
@@ -110,7 +111,7 @@ def insert(*rows: Model) -> None:
 
 @cache
 def _columns(model: type[Model]) -> list[Field[Any, Any]]:
-    return [field for field in model._meta.local_concrete_fields if not field.db_returning]
+    return [field for field in model._meta.local_concrete_fields if not field.db_returning or field.has_db_default()]
 
 
 def _cells(row: Model, given: list[Any], ours: BaseDatabaseWrapper) -> tuple[str, ...]:
@@ -137,6 +138,8 @@ def _sql_literal(value: Any) -> str | None:
         return "NULL"
     if isinstance(value, Now):
         return "statement_timestamp()"
+    if isinstance(value, DatabaseDefault):
+        return "DEFAULT"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):  # includes the driver's own integer types

@@ -25,7 +25,7 @@ from agents.models import Agent, Memory
 from billing.models import UsageRecord
 from storage.models import StoredFile
 from storage.services import save_file
-from tasks.models import Artifact, HumanRequest, RequestKind, Run, RunEvent, RunStatus, Step
+from tasks.models import Artifact, HumanRequest, RequestKind, Run, RunEvent, RunOrigin, RunStatus, Step
 from tasks.services import answers
 from tasks.services.run_request import RunRequest
 from tasks.services.runs import start_run
@@ -183,7 +183,8 @@ def _started(each: DemoRun, agent: Agent, person: User, now: datetime) -> Run:
     moment = now - each.ago
     with ids_at(moment), transaction.atomic():
         asked = RunRequest(
-            team=agent.team, actor=person, agent=agent, prompt=each.prompt, attachments=files, review=each.review,
+            team=agent.team, actor=person, origin=RunOrigin.SEED, agent=agent, prompt=each.prompt, attachments=files,
+            review=each.review,
             priority=PRIORITY, metadata={KEY: each.key},
         )  # fmt: skip
         run = start_run(asked)

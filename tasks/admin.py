@@ -29,7 +29,7 @@ class RunAdmin(ReadOnlyAdmin):
         *("title", "team", "agent", "status", "waiting_kind", "worker", "recoveries", "cost_usd", "created_at"),
         "finished_at",
     ]
-    list_filter = ["status", "waiting_kind", "kind", "error_code", "created_at"]
+    list_filter = ["status", "waiting_kind", "kind", "origin", "error_code", "created_at"]
     list_select_related = ["team", "agent"]
     search_fields = ["id", "title", "team__name", "team__slug", "agent__name", "worker"]
     readonly_fields = ["details"]

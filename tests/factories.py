@@ -15,7 +15,7 @@ from accounts.models import Membership, Role, Team, User
 from agents.models import Agent, AgentVersion, Runtime
 from billing.models import UsageRecord
 from storage.models import StoredFile
-from tasks.models import Artifact, HumanRequest, RequestKind, Run, RunStatus, Task
+from tasks.models import Artifact, HumanRequest, RequestKind, Run, RunOrigin, RunStatus, Task
 from tasks.services import runs
 from tasks.services.run_request import RunRequest
 
@@ -155,4 +155,4 @@ def usage(agent: Agent, cost_usd: str) -> UsageRecord:
 
 def start_run(**request: Any) -> Run:
     """Start a run as the pages and the API do; takes the fields of RunRequest."""
-    return runs.start_run(RunRequest(**request))
+    return runs.start_run(RunRequest(**{"origin": RunOrigin.PAGE} | request))

@@ -18,6 +18,7 @@ from accounts.rest.idempotency import idempotent
 from accounts.rest.serializers import EmptyInput
 from agents.models import Agent
 from tasks.api.shapes import RunSerializer, new_run
+from tasks.models import RunOrigin
 from tasks.reports.activity import agent_tally
 from tasks.services.onboarding import start_demo
 
@@ -97,7 +98,7 @@ class AgentDemoView(OfAgentView):
     def post(self, request: Request, agent_pk: UUID) -> Response:
         agent = self.agent(agent_pk)  # first: access is checked before the input
         EmptyInput(data=request.data).is_valid(raise_exception=True)
-        return Response(new_run(start_demo(agent=agent, actor=self.actor)), status=201)
+        return Response(new_run(start_demo(agent=agent, actor=self.actor, origin=RunOrigin.API)), status=201)
 
 
 def _days(text: str) -> int:

@@ -36,7 +36,7 @@ from tasks.api.inputs import (
 )
 from tasks.api.receipts import ReceiptSerializer, receipt_of
 from tasks.api.shapes import BulkResultsSerializer, RunSerializer, new_run
-from tasks.models import HumanRequest, Run, RunInput, RunKind, RunStatus
+from tasks.models import HumanRequest, Run, RunInput, RunKind, RunOrigin, RunStatus
 from tasks.reports.bundle import bundle_download
 from tasks.services import answers, continuing, forks, runs, steering
 from tasks.services.comparisons import compare_runs
@@ -145,7 +145,8 @@ class RunViewSet(ListAndShow):
     @idempotent()
     def retry(self, request: Request, pk: str) -> Response:
         given = self.read(RetryInput)
-        return self.shown(runs.retry_run(run=self.get_object(), actor=self.actor, **given), status=201)
+        again = runs.retry_run(run=self.get_object(), actor=self.actor, origin=RunOrigin.API, **given)
+        return self.shown(again, status=201)
 
     @extend_schema(
         summary="Continue a run that failed",
@@ -193,7 +194,8 @@ class RunViewSet(ListAndShow):
     @idempotent()
     def fork(self, request: Request, pk: str) -> Response:
         run = self.get_object()
-        return self.shown(forks.fork_run(run=run, actor=self.actor, **self.read(ForkInput)), status=201)
+        fork = forks.fork_run(run=run, actor=self.actor, origin=RunOrigin.API, **self.read(ForkInput))
+        return self.shown(fork, status=201)
 
     @extend_schema(
         summary="Play a run again from its records",
@@ -205,7 +207,7 @@ class RunViewSet(ListAndShow):
     @idempotent()
     def replay(self, request: Request, pk: str) -> Response:
         self.read(EmptyInput)
-        return self.shown(forks.replay_run(run=self.get_object(), actor=self.actor), status=201)
+        return self.shown(forks.replay_run(run=self.get_object(), actor=self.actor, origin=RunOrigin.API), status=201)
 
     @extend_schema(summary="Itemise the cost of a run", responses=ReceiptSerializer)
     @action(detail=True, methods=["get"])
@@ -262,7 +264,7 @@ class RunViewSet(ListAndShow):
     def bulk_retry(self, request: Request) -> Response:
         given = self.read(ManyRetriesInput)
         wanted = given.pop("runs")
-        done = runs.retry_runs(runs=self._many(wanted), actor=self.actor, **given)
+        done = runs.retry_runs(runs=self._many(wanted), actor=self.actor, origin=RunOrigin.API, **given)
         found: dict[Any, dict[str, Any]] = {run.pk: {"outcome": "refused"} for run in done.refused}
         found |= {run.retry_of_id: {"outcome": "started", "new_run": run.pk} for run in done.new}
         found |= {pk: {"outcome": "would_repeat_effects", "effects": made} for pk, made in done.with_effects.items()}
@@ -316,4 +318,4 @@ class OfRun(TeamViewSet):
 
 def start(view: TeamViewSet, given: dict[str, Any]) -> Run:
     """Start a run from a validated body."""
-    return runs.start_run(RunRequest(team=view.team, actor=view.actor, **given))
+    return runs.start_run(RunRequest(team=view.team, actor=view.actor, origin=RunOrigin.API, **given))

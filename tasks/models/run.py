@@ -25,6 +25,15 @@ class RunKind(models.TextChoices):
     REPLAY = "replay"
 
 
+class RunOrigin(models.TextChoices):
+    """Door through which a run was asked for. That it repeats another one is said by `retry_of` and `forked_from`."""
+
+    PAGE = "page", "on a page"
+    API = "api", "over the API"
+    TERMINAL = "terminal", "in the terminal"
+    SEED = "seed", "as an example"
+
+
 class RunStatus(models.TextChoices):
     SCHEDULED = "scheduled"
     QUEUED = "queued"
@@ -135,6 +144,12 @@ class Run(TeamScopedModel):
     task = models.ForeignKey(Task, null=True, blank=True, on_delete=models.PROTECT, related_name="runs", db_index=False)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
+    origin = models.CharField(max_length=10, choices=RunOrigin.choices, blank=True, default="", db_default="")
+    """Empty where it is not known: older versions did not write it down."""
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="children", db_index=False
+    )
+    """The run of the same team that started this one; a cancel of it reaches this one."""
 
     title = models.CharField(max_length=160)
     prompt = models.TextField()
@@ -247,6 +262,7 @@ class Run(TeamScopedModel):
                 name="run_waits_by_itself",
             ),
             models.Index(fields=["finished_at"], condition=UNNOTIFIED, name="run_unnotified"),
+            models.Index(fields=["parent"], condition=Q(parent__isnull=False), name="run_children"),
             models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="run_retries"),
             models.Index(fields=["forked_from"], condition=Q(forked_from__isnull=False), name="run_forks"),
         ]

@@ -35,6 +35,10 @@ def relatives(run: Run) -> list[Relative]:
 
 def _related(run: Run) -> Iterator[tuple[Run, str]]:
     mine = beside(run).with_people_words()
+    for parent in mine.filter(pk=run.parent_id) if run.parent_id else ():
+        yield parent, "The run that started it"
+    for child in mine.filter(parent=run).order_by("-pk")[:MOST]:
+        yield child, "Started by it"
     for origin in mine.filter(pk__in=[pk for pk in (run.forked_from_id, run.retry_of_id) if pk]):
         yield origin, "Where it came from"
     for made in mine.filter(Q(forked_from=run) | Q(retry_of=run)).order_by("-pk")[:MOST]:

@@ -15,7 +15,7 @@ from agents.services.models import models_of, require_present
 from storage.models import StoredFile
 from tasks import event_log, events
 from tasks.call_digest import digest
-from tasks.models import LIVE, Artifact, Recording, Run, RunKind, Step, StepKind, StepStatus
+from tasks.models import LIVE, Artifact, Recording, Run, RunKind, RunOrigin, Step, StepKind, StepStatus
 from tasks.services.approvers import require_approver_of
 from tasks.services.comparisons import StepLine, line_of
 from tasks.services.effects import Effect, WouldRepeatEffects, effects_of
@@ -72,6 +72,7 @@ def fork_run(
     tool_result: str | None = None,
     reuse_tools: bool = True,
     repeat_effects: bool = False,
+    origin: RunOrigin = RunOrigin.PAGE,
 ) -> Run:
     """Start a new run that continues after the step that event `from_seq` settled; 0 starts at the beginning.
 
@@ -97,6 +98,7 @@ def fork_run(
     fork = _copy(
         run,
         actor,
+        origin=origin,
         prompt=run.prompt if kept or not prompt else prompt,
         model_override=model or run.model_override,
         forked_at_step=after + has_input,
@@ -116,7 +118,7 @@ def fork_run(
 
 
 @transaction.atomic
-def replay_run(*, run: Run, actor: User) -> Run:
+def replay_run(*, run: Run, actor: User, origin: RunOrigin = RunOrigin.PAGE) -> Run:
     """Repeat the run from its records alone.
 
     No model and no tool is called, and it costs nothing. Raises Conflict while it is live.
@@ -128,6 +130,7 @@ def replay_run(*, run: Run, actor: User) -> Run:
     replay = _copy(
         run,
         actor,
+        origin=origin,
         kind=RunKind.REPLAY,
         model_override=run.model_override,
         forked_at_step=0,

@@ -13,7 +13,7 @@ from agents import roles
 from agents.models import Agent
 from agents.services.agents import create_agent
 from storage.services import save_file
-from tasks.models import Run, RunKind
+from tasks.models import Run, RunKind, RunOrigin
 from tasks.services.assignments import create_task
 from tasks.services.run_request import RunRequest
 from tasks.services.runs import start_run
@@ -51,7 +51,7 @@ def example_file(role: roles.RoleTemplate | None) -> Path | None:
 
 
 @transaction.atomic
-def start_demo(*, agent: Agent, actor: User) -> Run:
+def start_demo(*, agent: Agent, actor: User, origin: RunOrigin = RunOrigin.PAGE) -> Run:
     """Start a demo run of the agent's role, or an introduction. It ends with a review."""
     role = roles.find_by_name(agent.role)
     example = example_file(role)
@@ -60,6 +60,13 @@ def start_demo(*, agent: Agent, actor: User) -> Run:
         files.append(save_file(team_id=agent.team_id, content=example, name=example.name, created_by=actor))
     prompt = role.example_prompt if role else INTRODUCTION
     asked = RunRequest(
-        team=agent.team, actor=actor, agent=agent, prompt=prompt, attachments=files, review=True, kind=RunKind.DEMO
+        team=agent.team,
+        actor=actor,
+        origin=origin,
+        agent=agent,
+        prompt=prompt,
+        attachments=files,
+        review=True,
+        kind=RunKind.DEMO,
     )
     return start_run(asked)

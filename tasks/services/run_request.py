@@ -18,7 +18,7 @@ from agents.models import Agent, AgentStatus, AgentVersion
 from agents.services.models import require_present
 from storage.models import StoredFile
 from tasks import schemas, variables
-from tasks.models import Run, RunKind, Task
+from tasks.models import Run, RunKind, RunOrigin, Task
 from tasks.services.approvers import require_approver
 
 MAX_PROMPT = 100_000
@@ -37,6 +37,9 @@ class RunRequest:
     team: Team
     actor: User | None
     """Person who starts it; None is the system itself."""
+    origin: RunOrigin
+    parent: Run | None = None
+    """The live run of the team that starts this one; it ends with it when that is cancelled."""
     agent: Agent | None = None
     task: Task | None = None
     prompt: str = ""
@@ -67,11 +70,11 @@ class RunRequest:
     """True if the caller has checked already that the model exists and that somebody could approve the calls."""
 
     @classmethod
-    def repeating(cls, run: Run, *, actor: User | None, **changes: Any) -> Self:
+    def repeating(cls, run: Run, *, actor: User | None, origin: RunOrigin, **changes: Any) -> Self:
         """Return a request that repeats the work of another run."""
         same = ("agent", "prompt", "review", "output_schema", "required_artifacts", "metadata")
         given: dict[str, Any] = {name: getattr(run, name) for name in same}
-        given |= {"team": run.team, "actor": actor, "source": run, "kind": RunKind(run.kind)}
+        given |= {"team": run.team, "actor": actor, "origin": origin, "source": run, "kind": RunKind(run.kind)}
         given["limits"] = {name: getattr(run, name) for name in LIMITS}
         return cls(**given | changes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +14,14 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import audit, strict_json
-from accounts.errors import AppError, Conflict, FieldError, InvalidInput
+from accounts.errors import AppError, Conflict, FieldError, InvalidInput, InvalidTransition
 from accounts.models import AuditEntry, NoticeKind, User
 from accounts.models.notifications import channels_of
 from accounts.prepared_sql import prime_relation
 from billing import entitlements
 from billing.plans import Limit
 from tasks import event_log, events, queue
-from tasks.models import LIVE, HumanRequest, RequestStatus, Run, RunInput, RunKind, RunStatus
+from tasks.models import LIVE, HumanRequest, RequestStatus, Run, RunInput, RunKind, RunOrigin, RunStatus
 from tasks.services import effects
 from tasks.services.approvers import require_approver_of
 from tasks.services.run_request import RunRequest, check_content, content_of, limits_of, named_files, usable_agent
@@ -52,6 +53,8 @@ def start_run(request: RunRequest) -> Run:
         model_override=request.model_override,
         task=content.task,
         created_by=actor,
+        origin=request.origin,
+        parent=request.parent,
         notify_on_success=actor is not None and bool(channels_of(actor, NoticeKind.FINISHED)),
         title=content.title,
         prompt=content.prompt,
@@ -71,10 +74,21 @@ def start_run(request: RunRequest) -> Run:
     _queue(run, request.start_at)
     started = audit.entry(team=run.team, actor=actor, action="run.started", target=run, data={})
     inputs = [RunInput(run=run, file=stored, name=name) for name, stored in named_files(request, content)]
-    with entitlements.room_for(team=run.team, what=Limit.MONTHLY_RUNS):
+    together = transaction.atomic() if request.parent else nullcontext()
+    with together, entitlements.room_for(team=run.team, what=Limit.MONTHLY_RUNS):
+        if request.parent is not None:
+            _lock_parent(request.parent, run)
         _store(run, inputs, started, by=actor.display_name if actor else "the system")
         queue.enqueue_new_run(run)
     return run
+
+
+def _lock_parent(parent: Run, run: Run) -> None:
+    """Lock the parent until the run is stored, so that a cancel either refuses the run or reaches it."""
+    if parent.team_id != run.team_id:
+        raise ValueError("The parent of a run must be a run of the same team.")
+    if Run.objects.select_for_update(no_key=True).get(pk=parent.pk).is_terminal:
+        raise Conflict("The run that asked for this one has ended, so nothing was started.")
 
 
 def _store(run: Run, inputs: list[RunInput], started: AuditEntry, *, by: str) -> None:
@@ -124,9 +138,9 @@ def start_now(*, run: Run, actor: User | None) -> Run:
 
 @transaction.atomic
 def cancel_run(*, run: Run, actor: User | None, reason: str = "") -> Run:
-    """Cancel a run for good.
+    """Cancel a run for good, and the live runs that it started.
 
-    After the commit no new model or tool call starts; its open request is void. Raises Conflict if it has ended
+    After the commit no new model or tool call starts; open requests are void. Raises Conflict if it has ended
     otherwise.
     """
     if run.is_terminal and run.status != RunStatus.CANCELLED:
@@ -134,7 +148,13 @@ def cancel_run(*, run: Run, actor: User | None, reason: str = "") -> Run:
     if run.status == RunStatus.CANCELLED:
         return run
     reason = strict_json.clean_text(reason)
-    run.move_to(RunStatus.CANCELLED)
+    try:
+        run.move_to(RunStatus.CANCELLED)
+    except InvalidTransition:
+        run.refresh_from_db()
+        if run.status != RunStatus.CANCELLED:
+            raise
+        return run  # somebody else, or the cancel of its parent, was faster
     HumanRequest.objects.filter(run=run, status=RequestStatus.OPEN).update(status=RequestStatus.VOID)
     by = actor.display_name if actor else "the system"
     detail = f"Cancelled by {by}." + (f" {reason}" if reason else "")
@@ -144,11 +164,22 @@ def cancel_run(*, run: Run, actor: User | None, reason: str = "") -> Run:
     event_log.append(run, finished)
     event_log.stop_worker(run.pk)
     audit.record(team=run.team, actor=actor, action="run.cancelled", target=run, reason=reason)
+    _cancel_children(run, actor)
     return run
 
 
+def _cancel_children(run: Run, actor: User | None) -> None:
+    """Cancel the live runs below. The row of `run` is locked, so no child can start meanwhile."""
+    for child in Run.objects.filter(parent=run).select_related("team").order_by("pk"):
+        if not child.is_terminal:
+            with suppress(Conflict):  # it has ended by itself meanwhile
+                cancel_run(run=child, actor=actor, reason="The run that started it was cancelled.")
+                continue
+        _cancel_children(child, actor)
+
+
 @transaction.atomic
-def retry_run(*, run: Run, actor: User | None, repeat_effects: bool = False) -> Run:
+def retry_run(*, run: Run, actor: User | None, repeat_effects: bool = False, origin: RunOrigin = RunOrigin.PAGE) -> Run:
     """Start a new run with the same input on the agent's present version.
 
     Raises Conflict if it has not ended or is a replay; WouldRepeatEffects with the effects that it would repeat.
@@ -158,7 +189,7 @@ def retry_run(*, run: Run, actor: User | None, repeat_effects: bool = False) -> 
     require_no_replay(run)
     if not repeat_effects and (made := effects.effects_of([run])[run.pk]):
         raise effects.WouldRepeatEffects.of(made, may_continue=run.status == RunStatus.FAILED)
-    again = RunRequest.repeating(run, actor=actor, priority=run.priority, retry_of=run)
+    again = RunRequest.repeating(run, actor=actor, origin=origin, priority=run.priority, retry_of=run)
     return start_run(again)
 
 
@@ -192,12 +223,14 @@ class Retried:
     """Runs that were not retried because their effects would be repeated, by id."""
 
 
-def retry_runs(*, runs: Iterable[Run], actor: User | None, repeat_effects: bool = False) -> Retried:
+def retry_runs(
+    *, runs: Iterable[Run], actor: User | None, repeat_effects: bool = False, origin: RunOrigin = RunOrigin.PAGE
+) -> Retried:
     """Retry many runs, each in its own transaction."""
     done = Retried()
     for run in runs:
         try:
-            done.new.append(retry_run(run=run, actor=actor, repeat_effects=repeat_effects))
+            done.new.append(retry_run(run=run, actor=actor, repeat_effects=repeat_effects, origin=origin))
         except effects.WouldRepeatEffects as error:
             done.with_effects[run.pk] = error.effects
         except AppError:

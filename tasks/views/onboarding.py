@@ -21,7 +21,7 @@ from agents.services import models
 from storage import services as storage
 from storage.models import StoredFile
 from tasks.forms import FirstRunForm, RoleForm
-from tasks.models import Run
+from tasks.models import Run, RunOrigin
 from tasks.services import onboarding, runs
 from tasks.services.run_request import RunRequest
 
@@ -68,7 +68,9 @@ def first_run(request: TeamRequest, agent_id: UUID) -> HttpResponse:
 def _start(request: TeamRequest, agent: Agent, form: FirstRunForm, example: Path | None) -> Run:
     files = _files(request, form, example)
     prompt = form.cleaned_data["prompt"]
-    asked = RunRequest(team=request.team, actor=request.user, agent=agent, prompt=prompt, attachments=files)
+    asked = RunRequest(
+        team=request.team, origin=RunOrigin.PAGE, actor=request.user, agent=agent, prompt=prompt, attachments=files
+    )
     return runs.start_run(asked)
 
 

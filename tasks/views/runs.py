@@ -17,7 +17,7 @@ from agents.models import Agent
 from tasks.forms.agent_choice import likely_agent
 from tasks.forms.files import keep, uploaded_before
 from tasks.forms.runs import RunForm, show_refusal
-from tasks.models import WAITS_BY_ITSELF, Run, RunStatus, Task
+from tasks.models import WAITS_BY_ITSELF, Run, RunOrigin, RunStatus, Task
 from tasks.services import runs
 from tasks.services.run_request import RunRequest
 from tasks.views.bulk import BACK
@@ -121,6 +121,7 @@ def _start(request: TeamRequest, form: RunForm) -> Run:
     files += keep(form.cleaned_data["attachments"], team=request.team, actor=request.user)
     asked = RunRequest(
         team=request.team,
+        origin=RunOrigin.PAGE,
         actor=request.user,
         agent=form.cleaned_data["agent"],
         prompt=form.cleaned_data["prompt"].replace("\r\n", "\n"),

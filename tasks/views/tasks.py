@@ -26,7 +26,7 @@ from tasks.forms.tasks import (
     show_task_refusal,
     variable_rows,
 )
-from tasks.models import LIVE, Run, Task
+from tasks.models import LIVE, Run, RunOrigin, Task
 from tasks.reports.estimates import estimate
 from tasks.services import assignments, runs
 from tasks.services.run_request import RunRequest
@@ -122,6 +122,7 @@ def _start(request: TeamRequest, task: Task, form: TaskRunForm) -> Run:
     files = uploaded_before(request.POST.getlist("attached"), request.access) + kept[len(named) :]
     asked = RunRequest(
         team=request.team,
+        origin=RunOrigin.PAGE,
         actor=request.user,
         task=task,
         variables=values,

@@ -12,7 +12,7 @@ from psycopg._queries import MAX_CACHED_STATEMENT_PARAMS
 
 from accounts.models import AuditEntry, Team, User
 from accounts.prepared_sql import Param, PreparedQuery, insert, prime_relation
-from tasks.models import Run, RunEvent
+from tasks.models import Run, RunEvent, Step
 from tests.factories import AgentFactory, RunFactory, TaskFactory, start_run
 
 pytestmark = pytest.mark.django_db
@@ -150,6 +150,17 @@ def test_zero_and_false_are_written_and_read_as_what_they_are(team: Team) -> Non
 
     there = Run.objects.get(pk=run.pk)
     assert (there.turns, there.review, there.notify_on_success, there.priority) == (0, False, True, -1)
+
+
+def test_a_value_goes_before_the_default_of_its_column(team: Team) -> None:
+    run = RunFactory.build(agent=AgentFactory(team=team), origin="api", continued_at_step=3)
+
+    insert(run)
+    insert(Step(run=run, index=1, kind="tool", status="done", effect_at=None), Step(run=run, index=2, kind="tool"))
+
+    there = Run.objects.get(pk=run.pk)
+    assert (there.origin, there.continued_at_step, there.turns_before) == ("api", 3, 0)
+    assert [step.effect_at is None for step in there.steps.order_by("index")] == [True, False]
 
 
 def test_a_row_that_the_database_refuses_leaves_nothing_of_its_statement(team: Team) -> None:

@@ -200,6 +200,9 @@ MUTATIONS = (
     _m("G12", "open requests of a cancelled run are void", RUNS,
        "    HumanRequest.objects.filter(run=run, status=RequestStatus.OPEN).update(status=RequestStatus.VOID)\n", "",
        f"{PEOPLE}test_cancel_makes_an_open_approval_void"),
+    _m("G12", "a start holds the run that asks for it", RUNS,
+       "            _lock_parent(request.parent, run)\n", "            pass\n",
+       f"{TOGETHER}test_no_child_lives_on_that_was_started_beside_the_cancel_of_its_parent"),
 
     _m("G13", "the answer names what was shown", ANSWERS, 'if answer.get("digest") != asked.digest:', "if False:",
        f"{PEOPLE}test_an_approval_with_another_digest_is_refused_and_stays_open"),

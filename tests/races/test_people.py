@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.errors import Conflict
-from accounts.models import Team, TokenFamily, User
+from accounts.models import AuditEntry, Team, TokenFamily, User
 from accounts.services import tokens
 from tasks import event_log, events
 from tasks.models import HumanRequest, Run
@@ -20,7 +20,7 @@ from tasks.services import answers, periodic
 from tasks.services import runs as running
 from tests.calling import api_of
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory, start_run
-from tests.races.concurrency import at_once
+from tests.races.concurrency import at_once, while_open
 from tests.tasks.scripted import Scripted, call, engine, types, until
 from tests.timeouts import PATIENCE_S
 from tools.spec import Effect, ToolContext, ToolResult
@@ -171,8 +171,8 @@ def test_eight_cancels_at_once_end_a_run_once(team: Team, alice: User) -> None:
 
     said = at_once(8, lambda n: running.cancel_run(run=copies[n], actor=alice))
 
-    assert [type(word).__name__ for word in said].count("Run") == 1
-    assert all(isinstance(word, Run | Conflict) for word in said)
+    assert [word.status for word in said] == ["cancelled"] * 8
+    assert AuditEntry.objects.filter(action="run.cancelled").count() == 1
     run.refresh_from_db()
     assert (run.status, types(run)) == ("cancelled", ["run.finished"])
 
@@ -249,3 +249,24 @@ def test_of_two_refreshes_with_one_token_one_is_answered_and_the_family_ends(ali
     assert [type(answer) for answer in said].count(tokens.Pair) == 1
     assert sum(isinstance(answer, tokens.InvalidToken) for answer in said) == 7
     assert TokenFamily.objects.live().exists() is False
+
+
+# ---- Children
+
+
+@pytest.mark.promise("G12")
+def test_no_child_lives_on_that_was_started_beside_the_cancel_of_its_parent(team: Team, alice: User) -> None:
+    agent = AgentFactory(team=team)
+    parent = start_run(team=team, actor=alice, agent=agent, prompt="Go")
+    before = start_run(team=team, actor=alice, agent=agent, prompt="Go", parent=parent)
+
+    def begin() -> str:
+        try:
+            return start_run(team=team, actor=alice, agent=agent, prompt="Go", parent=parent).status
+        except Conflict as refused:
+            return refused.detail
+
+    said = while_open(lambda: running.cancel_run(run=Run.objects.get(pk=parent.pk), actor=alice), begin)
+
+    assert said == "The run that asked for this one has ended, so nothing was started."
+    assert list(Run.objects.filter(parent=parent).values_list("pk", "status")) == [(before.pk, "cancelled")]

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.errors import InvalidInput
 from accounts.models import Team, User
 from agents.services import agents
-from tasks.models import Run, RunEvent, RunStatus
+from tasks.models import Run, RunEvent, RunOrigin, RunStatus
 from tasks.services import forks, runs
 from tasks.services.run_request import RunRequest
 from tests.factories import AgentFactory, StoredFileFactory, TaskFactory, start_run
@@ -94,7 +94,7 @@ def test_what_a_request_does_not_name_comes_from_the_task_and_the_agent(team: Te
 
 
 def test_a_request_is_frozen_and_a_wrong_one_writes_nothing(team: Team, alice: User) -> None:
-    asked = RunRequest(team=team, actor=alice, agent=AgentFactory(team=team), prompt=" ")
+    asked = RunRequest(team=team, actor=alice, origin=RunOrigin.API, agent=AgentFactory(team=team), prompt=" ")
 
     with pytest.raises(AttributeError):
         asked.prompt = "Go"  # type: ignore[misc]

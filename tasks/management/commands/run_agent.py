@@ -17,7 +17,7 @@ from accounts.models import Membership, Role, Team
 from agents.models import Agent
 from storage import services as storage
 from tasks.management import terminal
-from tasks.models import Run
+from tasks.models import Run, RunOrigin
 from tasks.services import runs
 from tasks.services.run_request import RunRequest
 
@@ -47,6 +47,7 @@ class Command(BaseCommand):
             limits = {"max_cost_usd": options["max_cost"]} if options["max_cost"] else {}
             asked = RunRequest(
                 team=agent.team,
+                origin=RunOrigin.TERMINAL,
                 actor=membership.user,
                 agent=agent,
                 prompt=options["prompt"],
