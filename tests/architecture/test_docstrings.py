@@ -37,11 +37,6 @@ PARTICIPLES = "asked called given said told made done taken"
 FORBIDDEN = frozenset(
     " ".join([QUESTION_WORDS, PRONOUNS, CONNECTIVES, PREPOSITIONS, AUXILIARIES, THIRD_PERSON, PARTICIPLES]).split()
 )
-# Folders and files that are not rewritten yet. Delete the line of one that is clean; add none.
-EXEMPT = (
-    "tests/chaos",
-    "tests/faults",
-)
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -50,11 +45,6 @@ def python_files() -> list[Path]:
     """Return the paths, relative to the root, of all Python files that are not generated migrations."""
     generated = {"migrations", "djstripe_migrations"}
     return [path for path in committed() if path.suffix == ".py" and not generated & set(path.parts)]
-
-
-def is_exempt(path: Path) -> bool:
-    """Return True if the file is in a folder that is not rewritten yet."""
-    return any(path.is_relative_to(folder) for folder in EXEMPT)
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -100,18 +90,10 @@ def problems(path: Path) -> list[str]:
 
 
 def test_docstrings_begin_with_a_verb_or_a_noun_and_are_short():
-    files = [path for path in python_files() if not is_exempt(path)]
+    files = python_files()
 
-    assert len(files) > 10
+    assert len(files) > 500
     assert [line for path in files for line in problems(path)] == []
-
-
-def test_every_exempt_folder_still_needs_its_exemption():
-    clean = [
-        folder for folder in EXEMPT if not any(problems(path) for path in python_files() if path.is_relative_to(folder))
-    ]
-
-    assert clean == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The storm: a whole Deskhand under load while its parts are killed, paused and cut off, then a checker.
+"""Storm: a whole installation under load while its parts are killed, paused and cut off, then checked.
 
 `make chaos` runs it for ten minutes; `SEED=` repeats the same faults.
 """

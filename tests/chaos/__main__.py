@@ -1,4 +1,4 @@
-"""`make chaos`: ten minutes, a table, and a non-zero exit when one promise was broken.
+"""`make chaos`: run a storm of ten minutes, print a table, and fail if a promise was broken.
 
 SEED= repeats a storm; SECONDS=, RUNS= and FAULTS= change its size.
 """
@@ -24,7 +24,7 @@ from tests.faults.installation import ROOT, exit_on_sigterm
 RUNS_A_SECOND, FAULTS_A_SECOND = 2, 0.2
 POWER_CUT_EVERY_S = POISON_EVERY_S = FULL_DISK_EVERY_S = 300
 OUTAGE = 0.5
-"""The model is away for this part of the storm."""
+"""Share of the storm during which the model is down."""
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The API as a careful client uses it."""
+"""Client of the API that retries with care."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Lost(Exception):
-    """No answer came: the call may or may not have happened."""
+    """No response came: the call may or may not have happened."""
 
 
 class Api:
@@ -23,7 +23,7 @@ class Api:
     def call(
         self, method: str, path: str, body: Any = None, *, idempotency_key: str = "", timeout_s: float = 15
     ) -> tuple[int, Any]:
-        """The status and the JSON of the answer, or Lost."""
+        """Return the status and the JSON of the response. Raises Lost."""
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         if idempotency_key:
             headers["Idempotency-Key"] = idempotency_key

@@ -1,4 +1,4 @@
-"""After the storm: what the clients were told, what the database holds, what the model and the receiver counted."""
+"""Checker of a storm: compares the clients' view, the database, the model's log and the receiver's count."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from tests.chaos.receiver import Effect
 Check = Callable[["Checker"], Iterator[str]]
 ASTRAY = timedelta(minutes=2)
 NOTICED_S = 5.0
-"""After so long every worker knows of an outage."""
+"""Seconds after which every worker knows of an outage."""
 FREE_CALLS, PROBE_EVERY_S = 100, 3.0
-"""Calls that may be made in it: some that were on their way, and probes."""
+"""Calls allowed during an outage: those already on their way, and one probe per PROBE_EVERY_S seconds."""
 NOT_BILLED = ("model_rate_limit", "model_overloaded", "model_connection")
-"""Errors after which nothing was done for us, so that the books need no row."""
+"""Errors after which the provider has done no work, so that the ledger needs no row."""
 STORED = """
 SELECT x.path, x.run_id, f.key, f.sha256 FROM tasks_artifact x JOIN storage_storedfile f ON f.id = x.file_id
 """
 
 
 class Checker:
-    """Each check yields one sentence for each broken promise."""
+    """Checks of the promises; each yields one sentence per violation."""
 
     def __init__(self, desk: Desk, world: World) -> None:
         self.desk, self.world, self.history = desk, world, world.history
@@ -66,7 +66,7 @@ class Checker:
                 yield f"{start.key} was never accepted"
 
     def _is_excused(self, run: str, row: dict[str, Any]) -> bool:
-        """Somebody decided it, or the run is what kills workers. An outage is no excuse."""
+        """Return True if somebody decided the failure, or the run is one that kills workers. An outage is no excuse."""
         match row["error_code"]:
             case "budget_exhausted":
                 return _kind(row) in ("costly", "review")
@@ -82,7 +82,7 @@ class Checker:
                 yield f"{run} kills workers and is {row['status']} after {row['recoveries']} recoveries"
 
     def recovery_times(self) -> list[float]:
-        """From the death of a worker until another one had taken up each of its runs."""
+        """Return the seconds from the death of a worker to the takeover of each of its runs, sorted."""
         found = []
         for event in (event for told in self.events.values() for event in told if event["type"] == "attempt.lost"):
             pid, at = int(event["data"]["worker"].rpartition(":")[2]), event["at"].timestamp()
@@ -94,7 +94,7 @@ class Checker:
     # ---- G19
 
     def outage(self) -> Iterator[str]:
-        """No run failed because the model was away, and while it was away they did not all call it."""
+        """Check that no run failed because of the model's outage, and that few calls were made during it."""
         for run, row in self.runs.items():
             if row["status"] == "failed" and row["error_code"] in ("model_error", "timeout"):
                 yield f"{run} ({row['title']}) did not wait: {row['error_code']} {row['error_detail']}"
@@ -112,7 +112,7 @@ class Checker:
         return sum(1 for e in told if e["type"] == "model.started" and began <= e["at"].timestamp() <= ended)
 
     def model_waits(self) -> list[float]:
-        """From the first time that a run began to wait for the model until it went on with an answer."""
+        """Return the seconds of each wait for the model, from its start to the next answer."""
         found = []
         for told in self.events.values():
             since: datetime | None = None
@@ -136,7 +136,7 @@ class Checker:
     # ---- G11
 
     def doubled_starts(self) -> Iterator[str]:
-        """A run that was to start later starts then and once, whatever the number of schedulers."""
+        """Check that a planned run starts once and not early, whatever the number of schedulers."""
         for run, row in self.runs.items():
             if _kind(row) != "later":
                 continue
@@ -148,7 +148,7 @@ class Checker:
                 yield f"{run} began {(row['start_at'] - begun[0]).total_seconds():.1f} s early"
 
     def wrong_times(self) -> Iterator[str]:
-        """Times are those of the database, whatever the clocks of the workers say."""
+        """Check that times are those of the database, whatever the clocks of the workers say."""
         now = self.desk.rows("SELECT now() AS now")[0]["now"]
         for run, row in self.runs.items():
             for event in self.events[run]:
@@ -187,7 +187,7 @@ class Checker:
                     yield f"{run} says that it delivered, and nothing came"
 
     def effects_after_cancel(self) -> Iterator[str]:
-        """No call starts after it. One that had started before may arrive when its paused or starved worker goes on."""
+        """Check that no call starts after a cancel. An earlier one may arrive when its paused worker resumes."""
         told = {cancel.run: cancel.at for cancel in self.history.cancels}
         came: Counter[str] = Counter()
         for effect in self.desk.receiver.effects:
@@ -200,7 +200,7 @@ class Checker:
                 yield f"{run} was cancelled and is {self.runs[run]['status']}"
 
     def _begun(self, effect: Effect, at: float) -> int:
-        """How often its very call had been started by then; 0 where each of these had come to its end."""
+        """Return how often that call had been started by then; 0 if each of these had finished."""
         step = int(effect.key.rpartition(":")[2])
         before = [event for event in self.events[effect.run] if event["at"].timestamp() <= at]
         told = [event["type"] for event in before if event["data"].get("step") == step]
@@ -211,7 +211,7 @@ class Checker:
         yield from (f"request {one} took {n} answers" for one, n in self.history.answers.items() if n > 1)
 
     def needless_questions(self) -> Iterator[str]:
-        """People are asked whether a call happened only if it may have."""
+        """Check that people are asked whether a call happened only if it may have."""
         query = """
             SELECT q.run_id, s.index FROM tasks_humanrequest q
             JOIN tasks_step s ON s.run_id = q.run_id AND s.index = q.step_index
@@ -252,8 +252,11 @@ class Checker:
             yield from self._calls_of(run, by_call)
 
     def _calls_of(self, run: str, by_call: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
-        """Each call that was sent has one row: charged when its answer was kept, unknown when there was none, free when
-        it came to an owner that could not keep it any more."""
+        """Check that each call that was sent has the right rows in the ledger.
+
+        It is charged if its answer was kept, unknown if there was none, and free if it came to a worker that had lost
+        the run.
+        """
         told = self.events[run]
         for place, event in enumerate(told):
             if event["type"] != "model.started":
@@ -271,7 +274,7 @@ class Checker:
                 yield f"call {call} has {outcomes or 'no'} rows (then {after and after['type']})"
 
     def answers_of_the_model(self) -> Iterator[str]:
-        """Each answer that is in the books was given, and one that nobody heard has an `unknown` row for its call."""
+        """Check that each answer in the ledger was given, and that each unread one has an `unknown` row."""
         rows = self.desk.rows("SELECT run_id, provider_id, outcome FROM billing_usagerecord WHERE run_id IS NOT NULL")
         ours = [row for row in rows if str(row["run_id"]) in self.runs]
         given = self.desk.told_by_model()
@@ -282,7 +285,7 @@ class Checker:
             yield f"{unheard} answers were not heard, only {unknown} calls are noted as unknown"
 
     def overspent_usd(self) -> Decimal:
-        """The most that any budget or run was over its limit."""
+        """Return the largest excess of any budget or run over its limit, in USD."""
         over = [row["cost_usd"] - row["max_cost_usd"] for row in self.runs.values()]
         over += [row["spent_usd"] - row["limit_usd"] for row in self.desk.rows("SELECT * FROM billing_budget")]
         return Decimal(max(0, *over, *self.history.overspend.values()))
@@ -332,7 +335,7 @@ class Checker:
                 yield f"{row['path']} of {row['run_id']} is damaged"
 
     def missing_files(self) -> Iterator[str]:
-        """A run that succeeded has every file that it wrote, as it was written last."""
+        """Check that a run that succeeded has the last version of every file that it wrote."""
         kept: dict[str, dict[str, str]] = defaultdict(dict)
         for row in self.desk.rows(STORED):
             kept[str(row["run_id"])][row["path"]] = row["sha256"]

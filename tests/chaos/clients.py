@@ -1,4 +1,4 @@
-"""People and programs that use the desk during the storm: they start runs, answer, cancel, and never give up."""
+"""People and programs that use the installation during the storm: they start runs, answer, cancel, and retry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MODEL = "claude-haiku-4-5"
 
 @dataclass
 class World:
-    """What all clients share."""
+    """State that all clients share."""
 
     api: Api
     history: History
@@ -35,11 +35,11 @@ class World:
     seed: int
     agents: dict[str, str] = field(default_factory=dict)
     is_closing: threading.Event = field(default_factory=threading.Event)
-    """Nobody begins anything new."""
+    """Set when no client may begin anything new."""
     is_over: threading.Event = field(default_factory=threading.Event)
 
     def again(self, work: Callable[[], Any], *, pause_s: float = 0.5) -> Any:
-        """Until it is answered; None when everything is over first."""
+        """Repeat the call until it is answered. Return None if the storm ends first."""
         while not self.is_over.is_set():
             try:
                 return work()
@@ -49,7 +49,7 @@ class World:
 
 
 def hire(world: World) -> None:
-    """The agents: one that may do everything, one that asks first, one whose money is short."""
+    """Create the agents: one with all rights, one that asks first, one with a small budget."""
     more: dict[str, dict[str, Any]] = {
         "free": {},
         "careful": {"tools": _tools(deliver="ask")},
@@ -70,7 +70,7 @@ def _tools(**policies: str) -> list[dict[str, str]]:
 
 
 def submit(world: World, kind: str, order: str) -> Start:
-    """Ask under one key until there is a definite answer; now and then once more after it."""
+    """Submit under one key until there is a definite answer; sometimes once more after it."""
     start = Start(key=f"storm-{world.seed}-{order}", kind=kind, order=order)
     with world.history.lock:
         world.history.starts.append(start)
@@ -111,7 +111,7 @@ def _body(world: World, start: Start, chance: random.Random) -> dict[str, Any]:
 
 
 class Submitter:
-    """Starts its share of the runs, evenly over the time, each under one key until it has a definite answer."""
+    """Client that starts its share of the runs, spread evenly, each under one key until it has a definite answer."""
 
     def __init__(self, world: World, number: int, count: int, duration_s: float) -> None:
         self._world = world
@@ -137,7 +137,7 @@ class Submitter:
 
 
 class Person:
-    """Empties the inbox: looks at the world before saying what happened in it, and raises limits that are too low."""
+    """Person who answers every request: checks the receiver before saying what happened, and raises low limits."""
 
     def __init__(self, world: World, number: int) -> None:
         self._world = world

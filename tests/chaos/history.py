@@ -1,4 +1,4 @@
-"""What the clients did and what they were told: the half of the truth that the checker compares with the other half."""
+"""History of the clients: what they did and which responses they got, for the checker."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Start:
     kind: str
     order: str
     runs: list[str] = field(default_factory=list)
-    """The run that each 201 named."""
+    """Run id of each 201."""
     lost: int = 0
-    """Calls whose answer never came."""
+    """Calls without a response."""
     refused: str = ""
 
 
@@ -28,12 +28,12 @@ class Start:
 class Cancel:
     run: str
     at: float
-    """When the 200 had been read."""
+    """Time at which the 200 had been read."""
 
 
 @dataclass
 class View:
-    """What one viewer saw of one run over all its connections."""
+    """Events that one viewer saw of one run over all its connections."""
 
     run: str
     seen: list[int] = field(default_factory=list)
@@ -57,17 +57,17 @@ class History:
     cancels: list[Cancel] = field(default_factory=list)
     views: list[View] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
-    """By the id of the request: how many answers to it were taken."""
+    """Number of accepted answers per request id."""
     retries: Counter[str] = field(default_factory=Counter)
-    """By the order: how often a person said, or may have said, that its effect should be tried again."""
+    """Number of times per order that a person asked, or may have asked, to retry its effect."""
     statuses: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     deaths: list[tuple[float, int, bool]] = field(default_factory=list)
-    """When which worker was killed, or paused for so long that it counts as dead; with False, when it went on."""
+    """Deaths of workers: (time, pid, True) when killed or paused beyond the lease, (time, pid, False) when resumed."""
     overspend: dict[str, Decimal] = field(default_factory=dict)
-    """By the budget: the most that it was over its limit at any moment, reservations included."""
+    """Largest excess of each budget over its limit at any moment, reservations included, in USD."""
     outages: list[tuple[float, float]] = field(default_factory=list)
-    """When the model was away, from and until."""
+    """Outages of the model, as (start, end)."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note_deaths(self, pids: Iterable[int], *, is_dead: bool = True) -> None:
@@ -76,6 +76,6 @@ class History:
 
     @property
     def started(self) -> list[str]:
-        """The runs that are known to have been accepted."""
+        """Return the ids of the runs that are known to be accepted."""
         with self.lock:
             return [start.runs[0] for start in self.starts if start.runs]

@@ -1,4 +1,4 @@
-"""The Deskhand that the storm goes over: `make up` in a folder of its own, on the storm's model and receiver."""
+"""Installation under the storm: `make up` in a folder of its own, with the storm's model and receiver."""
 
 from __future__ import annotations
 
@@ -42,8 +42,7 @@ SETTINGS = {
 
 
 class Desk(Installation):
-    """With the model and the receiver beside it, a proxy before its store, and the ways in that the nemesis and the
-    checker need."""
+    """Installation with model, receiver and a proxy before its store, and the access that nemesis and checker need."""
 
     def __init__(self, home: Path, seed: int) -> None:
         super().__init__(home)
@@ -69,11 +68,11 @@ class Desk(Installation):
         self.model.kill()
         self.model.wait()
 
-    # ---- Ways in
+    # ---- Access
 
     @property
     def clocks(self) -> Counter[str]:
-        """How wrong the clocks of the workers were, in seconds, of each that was started."""
+        """Return the clock error in seconds of each worker that was started."""
         return Counter(line.split()[1] for line in (self.home / "clocks").read_text().splitlines())
 
     @property
@@ -90,7 +89,7 @@ class Desk(Installation):
             db.execute(query, values)
 
     def admin(self, query: str) -> None:
-        """As the owner of the cluster."""
+        """Execute a query as the owner of the cluster."""
         keys = json.loads((self.home / "secrets.json").read_text())
         address = psycopg.conninfo.conninfo_to_dict(self.addresses["DATABASE_URL"])
         with psycopg.connect(
@@ -103,17 +102,17 @@ class Desk(Installation):
         return redis.Redis.from_url(self.addresses["REDIS_URL"], socket_timeout=5)
 
     def limit_valkey(self, most_bytes: int) -> None:
-        """How much it may hold; 0 is no limit."""
+        """Limit Valkey's memory; 0 removes the limit."""
         self.valkey().config_set("maxmemory", most_bytes)
 
     def second_beat(self) -> subprocess.Popen[bytes]:
-        """One more scheduler on the same database and broker. Whoever starts it ends it."""
+        """Start a second scheduler on the same database and broker. The caller ends it."""
         command = [sys.executable, "-m", "celery", "-A", "config", "beat", "-l", "WARNING", "--pidfile="]
         environment = {"DESKHAND_VAR": str(self.home), "PATH": os.environ["PATH"]}
         return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
 
     def no_room(self) -> AbstractContextManager[None]:
-        """Its disk is full meanwhile."""
+        """Fill the installation's disk during the block."""
         return no_room(self.home.parent, self.processes)
 
     def end_connections(self) -> bool:
@@ -121,27 +120,27 @@ class Desk(Installation):
         return True
 
     def spend_connections(self) -> list[psycopg.Connection[Any]]:
-        """As many as the database gives."""
-        held: list[psycopg.Connection[Any]] = []
+        """Open connections until the database refuses."""
+        opened: list[psycopg.Connection[Any]] = []
         with suppress(psycopg.OperationalError):
-            while len(held) < MOST_CONNECTIONS:
-                held.append(psycopg.connect(self.addresses["DATABASE_URL"], connect_timeout=5))
-        return held
+            while len(opened) < MOST_CONNECTIONS:
+                opened.append(psycopg.connect(self.addresses["DATABASE_URL"], connect_timeout=5))
+        return opened
 
     def tell_model(self, what: str, body: Mapping[str, Any]) -> None:
-        """Plan the model's next answers, or send it away."""
+        """Plan the model's next answers, or an outage of it."""
         request = urllib.request.Request(f"{self.model_url}/__{what}", json.dumps(body).encode())  # noqa: S310
         urllib.request.urlopen(request, timeout=5).close()  # noqa: S310 - our own
 
     def told_by_model(self) -> set[str]:
-        """The ids of the messages that the model sent to their end."""
+        """Return the ids of the messages that the model sent completely."""
         with urllib.request.urlopen(f"{self.model_url}/__log", timeout=10) as answer:  # noqa: S310 - our own
             return set(json.loads(answer.read())["finished"])
 
     # ---- Signals
 
     def send(self, number: signal.Signals, pids: Sequence[int]) -> list[int]:
-        """To those that are still there."""
+        """Send the signal to the processes that still exist; return their pids."""
         hit = []
         for pid in pids:
             with suppress(ProcessLookupError):

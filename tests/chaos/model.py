@@ -1,4 +1,4 @@
-"""The model of the storm, as a process of its own: what it says follows from the prompt and the turn alone.
+"""Model of the storm, as a process of its own. Its answers depend on the prompt and the turn alone.
 
 A prompt is `chaos <kind> <order>`; the faults are planned over its `/__plan`.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from tests.standins.anthropic import Answer, AnthropicStandIn, message, serve_for_ever, text, tool_use
 
 Script = Callable[[str], Sequence[Sequence[tuple[str, Mapping[str, Any]]]]]
-"""From the order to the tool calls of each turn; after the last comes the answer."""
+"""Function from the order to the tool calls of each turn; after the last turn comes the answer."""
 
 
 def _progress(order: str, steps: int) -> list[list[tuple[str, Mapping[str, Any]]]]:

@@ -1,4 +1,4 @@
-"""What breaks things: a deck of faults, shuffled and timed by the seed alone, so that a seed repeats the storm."""
+"""Nemesis: injects faults, chosen and timed by the seed alone, so that a seed repeats the storm."""
 
 from __future__ import annotations
 
@@ -24,12 +24,15 @@ PAUSES_S = {"web": 3.0, "beat": 5.0, "valkey": 4.0, "postgres": 5.0, "s3": 4.0}
 STORE_S = 5.0
 SPENT_S = 4.0
 SPOILT_S = 5.0
-"""So long a model has bad answers ready. In an outage few calls are made, and old ones must not make it longer."""
+"""Seconds for which bad answers of the model stay planned.
+
+An outage makes few calls, and old ones must not prolong it.
+"""
 FULL_S = 4.0
 FULL_DISK_S = 6.0
 DOUBLE_S = 12.0
 BURST, BURST_S = 50, 0.6
-"""So many runs are started at once, and at some moment of so many seconds the web process is killed."""
+"""Runs that are started at once, and the seconds within which the web process is then killed."""
 MODEL = ("rate_limit", "overloaded", "server", "hang", "reset", "close", "error_event", "malformed", "drip")
 DECK = (
     *(("kill", role) for role in ("web", "worker", "worker", "workers", "beat", "valkey", "postgres", "s3")),
@@ -49,8 +52,10 @@ DECK = (
 
 @dataclass(frozen=True)
 class Fault:
-    """One line of the plan; `pick`, from 0 to 1, decides what the plan cannot know yet, such as which worker. Of an
-    outage it is how long it lasts, in seconds.
+    """One fault of the plan.
+
+    `pick`, from 0 to 1, decides what the plan cannot know yet, such as which worker. For an outage it is the duration
+    in seconds.
     """
 
     at_s: float
@@ -64,7 +69,7 @@ class Fault:
 
 
 def faults_of(plan: Plan) -> list[Fault]:
-    """The same for the same plan, on every machine."""
+    """Return the faults of the plan; the same for the same plan, on every machine."""
     return sorted(_dealt(plan, random.Random(f"{plan.seed}/nemesis")), key=lambda fault: fault.at_s)  # noqa: S311
 
 
@@ -87,12 +92,12 @@ def _dealt(plan: Plan, chance: random.Random) -> Iterator[Fault]:
 
 
 def fingerprint(faults: list[Fault]) -> str:
-    """Two storms with the same one had the same plan."""
+    """Return a hash of the plan; equal hashes mean equal plans."""
     return hashlib.sha256(repr(faults).encode()).hexdigest()[:12]
 
 
 class Nemesis:
-    """Plays the plan, one fault after the other; pauses end by themselves."""
+    """Executor of the plan, one fault after the other; pauses end by themselves."""
 
     def __init__(self, desk: Desk, world: World, faults: list[Fault]) -> None:
         self._desk, self._world, self._faults = desk, world, faults
@@ -111,7 +116,7 @@ class Nemesis:
                     self._world.history.faults[fault.name] += 1
 
     def calm(self) -> None:
-        """Everything that was paused goes on, and whoever asked for something has got it."""
+        """Resume all paused processes, and wait until every pending request has its answer."""
         self._desk.send(signal.SIGCONT, self._paused)
         for thread in self._asking:
             thread.join(60)
@@ -121,7 +126,7 @@ class Nemesis:
         self._empty_valkey()
 
     def _play(self, fault: Fault) -> object:
-        """Whether anything was hit."""
+        """Inject the fault. Return a true value if it hit anything."""
         match fault.kind:
             case "kill":
                 return self._signal(signal.SIGKILL, fault)
@@ -195,20 +200,23 @@ class Nemesis:
         self._world.history.note_deaths(self._desk.send(signal.SIGCONT, pids), is_dead=False)
 
     def _spend_connections(self) -> int:
-        """Take every place that the database has left, for some seconds."""
-        held = self._desk.spend_connections()
-        for connection in held:
+        """Take all remaining connections of the database for SPENT_S seconds."""
+        opened = self._desk.spend_connections()
+        for connection in opened:
             threading.Timer(SPENT_S, connection.close).start()
-        return len(held)
+        return len(opened)
 
     def _fill_valkey(self) -> bool:
-        """It refuses every write, for some seconds. One that is started anew meanwhile has room again."""
+        """Make Valkey refuse every write for FULL_S seconds. A restarted one has room again."""
         self._desk.limit_valkey(1)
         threading.Timer(FULL_S, self._empty_valkey).start()
         return True
 
     def _fill_disk(self) -> bool:
-        """Nothing can be written, for some seconds. The next fault waits, since a start needs the disk."""
+        """Make every write to the disk fail for FULL_DISK_S seconds.
+
+        The next fault waits, since a start needs the disk.
+        """
         with self._desk.no_room():
             return not self._world.is_over.wait(FULL_DISK_S)
 
@@ -226,7 +234,7 @@ class Nemesis:
                 self._world.is_over.wait(0.5)
 
     def _double_beat(self) -> bool:
-        """A second scheduler beside the first, as after a careless deployment."""
+        """Start a second scheduler beside the first, as a careless deployment does."""
         second = self._desk.second_beat()
         self._second_beats.append(second)
         threading.Timer(DOUBLE_S, second.terminate).start()

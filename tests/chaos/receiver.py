@@ -1,4 +1,4 @@
-"""The outside world of the storm: takes effects, counts them by idempotency key, and can kill who calls."""
+"""Outside world of the storm: executes effects, counts them by idempotency key, and can kill the caller."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ class Effect:
 
 @dataclass
 class Receiver:
-    """Its tricks: "kill", the caller dies when the effect is done; "drop", no answer after the effect; "lose", no
-    effect and no answer; "late", the answer comes when nobody waits for it any more.
+    """Server of effects.
+
+    Its tricks: "kill", the caller dies after the effect; "drop", no response after the effect; "lose", no effect and no
+    response; "late", a response after the caller's timeout.
     """
 
     effects: list[Effect] = field(default_factory=list)
     tricks: deque[str] = field(default_factory=deque)
     killed: Callable[[list[int]], None] = lambda pids: None
-    """Told of each caller that a trick has killed."""
+    """Callback with the pids of each caller that a trick has killed."""
 
     def __post_init__(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -42,12 +44,12 @@ class Receiver:
         return f"http://127.0.0.1:{self._server.server_address[1]}/effects"
 
     def trick(self, name: str) -> bool:
-        """Play it on the next call."""
+        """Apply the trick to the next call."""
         self.tricks.append(name)
         return True
 
     def has_taken(self, order: str) -> bool:
-        """What a person sees who looks at the outside service."""
+        """Return True if the order took effect, as a person would see in the outside service."""
         return any(effect.order == order for effect in list(self.effects))
 
     def by_order(self) -> dict[str, list[Effect]]:
@@ -92,7 +94,7 @@ class Receiver:
                     pass  # the caller has gone
 
             def log_message(self, format: str, *args: object) -> None:
-                """Quiet."""
+                """Drop the access log."""
 
         return Handler
 

@@ -1,4 +1,4 @@
-"""What a storm ends with: one table for people, one JSON file for machines."""
+"""Report of a storm: a table for people, a JSON file for machines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class Plan:
-    """All that decides what happens in a storm."""
+    """Parameters that determine a storm."""
 
     seed: int
     duration_s: float
@@ -22,10 +22,10 @@ class Plan:
     power_cuts: int = 0
     poison: int = 0
     outage_s: float = 0.0
-    """How long the model is away, once in the storm."""
+    """Seconds of the model's single outage."""
     full_disks: int = 0
     deck: tuple[tuple[str, str], ...] = ()
-    """The kinds of faults to deal from; all of them when it is empty."""
+    """Kinds of faults to choose from; empty for all of them."""
     submitters: int = 6
     sockets: int = 10
     streams: int = 2
@@ -44,11 +44,11 @@ class Report:
     store: Counter[str]
     """Requests to the object store, by the fault that they met."""
     clocks: Counter[str]
-    """Of workers that were started, by how many seconds their clock was wrong."""
+    """Started workers, by the error of their clock in seconds."""
     overspent_usd: Decimal
     recovery_s: list[float]
     model_waits_s: list[float]
-    """How long runs waited for the model, each time."""
+    """Seconds of each wait for the model."""
     calls_in_outage: int
     duration_s: float
     calm_s: float
@@ -64,7 +64,7 @@ class Report:
 
 
 def table(report: Report) -> str:
-    """Every count of broken promises on its own line; zero is what each of them must be."""
+    """Return the table. Each kind of broken promise has a line, which must be zero."""
     no_answer = sum(n for name, n in report.statuses.items() if name.endswith("no answer"))
     errors = Counter({name: n for name, n in report.statuses.items() if name[-3:].startswith("5")})
     recovery = f"p50 {report.recovery(50):.1f} s, p99 {report.recovery(99):.1f} s of {len(report.recovery_s)}"
@@ -99,7 +99,7 @@ def table(report: Report) -> str:
 
 
 def write(report: Report, folder: Path) -> Path:
-    """The whole report as `<seed>.json`."""
+    """Write the whole report as `<seed>.json`; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{report.plan.seed}.json"
     found = vars(report) | {

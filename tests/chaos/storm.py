@@ -1,4 +1,4 @@
-"""The storm from its first run to its table."""
+"""Storm from its first run to its table."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ from tests.chaos.viewers import Viewers
 from tests.faults.disk import small_disk
 
 STILL_S = LEASE_S + 90
-"""After the last fault everything must be settled before nothing has moved for so long. A machine that is busy may need
-more time in all; a run that stands still may not have it."""
+"""Seconds without any progress after which the storm counts as stuck.
+
+The total after the last fault may be longer on a busy machine, but no run may stand still for so long.
+"""
 
 LONGEST_S = 900.0
 PROGRESS_S = 10.0
 DISK_MB = 2048
-"""Small enough to be filled, and large enough for a long storm."""
+"""Small enough to fill, and large enough for a long storm."""
 LIVE = "SELECT id FROM tasks_run WHERE title LIKE 'chaos %%' AND NOT status = ANY(%s) LIMIT 1"
-# Of a run that was cancelled while its worker was lost the sweeper books the call after a while.
+# If a run was cancelled while its worker was lost, the sweep books the call later.
 UNBOOKED = """
 SELECT 1 FROM billing_reservation UNION ALL SELECT 1 FROM tasks_step WHERE kind = 'model' AND status = 'intent' LIMIT 1
 """
@@ -114,7 +116,7 @@ def _over(desk: Desk, plan: Plan, say: Callable[[str], None]) -> Report:
 
 
 def _settle(desk: Desk, world: World) -> float:
-    """Until every client has its answer, every run has ended and every viewer knows, or nothing moves any more."""
+    """Wait until all clients have answers, all runs have ended and all viewers know, or nothing makes progress."""
     began = time.monotonic()
     history = world.history
 
@@ -134,7 +136,7 @@ def _settle(desk: Desk, world: World) -> float:
 
 
 def _while_it_moves(is_done: Callable[[], bool], look: Callable[[], object]) -> None:
-    """Wait until it is done, or until what is looked at was the same for STILL_S."""
+    """Wait until `is_done`, or until `look` returned the same for STILL_S seconds."""
     began = moved = time.monotonic()
     before: object = None
     while (now := time.monotonic()) - moved < STILL_S and now - began < LONGEST_S:
@@ -147,7 +149,7 @@ def _while_it_moves(is_done: Callable[[], bool], look: Callable[[], object]) -> 
 
 
 def _watch_money(desk: Desk, world: World) -> None:
-    """No budget may be over its limit at any moment, reservations included."""
+    """Record each budget that exceeds its limit at any moment, reservations included."""
     while not world.is_over.wait(0.5):
         try:
             over = desk.rows(OVER)

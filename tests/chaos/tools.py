@@ -1,4 +1,4 @@
-"""Tools that only the storm has (DESKHAND_EXTRA_TOOLS): an effect outside, much talk, a crash."""
+"""Tools of the storm only (DESKHAND_EXTRA_TOOLS): an outside effect, many events, a crash."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WAIT_S = 4.0
 
 
 def deliver(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
-    """POST the order to the counting receiver, which learns who called, to kill it in the middle of the call."""
+    """POST the order to the counting receiver. It learns the caller's pid, to kill it in the middle of the call."""
     body = json.dumps({"order": arguments["order"], "run": ctx.run_id}).encode()
     headers = {"Content-Type": "application/json", "Idempotency-Key": ctx.idempotency_key, "X-Pid": str(os.getpid())}
     request = urllib.request.Request(os.environ["CHAOS_RECEIVER"], body, headers)  # noqa: S310 - our own receiver
@@ -35,7 +35,7 @@ def deliver(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
 
 
 def chatter(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
-    """Many events in a short time, for the viewers."""
+    """Emit many events in a short time, for the viewers."""
     for n in range(int(arguments["words"])):
         if ctx.cancelled():
             break
@@ -45,7 +45,7 @@ def chatter(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
 
 
 def crash(ctx: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
-    """What kills the worker that carries it out, every time."""
+    """Kill the worker that runs the call, every time."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("the kernel did not obey")
 

@@ -1,4 +1,4 @@
-"""Viewers that come back by cursor, over sockets and over server-sent events, whatever breaks their connection."""
+"""Viewers that resume by cursor, over sockets and server-sent events, after any broken connection."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.chaos.clients import World
 from tests.chaos.history import View
 
 STAY = 0.02
-"""The chance, after each event, that the viewer closes its laptop and opens it again."""
+"""Probability per event that the viewer closes its laptop and opens it again."""
 
 LEAVES_IN_S = 0.2
-"""A closed laptop does not wait for the frames that are still on their way."""
+"""Seconds after which a closed laptop drops the frames that are still on their way."""
 
 
 class Viewers:
-    """So many pairs of eyes, each on one run after the other until that run is over."""
+    """Crowd of viewers, each on one run after the other until that run is over."""
 
     def __init__(self, world: World, *, sockets: int, streams: int) -> None:
         self._world = world
@@ -78,7 +78,7 @@ class Viewers:
                     return
 
     def _take(self, view: View, frame: dict[str, object]) -> bool:
-        """Whether this connection is over."""
+        """Record the frame. Return True if this connection is over."""
         if frame["kind"] == "end":
             view.has_ended = True
             return True

@@ -1,4 +1,4 @@
-"""What the faults share with the tests of runs."""
+"""Fixtures that the fault tests share with the tests of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk without room for a whole installation: a small real one as root, else a limit on its processes' files."""
+"""Full disk for a whole installation: as root a small real one, else a limit on its processes' files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHUNK = bytes(64 * 1024)
 
 @contextmanager
 def small_disk(size_mb: int = SIZE_MB) -> Iterator[Path]:
-    """An empty folder; as root it is a file system of its own, which disappears with it."""
+    """Yield an empty folder; as root it is a small file system of its own, which is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="deskhand-disk-"))
     mounts = os.geteuid() == 0
     if mounts:
@@ -33,9 +33,9 @@ def small_disk(size_mb: int = SIZE_MB) -> Iterator[Path]:
 
 @contextmanager
 def no_room(folder: Path, pids: Callable[[], Iterable[int]]) -> Iterator[None]:
-    """Fill the disk of `folder` to its last byte, if it is a file system of its own.
+    """Fill the disk of `folder` during the block, if it is a file system of its own.
 
-    Else the kernel refuses whatever makes a file larger, to every process that `pids` names, before and after.
+    Otherwise the kernel refuses to enlarge any file, for every process that `pids` names at the start and at the end.
     """
     if os.path.ismount(folder):
         filler = folder / "filler"

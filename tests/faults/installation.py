@@ -1,4 +1,4 @@
-"""A whole Deskhand, started with `make up` in a folder of its own, for tests that kill parts of it."""
+"""Whole installation, started with `make up` in a folder of its own, for tests that kill parts of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OURS = {"PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV"}
 
 
 class Installation:
-    """`home` is its var folder. Every process that it ever showed is remembered, so that none can be overlooked."""
+    """Installation with the data folder `home`. Every process seen so far is recorded, so that none is overlooked."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -39,12 +39,12 @@ class Installation:
 
     @property
     def output(self) -> str:
-        """What the terminal showed since the last start."""
+        """Return the terminal's output since the last start."""
         self._output.seek(0)
         return self._output.read()
 
     def start(self, **settings: str) -> None:
-        """`make up` in its own process group; it has only the settings that are named."""
+        """Start `make up` in its own process group, with the named settings only."""
         _ = self.status
         self._earlier = set(self.seen)
         self._output.seek(0)
@@ -73,7 +73,7 @@ class Installation:
 
     @property
     def is_serving(self) -> bool:
-        """Whether the launcher of the last start serves, and not one before it that is about to end."""
+        """Return True if the launcher of the last start serves, not one before it that is about to end."""
         status = self.status
         return status["state"] == "serving" and status["pids"]["launcher"][0] not in self._earlier
 
@@ -83,7 +83,7 @@ class Installation:
 
     @property
     def status(self) -> dict[str, Any]:
-        """What the launcher says, as long as it lives: after a hard kill the file is as it was."""
+        """Return the launcher's status while it lives: after a hard kill the file is outdated."""
         nothing: dict[str, Any] = {"state": "", "pids": {}}
         try:
             found = json.loads((self.home / "status.json").read_text())
@@ -104,11 +104,11 @@ class Installation:
         return self.status["pids"].get(role, [])
 
     def processes(self) -> list[int]:
-        """Every process of it, and those that they have started (PostgreSQL has many)."""
+        """Return all its processes and their children (PostgreSQL has many)."""
         return _with_children([pid for pids in self.status["pids"].values() for pid in pids])
 
     def tree(self, role: str) -> list[int]:
-        """The processes of that role and those that they have started."""
+        """Return the processes of that role and their children."""
         return _with_children(self.pids(role))
 
     @property
@@ -123,19 +123,19 @@ class Installation:
             return error.code, error.read()
 
     def wait_end(self, seconds: float = 2 * PATIENCE_S) -> int:
-        """The exit code of make."""
+        """Wait for the end of make; return its exit code."""
         assert self.make
         return self.make.wait(seconds)
 
     def stop(self) -> int:
-        """As `kill` does it: SIGTERM to make alone."""
+        """Stop it as `kill` does: SIGTERM to make alone."""
         assert self.make
         _ = self.status
         self.make.terminate()
         return self.wait_end()
 
     def kill_everything(self) -> None:
-        """SIGKILL to every process at once, as when the power of a container goes."""
+        """Send SIGKILL to every process at once, as when a container loses power."""
         assert self.make
         pids = self.status["pids"]
         for pid in [self.make.pid, *(pid for of_role in pids.values() for pid in of_role)]:
@@ -147,7 +147,7 @@ class Installation:
         return [pid for pid, born in self.seen.items() if born_at(pid) == born]
 
     def remove(self) -> None:
-        """The end of the test, whatever state it is in."""
+        """Stop the installation at the end of a test, whatever its state."""
         if not self.has_ended:
             self.stop()
         self._output.close()

@@ -1,4 +1,4 @@
-"""A tool of the fault tests (DESKHAND_EXTRA_TOOLS): an effect outside whose answer may take long."""
+"""Tool of the fault tests (DESKHAND_EXTRA_TOOLS): an outside effect with a slow response."""
 
 from __future__ import annotations
 

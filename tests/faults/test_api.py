@@ -1,4 +1,4 @@
-"""The API as an integrator meets it: README's commands, and a server killed in the middle."""
+"""API as integrators meet it: README's commands, and a server killed in the middle of a call."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def deskhand() -> Iterator[Installation]:
 
 
 def commands() -> tuple[str, list[str]]:
-    """What comes before the first command, and the commands."""
+    """Return the text before the first command, and the commands."""
     section = (ROOT / "README.md").read_text().partition(SECTION)[2]
     block = re.search(r"```bash\n(.*?)```", section, re.DOTALL)
     assert block is not None
@@ -49,7 +49,7 @@ def commands() -> tuple[str, list[str]]:
 
 
 class Shell:
-    """One bash that is told one command after the other, as by a person."""
+    """Bash session that runs one command after the other, as a person would."""
 
     def __init__(self, deskhand: Installation, folder: Path) -> None:
         self.deskhand = deskhand
@@ -58,7 +58,7 @@ class Shell:
         self.folder = folder
 
     def tell(self, command: str) -> str:
-        """What the command prints. All commands before it are known by what they have set."""
+        """Run a command and return its output. Variables of earlier commands are set."""
         keep = self.folder / "state"
         script = f"[ -f {keep} ] && . {keep}; set -o pipefail\n{command}\ncode=$?\n{KEEP} > {keep}\nexit $code\n"
         done = subprocess.run(
@@ -93,7 +93,7 @@ def test_ten_commands_lead_from_sign_up_to_a_finished_run(deskhand: Installation
 
 
 def call(deskhand: Installation, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-    """The status and the JSON of an answer; 0 when the connection broke."""
+    """Return the status and the JSON of a response; status 0 if the connection broke."""
     sent = {"Authorization": f"Bearer {deskhand.demo['api_key']}", "Content-Type": "application/json"} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }

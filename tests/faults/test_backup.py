@@ -1,4 +1,4 @@
-"""A busy installation is backed up while it works, destroyed, restored, and every run that was under way ends right."""
+"""Backup of a busy installation: back up, destroy, restore; every run that was in progress ends right."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LONG_S = 600.0
 
 @dataclass
 class Receiver:
-    """The carrier: counts every order that reaches it; `held` ones get their answer when the test says so."""
+    """Carrier that counts every order; the test decides when `held` orders get their response."""
 
     orders: Counter[str] = field(default_factory=Counter)
     release: threading.Event = field(default_factory=threading.Event)
@@ -53,7 +53,7 @@ class Receiver:
                     pass  # who asked has been killed
 
             def log_message(self, format: str, *args: object) -> None:
-                """Quiet."""
+                """Drop the access log."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
@@ -66,7 +66,7 @@ class Receiver:
 
 @dataclass
 class Model:
-    """What it says follows from the prompt `<kind> <order>` and the turn; a `long` run thinks until it is released."""
+    """Model whose answer follows from the prompt `<kind> <order>` and the turn; a `long` run thinks until released."""
 
     is_slow: bool = True
     thinking: set[str] = field(default_factory=set)
@@ -153,7 +153,7 @@ class World:
         self.ok("POST", f"/runs/{run}/requests/{one['id']}/answer/", body)
 
     def files(self, run: str) -> dict[str, str]:
-        """The content of its artifacts by path."""
+        """Return the content of the run's artifacts by path."""
         found = {}
         for one in self.ok("GET", f"/runs/{run}/artifacts/")["results"]:
             url = f"{self.desk.url}/api/v1/artifacts/{one['id']}/download/"
@@ -163,7 +163,7 @@ class World:
         return found
 
     def manage(self, *arguments: str, settings: Mapping[str, str] | None = None) -> tuple[int, str]:
-        """`manage.py` in another terminal: its exit code and what it said."""
+        """Run `manage.py` as in another terminal; return exit code and output."""
         environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         environment |= {"DESKHAND_VAR": str(self.desk.home), "DESKHAND_EXTRA_TOOLS": "tests.faults.slow_tool"}
         done = subprocess.run(
@@ -195,7 +195,7 @@ def world() -> Iterator[World]:
 
 
 class Churn:
-    """Runs with files that start, one after the other, for as long as the backup takes."""
+    """Load of runs with files, started one after the other during the backup."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -329,23 +329,23 @@ def test_a_restore_refuses_what_would_lose_something_and_changes_nothing(world: 
 
 
 def refused(world: World, *arguments: str, settings: Mapping[str, str] | None = None) -> str:
-    """The one sentence of a command that did not work."""
-    code, said = world.manage(*arguments, settings=settings)
-    assert code == 1, said
-    lines = said.strip().splitlines()
-    assert len(lines) == 1, said
+    """Return the one sentence of a command that failed."""
+    code, output = world.manage(*arguments, settings=settings)
+    assert code == 1, output
+    lines = output.strip().splitlines()
+    assert len(lines) == 1, output
     return lines[0].removeprefix("CommandError: ")
 
 
 def spoil(path: Path) -> None:
-    """Turn one bit; the second time it is as it was."""
+    """Flip one bit; a second call restores it."""
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
 
 def newer(backup: Path, migration: str | None) -> None:
-    """As if a newer Deskhand had made it; without a name it is as it was."""
+    """Pretend that a newer version made the backup; without a name, undo that."""
     manifest = json.loads((backup / "manifest.json").read_text())
     names = [name for name in manifest["migrations"]["tasks"] if not name.startswith("0999")]
     manifest["migrations"]["tasks"] = [*names, *([migration] if migration else [])]

@@ -1,4 +1,4 @@
-"""The storm's checker before rows and histories that are wrong on purpose: each of its checks can fail."""
+"""Checker of the storm on wrong rows and histories: each of its checks can fail."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.factories import AgentFactory, RunFactory, StoredFileFactory
 
 @dataclass
 class Desk:
-    """The database of this test, and what the receiver and the model would have counted."""
+    """Database of this test, and the counts that receiver and model would have."""
 
     effects: list[Effect] = field(default_factory=list)
     given: set[str] = field(default_factory=set)
@@ -57,7 +57,7 @@ class Desk:
 
 @dataclass
 class Case:
-    """A run that went as it should; each test spoils one thing in it."""
+    """Run that went right; each test spoils one thing in it."""
 
     run: Run
     desk: Desk
@@ -75,7 +75,7 @@ class Case:
         Run.objects.filter(pk=self.run.pk).update(**values)
 
     def event(self, type_: str, **data: Any) -> None:
-        """One more before the last."""
+        """Add an event before the last one."""
         last = self.run.last_seq
         RunEvent.objects.filter(run=self.run, seq=last).update(seq=last + 1)
         RunEvent.objects.create(run=self.run, seq=last, type=type_, data=data)
@@ -122,7 +122,7 @@ def late_effect(case: Case) -> None:
 
 
 def effect_of_a_call_from_before(case: Case, *ends: str, step: int = 2) -> None:
-    """Its worker was paused between the intent and the call."""
+    """A worker was paused between the intent and the call."""
     for type_ in ("tool.started", *ends):
         case.event(type_, step=step, tool="deliver", is_error=True)
     RunEvent.objects.update(at=timezone.now() - timedelta(minutes=2))
@@ -132,7 +132,7 @@ def effect_of_a_call_from_before(case: Case, *ends: str, step: int = 2) -> None:
 
 
 def effect_of_a_call_that_began_after(case: Case) -> None:
-    """One that had begun before is open still: its worker died when it had had its effect."""
+    """An earlier call is still open: its worker died after the effect."""
     case.desk.effects.append(Effect(f"{case.id}:1", "s0", case.id, time.time() - 120))
     effect_of_a_call_from_before(case, step=1)
 
@@ -144,7 +144,7 @@ def effect_that_came_again(case: Case) -> None:
 
 
 def paid(case: Case, **answer: Any) -> None:
-    """One model call that is in the books as it should be."""
+    """Record one model call with the right rows in the ledger."""
     case.event("model.started", step=1, attempt=1)
     case.history.views.clear()
     case.usage("msg_1", "charged", "0.01", f"{case.id}:1:1")
@@ -207,7 +207,7 @@ def later(case: Case, *due: str, begins_in_s: float) -> None:
 
 
 def wrote(case: Case, *paths: str) -> None:
-    """What it wrote last, but only so much of it."""
+    """Store the last versions of the named files only."""
     case.change(title="chaos files s1")
     for path in paths:
         [*_, content] = [call["content"] for [(_, call)] in SCRIPTS["files"]("s1") if call["path"] == path]
@@ -216,7 +216,7 @@ def wrote(case: Case, *paths: str) -> None:
 
 
 def away(case: Case, *calls_after_s: float) -> None:
-    """The model was away for a minute, from two minutes ago on; its calls in that time."""
+    """Record an outage of a minute that began two minutes ago, with calls at those seconds after its start."""
     began = timezone.now() - timedelta(minutes=2)
     case.history.outages.append((began.timestamp(), began.timestamp() + 60))
     case.change(created_at=began)

@@ -1,4 +1,4 @@
-"""Workers whose clocks are an hour before and an hour after the right time."""
+"""Workers whose clocks are an hour ahead and an hour behind."""
 
 from __future__ import annotations
 

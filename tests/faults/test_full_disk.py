@@ -1,4 +1,4 @@
-"""A disk that fills up under `make up`: it says so, keeps what can run, and is whole again when there is room."""
+"""Disk that fills up under `make up`: it is reported, what can run does, and all recovers when there is room."""
 
 from __future__ import annotations
 

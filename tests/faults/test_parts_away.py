@@ -1,4 +1,4 @@
-"""What the API answers while a part that it stands on is away."""
+"""API responses while a service that it needs is down."""
 
 from __future__ import annotations
 

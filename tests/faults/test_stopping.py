@@ -1,4 +1,4 @@
-"""A worker with nothing in its hands ends when it is told to, also while a part that it waits for does not answer."""
+"""Stop of an idle worker: it ends when told, also while a service that it waits for does not answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.faults.installation import ROOT, Installation
 from tests.timeouts import PATIENCE_S
 
 MOST_S = 25.0
-"""Below the launcher's grace of 40 s; a client of Valkey or PostgreSQL gives up twice meanwhile."""
+"""Seconds. Below the launcher's grace of 40 s; clients of Valkey and PostgreSQL time out twice within it."""
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +46,13 @@ def paused(deskhand: Installation, role: str) -> Iterator[None]:
 
 
 def ready_worker(deskhand: Installation) -> int:
-    """The pid of a worker that has taken up its work."""
+    """Return the pid of a worker that is ready."""
     log = deskhand.home / "log" / "worker1.log"
 
     def is_ready() -> bool:
-        said = log.read_text()
+        output = log.read_text()
         [pid] = deskhand.pids("worker") or [0]
-        return bool(pid) and f":{pid}" in said and said.rpartition(f":{pid}")[2].count(" ready.") == 1
+        return bool(pid) and f":{pid}" in output and output.rpartition(f":{pid}")[2].count(" ready.") == 1
 
     assert wait_until(is_ready, PATIENCE_S), log.read_text()[-2000:]
     return deskhand.pids("worker")[0]

@@ -1,4 +1,4 @@
-"""The storm of `make chaos` in its short form: one fault of each family, the same clients, the same checker."""
+"""Short form of `make chaos`: one fault of each family, the same clients, the same checker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make up`: starts, heals what a hard kill left, says in one sentence what it cannot, and leaves nothing behind."""
+"""`make up`: starts, recovers from a hard kill, explains failures in one sentence, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.timeouts import PATIENCE_S
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """Prepared by the first test that serves from it; the later ones start as a person's second start does."""
+    """Data folder that the first serving test prepares; later starts are like a person's second start."""
     folder = Path(tempfile.mkdtemp(prefix="deskhand-up-"))
     folder.chmod(0o711)
     yield folder / "var"
@@ -38,7 +38,7 @@ def deskhand(home) -> Iterator[Installation]:
 
 
 def rows(installation: Installation) -> int:
-    """Count starts in a table of our own: data that must survive whatever happens."""
+    """Count starts in a table of our own: data that must survive everything."""
     settings = dict(line.split("=", 1) for line in (installation.home / "env").read_text().splitlines())
     with psycopg.connect(settings["DATABASE_URL"].strip('"'), autocommit=True) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS starts (at timestamptz DEFAULT now())")
@@ -47,7 +47,7 @@ def rows(installation: Installation) -> int:
 
 
 def one_sentence(installation: Installation) -> str:
-    """What it said, which is one line without a stack trace; make adds its own."""
+    """Return its output, which is one line without a stack trace; make adds its own lines."""
     lines = [line for line in installation.output.splitlines() if not line.startswith(("make: ", "make["))]
     assert len(lines) == 1, installation.output
     assert "Traceback" not in lines[0]
@@ -69,13 +69,13 @@ def test_the_first_start_serves_and_says_how_to_get_in(deskhand):
 
 
 def open_to_others(home: Path) -> list[str]:
-    """What is below the data folder that another account of the machine has any right to."""
+    """Return the paths below the data folder to which another account of the machine has any access."""
     found = [path for path in home.rglob("*") if not path.is_symlink() and path.stat().st_mode & 0o077]
     return [str(path.relative_to(home)) for path in found if path.relative_to(home).parts[0] not in ("static", "pg")]
 
 
 def test_nobody_else_on_the_machine_reads_the_data_folder(deskhand):
-    """Nor what an earlier version left open: mails hold links that open accounts."""
+    """Files that an earlier version left open are closed, too: mails hold links that open accounts."""
     mail = deskhand.home / "mail"
     mail.mkdir(parents=True, exist_ok=True)
     (mail / "old.log").touch(0o644)
@@ -231,7 +231,7 @@ def test_a_broken_data_folder_is_named_and_left_alone(deskhand):
 
 
 def test_parts_that_are_elsewhere_are_used_and_not_started(tmp_path):
-    """The services of this test run stand for a server's own."""
+    """The services of this test run stand in for a server's own."""
     names = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")
     installation = Installation(tmp_path / "var")
 

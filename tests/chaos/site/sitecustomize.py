@@ -1,8 +1,8 @@
-"""What every process of the storm's Deskhand does first, because this folder is on its PYTHONPATH.
+"""Start-up code of every process of the storm's installation: this folder is on its PYTHONPATH.
 
-The launcher starts the real store and tells the others where it is; they go there through the storm's proxy. A worker
-gets a clock of its own, right or minutes wrong: as drawn for its name and for how often it was started. It keeps pace
-with the others: their leases are short here, and beside other work on the machine one that steps back stands still.
+The launcher starts the real store and tells the other processes its address; they reach it through the storm's proxy. A
+worker gets its own clock, right or minutes wrong, chosen by its name and its number of starts. Workers keep their
+normal priority: their leases are short here, and on a busy machine a nice worker would stand still.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from contextlib import suppress
 from pathlib import Path
 
 WRONG_S = 14 * 60
-"""An object store refuses a clock that is a quarter of an hour wrong; all else here is a matter of seconds."""
+"""Clock error in seconds. An object store refuses fifteen minutes; for the rest, seconds matter."""
 
 
 def shift(seconds: int) -> None:
-    """The ways in which Python programs ask for the time of day. Those that count from some start stay right."""
+    """Shift all of Python's sources of the time of day. Monotonic clocks stay right."""
     more = datetime.timedelta(seconds=seconds)
     right, right_ns = time.time, time.time_ns
     time.time = lambda: right() + seconds
     time.time_ns = lambda: right_ns() + seconds * 10**9
-    # The class is C's and its own methods do not ask time.time(). It stays the same class, for all that compare types.
+    # datetime is a C class whose own methods do not call time.time(). It stays the same class for all type checks.
     methods = gc.get_referents(datetime.datetime.__dict__)[0]
     now, utcnow = methods["now"], methods["utcnow"]
     methods["now"] = classmethod(lambda cls, tz=None: now.__get__(None, cls)(tz) + more)
@@ -36,7 +36,7 @@ def shift(seconds: int) -> None:
 
 
 def drawn(seed: str, note: Path) -> int:
-    """The clock of this worker's start, which is noted."""
+    """Choose and record the clock error of this start of the worker."""
     name = sys.orig_argv[sys.orig_argv.index("-n") + 1]
     started = note.read_text().count(f"{name} ") if note.exists() else 0
     seconds = random.Random(f"{seed}/{name}/{started}").choice((-WRONG_S, 0, WRONG_S))  # noqa: S311
@@ -46,7 +46,7 @@ def drawn(seed: str, note: Path) -> int:
 
 
 def keep_pace() -> None:
-    """Take back what `config.embedded.processes.step_back` did. Only root may."""
+    """Undo `config.embedded.processes.step_back`. Only root may."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, 0)
         Path("/proc/self/autogroup").write_text("0")
