@@ -26,8 +26,9 @@ from tasks.live import hub
 from tasks.live.routing import websocket_urlpatterns
 
 IN_THE_LOOP = re.compile(r"/api/v1/runs/[^/]+/stream/?|/health/(live|ready)/")
-"""Paths served on the event loop: streams that stay open, and health checks that must answer when every
-thread is busy.
+"""Paths served on the event loop: streams that stay open, and health checks.
+
+The checks must answer when every thread is busy.
 """
 
 

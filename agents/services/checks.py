@@ -23,7 +23,7 @@ BOUNDS: dict[str, tuple[Decimal | int, Decimal | int]] = {
     "max_concurrent_runs": (1, 1000),
 }
 MEMBERS_MOST_USD = Decimal("5.00")
-"""The largest cost limit of one run, in USD, that a member may set: that of the most expensive role template."""
+"""Highest cost limit of one run, in USD, that a member may set. It is that of the most expensive role template."""
 _ICON = re.compile(r"[a-z0-9-]{1,40}")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 _HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+")

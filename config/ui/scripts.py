@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 IMPORT = re.compile(r"""^(?:import|export)\b[^"';]*["'](\.[^"']+)["'];$""", re.MULTILINE)
-"""A static import of another module of ours, as every one of them is written: on one line or over several."""
+"""Static import of one of our modules, on one line or over several."""
 
 
 def page_script(context: Context, entry: str) -> SafeString:

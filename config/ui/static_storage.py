@@ -6,10 +6,10 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticStorage(CompressedManifestStaticFilesStorage):
-    """Also writes the hashed names into the `import` statements of our modules, and into no other script.
+    """Static storage that also puts the hashed names into `import` statements of our modules.
 
-    Django's own `support_js_module_import_aggregation` would rewrite every script that any app brings, among them
-    minified ones in which `import(` may mean anything.
+    Django's own `support_js_module_import_aggregation` would rewrite every script of every app, including minified ones
+    in which `import(` may mean anything.
     """
 
     patterns = (

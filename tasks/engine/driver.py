@@ -46,7 +46,7 @@ CLAIM_AT_ONCE = 100
 SUSPECT_S = 0.5
 """Seconds in which an innocent suspect mostly settles a step, so that the next one can be claimed."""
 CLAIM_DELAY_S = 0.01
-"""Seconds between the end of a run and the next claim: many runs end at once, and one claim serves all."""
+"""Seconds between the end of a run and the next claim. Many runs end at once, and one claim serves all."""
 CLAIM_EVERY_S = 0.05
 """Least seconds between two claims.
 

@@ -201,7 +201,7 @@ LEFT JOIN agents_agentversion p ON p.id = a.version_id AND (r.forked_at_step IS 
 WHERE r.id = ANY(%(ids)s)
 """
 PARTS_OF_NEW = ("inputs",)
-"""What a run can have that nobody drove before and that is no fork."""
+"""Related rows that a run can have before any worker has driven it, unless it is a fork."""
 OWNED_PARTS = {
     "steps": """
 SELECT run_id, index, kind, status, attempt, call_id, tool, request, result, effect_at, effect_at IS NOT NULL AS effect_began FROM tasks_step WHERE run_id = ANY(%(ids)s) ORDER BY run_id, index

@@ -224,8 +224,9 @@ class Run(TeamScopedModel):
     Every write of a worker names the epoch that it claimed; an older one changes nothing.
     """
     commit_no = models.PositiveIntegerField(default=0)
-    """Number of the owner's writes, so that a write whose answer was lost can be sent again without taking effect
-    twice.
+    """Number of the owner's writes.
+
+    A write whose answer was lost is repeated under its number and takes effect once.
     """
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     recoveries = models.PositiveIntegerField(default=0)

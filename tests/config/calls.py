@@ -109,7 +109,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "transfer": {"user": User},
     "people": {"limited_to": [User]},
 }
-"""Accepted bodies with every field, by the last words of the path; a model stands for the id of its row."""
+"""Accepted bodies with every field, by the last words of the path. A model stands for the id of its row."""
 
 
 @dataclass(frozen=True)

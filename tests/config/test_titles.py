@@ -1,4 +1,4 @@
-"""What the browser's tab says, where typing begins, and that an id can be copied wherever it is shown."""
+"""Page titles, initial focus, and buttons that copy ids."""
 
 from __future__ import annotations
 

@@ -24,8 +24,10 @@ ANSWERS: Mapping[str, tuple[int, str]] = {
     "full": (507, "XMinioStorageFull"),
 }
 FAULTS = ("busy", "full", "reset", "silent")
-"""Faults: "busy" (503 to all), "full" (507 to writes), "reset" (RST in the middle of each body), "silent" (accepts the
-request and never answers).
+"""Kinds of faults.
+
+"busy" answers 503 to everything and "full" 507 to writes; "reset" sends RST in the middle of each body; "silent"
+accepts the request and never answers.
 """
 _PIECE = 64 * 1024
 _OURS = ("connection", "expect", "keep-alive", "transfer-encoding")

@@ -17,9 +17,7 @@ from tests.bench.processes import peak_mb
 from tests.web import Served, serve
 
 LARGE_MB, GROWTH_MB = 90, 60
-"""Size of the upload, and the most that the process may grow: pieces of 8 MB each way, and modules of
-the first upload.
-"""
+"""Size of the upload, and the growth that the process may have. It holds pieces of 8 MB each way, and loads modules."""
 
 MIB = 1024 * 1024
 BOUNDARY = secrets.token_hex(16)

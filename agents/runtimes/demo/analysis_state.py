@@ -48,7 +48,7 @@ class AnalysisState:
     decided: dict[str, Column] = field(default_factory=dict)
     """Columns that a person chose, by their role in the question."""
     how_decided: str = ""
-    """How the measure was chosen, as words that follow its name."""
+    """Reason for the choice of the measure, as words that follow its name."""
     charts: list[str] = field(default_factory=list)
     pending_message: str = ""
     """Message of a person during the work, until it is acknowledged."""
@@ -57,7 +57,7 @@ class AnalysisState:
     wanted: list[Column] = field(default_factory=list)
     """Columns that a person wants a table by, whatever their effect."""
     asked_again: int = 0
-    """How often a person was asked for another question."""
+    """Number of times that a person was asked for another question."""
     written: bool = False
     email: str = ""
     """Outcome of the email, as a sentence."""

@@ -94,7 +94,7 @@ class Mention:
     columns: tuple[Column, ...] = ()
     values: tuple[Value, ...] = ()
     fit: float = 0.0
-    """How well the words name the columns, 0 to 1."""
+    """Likeness of the words to the names of the columns, 0 to 1."""
     value_fit: float = 0.0
     is_inverse: bool = False
     """True if the words name the opposite of the column: consumption, for miles per gallon."""
