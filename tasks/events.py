@@ -230,6 +230,8 @@ class ToolStarted(Event):
     title: str
     headline: str
     arguments: Mapping[str, Any]
+    icon: str = ""
+    """Icon of the tool when it was called; empty in events of older versions."""
 
 
 @_event("tool.finished")
@@ -244,6 +246,7 @@ class ToolFinished(Event):
     duration_s: float
     preview: str = ""
     payload: Mapping[str, Any] = field(default_factory=dict)
+    icon: str = ""
 
 
 @_event("tool.unknown")

@@ -8,8 +8,11 @@ nothing of runs, events or journals: all that it may touch comes in its `ToolCon
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -121,3 +124,61 @@ class ToolSpec:
     """False only for a tool that never waits and takes microseconds: it runs on the engine's event loop."""
     headline: Callable[[Mapping[str, Any]], str] = lambda arguments: ""
     """One line for people about a call that is about to happen: "Fetch https://…"."""
+
+    def record(self, arguments: Mapping[str, Any]) -> SpecRecord:
+        """Return what is stored with a step that makes a call with these arguments."""
+        return SpecRecord(
+            name=self.name,
+            title=self.title,
+            icon=self.icon,
+            effect=self.effect,
+            timeout_s=self.timeout_s,
+            schema_hash=schema_hash(self),
+            headline=(self.headline(arguments) or self.title)[:MAX_HEADLINE],
+        )
+
+
+MAX_HEADLINE = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecRecord:
+    """Facts of a spec that outlive its tool. Stored with the step that used it, as JSON."""
+
+    name: str
+    title: str
+    icon: str
+    effect: Effect
+    timeout_s: float
+    schema_hash: str
+    headline: str
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> SpecRecord:
+        """Rebuild a record from its JSON."""
+        known = {one.name: data[one.name] for one in fields(cls)}
+        return cls(**known | {"effect": Effect(known["effect"])})
+
+    @classmethod
+    def unknown(cls, name: str) -> SpecRecord:
+        """Describe a tool of which nothing is known but its name: it may have had an effect."""
+        nothing: dict[str, Any] = {"timeout_s": 0.0, "schema_hash": ""}
+        return cls(name=name, title=name, icon=UNKNOWN_ICON, effect=Effect.EFFECTFUL, headline=name, **nothing)
+
+
+UNKNOWN_ICON = "wrench"
+
+
+def recorded_spec(
+    stored: Mapping[str, Any] | None, present: ToolSpec | None, *, name: str, arguments: Mapping[str, Any]
+) -> SpecRecord:
+    """Return the spec that a step used. Steps of older versions store none: then the present one, if there is one."""
+    if stored is not None:
+        return SpecRecord.read(stored)
+    return SpecRecord.unknown(name) if present is None else present.record(arguments)
+
+
+@lru_cache(maxsize=256)
+def schema_hash(spec: ToolSpec) -> str:
+    """Return the SHA-256 of the spec's argument schema, in hexadecimal."""
+    return sha256(json.dumps(spec.input_schema, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -61,7 +61,7 @@ BODIES: Mapping[str, Any] = {
         "at": AT,
         "data": {
             **{"step": 2, "call_id": "toolu_01", "tool": "query_table", "summary": "Read 12 rows"},
-            **{"is_error": False, "duration_s": 0.04, "preview": "month | refunds", "payload": {}},
+            **{"is_error": False, "duration_s": 0.04, "preview": "month | refunds", "payload": {}, "icon": "table-2"},
         },
     },
 }

@@ -224,6 +224,7 @@ class ClaimedRun:
     def write_step(self, step: StepWrite) -> None:
         """Store the step, to be written with the next commit. Memory holds it as the database will return it."""
         step.request, step.result = strict_json.storable(step.request), strict_json.storable(step.result)
+        step.spec = strict_json.storable(step.spec)
         self.steps[step.index] = step
         self.pending.steps[step.index] = step
 

@@ -42,6 +42,8 @@ class StepWrite:
     call_id: str = ""
     tool: str = ""
     request: dict[str, Any] = field(default_factory=dict)
+    spec: dict[str, Any] | None = None
+    """Tool: the SpecRecord that the call is made with, as JSON."""
     result: dict[str, Any] | None = None
     effect_began: bool = False
     """Tool: True if the attempt may change something outside from this commit on."""

@@ -16,7 +16,7 @@ from tasks.call_digest import digest
 from tasks.engine.commits import RequestWrite, StepWrite
 from tasks.engine.conversation import ToolCall
 from tasks.models import RequestKind, RequestStatus
-from tools.spec import ToolSpec
+from tools.spec import SpecRecord, ToolSpec
 
 EXPIRES_AFTER = timedelta(days=3)
 """Time in which a question or an approval must be answered."""
@@ -59,12 +59,12 @@ def approval(call: ToolCall, spec: ToolSpec, *, step_index: int, now: datetime) 
 WORKER_LOST = "The call was sent, then the worker was lost before the answer arrived."
 
 
-def unknown_effect(step: StepWrite, spec: ToolSpec, why: str = WORKER_LOST) -> RequestWrite:
+def unknown_effect(step: StepWrite, spec: SpecRecord, why: str = WORKER_LOST) -> RequestWrite:
     """Return the request whether a call happened whose answer was lost."""
     return RequestWrite(
         id=uuid7(),
         kind=RequestKind.UNKNOWN_EFFECT,
-        title=f"Did this happen? {spec.headline(step.request) or spec.title}"[:200],
+        title=f"Did this happen? {spec.headline}"[:200],
         prompt=f"{why} Look at the outside service and say what is true; nothing is repeated by itself.",
         choices=["happened", "retry", "skip"],
         step_index=step.index,

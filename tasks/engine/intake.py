@@ -96,6 +96,11 @@ def _name(given: object) -> tuple[str, str]:
     return _NOT_IN_NAMES.sub("_", said[:MAX_NAME]) or "unnamed", no_tool(shown)
 
 
+def tool_gone(name: str) -> str:
+    """Return what the model is told about a tool that it was given and that does not exist any more."""
+    return f"The tool {name!r} does not exist any more, so the call was not made. Go on without it, or say so."
+
+
 def no_tool(name: str) -> str:
     """Return the message for the model about a tool that it does not have."""
     return f"There is no tool named {name!r} here. Use one of the tools that you were given."

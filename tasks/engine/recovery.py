@@ -16,7 +16,7 @@ from tasks.engine.claimed_run import ClaimedRun
 from tasks.engine.commits import StepWrite, UsageWrite
 from tasks.engine.resources import WorkerResources
 from tasks.models import ErrorCode, RunStatus, StepKind, StepStatus, WaitKind
-from tools.spec import Effect
+from tools.spec import Effect, recorded_spec
 
 LOST_IN_ALL = 4
 """Multiple of the limit at which even a run that settles steps in between was lost too often."""
@@ -91,9 +91,7 @@ async def _tool_unknown(run: ClaimedRun, step: StepWrite, *, was_lost: bool) -> 
 
     Otherwise ask a person if it happened; each attempt that may have had an effect needs an answer of its own.
     """
-    spec = run.catalog.get(step.tool)
-    if spec is None:
-        raise KeyError(step.tool)
+    spec = recorded_spec(step.spec, run.catalog.get(step.tool), name=step.tool, arguments=step.request)
     told = events.ToolUnknown(step=step.index, call_id=step.call_id, tool=step.tool, will_repeat=True)
     if spec.effect != Effect.EFFECTFUL or step.effect_at is None:
         if was_lost:
@@ -132,6 +130,7 @@ async def _conclude(run: ClaimedRun, step: StepWrite, asked: DictRow) -> None:
             is_error=not happened,
             duration_s=0.0,
             preview=content,
+            icon=(step.spec or {}).get("icon", ""),
         )
     )
 

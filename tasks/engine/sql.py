@@ -51,14 +51,14 @@ WITH ops AS MATERIALIZED (
     FROM fenced f JOIN ops o ON o.run = f.id AND o.events IS NOT NULL, LATERAL jsonb_array_elements(o.events) WITH ORDINALITY AS e(v, ord)
 -- 4. Steps. The same index again is the same step with its outcome.
 ), steps AS (
-    INSERT INTO tasks_step (run_id, index, kind, status, attempt, epoch, call_id, tool, request, result, created_at, effect_at, finished_at)
-    SELECT f.id, s.index, s.kind, s.status, s.attempt, f.epoch, s.call_id, s.tool, s.request, s.result, now(),
+    INSERT INTO tasks_step (run_id, index, kind, status, attempt, epoch, call_id, tool, request, spec, result, created_at, effect_at, finished_at)
+    SELECT f.id, s.index, s.kind, s.status, s.attempt, f.epoch, s.call_id, s.tool, s.request, s.spec, s.result, now(),
            CASE WHEN s.effect_began THEN now() END, CASE WHEN s.status <> 'intent' THEN now() END
     FROM fenced f JOIN ops o ON o.run = f.id AND o.steps IS NOT NULL, LATERAL jsonb_to_recordset(o.steps) AS s(
-        index int, kind text, status text, attempt int, call_id text, tool text, request jsonb, result jsonb, effect_began bool)
+        index int, kind text, status text, attempt int, call_id text, tool text, request jsonb, spec jsonb, result jsonb, effect_began bool)
     ON CONFLICT (run_id, index) DO UPDATE SET
         status = excluded.status, attempt = excluded.attempt, epoch = excluded.epoch, request = excluded.request,
-        result = excluded.result, effect_at = excluded.effect_at, finished_at = excluded.finished_at
+        spec = excluded.spec, result = excluded.result, effect_at = excluded.effect_at, finished_at = excluded.finished_at
 -- 5. Lines of the usage ledger.
 ), calls AS (
     SELECT f.team_id, f.id AS run_id, f.agent_id, a.name AS agent_label, f.task_id, u.*
@@ -204,7 +204,7 @@ PARTS_OF_NEW = ("inputs",)
 """Related rows that a run can have before any worker has driven it, unless it is a fork."""
 OWNED_PARTS = {
     "steps": """
-SELECT run_id, index, kind, status, attempt, call_id, tool, request, result, effect_at, effect_at IS NOT NULL AS effect_began FROM tasks_step WHERE run_id = ANY(%(ids)s) ORDER BY run_id, index
+SELECT run_id, index, kind, status, attempt, call_id, tool, request, spec, result, effect_at, effect_at IS NOT NULL AS effect_began FROM tasks_step WHERE run_id = ANY(%(ids)s) ORDER BY run_id, index
 """,
     "requests": """
 SELECT q.run_id, q.id, q.kind, q.status, q.step_index, q.call_id, q.digest, q.arguments, q.answer, q.asked_at, q.answered_at, q.expires_at, u.email AS answered_by

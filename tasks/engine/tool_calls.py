@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -59,9 +59,11 @@ class ToolCalls:
         if call.problem:
             problem = call.problem
         elif spec is None:
-            problem = intake.no_tool(call.tool)
+            problem = self._why_no_tool(call.tool)
         else:
             problem = tool_arguments.check(spec, call.arguments) or ""
+        if spec is not None:
+            step.spec = asdict(spec.record(step.request))
         recorded = run.recordings.of_call(call.tool, call.arguments, problem) if step.attempt == 0 else None
         if recorded is not None:
             self._reuse(step, recorded)
@@ -82,12 +84,17 @@ class ToolCalls:
                 await self._not_allowed(step, decided.why_not)
                 return
             step.request, note = dict(decided.arguments), decided.note
+            step.spec = asdict(spec.record(step.request))
         await self._make(spec, step, note)
 
     # ---- Checks and approvals
 
     def _usable(self, name: str) -> ToolSpec | None:
         return next((spec for spec in conversation.usable_tools(self._run) if spec.name == name), None)
+
+    def _why_no_tool(self, name: str) -> str:
+        is_gone = self._run.policy_of(name) not in (None, Policy.DENY) and name not in self._run.catalog
+        return intake.tool_gone(name) if is_gone else intake.no_tool(name)
 
     def _step_of(self, call: ToolCall) -> StepWrite:
         for step in self._run.steps.values():
@@ -163,7 +170,8 @@ class ToolCalls:
     async def _ask_what_happened(self, spec: ToolSpec, step: StepWrite, why: str) -> None:
         """Wait for a person. The step stays an intent; the answer settles it when the run resumes."""
         self._run.emit(events.ToolUnknown(step=step.index, call_id=step.call_id, tool=step.tool, will_repeat=False))
-        await self._run.wait(kind=WaitKind.UNKNOWN_EFFECT, request=human_requests.unknown_effect(step, spec, why))
+        request = human_requests.unknown_effect(step, spec.record(step.request), why)
+        await self._run.wait(kind=WaitKind.UNKNOWN_EFFECT, request=request)
 
     async def _intend(self, step: StepWrite, spec: ToolSpec) -> None:
         step.attempt += 1
@@ -178,6 +186,7 @@ class ToolCalls:
                 title=spec.title,
                 headline=spec.headline(step.request) or spec.title,
                 arguments=step.request,
+                icon=spec.icon,
             )
         )
         await self._run.flush()
@@ -250,6 +259,7 @@ class ToolCalls:
                 duration_s=round(duration_s, 3),
                 preview=result["content"][:2000],
                 payload=payload or {},
+                icon=(step.spec or {}).get("icon", ""),
             )
         )
 

@@ -117,7 +117,9 @@ def _called(event: events.ToolFinished) -> list[SafeString]:
         block(
             f"{key}-node",
             "outer",
-            render_to_string("tasks/_tool_node.html", {"id": key, "done": event, "icon": tool_icon(event.tool)}),
+            render_to_string(
+                "tasks/_tool_node.html", {"id": key, "done": event, "icon": tool_icon(event.tool, event.icon)}
+            ),
         ),
         block(f"{key}-what", "inner", render_to_string("tasks/_tool_what.html", {"done": event})),
         block(f"{key}-took", "inner", render_to_string("tasks/_tool_took.html", {"done": event})),

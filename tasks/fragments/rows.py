@@ -10,7 +10,8 @@ from hashlib import sha256
 from typing import Any
 
 from tasks import events
-from tools import catalog
+from tools.catalog import Catalog
+from tools.spec import UNKNOWN_ICON
 
 QUIET_TOOLS = ("report_progress", "ask_human")
 """Tools whose effect is shown by an event of its own."""
@@ -175,7 +176,7 @@ def _tool_started(event: events.ToolStarted) -> Row | None:
     if event.tool in QUIET_TOOLS:
         return None
     return Row(
-        icon=tool_icon(event.tool),
+        icon=tool_icon(event.tool, event.icon),
         headline=event.headline or event.title,
         key=tool_key(event.call_id),
         template="tasks/_event_tool.html",
@@ -189,7 +190,7 @@ def _tool_finished(event: events.ToolFinished) -> Row | None:
     if event.tool in QUIET_TOOLS:
         return None
     return Row(
-        icon=tool_icon(event.tool),
+        icon=tool_icon(event.tool, event.icon),
         headline=event.summary or event.tool,
         key=tool_key(event.call_id),
         template="tasks/_event_tool.html",
@@ -207,11 +208,12 @@ def tool_key(call_id: str) -> str:
     return f"call-{call_id}"
 
 
-def tool_icon(name: str) -> str:
-    try:
-        return catalog.builtin(name).icon
-    except (KeyError, ImportError):
-        return "wrench"
+def tool_icon(name: str, recorded: str) -> str:
+    """Return the icon that the event kept. Events of older versions keep none: then that of the present tool."""
+    if recorded:
+        return recorded
+    spec = Catalog().get(name)
+    return spec.icon if spec else UNKNOWN_ICON
 
 
 # ---- People

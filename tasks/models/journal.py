@@ -54,6 +54,8 @@ class Step(models.Model):
     tool = models.CharField(max_length=80, blank=True)
     request = models.JSONField(default=dict)
     """Tool: the arguments. Model: model name and sizes of the request. Input: {"text"}."""
+    spec = models.JSONField(null=True)
+    """Tool: the `tools.spec.SpecRecord` of the call. None: no such tool, or a row of an older version."""
     result = models.JSONField(null=True)
     """Tool: {"content", "is_error", "summary"}. Model: {"content": [blocks], "stop", "message_id", …}."""
     created_at = models.DateTimeField(default=timezone.now)

@@ -91,7 +91,8 @@ def _opened(event: RunEvent) -> tuple[str, Span] | None:
     if event.type == "model.started":
         return "model", Span(data.get("model", ""), "brain", "model", event.at)
     if event.type == "tool.started" and data.get("tool") not in QUIET_TOOLS:
-        name, icon = data.get("headline") or data.get("title", ""), tool_icon(data.get("tool", ""))
+        name = data.get("headline") or data.get("title", "")
+        icon = tool_icon(data.get("tool", ""), data.get("icon", ""))
         about = arguments_of(data.get("arguments"))
         return f"call-{data.get('call_id')}", Span(name, icon, "tool", event.at, depth=2, about=about)
     if event.type == "run.needs_review":

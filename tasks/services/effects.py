@@ -14,7 +14,9 @@ from django.db.models import Q
 from accounts.errors import Conflict
 from tasks.models import Run, Step, StepKind, StepStatus
 from tools import catalog
+from tools.catalog import Catalog
 from tools.spec import Effect as Kind
+from tools.spec import recorded_spec
 
 NAMED = 20
 """Number of effects that a response lists; one more line gives the total."""
@@ -57,28 +59,23 @@ def effects_of(runs: Collection[Run]) -> dict[UUID, list[Effect]]:
     """Return {run id: effects, oldest first}, including those that a fork copied from its origin."""
     may_have = Q(status__in=(StepStatus.INTENT, StepStatus.UNKNOWN), effect_at__isnull=False)
     steps = Step.objects.filter(Q(status=StepStatus.DONE) | may_have, run__in=[run.pk for run in runs])
-    steps = steps.filter(kind=StepKind.TOOL).exclude(tool__in=_harmless())
+    effectful = Q(spec__effect=Kind.EFFECTFUL.value) | (Q(spec__isnull=True) & ~Q(tool__in=_harmless_tools()))
+    steps = steps.filter(effectful, kind=StepKind.TOOL)
     found: dict[UUID, list[Effect]] = defaultdict(list)
     for step in steps.order_by("run_id", "index"):
         found[step.run_id].append(_effect(step))
     return {run.pk: found[run.pk] for run in runs}
 
 
-def _harmless() -> list[str]:
-    """Return the names of tools whose calls may be repeated. A tool that is no longer installed is not among them."""
+def _harmless_tools() -> list[str]:
+    """Return the builtin tools whose calls may be repeated, for steps of older versions, which keep no spec."""
     return [spec.name for spec in catalog.builtins() if spec.effect != Kind.EFFECTFUL]
 
 
 def _effect(step: Step) -> Effect:
-    try:
-        spec = catalog.builtin(step.tool)
-    except KeyError:
-        title = headline = step.tool
-    else:
-        title = spec.title
-        headline = spec.headline(step.request) or title
+    spec = recorded_spec(step.spec, Catalog().get(step.tool), name=step.tool, arguments=step.request)
     at = step.finished_at or step.created_at
-    return Effect(step.index, step.tool, title, headline, at, is_certain=step.status == StepStatus.DONE)
+    return Effect(step.index, step.tool, spec.title, spec.headline, at, is_certain=step.status == StepStatus.DONE)
 
 
 def _shown(effect: Effect) -> dict[str, object]:

@@ -24,6 +24,7 @@ ADMISSION, CAPS, OWNERS, TOGETHER = (f"tests/races/test_{n}.py::" for n in ("adm
 CLAUDE, CLOCK, LIVE = (f"tests/tasks/test_{name}.py::" for name in ("anthropic_run", "periodic", "hub"))
 BOUNDS = "tests/agents/test_runtime_anthropic_bounds.py::"
 INTAKE, LEDGER = (f"tests/tasks/test_engine_{name}.py::" for name in ("intake", "ledger"))
+CATALOG = "tests/tasks/test_engine_catalog.py::"
 OUTAGES = "tests/tasks/test_outages.py::"
 BEGINS = "tests/tasks/test_engine_begin_effect.py::"
 CONSENT, CONSENTS = "agents/services/consent.py", "tests/tasks/test_consent.py::"
@@ -111,6 +112,9 @@ MUTATIONS = (
     _m("G5", "a lost call that may have had an effect is not repeated", RECOVERY,
        "if spec.effect != Effect.EFFECTFUL or step.effect_at is None:", "if True:",
        f"{LOST}test_a_lost_effect_asks_a_person"),
+    _m("G5", "a lost call is settled by the spec that it was made with", RECOVERY,
+       "recorded_spec(step.spec,", "recorded_spec(None,",
+       f"{CATALOG}test_a_lost_call_is_settled_by_the_spec_that_it_was_made_with"),
     _m("G5", "each lost attempt needs a word of its own", RECOVERY,
        'if not asked or asked[-1]["asked_at"] < step.effect_at:', "if not asked:",
        f"{LOST}test_a_lost_effect_that_is_lost_again_asks_again"),

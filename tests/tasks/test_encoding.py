@@ -33,7 +33,7 @@ def test_steps_and_events_are_written_with_every_field() -> None:
     assert told["steps"] == [
         {
             "index": 2, "kind": "tool", "status": "done", "attempt": 1, "call_id": "", "tool": "read_file",
-            "request": {"path": "a"}, "result": {"n": [1]}, "effect_began": False, "effect_at": None,
+            "request": {"path": "a"}, "spec": None, "result": {"n": [1]}, "effect_began": False, "effect_at": None,
         }
     ]  # fmt: skip
 
