@@ -14,6 +14,7 @@ const RUN_WORDS = {
 };
 let runTries = 0;
 let settledStep = 0;
+let mayGoOn = false; // it failed, so somebody may continue it: the socket stays open after the end
 let stateTimer = 0;
 let stateAbort = null;
 
@@ -99,6 +100,7 @@ function showFrame(frame) {
   if (frame.kind !== "event" || frame.seq <= run.seq) return false;
   if (frame.seq > run.seq + 1) { reopenRun(); return false; }
   run.seq = frame.seq;
+  if (frame.type === "run.continued" && run.hasEnded) { run.hasEnded = false; setConnection("live", "Live"); loadState(); }
   if (frame.type === "model.finished") settledStep = frame.data.step;
   const wantsState = applyBlocks(parseBlocks(frame.html ?? ""), frame.seq);
   if (frame.type === "run.finished") endRun(frame.data.status);
@@ -119,6 +121,7 @@ function showDelta(frame) {
 function endRun(status) {
   if (run.hasEnded) return;
   run.hasEnded = true;
+  mayGoOn = status === "failed";
   setConnection("history", "History");
   setBanner();
   announce(`The run has ended: ${status.replace("_", " ")}.`);
@@ -127,6 +130,7 @@ function endRun(status) {
 
 /** A run that had ended was continued: the page takes it up from the last event that it shows. */
 function reviveRun() {
+  if (mayGoOn && runSocket?.readyState === WebSocket.OPEN) return; // it brings the news itself
   run.hasEnded = false;
   runPage.dataset.runLive = "";
   setConnection("away", "Reconnecting");
@@ -144,17 +148,21 @@ function reopenRun() { runSocket?.close(); }
 
 function connectRun() {
   flushFrames();
-  if (run.hasEnded) return;
+  if (run.hasEnded && !mayGoOn) return;
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  const socket = new WebSocket(`${scheme}//${location.host}${runPage.dataset.socket}?as=html&after=${run.seq}`);
+  const socket = new WebSocket(`${scheme}//${location.host}${runPage.dataset.socket}?as=html&stay=true&after=${run.seq}`);
   runSocket = socket;
   socket.addEventListener("message", (event) => {
     if (socket !== runSocket) return;
-    if (runTries || !hasOpened) { runTries = 0; hasOpened = true; setBanner(); setConnection("live", "Live"); }
+    if (!run.hasEnded && (runTries || !hasOpened)) { runTries = 0; hasOpened = true; setBanner(); setConnection("live", "Live"); }
     takeFrame(JSON.parse(event.data));
   });
   socket.addEventListener("close", (event) => {
-    if (socket !== runSocket || run.hasEnded) return;
+    if (socket !== runSocket) return;
+    if (run.hasEnded) {
+      if (mayGoOn && event.code !== 1000 && !RUN_WORDS[event.code]) runRetry = setTimeout(connectRun, 5000 + Math.random() * 5000);
+      return;
+    }
     const words = RUN_WORDS[event.code];
     if (words) { setConnection("away", "Not live"); setBanner(...words); return; }
     runTries += 1;
