@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import ROUND_UP, Decimal
 from typing import Any
 
@@ -11,8 +12,9 @@ from django.http import QueryDict
 from accounts import strict_json
 from accounts.errors import AppError, FieldError, InvalidInput
 from accounts.models import User
-from tasks.forms import call_edits
+from tasks.forms import call_edits, questions
 from tasks.forms.call_edits import ApprovalView
+from tasks.forms.mails import mail_of
 from tasks.fragments.lines import arguments_of
 from tasks.fragments.rows import ANSWERS, RAISED
 from tasks.models import HumanRequest, RequestKind, RequestStatus
@@ -57,13 +59,22 @@ def _is_shown(asked: HumanRequest, data: QueryDict) -> bool:
 
 def _value(asked: HumanRequest, data: QueryDict) -> Any:
     text = data.get("text", "").strip()
-    choices = asked.choices or []
+    if not text and questions.is_form(asked):
+        return questions.read_parts(asked, data)
+    options = questions.options_of(asked)
     picked = data.get("choice", "")
-    if picked.isdecimal() and int(picked) < len(choices):
-        choice = choices[int(picked)]
+    if picked.isdecimal() and int(picked) < len(options):
+        choice = options[int(picked)].value
         return f"{choice}. {text}" if text and isinstance(choice, str) and not asked.schema else choice
-    if not text or (asked.schema or {}).get("type") in TEXTUAL:
+    schema = asked.schema or {}
+    if not text or schema.get("type") in TEXTUAL:
         return text
+    if schema["type"] in questions.NUMBERS:
+        try:
+            return questions.read_simple(text, schema)
+        except ValueError as problem:
+            said = str(problem).capitalize()
+            raise InvalidInput(said, fields=[FieldError("value", "invalid", said)]) from problem
     return _json(text, "value", "Your answer")
 
 
@@ -96,17 +107,26 @@ def request_context(
         "asked_why": asked.prompt or WHY.get(RequestKind(asked.kind), ""),
         "asked_outcome": outcome(asked),
         "barred": why_barred(asked, asked.run, viewer) if viewer else "",
-        "choices": asked.choices or [],
+        "options": questions.options_of(asked),
         "arguments": arguments_of(asked.arguments) if asked.kind != RequestKind.BUDGET else [],
         "suggested_limit": suggested_limit(asked),
-        "wants_json": _wanted_json(asked),
         "given": said,
         "errors": errors,
         "problem": refused.detail if refused and not errors.keys() & SHOWN_AT_FIELD else "",
     }
+    if asked.kind == RequestKind.QUESTION:
+        context |= _question_context(asked, said, errors)
     if asked.kind == RequestKind.APPROVAL:
         context |= _approval_context(asked, given, view, is_refused=refused is not None)
     return context
+
+
+def _question_context(asked: HumanRequest, said: Mapping[str, str], errors: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parts with a control each, one control, or what JSON is wanted."""
+    if questions.is_form(asked):
+        return {"controls": questions.controls_of(asked, said, errors)}
+    control = questions.control_of(asked)
+    return {"control": control, "wants_json": "" if control else json.dumps(asked.schema, ensure_ascii=False)[:600]}
 
 
 def _approval_context(
@@ -120,7 +140,7 @@ def _approval_context(
         view = ApprovalView.ASKED
     elif is_refused and call_edits.has_arguments(given):
         view = ApprovalView.EDIT
-    context: dict[str, Any] = {"approval_view": view or ApprovalView.ASKED}
+    context: dict[str, Any] = {"approval_view": view or ApprovalView.ASKED, "mail": mail_of(asked)}
     if view == ApprovalView.EDIT:
         context["edit_fields"] = call_edits.edit_fields(asked, given)
     elif view == ApprovalView.REVIEW and given is not None:
@@ -143,11 +163,6 @@ def outcome(asked: HumanRequest) -> str:
     if "max_cost_usd" in answer:
         words = RAISED
     return f"{words}: {answer['comment']}" if answer.get("comment") else f"{words}."
-
-
-def _wanted_json(asked: HumanRequest) -> str:
-    schema = asked.schema or {}
-    return json.dumps(schema, ensure_ascii=False)[:600] if schema.get("type") not in TEXTUAL else ""
 
 
 def suggested_limit(asked: HumanRequest) -> str:

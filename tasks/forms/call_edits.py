@@ -6,7 +6,7 @@ import enum
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from django.http import QueryDict
 from accounts import strict_json
 from accounts.errors import Conflict, FieldError, InvalidInput
 from tasks.call_digest import digest
+from tasks.forms.mails import LABELS, MAIL_TOOLS, PHRASES
 from tasks.fragments.lines import argument_of, is_unseen, visible
 from tasks.models import HumanRequest
 from tools import catalog
@@ -40,8 +41,11 @@ class EditField:
     """Argument of a call in the edit form."""
 
     name: str
+    label: str
     value: str
     is_text: bool
+    is_list: bool
+    """List of texts, shown with commas between them."""
     is_long: bool
     unseen: str
     """Invisible characters of the value, written out."""
@@ -70,6 +74,7 @@ class ArgumentChange:
     before: str
     after: str
     lines: Sequence[Line] = ()
+    phrase: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +88,8 @@ class EditedCall:
 
     @property
     def changed(self) -> str:
-        """Names of the changed arguments: "to, subject and body"."""
-        names = [change.name for change in self.changes if change.is_changed]
+        """Words for the changed arguments: "the recipients and the subject", or their names."""
+        names = [change.phrase for change in self.changes if change.is_changed]
         return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
@@ -101,7 +106,8 @@ def edit_fields(asked: HumanRequest, given: QueryDict | None) -> list[EditField]
         text = _text_of(value) if typed is None else str(typed)
         unseen = " ".join(dict.fromkeys(visible(char) for char in text if is_unseen(char)))
         is_long = len(text) > 90 or "\n" in text or "\r" in text
-        found.append(EditField(name, text, isinstance(value, str), is_long, unseen))
+        label = LABELS.get(name, name) if asked.tool in MAIL_TOOLS else name
+        found.append(EditField(name, label, text, isinstance(value, str), _is_plain_list(value), is_long, unseen))
     return found
 
 
@@ -118,12 +124,23 @@ def read_edit(asked: HumanRequest, data: QueryDict) -> EditedCall:
         raise Conflict("This is not the version that was shown to you. Edit the request again.")
     if name == asked.digest:
         raise _invalid("Nothing is changed yet. Change something, or go back to allow the request as it is.")
-    changes = [_change(key, stored[key], arguments[key]) for key in stored]
+    changes = [_named(asked.tool, _change(key, stored[key], arguments[key])) for key in stored]
     return EditedCall(arguments, name, _headline(asked, arguments), changes)
 
 
 def _text_of(value: Any) -> str:
+    if _is_plain_list(value):
+        return ", ".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _is_plain_list(value: Any) -> bool:
+    """Return whether the texts can stand in one line with commas between them, and be read again."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, str) and one and one == one.strip() and not set(one) & set(',[]"\n\r') for one in value)
+    )
 
 
 def _read(name: str, old: Any, given: str | None) -> Any:
@@ -136,6 +153,9 @@ def _read(name: str, old: Any, given: str | None) -> Any:
         return old
     is_text = isinstance(old, str)
     try:
+        if _is_plain_list(old) and not given.lstrip().startswith(("[", '"')):
+            texts = [text.strip() for text in given.split(",")]
+            return strict_json.normalise([text for text in texts if text], repair=False)
         return (strict_json.normalise if is_text else strict_json.loads)(given, repair=False)
     except strict_json.NotStorable as error:
         raise _invalid(f"{name}: {error}" if is_text else f"{name} cannot be read as JSON. {error}") from error
@@ -158,6 +178,14 @@ def _headline(asked: HumanRequest, arguments: Mapping[str, Any]) -> str:
 
 
 # ---- Changes
+
+
+def _named(tool: str, change: ArgumentChange) -> ArgumentChange:
+    """Add the words of the tool to a change: those of an email are not the names of its arguments."""
+    if tool not in MAIL_TOOLS:
+        return replace(change, phrase=change.name)
+    name = change.name
+    return replace(change, name=LABELS.get(name, name), phrase=PHRASES.get(name, name))
 
 
 def _change(name: str, before: Any, after: Any) -> ArgumentChange:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -15,7 +16,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce, Now
 
 from accounts import audit, notifications, strict_json
-from accounts.errors import Conflict, FieldError, Forbidden, InvalidInput
+from accounts.errors import AppError, Conflict, FieldError, Forbidden, InvalidInput
 from accounts.models import Team, User
 from billing.models import Budget
 from tasks import event_log, events, queue, schemas
@@ -83,6 +84,27 @@ def answer_request(
     audit.record(team=run.team, actor=actor, action=f"{asked.kind}.answered", target=run, **said)
     notifications.settle(subject_type="humanrequest", subject_ids=[str(asked.pk)])
     return asked
+
+
+@dataclass(slots=True)
+class Decided:
+    """Outcome of deciding many approvals at once."""
+
+    done: list[HumanRequest] = field(default_factory=list)
+    refused: list[tuple[HumanRequest, str]] = field(default_factory=list)
+    """Requests left open, each with the reason."""
+
+
+def answer_many(*, requests: Iterable[HumanRequest], actor: User, decision: str, digests: Mapping[str, str]) -> Decided:
+    """Allow or refuse many calls, each in its own transaction and only as its digest (by request id) shows it."""
+    decided = Decided()
+    for asked in requests:
+        answer = {"decision": decision, "digest": digests.get(str(asked.pk), "")}
+        try:
+            decided.done.append(answer_request(asked=asked, actor=actor, answer=answer))
+        except AppError as error:
+            decided.refused.append((asked, error.detail))
+    return decided
 
 
 def _still_open(asked: HumanRequest, now: datetime) -> None:

@@ -61,8 +61,8 @@ def opened(open_page: Open, person: Any, place: str, width: str = "1280", **more
 
 def edit(card: Locator) -> None:
     card.get_by_text("Edit the request").click()
-    card.get_by_label("to", exact=True).fill('["lee@example.com"]')
-    card.get_by_label("subject", exact=True).fill("Refunds in June")
+    card.get_by_label("To", exact=True).fill('["lee@example.com"]')
+    card.get_by_label("Subject", exact=True).fill("Refunds in June")
 
 
 def expect_closed(card: Locator) -> None:
@@ -108,13 +108,13 @@ def test_the_changes_are_shown_and_sent_by_their_key(card: Locator, asked: Human
     edit(card)
     card.get_by_role("button", name="Show changes").click()
 
-    expect(card.get_by_text("You changed to and subject.")).to_be_visible()
+    expect(card.get_by_text("You changed the recipients and the subject.")).to_be_visible()
     expect(card.locator("del")).to_have_text(['["kim@example.com"]', "Refunds in May"])
     expect(card.locator("ins")).to_have_text(['["lee@example.com"]', "Refunds in June"])
     expect(card.locator(".btn-primary:visible")).to_contain_text("Allow with these changes")
     assert in_view(card.locator(".btn-primary"))
     card.page.keyboard.press("e")
-    expect(card.get_by_label("subject", exact=True)).to_have_value("Refunds in June")
+    expect(card.get_by_label("Subject", exact=True)).to_have_value("Refunds in June")
     card.get_by_role("button", name="Show changes").click()
     expect(card.locator("h2")).to_be_focused()
     card.page.keyboard.press("Enter")
@@ -133,11 +133,11 @@ def desk_card(open_page: Open, alice, place: str) -> Locator:
 def test_keys_in_an_edit_never_send_the_original(desk_card: Locator, asked: HumanRequest) -> None:
     card, keys = desk_card, desk_card.page.keyboard
     keys.press("e")
-    expect(card.get_by_label("to", exact=True)).to_be_focused()
+    expect(card.get_by_label("To", exact=True)).to_be_focused()
     keys.press("Enter")
     keys.press("Control+Enter")
     assert answer_of(asked) == {}
-    card.get_by_label("subject", exact=True).press("End")
+    card.get_by_label("Subject", exact=True).press("End")
     keys.press("a")
     card.locator("h2").click()
     keys.press("a")
@@ -149,8 +149,8 @@ def test_keys_in_an_edit_never_send_the_original(desk_card: Locator, asked: Huma
 def test_the_second_click_of_a_double_click_decides_nothing(desk_card: Locator, asked: HumanRequest) -> None:
     card = desk_card
     card.get_by_role("button", name="Edit the request").dblclick(delay=40)
-    expect(card.get_by_label("to", exact=True)).to_be_focused()
-    card.get_by_label("subject", exact=True).fill("Refunds in June")
+    expect(card.get_by_label("To", exact=True)).to_be_focused()
+    card.get_by_label("Subject", exact=True).fill("Refunds in June")
     card.get_by_role("button", name="Show changes").dblclick(delay=40)
     expect(card.locator("del")).to_have_text("Refunds in May")
     assert answer_of(asked) == {}
@@ -191,7 +191,7 @@ def test_news_of_the_run_leave_an_edit_alone(open_page: Open, alice, asked: Huma
     expect(card.page.locator("#run-activity")).to_contain_text("Handed over to another worker")
     card.page.evaluate("() => new Promise(requestAnimationFrame)")
 
-    expect(card.get_by_label("subject", exact=True)).to_have_value("Refunds in June")
+    expect(card.get_by_label("Subject", exact=True)).to_have_value("Refunds in June")
     card.locator(".btn-primary").click()
     expect_closed(card)
     assert_sent(asked, EDITED)
@@ -203,9 +203,9 @@ def test_after_going_back_what_is_seen_is_what_is_sent(desk_card: Locator, asked
     card.page.goto("/t/acme/agents/")
     card.page.go_back()
 
-    subject = card.get_by_label("subject", exact=True)
+    subject = card.get_by_label("Subject", exact=True)
     is_edit = subject.count() == 1
-    shown = subject.input_value() if is_edit else card.locator(".args").inner_text()
+    shown = subject.input_value() if is_edit else card.locator(".mail").inner_text()
     primary = card.locator(".btn-primary:visible")
     expect(primary).to_have_count(1)
     primary.click()
@@ -221,7 +221,7 @@ def test_without_scripts_an_edit_is_made_shown_and_sent(
 ) -> None:
     card = opened(open_page, alice, place, scripts=False)
     edit(card)
-    card.get_by_label("subject", exact=True).press("Enter")
+    card.get_by_label("Subject", exact=True).press("Enter")
     assert answer_of(asked) == {}
     expect(card.locator("[name=decision][value=approve]")).to_have_count(0)
     card.get_by_role("button", name="Show changes").click()

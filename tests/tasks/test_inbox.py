@@ -108,8 +108,10 @@ def test_an_answer_is_read_as_the_question_wants_it(as_alice, waiting, more, bod
     ("more", "body", "said"),
     [
         ({}, {"text": "  "}, "Write an answer."),
-        ({"schema": {"type": "integer"}}, {"text": "many"}, "cannot be read as JSON"),
-        ({"schema": {"type": "integer"}}, {"text": '"x"'}, "The answer does not fit"),
+        ({"schema": {"type": "integer"}}, {"text": "many"}, "Write a number, such as 42."),
+        ({"schema": {"type": "array"}}, {"text": "many"}, "cannot be read as JSON"),
+        ({"schema": {"type": "array"}}, {"text": '"x"'}, "The answer does not fit"),
+        ({"schema": {"type": "integer"}}, {"text": "2.5"}, "The answer does not fit"),
     ],
 )
 def test_an_answer_that_does_not_fit_stays_in_the_form(as_alice, waiting, more, body, said):
@@ -121,7 +123,8 @@ def test_an_answer_that_does_not_fit_stays_in_the_form(as_alice, waiting, more, 
     assert response.status_code == 422
     assert said in response.text
     assert asked.status == RequestStatus.OPEN
-    assert f">{body['text']}</textarea>".replace('"', "&quot;") in response.text
+    typed = body["text"].replace('"', "&quot;")
+    assert f">{typed}</textarea>" in response.text or f'value="{typed}"' in response.text
 
 
 def test_an_approval_shows_exactly_the_call(as_alice, waiting):
@@ -191,13 +194,13 @@ def test_what_an_edit_did_not_touch_stays_as_it_was(as_alice, waiting):
 
 @pytest.mark.parametrize("given", ["NaN", "[1e999]", '"\\u0000"', '["\\ud83d"]', "[" * 90 + "]" * 90])
 def test_json_that_cannot_be_kept_is_an_error_at_the_field(as_alice, waiting, given):
-    asked = approval(waiting)
+    asked = approval(waiting, {"path": "a.csv", "rows": [1]}, tool="probe")
 
-    response = answer(as_alice, asked, decision="edit", digest=asked.digest, **fields(asked, attachments=given))
+    response = answer(as_alice, asked, decision="edit", digest=asked.digest, **fields(asked, rows=given))
 
     asked.refresh_from_db()
     assert response.status_code == 422
-    assert "attachments cannot be read as JSON" in response.text
+    assert "rows cannot be read as JSON" in response.text
     assert (asked.status, asked.answer) == (RequestStatus.OPEN, None)
 
 
@@ -280,7 +283,7 @@ def test_an_approval_shows_one_version_and_only_what_can_be_done_with_it(as_alic
     assert ("In May" in edit, "In May" in again, "In &lt;b&gt;June&lt;/b&gt;" in again) == (True, False, True)
     assert 'value="Kept"' in edit
     assert 'value="Kept"' in review
-    assert "You changed body and subject." in " ".join(Page(review).text.split())
+    assert "You changed the text and the subject." in " ".join(Page(review).text.split())
     assert '<del class="was">In May</del> <ins class="is-now">In &lt;b&gt;June&lt;/b&gt;</ins>' in review
     assert "<del>Bob</del>" in review
     assert "<ins>Kim</ins>" in review

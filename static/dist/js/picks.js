@@ -2,13 +2,15 @@
 import { on } from "./dom.js";
 
 function showPicks(form) {
-  const boxes = [...form.querySelectorAll("[data-pick]")];
+  const boxes = [...form.querySelectorAll("[data-pick]:not(:disabled)")];
   const count = boxes.filter((box) => box.checked).length;
   for (const all of form.querySelectorAll("[data-pick-all]")) {
     all.checked = count > 0 && count === boxes.length;
     all.indeterminate = count > 0 && count < boxes.length;
   }
   for (const words of form.querySelectorAll("[data-picked]")) words.textContent = `${count} chosen`;
+  for (const words of form.querySelectorAll("[data-picked-one]")) words.textContent = count === 1 ? words.dataset.pickedOne : words.dataset.pickedMany.replace("%", count);
+  for (const button of form.querySelectorAll("[data-needs-picks]")) button.disabled = !count;
   for (const button of form.querySelectorAll("[data-needs]")) button.disabled = count !== Number(button.dataset.needs);
 }
 on("change", "[data-pick]", (event, box) => showPicks(box.form));

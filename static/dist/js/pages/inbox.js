@@ -1,3 +1,5 @@
 /* Requests that wait for an answer. */
 import "./team.js";
+import "../list-keys.js";
+import "../picks.js";
 import "../request-keys.js";

@@ -1,5 +1,6 @@
 /* The page of a run. */
 import "./team.js";
+import "../list-keys.js";
 import "../request-keys.js";
 import "../run-live.js";
 import "../run-parts.js";
