@@ -123,8 +123,8 @@ class AgentForm(forms.Form):
 
         def validate(policy: str) -> None:
             if consent.is_looser(policy, loosest):
-                said = f"“{words[policy]}” takes an owner or admin of the team; you may choose “{words[loosest]}”."
-                raise forms.ValidationError(said, code=consent.NEEDS_ADMIN)
+                message = f"“{words[policy]}” takes an owner or admin of the team; you may choose “{words[loosest]}”."
+                raise forms.ValidationError(message, code=consent.NEEDS_ADMIN)
 
         field.validators = [*field.validators, validate]
 

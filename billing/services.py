@@ -30,7 +30,7 @@ def save_budget(*, team: Team, limit_usd: Decimal | None, agent_id: UUID | None 
     if not 0 <= limit_usd <= MOST_USD:
         message = f"A budget lies between $0 and ${MOST_USD:,}."
         raise InvalidInput(message, fields=[FieldError("budget_monthly_usd", "invalid", message)])
-    now = Team.objects.annotate(now=Now()).get(pk=team.pk).now  # by which workers reserve
+    now = Team.objects.annotate(now=Now()).get(pk=team.pk).now  # the clock by which workers reserve
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     start = {"limit_usd": limit_usd, "period": month.date(), "spent_usd": _spent_since(month, team, agent_id)}
     budget, is_new = Budget.objects.get_or_create(team=team, agent_id=agent_id, defaults=start)

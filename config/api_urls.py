@@ -6,7 +6,7 @@ from django.urls import include, path
 
 app_name = "api"
 urlpatterns = [
-    path("", include("tasks.api.urls")),  # first, since runs are asked for most
+    path("", include("tasks.api.urls")),  # first: runs are requested most
     path("", include("accounts.api.urls")),
     path("", include("billing.api.urls")),
     path("", include("storage.api.urls")),

@@ -210,7 +210,7 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.pop(0)  # this folder holds modules named like installed packages (celery)
+    sys.path.pop(0)  # this folder has modules named like installed packages (celery)
     try:
         main(sys.argv[1:])
     except Stopped as stopped:

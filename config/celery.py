@@ -19,6 +19,6 @@ app.autodiscover_tasks(related_name="jobs")
 @after_setup_task_logger.connect  # type: ignore[untyped-decorator]
 def mask_celery_logs(**_: Any) -> None:
     """Mask the log handlers that Celery adds after Django has configured logging."""
-    from config.logs import mask_handlers  # only here: the settings name this module before the apps are loaded
+    from config.logs import mask_handlers  # here: the settings import this module before the apps are loaded
 
     mask_handlers()

@@ -59,7 +59,7 @@ def seed() -> SignIn:
         if teams.default_team(operator) is None:
             teams.create_personal_team(owner=operator)
         team = teams.default_team(person) or _team(person)
-        is_new = not Agent.objects.for_team(team).exists()  # those that people deleted count too
+        is_new = not Agent.objects.for_team(team).exists()  # deleted agents count, too
         if is_new:
             _staff(team, person)
         made = replace(

@@ -120,7 +120,7 @@ class AppErrorMiddleware:
         if isinstance(response, HttpResponseNotAllowed):
             return _not_allowed(request, response["Allow"])
         if _drops_a_form(request, response):
-            is_known = request.user.is_authenticated  # a person who is no operator, at an address of the admin
+            is_known = request.user.is_authenticated  # somebody who is not an operator, on an admin page
             return error_response(request, Forbidden(FOR_OPERATORS) if is_known else _sign_in_first(request))
         return response
 

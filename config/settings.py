@@ -38,7 +38,7 @@ DEMO_SIGN_IN = env.bool("DESKHAND_DEMO_SIGN_IN", default=False)
 
 # ---- Applications: one staircase, see docs/map.md
 INSTALLED_APPS = [
-    *(["daphne"] if DEBUG else []),  # for `runserver` only: importing it takes every process a second
+    *(["daphne"] if DEBUG else []),  # for `runserver` only: importing it costs every process a second
     "accounts",
     "billing",
     "storage",
@@ -96,7 +96,7 @@ WEB_THREADS = env.int("DESKHAND_WEB_THREADS", default=8)
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [VAR_DIR / "templates", BASE_DIR / "templates"],  # an operator's pages come first
+        "DIRS": [VAR_DIR / "templates", BASE_DIR / "templates"],  # the operator's own templates take precedence
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -185,7 +185,7 @@ _S3_OPTIONS = {
     "querystring_auth": True,
     "querystring_expire": 300,
     "max_memory_size": 8 * 1024 * 1024,  # larger downloads go to disk
-    "transfer_config": TransferConfig(use_threads=False),  # one piece of 8 MB at a time: ten at once fill the memory
+    "transfer_config": TransferConfig(use_threads=False),  # one part of 8 MB at a time: ten at once use too much memory
     "client_config": BotoConfig(
         signature_version="s3v4",
         s3={"addressing_style": "path"},
@@ -207,7 +207,7 @@ UPLOAD_MAX_BYTES = env.int("DESKHAND_UPLOAD_MAX_MB", default=100) * 1024 * 1024
 UPLOAD_PATHS = [
     "/api/v1/files(/received/[^/]+)?/?",
     "/t/[^/]+/(files|runs/new|tasks/[^/]+|start/[^/]+)/?",
-]  # where a body may be that large; everywhere else 2 MiB
+]  # addresses with the larger limit; everywhere else 2 MiB
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 WORKSPACE_DIR = VAR_DIR / "workspaces"
 
@@ -276,10 +276,10 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # mail the person about a changed password or sign-in method
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
-ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]  # a code by mail would go round a second factor
+ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]  # a code by mail would bypass a second factor
 SOCIALACCOUNT_ADAPTER = "accounts.social.SocialAccountAdapter"
 SOCIALACCOUNT_PROVIDERS = sign_in.providers(env)
-SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an identity is its provider and uid, never an address
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an identity is provider and uid, never an email address
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
 MFA_ADAPTER = "accounts.second_factor.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
@@ -320,7 +320,7 @@ REST_FRAMEWORK = {
         "address": env.str("DESKHAND_ADDRESS_RATE", default="60/min"),
         "build": env.str("DESKHAND_BUILD_RATE", default="10/h"),
         "chat": env.str("DESKHAND_CHAT_RATE", default="60/h"),
-        "sign_in": "5/min",  # only while Valkey is away; else ACCOUNT_RATE_LIMITS
+        "sign_in": "5/min",  # only while Valkey is down; otherwise ACCOUNT_RATE_LIMITS
         "invite": env.str("DESKHAND_INVITE_RATE", default="30/h"),
         "share": env.str("DESKHAND_SHARE_RATE", default="300/min"),
     },
@@ -338,7 +338,7 @@ CSRF_COOKIE_NAME = "__Host-csrftoken" if IS_HTTPS else "csrftoken"
 CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("DESKHAND_HSTS_SUBDOMAINS", default=True)
-if IS_HTTPS and ALLAUTH_TRUSTED_PROXY_COUNT:  # the proxy speaks TLS for us, and says whether the browser did
+if IS_HTTPS and ALLAUTH_TRUSTED_PROXY_COUNT:  # the proxy terminates TLS, and reports whether the browser used it
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = [r"^health/"]

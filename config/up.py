@@ -23,10 +23,10 @@ class Stopping(BaseException):
 
 
 def main() -> int:
-    os.umask(0o077)  # of every child too: what they write below var/ is for this account only
+    os.umask(0o077)  # inherited by every child: files below var/ are for this account only
     parent = Path(f"/proc/{os.getppid()}/comm")
     if parent.exists() and parent.read_text().strip() in ("make", "gmake"):
-        follow_parent(signal.SIGTERM)  # make itself may be killed; nobody would be left to stop us
+        follow_parent(signal.SIGTERM)  # if make itself is killed, nothing else would stop this process
     _stop_on_signals()
     try:
         Launcher(Options.read(os.environ), os.environ).run()

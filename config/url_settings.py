@@ -24,7 +24,7 @@ def _url_fault(name: str, url: str) -> str | None:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return None  # brackets that are no address; django-environ knows what to do
+        return None  # brackets that are not an IPv6 address; django-environ reports it
     host = parts.netloc.rpartition("@")[2]
     is_cut = "@" in parts.path + parts.query + parts.fragment
     if not is_cut and ("," in host or _has_port(url)):

@@ -18,7 +18,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 admin.site.site_header = admin.site.site_title = "Deskhand operators"
 
 urlpatterns = [
-    path("api/v1/", include("config.api_urls")),  # first, since it is asked most
+    path("api/v1/", include("config.api_urls")),  # first: it is requested most
     path("", views.landing, name="landing"),
     path("pricing/", public.pricing, name="pricing"),
     path("privacy/", public.privacy, name="privacy"),
@@ -41,7 +41,7 @@ urlpatterns = [
     path("admin/health/", admin.site.admin_view(operators.health_page), name="operators_health"),
     path("admin/", admin.site.urls),
     re_path(RESET_LINK, ResetFromLink.as_view(), name="account_reset_password_from_key"),
-    path("accounts/google/login/token/", views.not_offered),  # allauth's; it signs in without a state
+    path("accounts/google/login/token/", views.not_offered),  # allauth's; it signs in without checking a state
     path("accounts/2fa/", to_security),
     path("accounts/2fa/webauthn/", to_security),
     path("accounts/sessions/", to_security),

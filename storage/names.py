@@ -18,7 +18,7 @@ def display_name(name: str) -> str:
     ending = dot + suffix if stem and len(suffix) <= 10 else ""
     room = MAX_BYTES - len(ending.encode())
     cut = plain.removesuffix(ending).encode()[:room].decode(errors="ignore")
-    return (remove_hidden(cut) + ending) or "file"  # a joiner at the cut joins nothing any more
+    return (remove_hidden(cut) + ending) or "file"  # a joiner at the cut is removed as well
 
 
 def content_disposition(name: str) -> str:

@@ -41,7 +41,7 @@ def part_of(size: int, header: str) -> Part | None:
     if asked[1]:
         first, last = int(asked[1]), min(int(asked[2] or size), size - 1)
         if asked[2] and int(asked[2]) < first:
-            return None  # not a range at all
+            return None  # not a valid range
     else:
         first, last = max(0, size - int(asked[2])), size - 1
     if first > last:

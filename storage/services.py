@@ -145,7 +145,7 @@ def signed_url(stored: StoredFile) -> str:
         "ResponseContentDisposition": names.content_disposition(stored.name),
         "ResponseContentType": download_type(stored),
     }
-    store: Any = default_storage  # django-storages signs; the base class knows no such parameters
+    store: Any = default_storage  # django-storages' own parameters; the base class has none
     return str(store.url(stored.key, parameters=headers, expire=URL_LIVES_S))
 
 
@@ -278,7 +278,7 @@ def answering(call: Callable[[], Any]) -> Any:
         return call()
     except FileNotFoundError as problem:
         raise NotFound("The file is no longer in the file store.") from problem
-    # What its headers say in a way that botocore does not expect, a date that is none, is a plain ValueError there.
+    # botocore raises a plain ValueError for malformed headers, such as an invalid date.
     except (ClientError, BotoCoreError, RetriesExceededError, OSError, ValueError) as problem:
         logger.warning("The object store failed: %s", problem)
         raise Unavailable(_words(problem), retry_after_s=5) from problem

@@ -88,7 +88,7 @@ def receive(*, token: str, content: IO[bytes]) -> None:
                 raise InvalidInput(message, fields=[FieldError("size", "differs", message)])
         spool.seek(0)
         target = answering(lambda: default_storage.save(upload.key, File(spool)))
-    if target != upload.key:  # sent a second time: the new bytes take the place of the old ones
+    if target != upload.key:  # sent again: the new bytes replace the old ones
         forget_object(upload.key)
         Upload.objects.filter(pk=upload.pk).update(key=target)
 

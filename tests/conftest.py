@@ -83,7 +83,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if folder in item.path.parts:
                 item.add_marker(folder)
     browser_tests = [item for item in items if item.get_closest_marker("e2e")]
-    # Last: the browser's driver leaves an event loop running in this thread, in which no other test can start its own.
+    # Browser tests run last: their driver leaves an event loop running in this thread, so no other loop could start.
     items.sort(key=lambda item: item in browser_tests)
     if browser_tests and not find_chromium():
         items[:] = [item for item in items if item not in browser_tests]

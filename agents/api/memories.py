@@ -37,7 +37,7 @@ class MemoryViewSet(ListAndShow, OfAgent):
 
     @idempotent()
     def create(self, request: Request, agent_pk: str) -> Response:
-        agent = self.agent()  # first: whose agent it is comes before what is wrong with the input
+        agent = self.agent()  # first: access is checked before the input
         text = self.read(MemoryInput)["text"]
         return self._answer(memories.add_memory(agent=agent, actor=self.actor, text=text), status=201)
 

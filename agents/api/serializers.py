@@ -96,7 +96,7 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
         version = agent.version
         if version is None or version.runtime != Runtime.ANTHROPIC:
             return None
-        known = cast(dict[str, Any], self.context)  # one for all agents of a list
+        known = cast(dict[str, Any], self.context)  # shared by all agents of a list
         if "catalogue" not in known:
             known["catalogue"] = Catalogue()
         end = known["catalogue"].end_of(version.runtime, version.model)

@@ -72,7 +72,7 @@ def change_memory(*, memory: Memory, actor: User, text: str) -> Memory:
         memory = twin
     memory.text, memory.text_sha256 = text, digest
     _accepted(memory)
-    values = {"before": before, "after": str(memory)}  # the start: what is forgotten is not kept here
+    values = {"before": before, "after": str(memory)}  # only the start: a deleted text must not survive here
     audit.record(team=memory.team, actor=actor, action="memory.changed", target=memory, **values)
     return memory
 

@@ -116,7 +116,7 @@ def load(path: Path) -> None:
         script.close()
         unread = cast(IO[bytes], read.stderr).read().decode(errors="replace")
         if read.wait() or not whole:
-            written.kill()  # without a COMMIT nothing has happened
+            written.kill()  # without a COMMIT nothing is changed
         with suppress(BrokenPipeError):
             target.close()
         refused = cast(IO[bytes], written.stderr).read().decode(errors="replace")

@@ -28,7 +28,7 @@ def make(folder: Path, *, with_keys: bool, say: Callable[[str], None]) -> Manife
         with database.connected() as db:
             rows = objects.named(db)
             database.demand_room_for(work, database.size_of(db) + sum(row["size"] for row in rows))
-        copied.copy(rows)  # before the snapshot, so that it lasts a moment only: while it lasts, no row is cleaned up
+        copied.copy(rows)  # before the snapshot, to keep it short: it blocks vacuum
         say(f"Objects: {len(copied.sums)} copied.")
         with database.snapshot() as (db, name):
             rows = objects.named(db)

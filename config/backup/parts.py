@@ -31,7 +31,7 @@ def reachable(arguments: Sequence[str]) -> Iterator[None]:
         yield
         return
     if command == "restore":
-        manifest.verified(Path(folder).resolve())  # before anything is made
+        manifest.verified(Path(folder).resolve())  # before anything is created
     options = Options.read(os.environ)
     services = _stopped(options, is_restore=command == "restore")
     if services is None:

@@ -59,7 +59,7 @@ def restore(
 
 def cancel_acting(live: Mapping[str, list[Mapping[str, str]]]) -> int:
     """Cancel the runs that may repeat an effect; return how many."""
-    call_command("migrate", verbosity=0, interactive=False)  # the models are those of this code
+    call_command("migrate", verbosity=0, interactive=False)  # the models below need this code's schema
     wanted = [run["id"] for run in (*live["acting"], *live["calling"])]
     chosen = Run.objects.filter(pk__in=wanted).exclude(status__in=TERMINAL)
     done, _ = runs.cancel_runs(runs=chosen, actor=None, reason=CANCELLED)

@@ -82,7 +82,7 @@ class Child:
                 self.process.stdin.write(self.stdin)
                 self.process.stdin.close()
             except BrokenPipeError:
-                pass  # it died at once; whoever waits for it will say why
+                pass  # it died at once; the caller that waits for it reports why
 
     def remember(self) -> None:
         """Record the pid on disk, unless that is done. A full disk is ignored: the next call tries again."""

@@ -29,14 +29,14 @@ def rotate(log: Path, limit: int = LIMIT_BYTES, older: int = OLDER) -> bool:
                     source.replace(target)
         return _move_content(log, numbered[0])
     except OSError:
-        return False  # the disk is full or the folder read-only: the next look tries again
+        return False  # full disk or read-only folder: the next check retries
 
 
 def _move_content(log: Path, target: Path) -> bool:
     fresh = target.with_name(f".{target.name}")
     try:
         with log.open("r+b") as source, fresh.open("wb") as copy:
-            most = 2 * os.fstat(source.fileno()).st_size  # who writes faster than this reads is cut off here
+            most = 2 * os.fstat(source.fileno()).st_size  # bound for a process that writes faster than this reads
             while copy.tell() < most and (chunk := source.read(_CHUNK)):
                 copy.write(chunk)
             copy.flush()

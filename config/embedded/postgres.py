@@ -63,7 +63,7 @@ class Postgres:
                 *self._options(),
             ],
             env=cluster.ENVIRONMENT,
-            stop_signal=signal.SIGINT,  # fast; SIGTERM would wait until every client has gone
+            stop_signal=signal.SIGINT,  # fast shutdown; SIGTERM would wait for every client to disconnect
             death_signal=signal.SIGINT,
             account=self.account,
         )
@@ -116,7 +116,7 @@ class Postgres:
             shutil.rmtree(leftover)
         fresh = self.data.with_name(f"{self.data.name}.new-{os.getpid()}")
         fresh.mkdir(mode=0o700, parents=True)
-        # A file, because initdb opens it again under another account, which /dev/stdin does not survive.
+        # A file: initdb opens it again under another account, which fails with /dev/stdin.
         with tempfile.NamedTemporaryFile(
             "w", prefix="deskhand-", dir=fresh.parent if self.account else None
         ) as password:

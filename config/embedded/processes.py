@@ -60,7 +60,7 @@ def step_back(levels: int) -> None:
     """
     if levels:
         os.nice(levels)
-        with suppress(OSError):  # the kernel may not divide by sessions
+        with suppress(OSError):  # the kernel may have no autogroups
             Path("/proc/self/autogroup").write_text(str(levels))
 
 

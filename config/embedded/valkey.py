@@ -38,7 +38,7 @@ class Valkey:
         self.child = Child(
             name=self.name,
             home=self.home,
-            args=[_binary(), "-"],  # the configuration comes on stdin, so the password is in no process list
+            args=[_binary(), "-"],  # configuration on stdin, so that the password is not in the process list
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
             cwd=self.data,
             stdin=self._configuration().encode(),
@@ -62,7 +62,7 @@ class Valkey:
         if self._serves():
             return
         self.child.stop()
-        if why := refusal(self.home):  # then nothing is wrong with its files
+        if why := refusal(self.home):  # then the data files are not the cause
             raise PartError(f"Valkey did not start, because {self.home} cannot be written to ({why}): make room.")
         shutil.move(self.data, self.data.with_name(f"valkey.unreadable-{time.time_ns()}"))
         self.start()

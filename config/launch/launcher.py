@@ -56,7 +56,7 @@ _WORKER = (
     "1",
     "--without-mingle",
     "--without-gossip",
-    "--without-heartbeat",  # to other workers, who do not listen; without Valkey it would keep a stopping worker
+    "--without-heartbeat",  # no worker listens; without Valkey it would delay a stopping worker
     "-l",
     "INFO",
 )
@@ -149,7 +149,7 @@ class Launcher:
             with psycopg.connect(self._database(), connect_timeout=5) as connection:
                 return connection.execute(mark).fetchone() == (f"prepared from {made_from}",)
         except psycopg.Error:
-            return False  # preparing will say what is wrong
+            return False  # the preparation reports the cause
 
     def _database(self) -> str:
         password = self.environment.get("DATABASE_PASSWORD")
@@ -168,7 +168,7 @@ class Launcher:
             if web.pid is None or time.monotonic() > end:
                 raise PartError(f"The web server does not start: {last_words(web)}")
             time.sleep(0.05)
-        self._start_child("beat", self._child("beat", *_CELERY, "beat", *_BEAT))  # nobody waits for it
+        self._start_child("beat", self._child("beat", *_CELERY, "beat", *_BEAT))  # nothing waits for it
 
     def _start_demo_runs(self) -> None:
         """Create the first runs of a new demo team, once, at the lowest priority."""

@@ -12,7 +12,7 @@ from config.launch.options import ROOT, Options
 
 
 def say(line: str) -> None:
-    with contextlib.suppress(OSError):  # whoever was listening has gone; the product goes on
+    with contextlib.suppress(OSError):  # the terminal has gone; the product continues
         print(line, flush=True)
 
 

@@ -11,7 +11,7 @@ from config.embedded import PartError
 from config.embedded.child import Child
 
 _PAUSES_S = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
-_CALM_S = 15.0  # a process that lived this long does not die of its own start: the next pause is the shortest again
+_CALM_S = 15.0  # after a life this long the next pause is the shortest again
 
 
 @dataclass(kw_only=True)
@@ -96,7 +96,7 @@ class Supervisor:
             self._note_failure(one, f"{one.child.name} cannot be started: {_reason(error)}.")
 
     def _note_failure(self, one: Watched, sentence: str) -> None:
-        if one.child.pid:  # it runs; only what comes after its start did not work
+        if one.child.pid:  # it runs; only a later step of the start failed
             self._say(sentence)
             return
         self._say(f"{sentence} Trying again in {self._pause(one, time.monotonic()):g} s.")

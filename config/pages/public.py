@@ -25,7 +25,7 @@ NOT_FOR_SEARCH = ("/t/", "/api/", "/accounts/", "/admin/", "/share/", "/home/")
 class ContactForm(forms.Form):
     email = forms.EmailField(label="Your email", max_length=254)
     message = forms.CharField(max_length=4000, widget=forms.Textarea(attrs={"rows": 7}))
-    website = forms.CharField(required=False)  # nobody sees it: what is in it was put there by a program
+    website = forms.CharField(required=False)  # honeypot: invisible to people, so only a bot fills it in
 
 
 @require_safe

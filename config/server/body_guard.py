@@ -31,7 +31,7 @@ from accounts.errors import DISK_FULL, is_disk_full
 log = logging.getLogger(__name__)
 MIB = 1024 * 1024
 _FORM_OVERHEAD = MIB  # boundaries and part headers around an upload of exactly the allowed size
-_SLOWEST_PER_S = 16 * 1024  # a body may take the stall time, and a second more for each of these
+_SLOWEST_PER_S = 16 * 1024  # bytes; a body may take the stall time plus a second for each of these
 _DRAIN_BYTES, _DRAIN_S = 4 * MIB, 1.0
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 # Same as templates/errors/, but without Django: refused requests never reach it.
@@ -97,7 +97,7 @@ class BodyGuard:
             if started:
                 raise
             await self._answer(refused, scope, receive, send)
-        except OSError as problem:  # a large body is kept on disk until it is whole
+        except OSError as problem:  # a large body is spooled to disk
             if started or not is_disk_full(problem):
                 raise
             log.error("The disk is full: %s", problem)

@@ -16,7 +16,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in UNUSED),
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",  # who may be shown a page is asked each time; what may be kept says so itself
+    "Cache-Control": "no-store",  # access is checked each time; cacheable responses set their own
 }
 BARE_POLICY = "default-src 'none'; style-src 'self'; font-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 """Content-Security-Policy of responses sent before Django: no scripts."""
@@ -35,7 +35,7 @@ def content_policy(form_targets: list[str]) -> dict[str, Any]:
     return {
         "DIRECTIVES": {
             "default-src": [NONE],
-            "script-src": [NONCE],  # what is smuggled in has no nonce, even when it comes from our own address
+            "script-src": [NONCE],  # an injected script has no nonce, even one from our own origin
             "style-src": [SELF],
             "img-src": [SELF, "data:"],
             "font-src": [SELF],
@@ -59,6 +59,6 @@ class BrowserSecurityMiddleware:
         response = self.get_response(request)
         for name, value in HEADERS.items():
             response.setdefault(name, value)
-        if request.path.startswith("/admin/"):  # Django's templates name their scripts without a nonce
+        if request.path.startswith("/admin/"):  # Django's templates have scripts without a nonce
             response._csp_update = {"script-src": [SELF]}  # type: ignore[attr-defined]
         return response

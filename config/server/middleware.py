@@ -57,14 +57,16 @@ class UploadMiddleware:
 
 
 def _read_form(request: HttpRequest, meta: Any, stream: Any) -> Any:
-    from storage.multipart import read_form  # logging needs this module before the apps are loaded
+    from storage.multipart import read_form  # here: logging imports this module before the apps are loaded
 
     return read_form(request, meta, stream)
 
 
 def _address(request: HttpRequest) -> str:
     """Return the caller's address, as far as trusted proxies report it."""
-    from allauth.core.internal.httpkit import get_client_ip  # logging needs this module before the apps are loaded
+    from allauth.core.internal.httpkit import (
+        get_client_ip,
+    )  # here: logging imports this module before the apps are loaded
 
     try:
         return str(get_client_ip(request) or "")[:45]

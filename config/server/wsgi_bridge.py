@@ -154,7 +154,7 @@ def _environ(scope: HTTPScope, body: IO[bytes], size: int) -> dict[str, Any]:
         "SCRIPT_NAME": scope.get("root_path", ""),
         "PATH_INFO": scope["path"].encode().decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "CONTENT_LENGTH": str(size),  # what came, not what was announced
+        "CONTENT_LENGTH": str(size),  # received size, not the announced one
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1] or 0),
@@ -168,7 +168,7 @@ def _environ(scope: HTTPScope, body: IO[bytes], size: int) -> dict[str, Any]:
         "wsgi.run_once": False,
     }
     for raw_name, raw_value in scope["headers"]:
-        if b"_" in raw_name or raw_name == b"content-length":  # a_b would be taken for the header a-b
+        if b"_" in raw_name or raw_name == b"content-length":  # a_b would become the header a-b
             continue
         name, value = raw_name.decode("latin-1").upper().replace("-", "_"), raw_value.decode("latin-1")
         key = name if name == "CONTENT_TYPE" else f"HTTP_{name}"

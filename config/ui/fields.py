@@ -79,5 +79,5 @@ def _attributes(bound: BoundField, css: str, has_hint: bool) -> dict[str, Any]:
     if bound.errors:
         attrs["aria-invalid"] = "true"
     if any(base.__module__.startswith("allauth.") for base in type(bound.form).__mro__):
-        attrs["placeholder"] = ""  # it repeats the label, which stands above
+        attrs["placeholder"] = ""  # it would repeat the label above
     return attrs

@@ -34,7 +34,7 @@ def page_script(context: Context, entry: str) -> SafeString:
 def modules_of(entry: str) -> list[str]:
     """Name the static files of an entry and of all that it imports, the entry first."""
     found = [f"js/pages/{entry}.js"]
-    for name in found:  # grows while it is read
+    for name in found:  # grows during the loop
         folder = posixpath.dirname(name)
         imported = [posixpath.normpath(posixpath.join(folder, path)) for path in imports_of(name)]
         found += [path for path in dict.fromkeys(imported) if path not in found]

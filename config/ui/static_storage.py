@@ -24,5 +24,5 @@ class StaticStorage(CompressedManifestStaticFilesStorage):
             ),
         ),
     )
-    # A module's name follows from the names of what it imports: one pass for each level of imports, in the worst order.
+    # A module's hash depends on the hashed names of its imports: at worst one pass per level of imports.
     max_post_process_passes = 10

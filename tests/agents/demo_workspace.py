@@ -36,7 +36,7 @@ class DemoWorkspace:
     person_says: str = "Decide for me"
     mail: Answer = SENT
     broken: dict[str, int] = field(default_factory=dict)
-    heard: Heard = field(default_factory=Heard)
+    reporter: Heard = field(default_factory=Heard)
     memory: Notebook = field(default_factory=Notebook)
 
     def attach(self, *files: Path) -> None:
@@ -81,6 +81,6 @@ class DemoWorkspace:
             idempotency_key="key",
             workspace=self.folder,
             memory=self.memory,
-            reporter=self.heard,
+            reporter=self.reporter,
             cancelled=lambda: False,
         )

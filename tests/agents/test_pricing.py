@@ -32,7 +32,7 @@ def test_the_migration_copied_the_list() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_row_that_an_operator_added_is_in_force_from_its_day() -> None:
     own = {"input_usd": 7, "output_usd": 8, "cache_read_usd": 1, "cache_write_usd": 9, "effective_from": DAY}
-    Price.objects.all().delete()  # whatever another test left of the migrated list
+    Price.objects.all().delete()  # rows of the migrated list that another test left
     old = {
         "input_usd": 2,
         "output_usd": 10,

@@ -60,7 +60,7 @@ def failed(claude: AnthropicStandIn, answer: Answer, *, answer_s: float = 30.0, 
     return error
 
 
-def told(error: ModelError) -> tuple[str, bool, bool]:
+def summary(error: ModelError) -> tuple[str, bool, bool]:
     return error.kind, error.retryable, error.sent
 
 
@@ -83,7 +83,7 @@ def told(error: ModelError) -> tuple[str, bool, bool]:
     ],
 )
 def test_refusals_by_kind(claude: AnthropicStandIn, refused: Refused, expected: tuple[str, bool, bool]) -> None:
-    assert told(failed(claude, refused)) == expected
+    assert summary(failed(claude, refused)) == expected
 
 
 def test_the_error_names_what_was_said_and_the_request(claude: AnthropicStandIn) -> None:
@@ -147,7 +147,7 @@ def test_what_breaks_in_the_middle_keeps_the_text_so_far(
 ) -> None:
     error = failed(claude, broken(how, after=5), silence_s=1.5 if how == "hang" else 10.0)
 
-    assert told(error) == expected
+    assert summary(error) == expected
     assert error.partial == "Half of this sentence ar"
     assert claude.finished == []
 
@@ -164,7 +164,7 @@ def test_what_breaks_in_the_middle_keeps_the_text_so_far(
 def test_an_error_inside_a_200_counts_by_its_type(
     claude: AnthropicStandIn, error_type: str, expected: tuple[str, bool, bool]
 ) -> None:
-    assert told(failed(claude, broken("error", after=5, error_type=error_type))) == expected
+    assert summary(failed(claude, broken("error", after=5, error_type=error_type))) == expected
 
 
 def test_no_answer_at_all_ends_after_the_silence(claude: AnthropicStandIn) -> None:
@@ -172,7 +172,7 @@ def test_no_answer_at_all_ends_after_the_silence(claude: AnthropicStandIn) -> No
 
     error = failed(claude, broken("hang"), silence_s=0.3)
 
-    assert told(error) == ("timeout", True, True)
+    assert summary(error) == ("timeout", True, True)
     assert time.monotonic() - began < 25
 
 
@@ -181,7 +181,7 @@ def test_bytes_that_drip_are_silence(claude: AnthropicStandIn) -> None:
 
     error = failed(claude, broken("drip", after=3, every_s=0.02), silence_s=0.4)
 
-    assert told(error) == ("timeout", True, True)
+    assert summary(error) == ("timeout", True, True)
     assert time.monotonic() - began < 25
 
 
@@ -191,7 +191,7 @@ def test_events_that_never_end_are_cut_at_the_whole_time(claude: AnthropicStandI
 
     error = failed(claude, endless, answer_s=1.0, silence_s=0.5)
 
-    assert told(error) == ("timeout", True, True)
+    assert summary(error) == ("timeout", True, True)
     assert error.partial.startswith("word word")
     assert time.monotonic() - began < 60
 
@@ -202,7 +202,7 @@ def test_nobody_listens(claude: AnthropicStandIn) -> None:
 
     error = asked(AnthropicRuntime(api_key="key", base_url=f"http://127.0.0.1:{port}"))
 
-    assert told(error) == ("connection", True, False)
+    assert summary(error) == ("connection", True, False)
 
 
 def test_packets_that_are_dropped_were_not_sent() -> None:
@@ -210,13 +210,13 @@ def test_packets_that_are_dropped_were_not_sent() -> None:
     with blackhole() as port:
         error = asked(AnthropicRuntime(api_key="key", base_url=f"http://127.0.0.1:{port}", connect_s=0.3))
 
-    assert told(error) == ("connection", True, False)
+    assert summary(error) == ("connection", True, False)
 
 
 def test_without_a_key_nothing_is_sent(claude: AnthropicStandIn) -> None:
     error = asked(AnthropicRuntime(api_key="", base_url=claude.url))
 
-    assert told(error) == ("auth", False, False)
+    assert summary(error) == ("auth", False, False)
     assert "ANTHROPIC_API_KEY" in str(error)
     assert claude.count == 0
 
@@ -224,7 +224,7 @@ def test_without_a_key_nothing_is_sent(claude: AnthropicStandIn) -> None:
 def test_a_model_without_a_price_is_not_called(claude: AnthropicStandIn) -> None:
     error = asked(AnthropicRuntime(api_key="key", base_url=claude.url), model="claude-unheard-of")
 
-    assert told(error) == ("not_found", False, False)
+    assert summary(error) == ("not_found", False, False)
     assert claude.count == 0
 
 
@@ -232,7 +232,7 @@ def test_a_wrong_key_is_an_auth_error() -> None:
     with AnthropicStandIn(key="right") as claude:
         error = asked(AnthropicRuntime(api_key="wrong", base_url=claude.url))
 
-    assert told(error) == ("auth", False, False)
+    assert summary(error) == ("auth", False, False)
     assert "wrong" not in str(error)
 
 
@@ -240,7 +240,7 @@ def test_a_prompt_that_is_too_long_says_so() -> None:
     with AnthropicStandIn(context_tokens=10) as claude:
         error = asked(AnthropicRuntime(api_key="key", base_url=claude.url))
 
-    assert told(error) == ("bad_request", False, False)
+    assert summary(error) == ("bad_request", False, False)
     assert "prompt is too long" in str(error)
 
 
@@ -276,7 +276,7 @@ def test_arguments_that_cannot_be_read_come_as_they_were_written(claude: Anthrop
 def test_blocks_that_are_none_are_malformed(claude: AnthropicStandIn, wrong: Any) -> None:
     pieces = [event("message_start", message={"id": "m"}), event("content_block_start", index=0, content_block=wrong)]
 
-    assert told(failed(claude, Raw(pieces=pieces))) == ("malformed", True, True)
+    assert summary(failed(claude, Raw(pieces=pieces))) == ("malformed", True, True)
 
 
 def test_a_cancelled_call_lets_go_of_its_connection(claude: AnthropicStandIn) -> None:

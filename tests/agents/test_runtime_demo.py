@@ -231,9 +231,9 @@ def test_without_an_address_nothing_is_mailed(workspace: DemoWorkspace) -> None:
 def test_it_remembers_one_fact_and_reports_progress(worked: Play, made: DemoWorkspace) -> None:
     assert len(made.memory.facts) == 1
     assert "the column to measure was `refunded`" in made.memory.facts[0]
-    steps = [done for done, _, _ in made.heard.progressed]
+    steps = [done for done, _, _ in made.reporter.progressed]
     assert steps == sorted(steps)
-    assert made.heard.progressed[-1][:2] == (6, 6)
+    assert made.reporter.progressed[-1][:2] == (6, 6)
 
 
 def test_a_reviewer_gets_the_column_that_the_comment_names(workspace: DemoWorkspace, tickets: list[Row]) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-NO_OP = "Celery no-op round trip p50"  # what times are compared with
+NO_OP = "Celery no-op round trip p50"  # baseline of the times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,10 +157,10 @@ def _writes(template: Run, label: str, before: list[Figure], pace: Callable[[], 
         first = next((figure for figure in before if figure.name.startswith(name)), None)
         earlier, best, later = pace(), min(times(template)), pace()
         mean = (earlier + later) / 2
-        told = Figure(name=f"{name}, {label}", value=1000 * best, is_of_that_machine=True, speed=mean)
+        result = Figure(name=f"{name}, {label}", value=1000 * best, is_of_that_machine=True, speed=mean)
         if first:
-            told = replace(told, target=round(1.2 * first.there, 2), target_here=round(1.2 * first.value, 2))
-        found.append(told)
+            result = replace(result, target=round(1.2 * first.there, 2), target_here=round(1.2 * first.value, 2))
+        found.append(result)
     return found
 
 

@@ -51,7 +51,7 @@ def _celery_noop() -> list[Figure]:
                     return
             raise RuntimeError("the no-op worker does not answer")
 
-        there_and_back()  # the worker is up from here on
+        there_and_back()  # waits until the worker is up
         taken = timed(200, there_and_back)
     return [
         Figure(name=NO_OP, value=percentile(taken, 0.5)),

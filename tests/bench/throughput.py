@@ -33,7 +33,7 @@ STATS_S = 11.0
 
 
 def measure(desk: Installation) -> list[Figure]:
-    _release(bench_agent(), 20)  # imports, plans and pools are there from here on
+    _release(bench_agent(), 20)  # warm-up: imports, query plans, pools
     before = [resident_mb(pid) for pid in desk.pids("worker")]
     waiting = _release(bench_agent("slow", options={"script": "slow", "delay_s": 1.0}), RUNS)
     grown = [peak_mb(pid) - was for pid, was in zip(desk.pids("worker"), before, strict=True)]
@@ -41,7 +41,7 @@ def measure(desk: Installation) -> list[Figure]:
     drain = _release(bench_agent(), RUNS)
     on_threads = _release(bench_agent("on threads", tools=["list_files"]), RUNS // 2)
     with_client = bench_agent("real client", runtime="anthropic", budget_monthly_usd=100_000)
-    _release(with_client, RUNS // 5)  # both workers have the client and its connections from here on
+    _release(with_client, RUNS // 5)  # warm-up: the client and its connections in both workers
     real = _release(with_client, RUNS // 5)
     time.sleep(STATS_S)
     shared = (_commits() - commits) / (RUNS + RUNS // 2 + 2 * (RUNS // 5))

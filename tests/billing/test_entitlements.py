@@ -286,10 +286,10 @@ def test_nobody_is_invited_to_a_seat_that_is_not_there(api: Api, page: Client, f
     form = page.post("/t/acme/settings/members/", {"email": "emil@example.com", "role": "member"})
 
     assert (first.status_code, refused.status_code, form.status_code) == (201, 402, 422)
-    said = refused.json()
-    assert said["code"] == "plan_limit_reached"
-    assert (said["entitlement"], said["used"], said["limit"], said["plan"]) == ("seats", 3, 3, "free")
-    assert "Open invitations count. Revoke one" in said["detail"]
+    problem = refused.json()
+    assert problem["code"] == "plan_limit_reached"
+    assert (problem["entitlement"], problem["used"], problem["limit"], problem["plan"]) == ("seats", 3, 3, "free")
+    assert "Open invitations count. Revoke one" in problem["detail"]
     html = form.content.decode()
     assert "You’ve reached your plan’s limit.</strong> People: 3 of 3." in html
     assert 'href="/t/acme/settings/plan/"' in html

@@ -84,7 +84,7 @@ class Checker:
     def recovery_times(self) -> list[float]:
         """Return the seconds from the death of a worker to the takeover of each of its runs, sorted."""
         found = []
-        for event in (event for told in self.events.values() for event in told if event["type"] == "attempt.lost"):
+        for event in (event for events in self.events.values() for event in events if event["type"] == "attempt.lost"):
             pid, at = int(event["data"]["worker"].rpartition(":")[2]), event["at"].timestamp()
             known = [(when, is_dead) for when, one, is_dead in self.history.deaths if one == pid and when <= at]
             when, is_dead = max(known, default=(0.0, False))
@@ -108,15 +108,15 @@ class Checker:
         return sum(self._calls_between(began + NOTICED_S, ended) for began, ended in self.history.outages)
 
     def _calls_between(self, began: float, ended: float) -> int:
-        told = (event for events in self.events.values() for event in events)
-        return sum(1 for e in told if e["type"] == "model.started" and began <= e["at"].timestamp() <= ended)
+        every_event = (event for events in self.events.values() for event in events)
+        return sum(1 for e in every_event if e["type"] == "model.started" and began <= e["at"].timestamp() <= ended)
 
     def model_waits(self) -> list[float]:
         """Return the seconds of each wait for the model, from its start to the next answer."""
         found = []
-        for told in self.events.values():
+        for events in self.events.values():
             since: datetime | None = None
-            for event in told:
+            for event in events:
                 if event["type"] == "run.waiting" and event["data"]["kind"] == "model":
                     since = since or event["at"]
                 elif event["type"] in ("model.finished", "run.finished") and since:
@@ -142,7 +142,7 @@ class Checker:
                 continue
             begun = [event["at"] for event in self.events[run] if event["type"] == "run.started"]
             due = [event for event in self.events[run] if event["data"].get("reason") == "scheduled"]
-            if len(due) > 2:  # when it was made, and when its time came
+            if len(due) > 2:  # once when created, once when due
                 yield f"{run} was queued at its time {len(due) - 1} times"
             if row["start_at"] and begun and begun[0] < row["start_at"]:
                 yield f"{run} began {(row['start_at'] - begun[0]).total_seconds():.1f} s early"
@@ -162,9 +162,9 @@ class Checker:
     # ---- G4, G5
 
     def doubled_steps(self) -> Iterator[str]:
-        for run, told in self.events.items():
+        for run, events in self.events.items():
             settled: set[int] = set()
-            for event in told:
+            for event in events:
                 if event["type"] in ("model.started", "tool.started") and event["data"]["step"] in settled:
                     yield f"{run} took step {event['data']['step']} again"
                 if event["type"] in ("model.finished", "tool.finished"):
@@ -180,22 +180,22 @@ class Checker:
 
     def lost_effects(self) -> Iterator[str]:
         took = {effect.run for effect in self.desk.receiver.effects}
-        for run, told in self.events.items():
-            for event in told:
+        for run, events in self.events.items():
+            for event in events:
                 is_done = event["type"] == "tool.finished" and not event["data"]["is_error"]
                 if is_done and event["data"]["tool"] == "deliver" and run not in took:
                     yield f"{run} says that it delivered, and nothing came"
 
     def effects_after_cancel(self) -> Iterator[str]:
         """Check that no call starts after a cancel. An earlier one may arrive when its paused worker resumes."""
-        told = {cancel.run: cancel.at for cancel in self.history.cancels}
+        cancelled_at = {cancel.run: cancel.at for cancel in self.history.cancels}
         came: Counter[str] = Counter()
         for effect in self.desk.receiver.effects:
             came[effect.key] += 1
-            at = told.get(effect.run)
+            at = cancelled_at.get(effect.run)
             if at is not None and effect.at > at + 0.5 and came[effect.key] > self._begun(effect, at):
                 yield f"{effect.run} took effect {effect.at - at:.1f} s after its cancel"
-        for run in told:
+        for run in cancelled_at:
             if self.runs[run]["status"] != "cancelled":
                 yield f"{run} was cancelled and is {self.runs[run]['status']}"
 
@@ -203,9 +203,9 @@ class Checker:
         """Return how often that call had been started by then; 0 if each of these had finished."""
         step = int(effect.key.rpartition(":")[2])
         before = [event for event in self.events[effect.run] if event["at"].timestamp() <= at]
-        told = [event["type"] for event in before if event["data"].get("step") == step]
-        started = told.count("tool.started")
-        return started if started > told.count("tool.finished") else 0
+        types = [event["type"] for event in before if event["data"].get("step") == step]
+        started = types.count("tool.started")
+        return started if started > types.count("tool.finished") else 0
 
     def doubled_answers(self) -> Iterator[str]:
         yield from (f"request {one} took {n} answers" for one, n in self.history.answers.items() if n > 1)
@@ -257,15 +257,15 @@ class Checker:
         It is charged if its answer was kept, unknown if there was none, and free if it came to a worker that had lost
         the run.
         """
-        told = self.events[run]
-        for place, event in enumerate(told):
+        events = self.events[run]
+        for place, event in enumerate(events):
             if event["type"] != "model.started":
                 continue
             call = f"{run}:{event['data']['step']}:{event['data']['attempt']}"
             outcomes = sorted(row["outcome"] for row in by_call[call])
             if outcomes in (["charged"], ["unknown"], ["free", "unknown"]):
                 continue
-            after = next((e for e in told[place + 1 :] if e["type"] != "log"), None)
+            after = next((e for e in events[place + 1 :] if e["type"] != "log"), None)
             was_lost = after is not None and after["type"] == "attempt.lost"
             if outcomes == ["free"] and (was_lost or self.runs[run]["status"] == "cancelled"):
                 continue

@@ -76,7 +76,7 @@ def submit(world: World, kind: str, order: str) -> Start:
         world.history.starts.append(start)
     chance = random.Random(start.key)  # noqa: S311
     is_impatient = chance.random() < IMPATIENT
-    body = _body(world, start, chance)  # once: the same key must come with the same body
+    body = _body(world, start, chance)  # built once: the same key needs the same body
     while not world.is_over.is_set():
         try:
             status, answer = world.api.call("POST", "/runs/", body, idempotency_key=start.key)
@@ -193,7 +193,7 @@ class Person:
         if wanted["scope"] == "run":
             limit = Decimal(wanted["spent_usd"]) + Decimal(wanted["needed_usd"]) + Decimal("0.05")
             return {"decision": "raise", "max_cost_usd": f"{limit:.2f}"}
-        if self._chance.random() < 0.1:  # mostly the money is only set aside for others, and comes back
+        if self._chance.random() < 0.1:  # usually the money is only reserved by other runs, and is released
             limit = Decimal(wanted["limit_usd"]) + Decimal("0.02")
             self._world.api.call(
                 "PATCH", f"/agents/{self._world.agents['tight']}/", {"budget_monthly_usd": f"{limit:.2f}"}

@@ -42,8 +42,8 @@ DELAYS_S = {"slow": 2.5, "steps": 0.2, "long": 0.5, "costly": 0.2}
 
 
 def answer(body: Mapping[str, Any]) -> Answer:
-    said = body["messages"][0]["content"]
-    first = said if isinstance(said, str) else said[0]["text"]
+    content = body["messages"][0]["content"]
+    first = content if isinstance(content, str) else content[0]["text"]
     _, kind, order, *_ = first.split()
     turn = sum(1 for each in body["messages"] if each["role"] == "assistant")
     turns, delay = SCRIPTS[kind](order), DELAYS_S.get(kind, 0.05)

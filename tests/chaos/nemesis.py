@@ -84,10 +84,10 @@ def _dealt(plan: Plan, chance: random.Random) -> Iterator[Fault]:
         yield Fault(plan.duration_s * (n + chance.random()) / plan.power_cuts, "cut", "the power", chance.random())
     for n in range(plan.full_disks):
         yield Fault(plan.duration_s * (n + chance.random()) / plan.full_disks, "fill", "the disk", chance.random())
-    if plan.outage_s:  # not at the very beginning, and over well before the end
+    if plan.outage_s:  # neither at the start nor near the end
         latest = max(0.0, 0.9 * plan.duration_s - plan.outage_s)
         yield Fault(0.1 * plan.duration_s + chance.random() * 0.5 * latest, "outage", "of the model", plan.outage_s)
-    for n in range(plan.poison):  # early enough that its last death is not after the storm
+    for n in range(plan.poison):  # early enough for its last death to be within the storm
         yield Fault(0.6 * plan.duration_s * (n + chance.random()) / plan.poison, "poison", "run", chance.random())
 
 

@@ -68,11 +68,11 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
-                told = self.rfile.read(length)
-                if len(told) < length:
-                    self.close_connection = True  # the caller died in the middle of its words
+                received = self.rfile.read(length)
+                if len(received) < length:
+                    self.close_connection = True  # the caller died in the middle of the request
                     return
-                body = json.loads(told)
+                body = json.loads(received)
                 trick = receiver._next_trick()
                 if trick != "lose":
                     key = self.headers["Idempotency-Key"]

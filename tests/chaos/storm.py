@@ -100,7 +100,7 @@ def _over(desk: Desk, plan: Plan, say: Callable[[str], None]) -> Report:
         faults=history.faults,
         runs=Counter(row["error_code"] or row["status"] for row in checker.runs.values()),
         statuses=history.statuses,
-        events=sum(len(told) for run, told in checker.events.items() if run in checker.runs),
+        events=sum(len(events) for run, events in checker.events.items() if run in checker.runs),
         views=len(history.views),
         effects=len(desk.receiver.effects),
         store=desk.store.hit,

@@ -235,7 +235,7 @@ def _examples(operation: Any, mode: GenerationMode) -> list[Any]:
     def collect(case: Any) -> None:
         found.append(case)
 
-    with suppress(Unsatisfiable):  # an address and bytes: nothing in them could be wrong by the document
+    with suppress(Unsatisfiable):  # an address and bytes: nothing can violate the document
         collect()
     return found
 

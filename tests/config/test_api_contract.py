@@ -179,12 +179,12 @@ def test_a_parameter_without_a_value_or_given_twice_is_refused(
                 answer = sent(Call(call.method, call.path, call.values, query={parameter["name"]: values}), client)
                 problem = answer.json()
                 named = [(error["field"], error["message"]) for error in problem.get("errors", ())]
-                said = (
+                message = (
                     "Give it once; a list is separated by commas."
                     if values == ["1", "2"]
                     else ("Give a value, or leave the parameter out.")
                 )
-                if (answer.status_code, named) != (400, [(parameter["name"], said)]):
+                if (answer.status_code, named) != (400, [(parameter["name"], message)]):
                     taken.append(
                         f"{operation.described['operationId']} {parameter['name']}={values!r}: {answer.content!r}"
                     )

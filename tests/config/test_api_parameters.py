@@ -51,7 +51,7 @@ def test_no_address_takes_a_parameter_that_reaches_elsewhere(team: Team, alice: 
     document = client.get("/api/schema/").json()
     wrong, tried = [], 0
     for path in lists(document):
-        if path.endswith("/stream/"):  # takes `after` as the socket does, and has tests of its own
+        if path.endswith("/stream/"):  # has `after` like the socket, and tests of its own
             continue
         for query in REACHING:
             tried += 1

@@ -172,7 +172,7 @@ def _change(backup: Path, **changes: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda backup: _flip(backup / "database.dump"), "database.dump is not as it was written"),
         (lambda backup: _flip(backup / "SHA256SUMS"), "SHA256SUMS is not the one that was written"),
@@ -185,17 +185,17 @@ def _change(backup: Path, **changes: Any) -> None:
     ],
 )
 def test_a_damaged_or_newer_backup_is_refused(
-    tmp_path: Path, files: list[StoredFile], damage: Callable[[Path], None], said: str
+    tmp_path: Path, files: list[StoredFile], damage: Callable[[Path], None], message: str
 ) -> None:
     make(tmp_path / "backup")
     damage(tmp_path / "backup")
 
-    with pytest.raises(BackupError, match=said):
+    with pytest.raises(BackupError, match=message):
         manifest.verified(tmp_path / "backup")
 
 
 @pytest.mark.parametrize(
-    ("secret", "ring", "said"),
+    ("secret", "ring", "message"),
     [
         ("one", ["a", "b"], None),
         ("one", ["new", "b", "a"], None),
@@ -203,13 +203,13 @@ def test_a_damaged_or_newer_backup_is_refused(
         ("one", ["a"], "DESKHAND_ENCRYPTION_KEYS that are not set now"),
     ],
 )
-def test_keys_that_cannot_read_the_data_are_refused(secret: str, ring: list[str], said: str | None) -> None:
+def test_keys_that_cannot_read_the_data_are_refused(secret: str, ring: list[str], message: str | None) -> None:
     expected = keys.prints("one", ["a", "b"])
 
-    if said is None:
+    if message is None:
         keys.demand_fit(expected, secret, ring)
         return
-    with pytest.raises(BackupError, match=said):
+    with pytest.raises(BackupError, match=message):
         keys.demand_fit(expected, secret, ring)
 
 
@@ -230,9 +230,12 @@ def test_runs_under_way_are_listed_by_what_they_may_do_again(tmp_path: Path, tea
     assert found["counts"] == {"running": 2, "queued": 2}
     assert [(run["id"], run["tools"]) for run in found["calling"]] == [(str(calling.pk), ["email_report"])]
     assert [run["id"] for run in found["acting"]] == [str(calling.pk), str(queued.pk)]
-    said = "\n".join(live.report_lines(found, "noon"))
-    assert "which go on when Deskhand starts: 2 queued, 2 running." in said
-    assert [run.title for run in (calling, queued, reading, denied, ended) if str(run.pk) in said] == ["Sends", "Later"]
+    message = "\n".join(live.report_lines(found, "noon"))
+    assert "which go on when Deskhand starts: 2 queued, 2 running." in message
+    assert [run.title for run in (calling, queued, reading, denied, ended) if str(run.pk) in message] == [
+        "Sends",
+        "Later",
+    ]
     assert list(live.report_lines({"counts": {}}, "noon")) == ["No run was under way."]
 
 

@@ -155,7 +155,7 @@ def test_a_missing_venv_module_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("output", "said"),
+    ("output", "sentence"),
     [
         ("OSError: [Errno 28] No space left on device", "the disk is full."),
         ("error: Failed to fetch: `https://example/simple/amqp/`", "the package index cannot be reached"),
@@ -164,6 +164,6 @@ def test_a_missing_venv_module_is_named(tmp_path):
         ("", "it said nothing."),
     ],
 )
-def test_what_an_installer_prints_becomes_one_sentence(output, said):
-    assert said in bootstrap.explain(output)
+def test_what_an_installer_prints_becomes_one_sentence(output, sentence):
+    assert sentence in bootstrap.explain(output)
     assert "\n" not in bootstrap.explain(output)

@@ -242,7 +242,7 @@ class TestOtherSites:
         browser.force_login(alice)
         browser.cookies[product.CSRF_COOKIE_NAME] = "a" * 32
         headers = {} if origin is None else {"Origin": origin}
-        if origin:  # a site that knew the token would still be another site
+        if origin:  # even with the token, it is another site
             form = form | {"csrfmiddlewaretoken": "a" * 32}
 
         answer = browser.post(path.format(agent=agent.pk), form, headers=headers)

@@ -48,14 +48,14 @@ def test_an_upload_without_room_is_refused_in_words_and_kept_when_there_is_room(
     with serve(tmp_path, {"DJANGO_SETTINGS_MODULE": "tests.settings"}) as server:
         with no_file_above(MIB, server.pid):
             refused = send(server, "/api/v1/files/", token)
-            told = json.loads(refused.read())
+            problem = json.loads(refused.read())
             page = send(server, "/api/v1/files/", token, Accept="text/html")
             small = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
             small.request("GET", "/health/live/")
             alive = small.getresponse().status
         stored = send(server, "/api/v1/files/", token)
 
-        assert (refused.status, refused.headers["Retry-After"], told["code"]) == (503, "60", "unavailable")
-        assert "disk is full" in told["detail"]
+        assert (refused.status, refused.headers["Retry-After"], problem["code"]) == (503, "60", "unavailable")
+        assert "disk is full" in problem["detail"]
         assert (page.status, alive, stored.status) == (503, 200, 201)
     assert [file.size for file in StoredFile.objects.all()] == [4 * MIB]

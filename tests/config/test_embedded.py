@@ -177,7 +177,7 @@ def test_everything_killed_at_once_starts_again_with_its_data(home):
 
     for pid in [launcher.pid, *pids]:
         os.kill(pid, signal.SIGKILL)
-    services = start(home)  # at once: zombies and orphaned backends are still there
+    services = start(home)  # at once, while zombies and orphaned backends exist
 
     try:
         assert rows(services) == [(1,), (2,)]
@@ -190,7 +190,7 @@ def test_orphans_of_an_earlier_launcher_are_ended_before_a_new_start(home):
     services = start(home)
     orphans = [pid for pids in services.pids.values() for pid in pids]
     rows(services)
-    services._lock.close()  # as if the launcher had gone and the kernel had not told the children
+    services._lock.close()  # as if the launcher had died and the kernel had not signalled the children
 
     again = start(home)
 
@@ -252,8 +252,8 @@ def test_valkey_files_are_left_alone_when_the_disk_is_what_does_not_work(home):
     services.stop()
 
 
-@pytest.mark.parametrize(("said", "serves"), [(b"+PONG", True), (b"-LOADING Valkey is loading", False), (b"", False)])
-def test_a_valkey_that_listens_serves_only_when_it_has_read_its_files(home, said, serves):
+@pytest.mark.parametrize(("text", "serves"), [(b"+PONG", True), (b"-LOADING Valkey is loading", False), (b"", False)])
+def test_a_valkey_that_listens_serves_only_when_it_has_read_its_files(home, text, serves):
     home.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as early:
 
@@ -261,7 +261,7 @@ def test_a_valkey_that_listens_serves_only_when_it_has_read_its_files(home, said
             peer, _ = early.accept()
             with peer:
                 peer.recv(1024)
-                peer.sendall(b"+OK\r\n" + said + b"\r\n" if said else b"")
+                peer.sendall(b"+OK\r\n" + text + b"\r\n" if text else b"")
 
         threading.Thread(target=answer, daemon=True).start()
         valkey = Valkey(home=home, keys={"valkey": "secret"}, port=early.getsockname()[1])
@@ -270,14 +270,14 @@ def test_a_valkey_that_listens_serves_only_when_it_has_read_its_files(home, said
 
 
 @pytest.mark.parametrize(
-    ("version", "said"),
+    ("version", "text"),
     [
         ("17\n", "was written by PostgreSQL 17 and this is PostgreSQL 18"),
         ("x%7\n", "is damaged"),
         (None, "has no PG_VERSION"),
     ],
 )
-def test_a_cluster_this_server_cannot_read_is_named_and_left_alone(home, version, said):
+def test_a_cluster_this_server_cannot_read_is_named_and_left_alone(home, version, text):
     start(home).stop()
     file = home / "pg" / "PG_VERSION"
     file.unlink()
@@ -285,7 +285,7 @@ def test_a_cluster_this_server_cannot_read_is_named_and_left_alone(home, version
         file.write_text(version)
     before = sorted(path.name for path in (home / "pg").iterdir())
 
-    with pytest.raises(PartError, match=said):
+    with pytest.raises(PartError, match=text):
         start(home)
 
     assert sorted(path.name for path in (home / "pg").iterdir()) == before

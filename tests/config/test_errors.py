@@ -95,9 +95,9 @@ def test_the_api_says_it_as_problem_json(anyone: Client, where: str, status: int
 
     assert answer.status_code == status
     assert answer["Content-Type"] == "application/problem+json"
-    said = answer.json()
-    assert (said["status"], said["code"], said["type"]) == (status, code, f"/docs/errors/#{code}")
-    assert said["request_id"] == answer["X-Request-Id"] == "my-request-0001"
+    document = answer.json()
+    assert (document["status"], document["code"], document["type"]) == (status, code, f"/docs/errors/#{code}")
+    assert document["request_id"] == answer["X-Request-Id"] == "my-request-0001"
     text(answer)
 
 

@@ -81,7 +81,7 @@ def test_every_answer_has_the_security_headers(
 def test_an_answer_before_django_tells_the_browser_to_stay_with_https() -> None:
     from config.server.browser_security import headers_before_django
 
-    told = dict(headers_before_django(hsts_s=60, with_subdomains=True))
+    expected = dict(headers_before_django(hsts_s=60, with_subdomains=True))
 
-    assert told[b"strict-transport-security"] == b"max-age=60; includeSubDomains"
+    assert expected[b"strict-transport-security"] == b"max-age=60; includeSubDomains"
     assert b"strict-transport-security" not in dict(headers_before_django(hsts_s=0, with_subdomains=True))

@@ -56,7 +56,7 @@ def watch(server: Served, run: Run, cookie: str, **options: Any) -> connect:
     return connect(address, origin=server.url, additional_headers={"Cookie": cookie}, **options)  # type: ignore[arg-type]
 
 
-async def said(socket: ClientConnection) -> dict[str, Any]:
+async def next_frame(socket: ClientConnection) -> dict[str, Any]:
     async with asyncio.timeout(PATIENCE_S):
         got: dict[str, Any] = json.loads(await socket.recv())
         return got
@@ -102,7 +102,7 @@ async def test_a_socket_from_elsewhere_gets_403(server: Served, run: Run, cookie
 
     assert statuses == [403] * len(elsewhere)
     async with watch(server, run, cookie) as accepted:
-        assert (await said(accepted))["kind"] == "caught_up"
+        assert (await next_frame(accepted))["kind"] == "caught_up"
 
 
 @pytest.mark.attack(15)
@@ -119,13 +119,13 @@ def test_a_header_with_control_characters_is_no_request(server: Served, wrong: b
 async def test_a_socket_survives_everything_that_is_said_to_it(server: Served, run: Run, cookie: str) -> None:
     nonsense = ["null", "[]", "1", '"x"', '{"kind": 1}', '{"kind": "cancel"}', "", "{", "[" * 100_000, b"\xff\x00"]
     async with watch(server, run, cookie) as viewer:
-        assert (await said(viewer))["kind"] == "caught_up"
+        assert (await next_frame(viewer))["kind"] == "caught_up"
         for words in nonsense:
             await viewer.send(words)
-            assert (await said(viewer))["kind"] == "error"
+            assert (await next_frame(viewer))["kind"] == "error"
         await viewer.send(b"\xff\xfe", text=True)
         with pytest.raises(ConnectionClosed):
-            await said(viewer)
+            await next_frame(viewer)
 
     assert is_well(server)
     assert (await Run.objects.aget(pk=run.pk)).status == "queued"
@@ -135,10 +135,10 @@ async def test_a_socket_survives_everything_that_is_said_to_it(server: Served, r
 async def test_a_message_above_a_mebibyte_closes_its_socket(server: Served, run: Run, cookie: str) -> None:
     before = resident_mb(server.pid)
     async with watch(server, run, cookie) as viewer:
-        await said(viewer)
+        await next_frame(viewer)
         await viewer.send("x" * (MIB + 1))
         with pytest.raises(ConnectionClosed) as closed:
-            await said(viewer)
+            await next_frame(viewer)
 
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
@@ -150,7 +150,7 @@ async def test_a_message_above_a_mebibyte_closes_its_socket(server: Served, run:
 async def test_of_200_sockets_of_one_person_half_are_closed(server: Served, run: Run, cookie: str) -> None:
     before = resident_mb(server.pid)
     viewers = [await watch(server, run, cookie) for _ in range(200)]
-    got = await asyncio.gather(*(said(viewer) for viewer in viewers), return_exceptions=True)
+    got = await asyncio.gather(*(next_frame(viewer) for viewer in viewers), return_exceptions=True)
 
     shown = [words for words in got if isinstance(words, dict) and words["kind"] == "caught_up"]
     closed = [words.rcvd.code for words in got if isinstance(words, ConnectionClosed) and words.rcvd]
@@ -165,7 +165,7 @@ async def test_a_viewer_that_does_not_read_is_cut(server: Served, run: Run, cook
     """A viewer stops reading during 40 MB of events; the server buffers little and closes the connection."""
     before = resident_mb(server.pid)
     viewer = await watch(server, run, cookie)
-    await said(viewer)
+    await next_frame(viewer)
     viewer.transport.pause_reading()
     port = viewer.local_address[1]
     assert _is_connected(server, port)

@@ -58,21 +58,21 @@ def read(tmp_path: Path, given: Mapping[str, str]) -> tuple[dict[str, Any], str]
 
 
 def test_every_secret_is_taken_as_it_stands(tmp_path: Path) -> None:
-    found, said = read(tmp_path, dict.fromkeys(SECRETS, ANY))
+    found, output = read(tmp_path, dict.fromkeys(SECRETS, ANY))
 
-    assert {name: found.get(name) for name in SECRETS} == dict.fromkeys(SECRETS, ANY), said
+    assert {name: found.get(name) for name in SECRETS} == dict.fromkeys(SECRETS, ANY), output
     assert (found["HOST"], found["USER"]) == ("postgres", "deskhand")
 
 
 def test_what_a_launcher_writes_for_terminals_reads_the_same_in_the_settings_and_in_a_shell(tmp_path: Path) -> None:
     (tmp_path / "env").write_text("".join(f"{name}={_quoted(ANY)}\n" for name in SECRETS))
 
-    found, said = read(tmp_path, {"SECRET_KEY": ANY})
+    found, output = read(tmp_path, {"SECRET_KEY": ANY})
     shell = subprocess.run(
         ["sh", "-c", f'. {tmp_path}/env; printf %s "$S3_SECRET_ACCESS_KEY"'], capture_output=True, text=True
     )
 
-    assert {name: found.get(name) for name in SECRETS} == dict.fromkeys(SECRETS, ANY), said
+    assert {name: found.get(name) for name in SECRETS} == dict.fromkeys(SECRETS, ANY), output
     assert shell.stdout == ANY
 
 
@@ -89,13 +89,13 @@ def test_what_a_launcher_writes_for_terminals_reads_the_same_in_the_settings_and
     ],
 )
 def test_an_address_with_a_raw_password_is_refused_without_showing_it(tmp_path: Path, name: str, url: str) -> None:
-    found, said = read(tmp_path, {name: url})
+    found, output = read(tmp_path, {name: url})
 
     assert found == {}
-    last = said.strip().splitlines()[-1]
+    last = output.strip().splitlines()[-1]
     assert f"ImproperlyConfigured: {name} cannot be read: in its password, write / as %2F" in last
     assert ("DATABASE_PASSWORD" in last) is (name == "DATABASE_URL")
-    assert "cret" not in said
+    assert "cret" not in output
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_what_works_is_not_refused(given: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "output"),
     [
         ("https://tools.example.com/desk", "Deskhand cannot live below a path"),
         ("https://tools.example.com/?team=1", "Deskhand cannot live below a path"),
@@ -127,11 +127,11 @@ def test_what_works_is_not_refused(given: dict[str, str]) -> None:
         ("https://desk.example.com:port", "BASE_URL must be an address such as"),
     ],
 )
-def test_a_base_url_that_cannot_work_is_refused_in_a_sentence(tmp_path: Path, url: str, said: str) -> None:
+def test_a_base_url_that_cannot_work_is_refused_in_a_sentence(tmp_path: Path, url: str, output: str) -> None:
     found, words = read(tmp_path, {"BASE_URL": url})
 
     assert found == {}
-    assert said in words.strip().splitlines()[-1]
+    assert output in words.strip().splitlines()[-1]
 
 
 def test_the_libraries_own_reader_takes_a_key_for_the_name_of_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,15 +23,15 @@ from tests.timeouts import PATIENCE_S
 
 
 @pytest.fixture
-def said() -> list[str]:
+def output() -> list[str]:
     return []
 
 
 @pytest.fixture
-def ended(said: list[str]) -> tuple[Supervisor, Watched]:
+def ended(output: list[str]) -> tuple[Supervisor, Watched]:
     """Return a supervisor of one process that has ended, and ends again after every start."""
     child: Any = SimpleNamespace(pid=None, process=SimpleNamespace(returncode=-9), name="worker1", log="worker1.log")
-    supervisor = Supervisor(said.append)
+    supervisor = Supervisor(output.append)
     supervisor.watch("worker", child, lambda: None)
     return supervisor, supervisor.watched[0]
 
@@ -45,23 +45,23 @@ def die(supervisor: Supervisor, watched: Watched, *, after_s: float) -> None:
     supervisor.look()
 
 
-def pauses(said: list[str]) -> list[str]:
-    return [re.findall(r"again in (\S+) s", line)[0] for line in said]
+def pauses(output: list[str]) -> list[str]:
+    return [re.findall(r"again in (\S+) s", line)[0] for line in output]
 
 
-def test_what_never_comes_up_is_tried_less_and_less_often(ended: Any, said: list[str]) -> None:
+def test_what_never_comes_up_is_tried_less_and_less_often(ended: Any, output: list[str]) -> None:
     for _ in range(7):
         die(*ended, after_s=1)
 
-    assert pauses(said) == ["0.2", "1", "2", "5", "10", "30", "30"]
-    assert said[0].startswith("worker1 ended by signal 9;")
+    assert pauses(output) == ["0.2", "1", "2", "5", "10", "30", "30"]
+    assert output[0].startswith("worker1 ended by signal 9;")
 
 
-def test_what_has_worked_for_a_while_comes_back_at_once(ended: Any, said: list[str]) -> None:
+def test_what_has_worked_for_a_while_comes_back_at_once(ended: Any, output: list[str]) -> None:
     for after_s in (1, 1, 20, 20, 1):
         die(*ended, after_s=after_s)
 
-    assert pauses(said) == ["0.2", "1", "0.2", "0.2", "1"]
+    assert pauses(output) == ["0.2", "1", "0.2", "0.2", "1"]
 
 
 def test_a_child_that_steps_back_is_nicer_than_its_launcher_and_so_is_its_session(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_child_that_steps_back_is_nicer_than_its_launcher_and_so_is_its_sessio
     ],
 )
 def test_what_the_machine_refuses_to_start_is_said_and_tried_again(
-    said: list[str], error: Exception, sentence: str
+    output: list[str], error: Exception, sentence: str
 ) -> None:
     child: Any = SimpleNamespace(pid=None, process=SimpleNamespace(returncode=-9), name="web", log="web.log")
     tries: list[int] = []
@@ -105,7 +105,7 @@ def test_what_the_machine_refuses_to_start_is_said_and_tried_again(
             raise error
         child.pid, child.remember = 1, lambda: None
 
-    supervisor = Supervisor(said.append)
+    supervisor = Supervisor(output.append)
     supervisor.watch("web", child, start)
     for _ in range(4):
         supervisor.look()
@@ -113,11 +113,11 @@ def test_what_the_machine_refuses_to_start_is_said_and_tried_again(
     supervisor.look()
 
     assert len(tries) == 3
-    assert [line.startswith(sentence) for line in said] == [False, True, True]
-    assert [re.findall(r"again in (\S+) s", line) for line in said] == [["0.2"], ["1"], ["2"]]
+    assert [line.startswith(sentence) for line in output] == [False, True, True]
+    assert [re.findall(r"again in (\S+) s", line) for line in output] == [["0.2"], ["1"], ["2"]]
 
 
-def test_when_there_is_room_again_what_waits_is_started_at_once(ended: Any, said: list[str]) -> None:
+def test_when_there_is_room_again_what_waits_is_started_at_once(ended: Any, output: list[str]) -> None:
     supervisor, watched = ended
     for _ in range(5):
         die(supervisor, watched, after_s=1)
@@ -129,33 +129,33 @@ def test_when_there_is_room_again_what_waits_is_started_at_once(ended: Any, said
 
     assert watched.due_at is None
     supervisor.look()
-    assert pauses(said)[-2:] == ["30", "0.2"]
+    assert pauses(output)[-2:] == ["30", "0.2"]
 
 
-def test_a_shared_file_that_cannot_be_written_is_said_once_and_written_later(tmp_path: Path, said: list[str]) -> None:
-    file = SharedFile(tmp_path / "gone" / "status.json", said.append)
+def test_a_shared_file_that_cannot_be_written_is_said_once_and_written_later(tmp_path: Path, output: list[str]) -> None:
+    file = SharedFile(tmp_path / "gone" / "status.json", output.append)
     file.write("one")
     file.write("two")
     file.retry()
-    assert [line.split("(")[0] for line in said] == [f"{tmp_path}/gone/status.json cannot be written "]
+    assert [line.split("(")[0] for line in output] == [f"{tmp_path}/gone/status.json cannot be written "]
 
     (tmp_path / "gone").mkdir()
     assert wait_until(lambda: file.retry() or (tmp_path / "gone" / "status.json").exists(), PATIENCE_S)
 
     assert [path.read_text() for path in (tmp_path / "gone").iterdir()] == ["two"]
-    assert said[1:] == [f"{tmp_path}/gone/status.json is written again."]
+    assert output[1:] == [f"{tmp_path}/gone/status.json is written again."]
 
 
 def test_a_disk_with_little_room_is_said_once_and_so_is_its_recovery(
-    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, output: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = iter((10**9, 99_000_000, 1_000, 150_000_000, 10**9, 10**9))
     monkeypatch.setattr(room, "_EVERY_S", 0.0)
     monkeypatch.setattr(room, "free_bytes", lambda folder: next(left))
-    watch = Room([tmp_path], said.append)
+    watch = Room([tmp_path], output.append)
 
     assert [watch.look() for _ in range(6)] == [False, False, False, False, True, False]
-    assert [line.removeprefix(f"The disk of {tmp_path} ").split(":")[0] for line in said] == [
+    assert [line.removeprefix(f"The disk of {tmp_path} ").split(":")[0] for line in output] == [
         "is almost full",
         "has room again.",
     ]

@@ -82,11 +82,11 @@ def test_ten_commands_lead_from_sign_up_to_a_finished_run(deskhand: Installation
     shell.tell(ten[0])
     mails = deskhand.home / "mail"
     assert wait_until(lambda: any("confirm-email" in mail.read_text() for mail in mails.glob("*")), PATIENCE_S)
-    said = [shell.tell(command) for command in ten[1:]]
+    outputs = [shell.tell(command) for command in ten[1:]]
 
-    assert json.loads(said[0]) == {"email": "you@example.com"}
-    assert '"kind": "end", "status": "succeeded"' in said[6] or '"kind":"end","status":"succeeded"' in said[6]
-    run = json.loads(said[7])
+    assert json.loads(outputs[0]) == {"email": "you@example.com"}
+    assert '"kind": "end", "status": "succeeded"' in outputs[6] or '"kind":"end","status":"succeeded"' in outputs[6]
+    run = json.loads(outputs[7])
     assert (run["status"], run["badge"], run["agent"]["name"]) == ("succeeded", "Demo model", "Ana")
     with tarfile.open(tmp_path / "first-run.tar.gz") as bundle:
         assert {"run.json", "events.ndjson", "receipt.json", "files/report.md"} <= set(bundle.getnames())

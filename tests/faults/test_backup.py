@@ -50,7 +50,7 @@ class Receiver:
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                 except OSError:
-                    pass  # who asked has been killed
+                    pass  # the caller has been killed
 
             def log_message(self, format: str, *args: object) -> None:
                 """Drop the access log."""
@@ -72,8 +72,8 @@ class Model:
     thinking: set[str] = field(default_factory=set)
 
     def answer(self, body: Mapping[str, Any]) -> Answer:
-        said = body["messages"][0]["content"]
-        kind, order, *_ = (said if isinstance(said, str) else said[0]["text"]).split()
+        content = body["messages"][0]["content"]
+        kind, order, *_ = (content if isinstance(content, str) else content[0]["text"]).split()
         turn = sum(1 for each in body["messages"] if each["role"] == "assistant")
         calls = {
             "ask": [tool_use("ask_human", {"question": "Which?", "choices": ["left", "right"]})],
@@ -235,19 +235,19 @@ def test_a_busy_installation_is_backed_up_destroyed_and_restored_with_its_runs_u
 
     with Churn(world) as churn:
         assert wait_until(lambda: len(churn.runs) > 3, PATIENCE_S)
-        code, said = world.manage("backup", str(backup))
+        code, output = world.manage("backup", str(backup))
 
-    assert (code, "is whole" in said) == (0, True), said
+    assert (code, "is whole" in output) == (0, True), output
     after = world.run("free", "files after-the-backup")
     world.desk.kill_everything()
     shutil.rmtree(world.desk.home)
     world.model.is_slow = False
     world.receiver.release.set()
 
-    code, said = world.manage("restore", str(backup))
+    code, output = world.manage("restore", str(backup))
 
-    assert code == 0, said
-    middle, _, later = said.partition("so they may do it a second time")
+    assert code == 0, output
+    middle, _, later = output.partition("so they may do it a second time")
     assert calling in middle
     assert approving not in middle
     assert {run for run in (asking, approving, thinking, *queued, calling) if run in later} == {
@@ -276,9 +276,9 @@ def test_a_busy_installation_is_backed_up_destroyed_and_restored_with_its_runs_u
         assert world.files(run) == {f"churn-{n}.md": content_of(f"churn-{n}")}
     world.desk.stop()
 
-    code, said = world.manage("restore", str(backup), "--replace", "--cancel-acting")
+    code, output = world.manage("restore", str(backup), "--replace", "--cancel-acting")
 
-    assert code == 0, said
+    assert code == 0, output
     world.serve()
     for run in (asking, approving, thinking, *queued, calling):
         assert world.status(run) == "cancelled"
@@ -314,15 +314,15 @@ def test_a_restore_refuses_what_would_lose_something_and_changes_nothing(world: 
     assert "with another SECRET_KEY" in refused(world, "restore", str(sealed), settings=empty)
     secrets = json.loads((elsewhere / "secrets.json").read_text()) | {"secret_key": json.loads(before)["secret_key"]}
     (elsewhere / "secrets.json").write_text(json.dumps(secrets))
-    code, said = world.manage("restore", str(sealed), settings=empty)
-    assert code == 0, said
+    code, output = world.manage("restore", str(sealed), settings=empty)
+    assert code == 0, output
 
     (desk.home / ".restoring").write_text(str(backup))
     desk.start()
     assert desk.wait_end() != 0
     assert "did not come to its end" in desk.output
-    code, said = world.manage("restore", str(backup))  # the second try needs no --replace
-    assert code == 0, said
+    code, output = world.manage("restore", str(backup))  # the second try needs no --replace
+    assert code == 0, output
     desk.serve()
     assert desk.demo["team"] == team
     assert desk.get("/health/live/")[0] == 200

@@ -51,7 +51,7 @@ class Desk:
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         cursor = connection.connection.cursor(row_factory=dict_row)
-        cursor.adapters.register_loader("jsonb", JsonbLoader)  # which Django has turned off for its own
+        cursor.adapters.register_loader("jsonb", JsonbLoader)  # which Django turns off for its own connections
         return cursor.execute(query, values).fetchall()
 
 

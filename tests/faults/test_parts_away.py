@@ -36,7 +36,7 @@ def submit(api: Api, rita: Agent) -> Any:
 
 def test_a_database_that_goes_in_the_middle_leaves_nothing_half_written(api: Api, rita: Agent) -> None:
     def goes(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if sql.startswith('INSERT INTO "accounts_idempotencyrecord"'):  # the run is in already
+        if sql.startswith('INSERT INTO "accounts_idempotencyrecord"'):  # the run is inserted already
             raise OperationalError("server closed the connection unexpectedly")
         return execute(sql, params, many, context)
 

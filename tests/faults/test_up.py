@@ -138,7 +138,7 @@ def test_killing_the_one_at_the_top_leaves_nothing_and_the_next_start_works(desk
 
     os.kill(deskhand.make.pid if victim == "make" else deskhand.pids("launcher")[0], signal.SIGKILL)
     deskhand.wait_end()
-    deskhand.serve()  # at once: the others are just about to end
+    deskhand.serve()  # at once, while the others are ending
 
     assert rows(deskhand) == count + 1
     assert not before.intersection(deskhand.left_behind())
@@ -194,7 +194,7 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "expected"),
     [
         ({"PORT": "eighty"}, "PORT must be a number from 1 to 65535, not 'eighty'."),
         ({"WORKERS": "0"}, "WORKERS must be a number from 1 to 64, not '0'."),
@@ -206,13 +206,13 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path):
         ({"DESKHAND_VAR": "/proc/deskhand"}, "The data folder /proc/deskhand cannot be used"),
     ],
 )
-def test_a_setting_that_cannot_work_is_named(tmp_path, settings, said):
+def test_a_setting_that_cannot_work_is_named(tmp_path, settings, expected):
     installation = Installation(tmp_path / "var")
 
     installation.start(**settings)
 
     assert installation.wait_end() != 0
-    assert one_sentence(installation).startswith(said)
+    assert one_sentence(installation).startswith(expected)
 
 
 def test_a_broken_data_folder_is_named_and_left_alone(deskhand):

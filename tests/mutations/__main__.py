@@ -66,14 +66,14 @@ def _verdict(copy: Path, mutation: Mutation) -> str:
         path.write_text(path.read_text().replace(edit.old, edit.new))
     wanted = set(mutation.tests)
     outcome = _outcome(copy, wanted, LONGEST_S)
-    if wanted - outcome.failed - outcome.passed:  # a busy machine, or a test that cannot say what it saw
+    if wanted - outcome.failed - outcome.passed:  # a busy machine, or a broken test
         outcome = _outcome(copy, wanted, LONGEST_S)
     for file, text in before.items():
         (copy / file).write_text(text)
-    verdict, said = judged(wanted, outcome)
+    verdict, summary = judged(wanted, outcome)
     tests = ", ".join(test.partition("::")[2] for test in mutation.tests)
     taken = time.monotonic() - began
-    print(f"| {mutation.promise} | {mutation.removed} | {tests} | {said} ({taken:.0f} s) |", flush=True)
+    print(f"| {mutation.promise} | {mutation.removed} | {tests} | {summary} ({taken:.0f} s) |", flush=True)
     return verdict
 
 

@@ -19,7 +19,7 @@ def case(name: str, inside: str = "") -> str:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "verdict", "said"),
+    ("outcome", "verdict", "text"),
     [
         (Outcome(failed={ONE, TWO}), CAUGHT, "caught"),
         (Outcome(passed={TWO}, failed={ONE}), MISSED, f"NOT CAUGHT by {TWO}"),
@@ -28,11 +28,11 @@ def case(name: str, inside: str = "") -> str:
         (Outcome(passed={TWO}, trouble="no room"), MISSED, f"NOT CAUGHT by {TWO}"),
     ],
 )
-def test_only_a_test_that_ran_can_miss(outcome: Outcome, verdict: str, said: str) -> None:
+def test_only_a_test_that_ran_can_miss(outcome: Outcome, verdict: str, text: str) -> None:
     judgement, words = judged({ONE, TWO}, outcome)
 
     assert judgement == verdict
-    assert words.startswith(said)
+    assert words.startswith(text)
 
 
 def test_a_report_tells_failing_from_not_running() -> None:

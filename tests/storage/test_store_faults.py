@@ -149,13 +149,13 @@ def test_an_upload_is_told_to_come_again_and_then_kept_once(team: Team, alice: U
         return api.post("/api/v1/files/", {"file": SimpleUploadedFile("a.csv", CONTENT)}, headers=headers)
 
     api = api_of(alice, team)
-    for how, said in (("busy", "does not answer"), ("full", "is full"), ("silent", "does not answer")):
+    for how, advice in (("busy", "does not answer"), ("full", "is full"), ("silent", "does not answer")):
         store.fail(how)
 
         refused = upload()
 
         assert (refused.status_code, refused["Retry-After"]) == (503, "5")
-        assert said in refused.json()["detail"]
+        assert advice in refused.json()["detail"]
         assert StoredFile.objects.count() == IdempotencyRecord.objects.count() == 0
 
     store.fail("")

@@ -181,7 +181,7 @@ class Answer:
         """Apply a message delta. There may be several; fields that one leaves out keep their value."""
         self._note_usage(usage)
         if usage.get("output_tokens") is not None:
-            self._is_output_counted = True  # what a message starts with is no count of the whole
+            self._is_output_counted = True  # the count at the start of a message is not the total
         if reason := delta.get("stop_reason"):
             self._stop = STOPS.get(reason)
         if details := delta.get("stop_details"):
