@@ -12,7 +12,7 @@ endif
 up: ## Start Deskhand on http://127.0.0.1:8000 (PORT=, WORKERS=, DESKHAND_VAR=)
 	@$(PYTHON) config/bootstrap.py local -m config.up
 
-test: ## Run the tests (PART=tests/tasks narrows)
+test: ## Run the tests on every core (PART=tests/tasks narrows, DESKHAND_TEST_PROCESSES=1 takes one process)
 	@$(PYTHON) config/bootstrap.py dev scripts/test.py $(PART)
 
 check: ## Formatting, lint, types, layers, templates, migrations, OpenAPI: what CI runs

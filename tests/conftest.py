@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import django
@@ -24,32 +25,22 @@ del os.environ["DJANGO_SETTINGS_MODULE"]
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.backends.postgresql.operations import DatabaseOperations
-from django.test import Client
+from django.test import Client, TransactionTestCase
+from pytest_django import DjangoDbBlocker
 
 from accounts.models import Role, Team, User
 from tasks.live import hub
+from tests import flush
 from tests.factories import MembershipFactory, TeamFactory
 
 
 @pytest.fixture(scope="session")
-def django_db_setup() -> None:
-    """Override of pytest-django's fixture: DATABASE_URL already names this process's own copy of the template."""
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _flush_of_the_audit_log() -> Iterator[None]:
-    """Patch that lets Django empty the tables after a transactional test, although the audit log refuses TRUNCATE."""
-    guarded = ("accounts_auditentry", "accounts_audithead")
+def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Make nothing: DATABASE_URL names this process's copy of the migrated database."""
     with pytest.MonkeyPatch.context() as patch:
-        flush = DatabaseOperations.sql_flush
-
-        def sql_flush(self: Any, style: Any, tables: Any, **more: Any) -> list[str]:
-            switch = "ALTER TABLE {} {} TRIGGER accounts_audit_refuse_truncate;"
-            off, on = ([switch.format(table, word) for table in guarded] for word in ("DISABLE", "ENABLE"))
-            return [*off, *flush(self, style, tables, **more), *on]
-
-        patch.setattr(DatabaseOperations, "sql_flush", sql_flush)
+        with django_db_blocker.unblock():
+            flush.remember_migrated_rows()
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: flush.empty_tables())
         yield
 
 
@@ -82,6 +73,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for folder in ("e2e", "faults", "races"):
             if folder in item.path.parts:
                 item.add_marker(folder)
+    spread(items, {item for item in items if item.get_closest_marker("faults")})
     browser_tests = [item for item in items if item.get_closest_marker("e2e")]
     # Browser tests run last: their driver leaves an event loop running in this thread, so no other loop could start.
     items.sort(key=lambda item: item in browser_tests)
@@ -89,6 +81,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in browser_tests]
         config.hook.pytest_deselected(items=browser_tests)
         print(f"\n{len(browser_tests)} browser tests are left out: there is no Chromium on this machine.")
+
+
+def spread(items: list[pytest.Item], waiting: set[pytest.Item]) -> None:
+    """Put the files of tests that mostly wait evenly between the others, for processes that work side by side."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    rest = [path for path, found in files.items() if found[0] not in waiting]
+    slow = [path for path, found in files.items() if found[0] in waiting]
+    place = {path: float(n) for n, path in enumerate(rest)}
+    place |= {path: n * len(rest) / len(slow) - 0.5 for n, path in enumerate(slow)}
+    items[:] = [item for path in sorted(files, key=place.__getitem__) for item in files[path]]
+
+
+def pytest_unconfigure() -> None:
+    services.stop()
 
 
 # ---- People: alice owns the acme team, bob is a member of it, charlie is in another team and must get nothing.

@@ -1,7 +1,8 @@
-"""Real PostgreSQL, Valkey and S3 of one pytest run, and one database per process.
+"""The real PostgreSQL, Valkey and S3 of one pytest process.
 
-They are up before the settings are read. Migrating takes seconds, so the migrated cluster is kept under `.pytest_cache`
-by the hash of its sources, and every process works in its own copy of that template database.
+They are up before the settings are read. Each process of pytest-xdist has its own, so that none sees what another does.
+Migrating takes seconds, so the migrated cluster is kept under `.pytest_cache` by the hash of what made it, and tests
+work in a copy of its database.
 """
 
 from __future__ import annotations
@@ -25,14 +26,20 @@ from config.embedded import Services
 ROOT = Path(__file__).resolve().parent.parent
 _PREFIX = "deskhand-test-"
 _TEMPLATE = "deskhand"
+_started: list[Services] = []
 _MADE_FROM = ("*/migrations/*.py", "*/djstripe_migrations/*.py", "config/settings.py", "config/embedded/*.py")
 
 
+_OWNER = "DESKHAND_TEST_SERVICES_OF"
+"""The process that started the services of this environment: pytest runs that a test starts use them too."""
+
+
 def provide() -> None:
-    """Start the services once per run, and give this process its own database and its own Valkey prefix."""
-    if "DESKHAND_TEST_TEMPLATE_URL" not in os.environ:
-        _start()
+    """Start the services of this process, and give it its own database and its own Valkey prefix."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    if os.environ.get(_OWNER) != worker:
+        _start()
+        os.environ[_OWNER] = worker
     os.environ["DATABASE_URL"] = _clone(f"test_{worker}")
     os.environ["REDIS_PREFIX"] = f"test-{worker}:"
 
@@ -46,8 +53,11 @@ def _start() -> None:
     cached = ROOT / ".pytest_cache" / "deskhand" / _fingerprint()
     migrated = _copy(cached, home)
     services = Services(home, fast=True)
-    atexit.register(_stop, services)
+    atexit.register(stop)
+    _started.append(services)
     services.start()
+    with services.parts[0].connect("postgres") as admin:  # tests/flush.py
+        admin.execute("GRANT SET ON PARAMETER session_replication_role TO deskhand")
     os.environ |= services.env | {"DESKHAND_VAR": str(home), "SECRET_KEY": services.keys["secret_key"]}
     if not migrated:
         _migrate()
@@ -57,9 +67,12 @@ def _start() -> None:
     print(f"Services up in {time.monotonic() - started:.1f} s, {how}.", file=sys.stderr)
 
 
-def _stop(services: Services) -> None:
-    services.stop()
-    shutil.rmtree(services.home, ignore_errors=True)
+def stop() -> None:
+    """Stop what this process started. A process of pytest-xdist ends without its exit handlers, so pytest asks too."""
+    while _started:
+        services = _started.pop()
+        services.stop()
+        shutil.rmtree(services.home, ignore_errors=True)
 
 
 def _clone(name: str) -> str:

@@ -91,6 +91,7 @@ async def _stream(run: Run, token: str) -> Callable[[], Any]:
     return ends
 
 
+@pytest.mark.alone
 @pytest.mark.attack(7)
 @pytest.mark.usefixtures("closed_hub")
 @pytest.mark.django_db(transaction=True)

@@ -106,6 +106,7 @@ def test_a_role_or_team_of_ones_own_choice_in_a_body_is_refused(team: Team, othe
     assert not HumanRequest.objects.exists()
 
 
+@pytest.mark.alone
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("closed_hub")
 @pytest.mark.attack(7)
@@ -154,6 +155,7 @@ def _take_rights(team: Team, alice: User) -> None:
     keys.revoke_key(key=keys.ApiKey.objects.get(name="revoked"), actor=alice)
 
 
+@pytest.mark.alone
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("closed_hub")
 @pytest.mark.attack(47)

@@ -251,6 +251,7 @@ def test_a_redirect_can_be_the_answer(site: Site) -> None:
 # ---- Open or closed, internal or not: refusals look alike
 
 
+@pytest.mark.alone
 def test_refusals_take_the_same_time(site: Site) -> None:
     closed = Site()
     closed.close()

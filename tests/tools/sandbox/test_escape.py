@@ -71,7 +71,7 @@ def test_no_process_of_the_machine_is_seen(run: Run) -> None:
         str(Path(__file__)),
         str(settings.BASE_DIR / "manage.py"),
         str(settings.BASE_DIR),
-        str(settings.VAR_DIR),
+        pytest.param(str(settings.VAR_DIR), id="the data folder"),
         "/etc/passwd",
         "/etc/shadow",
         "/home",
