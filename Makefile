@@ -9,7 +9,7 @@ $(error Deskhand needs Python 3.11 or newer and there is no $(PYTHON) on this ma
 endif
 
 # Plain commands without shell syntax: make starts them itself, so that they notice when make is killed.
-up: ## Start Deskhand on http://127.0.0.1:8000 (PORT=, WORKERS=, DESKHAND_VAR=)
+up: ## Start Deskhand on http://127.0.0.1:8000 (PORT=, WEB=, WORKERS=, DESKHAND_VAR=)
 	@$(PYTHON) config/bootstrap.py local -m config.up
 
 test: ## Run the tests on every core (PART=tests/tasks narrows, DESKHAND_TEST_PROCESSES=1 takes one process)

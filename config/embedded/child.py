@@ -43,6 +43,8 @@ class Child:
     cwd: Path | None = None
     stdin: bytes | None = None
     account: Account | None = None
+    pass_fds: Sequence[int] = ()
+    """Open files of ours that it has, too, under the same numbers."""
     steps_back: int = 0
     """Increment of `nice`."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
@@ -71,6 +73,7 @@ class Child:
                 env=None if self.env is None else dict(self.env),
                 cwd=self.cwd,
                 start_new_session=True,
+                pass_fds=self.pass_fds,
                 preexec_fn=self._prepare(),
                 user=self.account.uid if self.account else None,
                 group=self.account.gid if self.account else None,

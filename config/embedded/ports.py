@@ -17,12 +17,17 @@ def free_port() -> int:
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            take(probe, port, host)
         except OSError:
             return False
     return True
+
+
+def take(holder: socket.socket, port: int, host: str = "127.0.0.1") -> None:
+    """Bind the socket to the port without listening. Raises OSError when another one has the port."""
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind((host, port))
 
 
 def answers(port: int, host: str = "127.0.0.1") -> bool:

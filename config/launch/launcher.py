@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from psycopg.conninfo import make_conninfo
 from config import fingerprint
 from config.embedded import PartError, Services
 from config.embedded.child import Child, end_orphans
-from config.embedded.ports import is_free
+from config.embedded.ports import take
 from config.embedded.services import UNFINISHED_RESTORE, InUse, Part
 from config.launch.options import ELSEWHERE, ROOT, SHARED, Options
 from config.launch.room import Room
@@ -46,6 +47,7 @@ WEB = (
         "5",
     ),
 )
+_BACKLOG = 2048
 _CELERY = ("celery", "-A", "config")
 _WORKER = (
     "-P",
@@ -73,6 +75,7 @@ class Launcher:
         self.status = Status(self.home, options.url, _say_when)
         self.addresses = SharedFile(self.home / "env", _say_when)
         self.demo_runs: Child | None = None
+        self.door = socket.socket()
         self.room = Room({self.home, (self.home / "pg").resolve().parent}, _say_when)
         self.environment = self._environment(given)
 
@@ -90,11 +93,7 @@ class Launcher:
     # ---- starting
 
     def _start(self) -> None:
-        if not is_free(self.options.port):
-            raise PartError(
-                f"Port {self.options.port} is taken by another program: "
-                f"choose another one with make up PORT={self.options.port + 1}."
-            )
+        _take_port(self.door, self.options.port)
         if (mark := self.home / UNFINISHED_RESTORE).exists():
             raise PartError(
                 f"A restore of {mark.read_text()} did not come to its end: run manage.py restore on it again, "
@@ -156,7 +155,8 @@ class Launcher:
         return make_conninfo(self.environment["DATABASE_URL"], **({"password": password} if password else {}))
 
     def _start_application(self) -> None:
-        web = self._child("web", *WEB, "--port", str(self.options.port))
+        self.door.listen(_BACKLOG)
+        web, *more = [self._web(n, self.door.fileno()) for n in range(1, self.options.web + 1)]
         self._start_child("web", web)
         for n in range(1, self.options.workers + 1):
             command = (*_CELERY, "worker", *_WORKER, "-n", f"worker{n}@%h")
@@ -168,7 +168,13 @@ class Launcher:
             if web.pid is None or time.monotonic() > end:
                 raise PartError(f"The web server does not start: {last_words(web)}")
             time.sleep(0.05)
-        self._start_child("beat", self._child("beat", *_CELERY, "beat", *_BEAT))  # nothing waits for it
+        for child in more:
+            self._start_child("web", child)
+        self._start_child("beat", self._child("beat", *_CELERY, "beat", *_BEAT))  # nobody waits for it
+
+    def _web(self, n: int, door: int) -> Child:
+        """One web process. All accept from one socket, which stays open when one of them is started again."""
+        return self._child(f"web{n}", *WEB, "--fd", str(door), pass_fds=[door])
 
     def _start_demo_runs(self) -> None:
         """Create the first runs of a new demo team, once, at the lowest priority."""
@@ -221,6 +227,7 @@ class Launcher:
         if self.demo_runs is not None:
             self.demo_runs.signal_stop()
             self.demo_runs.wait_stopped()
+        self.door.close()
         self.supervisor.stop("web", "beat", "worker")
         self.services.stop()
         self.addresses.remove()
@@ -249,6 +256,16 @@ def _claim(options: Options) -> Services:
             say("The Deskhand before this one is still stopping; waiting for it …")
 
 
+def _take_port(door: socket.socket, port: int) -> None:
+    """Bind the socket of the web processes now, so that no other program takes the port meanwhile."""
+    try:
+        take(door, port)
+    except OSError as error:
+        raise PartError(
+            f"Port {port} is taken by another program: choose another one with make up PORT={port + 1}."
+        ) from error
+
+
 def _quoted(value: str) -> str:
     """Quote a value for shells and django-environ."""
     return '"' + re.sub(r'(["\\$`])', r"\\\1", value) + '"'
@@ -272,7 +289,7 @@ def _restart(part: Part) -> None:
 
 
 def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", "/health/live/")
         return connection.getresponse().status < 500

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from config.embedded import PartError
 ROOT = Path(__file__).resolve().parents[2]
 # Variables that place a service elsewhere; it is not started here then.
 ELSEWHERE = {"postgres": ("DATABASE_URL",), "valkey": ("REDIS_URL",), "s3": ("S3_ENDPOINT_URL", "S3_BUCKET")}
+MOST_WEB = 4
+"""Largest default number of web processes; WEB sets another."""
 # Other variables that `manage.py` in another terminal needs for the same installation.
 SHARED = (
     *("SECRET_KEY", "DESKHAND_ENCRYPTION_KEYS", "BASE_URL", "DATABASE_PASSWORD", "REDIS_PREFIX"),
@@ -23,6 +26,7 @@ class Options:
 
     home: Path
     port: int
+    web: int
     workers: int
     demo_runs: bool
     worker_nice: int
@@ -35,6 +39,7 @@ class Options:
         return cls(
             home=(ROOT / (given.get("DESKHAND_VAR") or "var")).resolve(),
             port=_number(given, "PORT", default=8000, highest=65_535),
+            web=_number(given, "WEB", default=min(os.cpu_count() or 1, MOST_WEB), highest=64),
             workers=_number(given, "WORKERS", default=1, highest=64),
             demo_runs=given.get("DESKHAND_DEMO_RUNS", "1") not in ("0", "false", "no"),
             worker_nice=_number(given, "DESKHAND_WORKER_NICE", default=10, lowest=0, highest=19),

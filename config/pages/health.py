@@ -12,6 +12,7 @@ from concurrent.futures import TimeoutError as NoAnswer
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import redis
@@ -85,9 +86,12 @@ def valkey() -> str:
 
 
 def object_store() -> str:
-    """Write, read and delete one object: a store that is full or read-only is down."""
+    """Write, read and delete one object: a store that is full or read-only is down.
+
+    Each probe has its own name: several web processes ask at the same time.
+    """
     try:
-        name = default_storage.save(PROBE, ContentFile(CONTENT))
+        name = default_storage.save(f"{PROBE}-{uuid4()}", ContentFile(CONTENT))
         try:
             with default_storage.open(name) as file:
                 kept = file.read()

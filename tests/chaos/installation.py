@@ -27,6 +27,7 @@ LEASE_S = 6.0
 MOST_CONNECTIONS = 300
 SITE = Path(__file__).with_name("site")
 SETTINGS = {
+    "WEB": "2",
     "WORKERS": "2",
     "DESKHAND_LEASE_S": str(LEASE_S),
     "DESKHAND_HEARTBEAT_S": "1",

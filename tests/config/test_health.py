@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 import redis
 from django.conf import settings as live_settings
 from django.core.cache import cache
+from django.core.files.storage import default_storage
 from django.db import connection
 from django.test import Client
 
@@ -191,3 +193,11 @@ def test_a_part_that_hangs_is_not_waited_for(everything_runs: redis.Redis, monke
 def test_answers_are_kept_for_a_second(everything_runs: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "KEEP_S", 60.0)
     assert health.recent() is health.recent()
+
+
+def test_probes_of_several_web_processes_at_once_do_not_disturb_each_other() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        said = [found.result() for found in [pool.submit(health.object_store) for _ in range(40)]]
+
+    assert set(said) == {"The object store keeps what it is given."}
+    assert not [name for name in default_storage.listdir("health")[1] if name.startswith("probe")]

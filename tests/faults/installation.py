@@ -50,7 +50,7 @@ class Installation:
         self._output.seek(0)
         self._output.truncate()
         environment = {name: value for name, value in os.environ.items() if name in _OURS}
-        ours = {"PORT": str(self.port), "DESKHAND_VAR": str(self.home), "DESKHAND_DEMO_RUNS": "0"}
+        ours = {"PORT": str(self.port), "DESKHAND_VAR": str(self.home), "DESKHAND_DEMO_RUNS": "0", "WEB": "1"}
         environment |= ours | settings
         self.make = subprocess.Popen(
             ["make", "--no-print-directory", "up"],

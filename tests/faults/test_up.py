@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from config.embedded.processes import wait_until
+from config.embedded.processes import born_at, wait_until
 from tests.faults.installation import Installation
 from tests.timeouts import PATIENCE_S
 
@@ -167,6 +167,30 @@ def test_a_killed_child_is_started_again_and_the_others_go_on(deskhand):
     rows(deskhand)
 
 
+def test_while_one_web_process_lives_nobody_is_refused(deskhand):
+    deskhand.serve(WEB="2")
+    assert wait_until(lambda: len(deskhand.pids("web")) == 2, PATIENCE_S)
+    first, second = deskhand.pids("web")
+
+    for victim, number in ((first, signal.SIGKILL), (second, signal.SIGTERM)):
+        os.kill(victim, number)
+        assert wait_until(lambda gone=victim: born_at(gone) is None, PATIENCE_S)
+        assert [deskhand.get("/health/live/")[0] for _ in range(20)] == [200] * 20
+        assert wait_until(lambda gone=victim: len({*deskhand.pids("web")} - {gone}) == 2, PATIENCE_S)
+
+    assert wait_until(lambda: deskhand.get("/health/ready/")[0] == 200, PATIENCE_S)
+    deskhand.stop()
+    assert deskhand.left_behind() == []
+
+
+def test_connections_wait_while_the_only_web_process_is_started_again(deskhand):
+    """The port stays open: what comes meanwhile is answered by the next process."""
+    deskhand.serve()
+    os.kill(deskhand.pids("web")[0], signal.SIGKILL)
+
+    assert deskhand.get("/health/live/")[0] == 200
+
+
 def test_a_second_one_on_the_same_folder_is_refused_and_the_first_goes_on(deskhand):
     deskhand.serve()
     second = Installation(deskhand.home)
@@ -197,6 +221,7 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path):
     ("settings", "expected"),
     [
         ({"PORT": "eighty"}, "PORT must be a number from 1 to 65535, not 'eighty'."),
+        ({"WEB": "0"}, "WEB must be a number from 1 to 64, not '0'."),
         ({"WORKERS": "0"}, "WORKERS must be a number from 1 to 64, not '0'."),
         (
             {"BASE_URL": "https://tools.example.com/desk"},
