@@ -29,7 +29,7 @@ css: ## Build the style sheet from static/src
 	@$(PYTHON) config/bootstrap.py dev -c ""
 	@sh static/build.sh
 
-bench: ## Measure latency and throughput beside a bare Celery no-op (PART="web growth" narrows)
+bench: ## Measure latency and throughput beside DBOS and a bare Celery no-op (PART="web growth" narrows, SHORT=1 tries it)
 	@$(PYTHON) config/bootstrap.py dev -m tests.bench $(PART)
 
 chaos: ## Break every part while runs are going, then check every promise (SECONDS=600, SEED= repeats a storm)

@@ -170,10 +170,10 @@ class Launcher:
             time.sleep(0.05)
         for child in more:
             self._start_child("web", child)
-        self._start_child("beat", self._child("beat", *_CELERY, "beat", *_BEAT))  # nobody waits for it
+        self._start_child("beat", self._child("beat", *_CELERY, "beat", *_BEAT))  # nothing waits for it
 
     def _web(self, n: int, door: int) -> Child:
-        """One web process. All accept from one socket, which stays open when one of them is started again."""
+        """Make one web process. All accept from one socket, which stays open while one of them restarts."""
         return self._child(f"web{n}", *WEB, "--fd", str(door), pass_fds=[door])
 
     def _start_demo_runs(self) -> None:

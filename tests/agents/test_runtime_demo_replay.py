@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
+
+import pytest
 
 from agents.runtimes.base import Stop, Turn
 from agents.runtimes.demo import DemoRuntime
@@ -27,6 +30,25 @@ def test_bench_is_five_turns_and_four_calls() -> None:
     assert [arguments["done"] for arguments in done.used("report_progress")] == [1, 2, 3, 4]
     assert len({turn.provider_message_id for turn in done.turns}) == 5
     assert all(turn.cost_usd == 0 and turn.usage.input_tokens and turn.usage.output_tokens for turn in done.turns)
+
+
+@pytest.mark.parametrize(
+    ("options", "usd"),
+    [
+        ({"script": "bench", "turn_cost_usd": 0.002}, "0.002"),
+        ({"script": "slow", "delay_s": 0, "turn_cost_usd": 1}, "1"),
+        ({"turn_cost_usd": 0.5}, "0"),
+        *(
+            ({"script": "bench", "turn_cost_usd": wrong}, "0")
+            for wrong in (-0.1, 1.1, "1", True, None, [], float("nan"))
+        ),
+    ],
+)
+def test_a_turn_of_a_script_costs_what_the_options_say(options: dict[str, Any], usd: str) -> None:
+    asked = request(messages=[user("Go")], options=options)
+
+    assert DemoRuntime().worst_case_usd(asked) == Decimal(usd)
+    assert next_turn(messages=[user("Go")], options=options).cost_usd == Decimal(usd)
 
 
 def test_another_process_continues_with_the_same_turn() -> None:

@@ -1,6 +1,6 @@
-"""Start an installation, measure it, print a table, write var/bench.json. It never leaves loopback.
+"""Start a Deskhand of its own, measure it beside DBOS, print a table, write var/bench.json. It never leaves loopback.
 
-`python -m tests.bench web delivery` measures those two modules only.
+`python -m tests.bench web delivery` measures those two modules only; SHORT=1 does a part of the work.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import speed
-from tests.bench.figures import NO_OP, Figure
+from tests.bench.figures import Figure, compared
 from tests.bench.server import UNLIMITED
 from tests.faults.installation import ROOT, Installation, exit_on_sigterm
 
-# Modules of this package, each with `measure(desk: Installation) -> list[Figure]`.
-FIGURES = ["limits", "web", "delivery", "throughput", "growth"]
+# modules of this package, each with `measure(desk: Installation) -> list[Figure]`
+FIGURES = ["limits", "web", "delivery", "throughput", "beside", "growth"]
 
 
 def main(wanted: list[str]) -> int:
@@ -35,47 +34,37 @@ def main(wanted: list[str]) -> int:
             try:
                 desk.serve(WORKERS="2", LOG_LEVEL="WARNING", **UNLIMITED, **model)
                 _enter(desk, model)
-                figures = [figure for name in wanted or FIGURES for figure in _measured(name, desk)]
+                figures = compared([figure for name in wanted or FIGURES for figure in _measured(name, desk)])
             finally:
                 desk.remove()
     show(figures)
     out = ROOT / "var" / "bench.json"
     out.parent.mkdir(exist_ok=True)
-    rows = [asdict(figure) | {"there": figure.there, "ratio": figure.ratio} for figure in figures]
-    out.write_text(json.dumps({"load": os.getloadavg()[0], "figures": rows}, indent=2))
+    rows = [asdict(figure) | {"ratio": figure.ratio, "to_dbos": figure.to_dbos} for figure in figures]
+    is_short = bool(os.environ.get("SHORT"))
+    out.write_text(json.dumps({"load": os.getloadavg()[0], "is_short": is_short, "figures": rows}, indent=2))
     print(f"\nWritten to {out.relative_to(ROOT)}.")
     for figure in figures:
         if figure.is_missed:
-            print(f"Missed: {figure.name}.")
-        elif figure.is_missed_here:
-            print(f"Missed at the speed of this machine, not at that of the targets' machine: {figure.name}.")
+            print(f"Missed: {figure.name}.{f' What binds: {figure.binds}.' if figure.binds else ''}")
     return 1 if any(figure.is_missed for figure in figures) else 0
 
 
 def _measured(name: str, desk: Installation) -> list[Figure]:
-    """Return the figures of one module, and the speed of the machine before and after, which varies by the minute."""
-    with speed.meter() as pace:
-        before = pace()
-    found = importlib.import_module(f"tests.bench.{name}").measure(desk)
-    with speed.meter() as pace:
-        after = pace()
-    speeds = [
-        Figure(name=f"speed before {name}, beside the machine of the targets", value=before, unit="x"),
-        Figure(name=f"speed after {name}, beside the machine of the targets", value=after, unit="x"),
-    ]
-    mean = (before + after) / 2
-    return [*speeds, *(replace(figure, speed=figure.speed or mean) for figure in found)]
+    """Return the figures of one module."""
+    print(f"Measuring {name} …", flush=True)
+    return list(importlib.import_module(f"tests.bench.{name}").measure(desk))
 
 
 def show(figures: list[Figure]) -> None:
-    bare = next((figure.value for figure in figures if figure.name == NO_OP), None)
-    print(f"\nLoad: {os.getloadavg()[0]:.1f}. The second figure is the time as it would be on the machine of the")
-    print("targets, then comes the target; the last is the time against a Celery no-op.\n")
+    """Print the table: value, ratio to the figure that it is compared with, target."""
+    print(f"\nLoad: {os.getloadavg()[0]:.1f}. A target of a figure that is compared with another is for the ratio.\n")
     for figure in figures:
-        target = "" if figure.target is None else f"{'≥' if figure.at_least else '≤'} {figure.target:g}"
-        there = f"{figure.there:10.2f}" if figure.there != figure.value else ""
-        ratio = f"{figure.value / bare:7.2f} x" if bare and figure.unit == "ms" else ""
-        print(f"{figure.name:58} {figure.value:10.2f} {figure.unit:5} {there:10} {target:8} {ratio}")
+        ratio = f"{figure.ratio:7.2f} x" if figure.ratio else ""
+        times = " x" if figure.against else ""
+        target = "" if figure.target is None else f"{'≥' if figure.at_least else '≤'} {figure.target:g}{times}"
+        against = f"of {figure.against}" if figure.against else ""
+        print(f"{figure.name:54} {figure.value:10.2f} {figure.unit:4} {ratio:10} {target:9} {against}".rstrip())
 
 
 @contextmanager

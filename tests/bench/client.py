@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from collections.abc import Sequence
@@ -11,10 +12,13 @@ from typing import Any
 import httptools
 from websockets.sync.client import ClientConnection, connect
 
+from accounts.models import Team
 from agents.models import Agent
 from agents.services.agents import create_agent
 from tests.faults.installation import Installation
 
+SHORTER = 4 if os.environ.get("SHORT") else 1
+"""`SHORT=1 make bench` does a part of the work: to see that it runs, not to tell a figure."""
 TOOLS = ("report_progress", "list_files")
 
 
@@ -24,9 +28,9 @@ class Api:
     It does as little as possible: only the server's time counts.
     """
 
-    def __init__(self, desk: Installation, port: int | None = None) -> None:
+    def __init__(self, desk: Installation, port: int | None = None, key: str = "") -> None:
         self._address = ("127.0.0.1", port or desk.port)
-        self._key = desk.demo["api_key"]
+        self._key = key or desk.demo["api_key"]
         self._socket: socket.socket | None = None
         self._used = 0.0
 
@@ -36,16 +40,9 @@ class Api:
         what = f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n" if content else ""
         connection = self._connection()
         connection.sendall(f"{head}{what}\r\n{content}".encode())
-        answer = Answer()
-        parser = httptools.HttpResponseParser(answer)
-        while not answer.is_whole:
-            piece = connection.recv(1 << 16)
-            if not piece:
-                raise RuntimeError(f"{method} {path}: the server hung up")
-            parser.feed_data(piece)
-        status = parser.get_status_code()
-        if status >= 300:
-            raise RuntimeError(f"{method} {path}: {status} {answer.body[:300]!r}")
+        answer = Answer.read(connection)
+        if answer.status >= 300:
+            raise RuntimeError(f"{method} {path}: {answer.status} {answer.body[:300]!r}")
         return json.loads(answer.body)
 
     def _connection(self) -> socket.socket:
@@ -64,7 +61,21 @@ class Answer:
 
     def __init__(self) -> None:
         self.body = b""
+        self.status = 0
         self.is_whole = False
+
+    @classmethod
+    def read(cls, connection: socket.socket) -> Answer:
+        """The next answer on the connection."""
+        answer = cls()
+        parser = httptools.HttpResponseParser(answer)
+        while not answer.is_whole:
+            piece = connection.recv(1 << 16)
+            if not piece:
+                raise RuntimeError("the server hung up")
+            parser.feed_data(piece)
+        answer.status = parser.get_status_code()
+        return answer
 
     def on_body(self, piece: bytes) -> None:
         self.body += piece
@@ -78,12 +89,9 @@ def watch(desk: Installation, run_id: Any) -> ClientConnection:
     return connect(url, subprotocols=["bearer", desk.demo["api_key"]])  # type: ignore[list-item]
 
 
-def bench_agent(name: str = "Bench", *, tools: Sequence[str] = TOOLS, **given: Any) -> Agent:
-    """Return the agent of that name; create one if it is missing.
-
-    A new agent uses the demo model with five turns and four tool calls.
-    """
-    team = Agent.objects.select_related("team").earliest("created_at").team
+def bench_agent(name: str = "Bench", *, team: Team | None = None, tools: Sequence[str] = TOOLS, **given: Any) -> Agent:
+    """The agent of that name; if there is none, one of the demo model that plays five turns and four tool calls."""
+    team = team or Agent.objects.select_related("team").earliest("created_at").team
     found = Agent.objects.for_team(team).filter(name=name).first()
     if found:
         return found

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-NO_OP = "Celery no-op round trip p50"  # baseline of the times
+DBOS = "DBOS: "
+"""How the names of DBOS's own figures begin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,9 +17,8 @@ class Figure:
     """One line of the table. With `at_least` the target is a floor, else a ceiling; without a target it is only
     reported.
 
-    Targets in milliseconds were set on one reference machine. With `speed`, this machine's speed relative to it, a time
-    is scaled to the reference machine before the comparison (docs/adr/0017). `target_here` is a target that was
-    measured on this machine.
+    `against` names the figure of the same run that this one is compared with: then the target is for the ratio of the
+    two, and nothing is held to the constants of another machine (docs/adr/0024-the-bench-holds-ratios-of-one-run.md).
     """
 
     name: str
@@ -26,34 +26,36 @@ class Figure:
     unit: str = "ms"
     target: float | None = None
     at_least: bool = False
-    is_of_that_machine: bool = False
-    speed: float | None = None
-    target_here: float | None = None
-
-    @property
-    def there(self) -> float:
-        """Return the value; a time is scaled to the reference machine."""
-        return self.value * self.speed if self.is_of_that_machine and self.speed else self.value
-
-    @property
-    def is_missed(self) -> bool:
-        return self._misses(self.there, self.target)
-
-    @property
-    def is_missed_here(self) -> bool:
-        return self._misses(self.value, self.target_here or self.target)
-
-    def _misses(self, value: float, target: float | None) -> bool:
-        if target is None:
-            return False
-        return value < target if self.at_least else value > target
+    against: str = ""
+    other: float | None = None
+    """The value of the figure that `against` names; `compared` fills it in."""
+    binds: str = ""
+    """What limits this figure, for the line that says that it is missed."""
 
     @property
     def ratio(self) -> float | None:
-        """Return how much better than the target the value is: 2 is twice as good, below 1 is a miss."""
-        if not self.target or not self.there:
-            return None
-        return self.there / self.target if self.at_least else self.target / self.there
+        return self.value / self.other if self.other else None
+
+    @property
+    def to_dbos(self) -> float | None:
+        return self.ratio if self.against.startswith(DBOS) else None
+
+    @property
+    def held(self) -> float | None:
+        """What is held to the target: the ratio, or the value where nothing is compared."""
+        return self.ratio if self.against else self.value
+
+    @property
+    def is_missed(self) -> bool:
+        if self.target is None or self.held is None:
+            return False
+        return self.held < self.target if self.at_least else self.held > self.target
+
+
+def compared(figures: Sequence[Figure]) -> list[Figure]:
+    """The figures, each with the value of the one it is compared with, if that was measured in this run."""
+    values = {figure.name: figure.value for figure in figures}
+    return [replace(figure, other=values.get(figure.against)) for figure in figures]
 
 
 def percentile(seconds: list[float], share: float) -> float:
@@ -65,21 +67,18 @@ def percentile(seconds: list[float], share: float) -> float:
 def latency(
     name: str,
     seconds: list[float],
+    *,
     p50: float | None = None,
     p99: float | None = None,
-    there: list[float] | None = None,
+    against: str = "",
+    p99_against: str | None = None,
 ) -> list[Figure]:
-    """Return the median and the 99th percentile, each with its target in milliseconds.
-
-    `there` are the same times scaled to the reference machine, whose speed was measured beside each of them.
-    """
-
-    def figure(part: str, share: float, target: float | None) -> Figure:
-        value = percentile(seconds, share)
-        speed = percentile(there, share) / value if there else None
-        return Figure(name=f"{name} {part}", value=value, target=target, is_of_that_machine=True, speed=speed)
-
-    return [figure("p50", 0.5, p50), figure("p99", 0.99, p99)]
+    """The middle and the tail of some times, each with its target: milliseconds, or a multiple of `against`."""
+    tail = against if p99_against is None else p99_against
+    return [
+        Figure(name=f"{name} p50", value=percentile(seconds, 0.5), target=p50, against=against),
+        Figure(name=f"{name} p99", value=percentile(seconds, 0.99), target=p99, against=tail),
+    ]
 
 
 def timed(times: int, work: Callable[[], Any]) -> list[float]:

@@ -6,15 +6,16 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import redis
 from django.db import connection
 
-from tests.bench.figures import NO_OP, Figure, percentile, timed
+from tests.bench.figures import Figure, latency, percentile, timed
 from tests.faults.installation import ROOT, Installation
 
+NO_OP = "Celery no-op round trip"
 COMMITS = 3000
 """Commits to measure. Half of them warm up: a growing write-ahead log waits for the disk longer than a recycled one."""
 
@@ -37,7 +38,13 @@ def _parts() -> list[Figure]:
 
 
 def _celery_noop() -> list[Figure]:
-    """Send an empty job and wait for its answer."""
+    with no_op() as there_and_back:
+        return latency(NO_OP, timed(200, there_and_back))
+
+
+@contextmanager
+def no_op() -> Iterator[Callable[[], None]]:
+    """Yield a function that sends an empty job and waits until it ran."""
     with _worker():
         from tests.bench.noop import noop
 
@@ -51,12 +58,8 @@ def _celery_noop() -> list[Figure]:
                     return
             raise RuntimeError("the no-op worker does not answer")
 
-        there_and_back()  # waits until the worker is up
-        taken = timed(200, there_and_back)
-    return [
-        Figure(name=NO_OP, value=percentile(taken, 0.5)),
-        Figure(name="Celery no-op round trip p99", value=percentile(taken, 0.99)),
-    ]
+        there_and_back()  # the worker is up from here on
+        yield there_and_back
 
 
 @contextmanager

@@ -16,6 +16,12 @@ def resident_mb(pid: int) -> float:
     return _status_mb(pid, "VmRSS:")
 
 
+def pss_mb(pid: int) -> float:
+    """What is resident of it alone, and its share of what it has in common with others."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:"))
+
+
 def peak_mb(pid: int) -> float:
     """Return its peak resident memory in MB."""
     return _status_mb(pid, "VmHWM:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from agents.runtimes.demo.replay import Call, Script, ScriptContext, ScriptedTurn
@@ -23,6 +24,13 @@ def script(context: ScriptContext) -> Script:
 def pause_s(options: Mapping[str, Any]) -> float:
     """Return the pause before a turn in seconds."""
     return float(options.get("delay_s", 1.0)) if options.get("script") == "slow" else 0.0
+
+
+def turn_cost_usd(options: Mapping[str, Any]) -> Decimal:
+    """Return what a turn of the scripts costs (`turn_cost_usd`, 0 to 1), so that ledger and budgets can be measured."""
+    given = options.get("turn_cost_usd")
+    is_price = options.get("script") in SCRIPTS and isinstance(given, int | float) and 0 <= given <= 1
+    return Decimal(str(given)) if is_price and not isinstance(given, bool) else Decimal(0)
 
 
 def _call(context: ScriptContext, done: int, turns: int) -> Call:

@@ -36,7 +36,7 @@ class DemoRuntime:
         return _turn(request, turn)
 
     def worst_case_usd(self, request: TurnRequest) -> Decimal:
-        return Decimal(0)
+        return benchmark.turn_cost_usd(request.options)
 
     async def _say(self, text: str, request: TurnRequest, on_delta: OnDelta) -> None:
         if not self._delay_s or "script" in request.options:
@@ -71,7 +71,7 @@ def _turn(request: TurnRequest, turn: ScriptedTurn) -> Turn:
             input_tokens=_tokens([request.system, *request.messages]),
             output_tokens=_tokens(content),
         ),
-        cost_usd=Decimal(0),
+        cost_usd=benchmark.turn_cost_usd(request.options),
         provider_message_id=f"demo_{stamp}",
         model=MODEL,
     )
