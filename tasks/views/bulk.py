@@ -25,7 +25,7 @@ from tasks.services.effects import Effect, effects_of
 
 MOST = 200
 """Runs of one action."""
-BACK = ("status", "agent", "task", "before", "after")
+BACK = ("status", "agent", "task", "q", "days", "by", "before", "after")
 """Query parameters of the list of runs, kept for the way back."""
 
 

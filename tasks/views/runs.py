@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.errors import AppError
@@ -36,6 +38,11 @@ STATES: dict[str, tuple[str, Q]] = {
 }
 
 
+SPANS = {"1": "Last 24 hours", "7": "Last 7 days", "30": "Last 30 days"}
+VIEWS = (("Needs you, mine", "status=needs_you&by=me"), ("Failed this week", "status=failed&days=7"))
+"""Views that many want; any other is its address."""
+
+
 @require_safe
 @team_required
 def run_list(request: TeamRequest) -> HttpResponse:
@@ -51,6 +58,13 @@ def run_list(request: TeamRequest) -> HttpResponse:
         found = found.filter(agent=chosen)
     if of_task:
         found = found.filter(task=of_task)
+    q, days, by = _wanted(request)
+    for word in q.split():
+        found = found.filter(Q(title__icontains=word) | Q(prompt__icontains=word) | Q(agent__name__icontains=word))
+    if days:
+        found = found.since(timezone.now() - timedelta(days=int(days)))
+    if by:
+        found = found.filter(created_by=request.user)
     rows, older, newer = _page(found, request.GET.get("before", ""), request.GET.get("after", ""))
     context = {
         "runs": rows,
@@ -61,11 +75,23 @@ def run_list(request: TeamRequest) -> HttpResponse:
         "agents": agents,
         "agent": agent if chosen else "",
         "of_task": of_task,
-        "is_filtered": bool(state in STATES or chosen or of_task),
+        "is_filtered": bool(state in STATES or chosen or of_task or q or days or by),
+        "q": q,
+        "days": days,
+        "by": by,
+        "spans": SPANS.items(),
+        "views": VIEWS,
+        "address": request.GET.urlencode(),
         "back": {name: value for name, value in request.GET.items() if name in BACK and value},
         "may_run": may(request.role, "runs:write"),
     }
     return render(request, "tasks/run_list.html", context)
+
+
+def _wanted(request: TeamRequest) -> tuple[str, str, str]:
+    """Read the search, the days and the person of the list. What cannot be read is left out."""
+    q, days, by = (request.GET.get(name, "") for name in ("q", "days", "by"))
+    return q.replace("\x00", "").strip()[:100], days if days in SPANS else "", "me" if by == "me" else ""
 
 
 def _task(request: TeamRequest, task_id: str) -> Task | None:

@@ -1,4 +1,4 @@
-/* ⌘K: every page and action of the team, found by typing. */
+/* ⌘K: every page and action of the team, and its agents, tasks, runs and files, found by typing. */
 import { openModal } from "./dialog.js";
 import { on } from "./dom.js";
 
@@ -14,7 +14,8 @@ function filterPalette(text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   for (const option of paletteOptions(true)) {
     const said = option.textContent.toLowerCase();
-    option.hidden = !words.every((word) => said.includes(word));
+    const isFound = option.closest("#palette-more")?.dataset.q === text; // the server looked into more than is shown
+    option.hidden = !isFound && !words.every((word) => said.includes(word));
   }
   for (const group of document.querySelectorAll("#palette [role=group]")) group.hidden = !group.querySelector("[role=option]:not([hidden])");
   const shown = paletteOptions();
@@ -22,7 +23,28 @@ function filterPalette(text) {
   markOption(shown[0]);
 }
 
-on("input", "[data-palette-input]", (event, input) => filterPalette(input.value));
+let searchTimer = 0;
+
+/** Ask the server for what the team has of it, soon after the last key; an answer to an older question is dropped. */
+function searchTeam(input) {
+  clearTimeout(searchTimer);
+  const more = document.getElementById("palette-more");
+  if (!more) return;
+  searchTimer = setTimeout(async () => {
+    const text = input.value;
+    try {
+      const response = await fetch(`${more.getAttribute("hx-get")}?q=${encodeURIComponent(text)}`, { headers: { "HX-Request": "true" } });
+      if (!response.ok) return;
+      const found = new DOMParser().parseFromString(await response.text(), "text/html");
+      if (input.value !== text) return;
+      more.replaceChildren(...found.body.childNodes);
+      more.dataset.q = text;
+      filterPalette(text);
+    } catch { /* what is on the page can still be found */ }
+  }, 150);
+}
+
+on("input", "[data-palette-input]", (event, input) => { filterPalette(input.value); searchTeam(input); });
 on("keydown", "[data-palette-input]", (event, input) => {
   const shown = paletteOptions();
   const at = shown.findIndex((option) => option.getAttribute("aria-selected") === "true");
@@ -39,7 +61,7 @@ on("keydown", "[data-palette-input]", (event, input) => {
 function openPalette() {
   const input = document.querySelector("[data-palette-input]");
   if (!input) return;
-  input.value = "";
+  if (input.value) { input.value = ""; searchTeam(input); }
   filterPalette("");
   openModal("palette");
   document.getElementById("palette-more").dispatchEvent(new Event("open"));
