@@ -148,8 +148,8 @@ UPDATE billing_budget b SET reserved_usd = b.reserved_usd - f.amount_usd FROM fr
 
 
 def running_limit(team: str) -> str:
-    """The expression for how many runs the plan of `team` lets run at once; NULL for any number.
+    """Return the expression for the concurrent runs that the plan of `team` allows; NULL for no limit.
 
-    `team` is an expression for a team's id; `plan_runs` a parameter, `entitlements.running_limits()` as JSON.
+    `team` is an expression for a team's id; `plan_runs` is a parameter, `entitlements.running_limits()` as JSON.
     """
     return f"(%(plan_runs)s::jsonb ->> (SELECT p.plan FROM billing_teamplan p WHERE p.team_id = {team}))::int"

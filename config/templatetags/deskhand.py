@@ -65,7 +65,7 @@ def status(value: str, waiting_on: str = "", size: str = "") -> dict[str, Any]:
 
 @register.simple_tag
 def status_words(value: str, waiting_on: str = "") -> str:
-    """The status of a run as the title of its page says it."""
+    """Return the status of a run in the words of its page title."""
     label = status(value, waiting_on)["label"]
     return "Waiting for you" if label == "Needs you" else label
 

@@ -1,4 +1,4 @@
-"""The JavaScript of a page: one entry module under static/dist/js/pages/, and what it imports."""
+"""JavaScript of a page: one entry module under static/dist/js/pages/, and its imports."""
 
 from __future__ import annotations
 

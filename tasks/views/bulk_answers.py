@@ -41,7 +41,7 @@ class Call:
 @require_http_methods(["GET", "HEAD", "POST"])
 @team_required
 def requests_answer(request: TeamRequest) -> HttpResponse:
-    """Show the chosen calls of one agent and one tool; with a decision, answer each with the digest that was shown."""
+    """Show the chosen calls of one agent and tool; with a decision, answer each with the digest that was shown."""
     require(request, "runs:write")
     chosen = _chosen(request)
     decision = request.POST.get("decision", "")

@@ -27,7 +27,7 @@ TAILWIND = Path(sys.executable).parent / "tailwindcss"
 
 
 def name_of(path: Path) -> str:
-    """The static file's name of a module."""
+    """Return the static file's name of a module."""
     return str(path.relative_to(DIST))
 
 
