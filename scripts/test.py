@@ -34,7 +34,7 @@ def main(parts: list[str]) -> int:
 
 
 def runs(parts: list[str], processes: int) -> list[list[str]]:
-    """The arguments of each pytest run, one after the other."""
+    """Return the arguments of each pytest run, in order."""
     return [parts] if parts or processes == 1 else [_side_by_side(processes), ["-m", "alone"]]
 
 

@@ -1,4 +1,4 @@
-"""What tests/flush.py leaves behind, and whom it waits for."""
+"""Flush of the database after transactional tests: the rows it keeps, and the transactions it waits for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How `make test` divides the tests between processes."""
+"""Division of the tests between processes by `make test`."""
 
 from __future__ import annotations
 

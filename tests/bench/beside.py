@@ -72,13 +72,13 @@ def measure(desk: Installation) -> list[Figure]:
 
 
 def _in_turns(theirs: Callable[[], float], ours: Callable[[], float]) -> tuple[float, float]:
-    """The best of each, in rounds, so that a busy moment hits both."""
+    """Return the best rate of each, measured in rounds, so that a busy moment hits both."""
     rounds = [(theirs(), ours()) for _ in range(ROUNDS)]
     return max(found for found, _ in rounds), max(found for _, found in rounds)
 
 
 def _sent(desk: Installation, agent: Agent) -> float:
-    """Runs a second, from the first POST to the end of the last run."""
+    """Return the runs per second, from the first POST to the end of the last run."""
     work = {"agent": str(agent.pk), "prompt": "Go"}
 
     def send(times: int) -> None:
@@ -108,7 +108,7 @@ def _team_budget(agent: Agent) -> Iterator[None]:
 
 
 class Dbos:
-    """Two workers and a web server of DBOS on a database of its own; they stand still while they are not measured."""
+    """DBOS with two workers and a web server on a database of its own; paused while not measured."""
 
     def __init__(self, web: int) -> None:
         self._web = web
@@ -146,13 +146,13 @@ class Dbos:
             process.wait(30)
 
     def drain(self) -> float:
-        """Runs a second, of as many as are queued when the workers begin."""
+        """Return the runs per second of as many as are queued when the workers start."""
         dbos_app.enqueue(self._client, 0.0, RUNS)
         self._signal(signal.SIGCONT)
         return self._until_done(time.perf_counter())
 
     def sent(self, seconds: float) -> float:
-        """Runs a second, from the first POST to the end of the last run."""
+        """Return the runs per second, from the first POST to the end of the last run."""
         self._signal(signal.SIGCONT)
         began = time.perf_counter()
         _by_clients(lambda times: self._send(times, seconds))

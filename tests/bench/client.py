@@ -66,7 +66,7 @@ class Answer:
 
     @classmethod
     def read(cls, connection: socket.socket) -> Answer:
-        """The next answer on the connection."""
+        """Return the next response on the connection."""
         answer = cls()
         parser = httptools.HttpResponseParser(answer)
         while not answer.is_whole:
@@ -90,7 +90,10 @@ def watch(desk: Installation, run_id: Any) -> ClientConnection:
 
 
 def bench_agent(name: str = "Bench", *, team: Team | None = None, tools: Sequence[str] = TOOLS, **given: Any) -> Agent:
-    """The agent of that name; if there is none, one of the demo model that plays five turns and four tool calls."""
+    """Return the agent of that name; create one if it is missing.
+
+    A new agent uses the demo model with five turns and four tool calls.
+    """
     team = team or Agent.objects.select_related("team").earliest("created_at").team
     found = Agent.objects.for_team(team).filter(name=name).first()
     if found:

@@ -21,7 +21,7 @@ QUEUE = "bench"
 VERSION = "bench"
 TURNS = 5
 POLL_S = 0.05
-"""How often a worker looks for work. Its default of a second would make each lone run wait for it."""
+"""Seconds between two looks of a worker for work. The default of a second would delay each lone run by that."""
 POOL = 20
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 DBOS = "DBOS: "
-"""How the names of DBOS's own figures begin."""
+"""Prefix of the names of DBOS's own figures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Figure:
     other: float | None = None
     """The value of the figure that `against` names; `compared` fills it in."""
     binds: str = ""
-    """What limits this figure, for the line that says that it is missed."""
+    """Limiting factor of this figure, for the line that reports a miss."""
 
     @property
     def ratio(self) -> float | None:
@@ -42,7 +42,7 @@ class Figure:
 
     @property
     def held(self) -> float | None:
-        """What is held to the target: the ratio, or the value where nothing is compared."""
+        """Return the value held to the target: the ratio, or the value itself without a comparison."""
         return self.ratio if self.against else self.value
 
     @property

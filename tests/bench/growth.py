@@ -1,8 +1,7 @@
-"""What grows with a team: pages and writes with 100, 20,000 and 100,000 runs of twenty events each.
+"""Growth of a team: pages and writes with 100, 20,000 and 100,000 runs of twenty events each.
 
-Each is compared with the same team when it had 100 runs.
-
-`BENCH_RUNS=500000 make bench PART=growth` goes on to ten million events.
+Each is compared with the same team when it had 100 runs. `BENCH_RUNS=500000 make bench PART=growth` goes on to ten
+million events.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def measure(desk: Installation) -> list[Figure]:
 
 
 def _team() -> tuple[Team, str]:
-    """A team that has no runs yet, and a key of it."""
+    """Create a team without runs; return it and a key of it."""
     owner = Membership.objects.filter(role=Role.OWNER).select_related("user").earliest("pk").user
     team = Team.objects.create(name="Growth", slug="growth")
     Membership.objects.create(team=team, user=owner, role=Role.OWNER)
@@ -163,7 +162,7 @@ def _reads(browser: _Browser, api: Api, of: str) -> list[Figure]:
 
 
 def _writes(template: Run, of: str) -> list[Figure]:
-    """Appending an event, and claiming runs out of the queue. The best of many: the growth is meant, not the noise."""
+    """Measure appending an event and claiming runs. The best of many counts, so that noise does not."""
     return [
         _beside_first(f"{name}, {{}}", of, value=1000 * min(times(template)), target=1.2)
         for name, times in {"append an event": _appends, "claim 20 runs": _claims}.items()

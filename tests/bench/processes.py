@@ -17,7 +17,7 @@ def resident_mb(pid: int) -> float:
 
 
 def pss_mb(pid: int) -> float:
-    """What is resident of it alone, and its share of what it has in common with others."""
+    """Return its own resident memory plus its share of shared pages (PSS), in MB."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:"))
 

@@ -1,4 +1,4 @@
-"""What a caller of the API waits for: reads, submitting a run alone and in a crowd, and the run's start at a viewer."""
+"""Latency of the API: reads, submitting a run alone and in a crowd, and the run's start at a viewer."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _rate(desk: Installation, port: int, path: str) -> float:
 
 
 def _submits(desk: Installation, work: dict[str, str]) -> list[Figure]:
-    """From sending the POST to the answer, and to `run.started` at a viewer; a Celery no-op is measured between."""
+    """Measure from the POST to its response and to `run.started` at a viewer, with a Celery no-op between."""
 
     def submit(times: int) -> list[float]:
         api = Api(desk)

@@ -1,4 +1,4 @@
-"""What `make up` reads from the environment."""
+"""Options that `make up` reads from the environment."""
 
 from __future__ import annotations
 
