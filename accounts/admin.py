@@ -33,6 +33,7 @@ from accounts.models import (
     Membership,
     Notification,
     OutgoingMail,
+    PeriodicJob,
     Team,
     TokenFamily,
     User,
@@ -321,3 +322,10 @@ class NotificationAdmin(ReadOnlyAdmin):
     list_filter = ["kind", "created_at"]
     list_select_related = ["team", "person"]
     search_fields = ["person__email", "team__slug", "subject_id"]
+
+
+@admin.register(PeriodicJob)
+class PeriodicJobAdmin(ReadOnlyAdmin):
+    search_fields = ["name"]
+    list_display = ["name", "due_at", "started_at", "ended_at", "succeeded_at", "failures", "error"]
+    ordering = ["name"]

@@ -6,15 +6,12 @@ import threading
 import time
 
 from celery import shared_task
-from django.core.cache import cache
 
 from accounts import mail, queue
-from accounts.services import audit_checkpoints
+from accounts.services import job_runner
 
 LONGEST_S = 60.0
-"""Seconds that one job sends mails; the next message or sweep continues."""
-CHECKPOINTS_FOR_S = 300
-"""Lifetime in seconds of the lock, if its worker dies or the store hangs."""
+"""Seconds that one job sends mails; the next message or periodic job continues."""
 _slots = threading.BoundedSemaphore(2)
 """Worker threads that a hanging mail server may hold. The others go on with the runs."""
 
@@ -32,14 +29,10 @@ def send_mails() -> None:
         _slots.release()
 
 
-@shared_task(name=queue.SAVE_CHECKPOINTS, acks_late=False)
-def save_checkpoints() -> None:
-    """Write due audit checkpoints to the file store, one worker at a time.
+@shared_task(name=queue.RUN_PERIODIC_JOBS, acks_late=False)
+def run_periodic_jobs() -> None:
+    """Start the periodic jobs that are due, on threads of their own. Which those are stands in the database.
 
-    The lock ends after CHECKPOINTS_FOR_S, also if the store hangs.
+    The message has no time at which it expires: a worker whose clock is wrong would throw all of them away.
     """
-    if cache.add("accounts:save_checkpoints", 1, timeout=CHECKPOINTS_FOR_S):
-        try:
-            audit_checkpoints.save_due()
-        finally:
-            cache.delete("accounts:save_checkpoints")
+    job_runner.get_runner().start_due()

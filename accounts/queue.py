@@ -9,7 +9,7 @@ from celery import current_app
 log = logging.getLogger(__name__)
 
 SEND_MAILS = "accounts.send_mails"
-SAVE_CHECKPOINTS = "accounts.save_checkpoints"
+RUN_PERIODIC_JOBS = "accounts.run_periodic_jobs"
 
 
 def wake_mailer() -> None:

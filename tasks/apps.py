@@ -8,4 +8,4 @@ class TasksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from tasks import receivers  # noqa: F401
+        from tasks import periodic, receivers  # noqa: F401

@@ -12,12 +12,11 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from celery.worker import state
 from django.conf import settings
-from django.core.cache import cache
 
+from accounts.services import job_runner
 from agents.runtimes import warm_up
 from tasks import queue
 from tasks.engine import driver
-from tasks.services import periodic
 
 GOODBYE_S = 5.0
 """Seconds in which a worker that has handed over its runs may finish the rest."""
@@ -27,20 +26,6 @@ GOODBYE_S = 5.0
 def execute_run(run_id: str) -> None:
     """Wake this worker's driver for the run. The lease in Postgres protects the run, not this message."""
     driver.get_driver().wake(UUID(run_id))
-
-
-@shared_task(name=queue.SWEEP)
-def sweep() -> None:
-    """Run the periodic jobs: due starts, lost messages, expired requests.
-
-    The message has no expiry: a worker whose clock is wrong would drop all of them. Of many that piled up the first
-    one sweeps, the others return.
-    """
-    if not cache.add(queue.SWEEPING, 1, timeout=queue.SWEEP_AGAIN_S):
-        return
-    failed = periodic.sweep()
-    cache.set(queue.LAST_SWEEP_KEY, 1, timeout=queue.SWEEP_LATE_S)
-    cache.set(queue.FAILED_SWEEP_PARTS_KEY, failed, timeout=3600)
 
 
 @worker_ready.connect
@@ -59,6 +44,7 @@ def spare_collector() -> None:
 
 @worker_shutting_down.connect
 def _stop_driver(**_: object) -> None:
+    job_runner.get_runner().stop()
     driver.get_driver().stop()
     threading.Thread(target=_exit_when_idle, name="leave", daemon=True).start()
 

@@ -23,14 +23,7 @@ from tasks.models import Run, RunStatus
 log = logging.getLogger(__name__)
 
 EXECUTE_RUN = "tasks.execute_run"
-SWEEP = "tasks.sweep"
 RUNS_QUEUE = "runs"
-SWEEPING, SWEEP_AGAIN_S = "sweeping", 3
-"""Cache key that is set while no other sweep is due, and its lifetime in seconds."""
-LAST_SWEEP_KEY, SWEEP_LATE_S = "swept", 60
-"""Cache key of a finished sweep, and its lifetime in seconds."""
-FAILED_SWEEP_PARTS_KEY = "not_swept"
-"""Cache key of the names of jobs that failed in the last sweep."""
 WAKEUP_TTL_MS = 500
 """Milliseconds after which an unhandled wake-up counts as lost: the next run sends another one."""
 EXPIRES_S = 2 * 3600

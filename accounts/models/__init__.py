@@ -8,6 +8,7 @@ from accounts.models.known_addresses import KnownAddress
 from accounts.models.mail import MailStatus, OutgoingMail
 from accounts.models.notifications import Channel, NoticeKind, Notification
 from accounts.models.people import Membership, Role, Team, User
+from accounts.models.periodic_job import PeriodicJob
 from accounts.models.tokens import TokenFamily
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "NoticeKind",
     "Notification",
     "OutgoingMail",
+    "PeriodicJob",
     "Role",
     "Team",
     "TeamScopedModel",

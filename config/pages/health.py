@@ -17,9 +17,9 @@ from uuid import uuid4
 import psycopg
 import redis
 from django.conf import settings
-from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -27,8 +27,9 @@ from django.views.decorators.http import require_safe
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from accounts.services import job_runner
 from config.embedded.disk import free_bytes
-from tasks import async_db, queue
+from tasks import async_db
 
 PATIENCE_S = 4.0
 KEEP_S = 1.0
@@ -38,6 +39,7 @@ AWAY = """
 SELECT model, failing_since AT TIME ZONE 'UTC', error FROM tasks_modelcircuit
 WHERE opened_at IS NOT NULL ORDER BY opened_at
 """
+QUIET = "SELECT extract(epoch FROM now() - max(started_at))::float FROM accounts_periodicjob"
 PROBE, CONTENT = "health/probe", b"deskhand"
 
 
@@ -57,9 +59,9 @@ class Check:
 
 def database() -> str:
     try:
-        with psycopg.connect(async_db.conninfo(), connect_timeout=3) as connection:
-            version = connection.info.server_version // 10_000
-            connection.execute("SELECT 1")
+        with psycopg.connect(async_db.conninfo(), connect_timeout=3) as db:
+            version = db.info.server_version // 10_000
+            db.execute("SELECT 1")
     except psycopg.Error as error:
         raise Down("PostgreSQL does not answer. Everything waits for it; nothing is lost.") from error
     return f"PostgreSQL {version} answers."
@@ -67,8 +69,8 @@ def database() -> str:
 
 def migrations() -> str:
     try:
-        with psycopg.connect(async_db.conninfo(), connect_timeout=3) as connection:
-            done = set(connection.execute("SELECT app, name FROM django_migrations").fetchall())
+        with psycopg.connect(async_db.conninfo(), connect_timeout=3) as db:
+            done = set(db.execute("SELECT app, name FROM django_migrations").fetchall())
     except psycopg.Error as error:
         raise Down("Nobody knows, because PostgreSQL does not answer.") from error
     missing = sorted(f"{app}.{name}" for app, name in _known_migrations() - done)
@@ -131,19 +133,31 @@ def processor() -> str:
 
 
 def clock() -> str:
-    if cache.get(queue.LAST_SWEEP_KEY) is None:
+    """Look at when any periodic job last started: beat or the workers may be away."""
+    try:
+        with psycopg.connect(async_db.conninfo(), connect_timeout=3) as db:
+            (quiet_s,) = db.execute(QUIET).fetchone() or (None,)
+    except psycopg.Error as error:
+        raise Down("Nobody knows, because PostgreSQL does not answer.") from error
+    if quiet_s is None or quiet_s > job_runner.LATE_S:
         raise Down(
-            f"The clock has not swept for {queue.SWEEP_LATE_S} seconds. "
+            f"No periodic job has started for {job_runner.LATE_S:.0f} seconds. "
             "Scheduled starts and lost messages wait for beat and a worker."
         )
-    return "The clock sweeps."
+    return "Periodic jobs are started."
 
 
-def housekeeping() -> str:
-    failed = cache.get(queue.FAILED_SWEEP_PARTS_KEY)
-    if failed:
-        raise Down(f"The last sweep could not do all: {', '.join(failed)}. The worker's log says why.")
-    return "The last sweep did all that was due."
+def periodic_jobs() -> str:
+    try:
+        found = job_runner.states()
+    except DatabaseError as error:
+        raise Down("Nobody knows, because PostgreSQL does not answer.") from error
+    finally:
+        connection.close()
+    problems = [f"{job.name} {'is late' if job.is_late else 'failed'}" for job in found if job.is_late or job.failures]
+    if problems:
+        raise Down(f"{', '.join(problems)}. The others run; the table below and the worker's log say why.")
+    return f"All {len(found)} periodic jobs run on time."
 
 
 def disk() -> str:
@@ -167,8 +181,8 @@ def model() -> str:
     if not settings.ANTHROPIC_API_KEY:
         raise Down("There is no ANTHROPIC_API_KEY: agents work with the demo model.")
     try:
-        with psycopg.connect(async_db.conninfo(), connect_timeout=3) as connection:
-            away = connection.execute(AWAY).fetchall()
+        with psycopg.connect(async_db.conninfo(), connect_timeout=3) as db:
+            away = db.execute(AWAY).fetchall()
     except psycopg.Error as error:
         raise Down("Nobody knows, because PostgreSQL does not answer.") from error
     if away:
@@ -178,7 +192,7 @@ def model() -> str:
 
 
 REQUIRED: Sequence[Callable[[], str]] = (database, migrations, valkey, object_store, workers, clock)
-OPTIONAL: Sequence[Callable[[], str]] = (housekeeping, processor, disk, sandbox, model)
+OPTIONAL: Sequence[Callable[[], str]] = (periodic_jobs, processor, disk, sandbox, model)
 
 
 def check_all() -> list[Check]:

@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from accounts.errors import AppError, NotFound
+from accounts.services import job_runner
 from config.pages import health
 from tasks.models import Run
 from tasks.services import outages, repairs
@@ -29,6 +30,7 @@ def health_page(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": "Health",
         "checks": health.recent(),
+        "jobs": job_runner.states(),
         "away": outages.away_models(),
         "stuck": repairs.stuck_runs(),
         "live": Run.objects.live().order_by().values("status").annotate(count=Count("id")).order_by("status"),

@@ -1,4 +1,4 @@
-"""Periodic jobs of runs: due starts, expired requests, lost messages.
+"""Periodic jobs of runs: due starts, expired requests, lost messages. `tasks/periodic.py` registers them.
 
 Run every few seconds; they never drive a run. Due times are compared with the database's clock: the machine's may be
 an hour wrong.
@@ -6,22 +6,15 @@ an hour wrong.
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
 
-from django.core.cache import cache
 from django.db import transaction
 from django.db.models.functions import Now
 
-from accounts import mail, notifications
 from accounts.errors import Conflict
-from accounts.models import IdempotencyRecord
-from accounts.services import audit_chain
 from billing import services as ledger
-from storage import services as storage
-from storage import uploads
 from tasks import event_log, events, queue
 from tasks.models import (
     TERMINAL,
@@ -36,29 +29,13 @@ from tasks.models import (
     StepStatus,
     WaitKind,
 )
-from tasks.services import answers, notices, outages
+from tasks.services import answers, outages
 from tasks.services.approvers import require_approver_of
-from tasks.services.removals import stop_late_runs
-
-log = logging.getLogger(__name__)
 
 BATCH = 200
-"""Rows that each job handles in one sweep."""
-FILES_EVERY_S = 3600
+"""Rows that each job handles at once."""
 ABANDONED_AFTER = timedelta(minutes=1)
 """Time for a worker that is still alive to write its result."""
-
-
-def sweep() -> list[str]:
-    """Run each job once. Return the names of those that failed. Each is safe to run twice at once."""
-    failed = []
-    for part in JOBS:
-        try:
-            part()
-        except Exception:  # the other jobs still run
-            log.exception("%s failed; the next round tries again", part.__name__)
-            failed.append(part.__name__)
-    return failed
 
 
 def start_due_runs() -> None:
@@ -165,49 +142,3 @@ def wake_workers() -> None:
     waits = Run.objects.filter(status=RunStatus.QUEUED, queued_at__lt=late).exists() or Run.objects.stalled().exists()
     if waits:
         queue.wake_run(uuid4())
-
-
-def purge_idempotency_records() -> None:
-    """Delete idempotency records older than 24 hours."""
-    IdempotencyRecord.objects.filter(created_at__lt=Now() - timedelta(hours=24)).delete()
-
-
-def purge_old_notifications() -> None:
-    """Delete old mails and notifications, once in FILES_EVERY_S seconds."""
-    if cache.add("swept:news", 1, timeout=FILES_EVERY_S):
-        mail.forget_old()
-        notifications.forget_old()
-
-
-def delete_expired_files() -> None:
-    """Delete expired files and abandoned uploads, once in FILES_EVERY_S seconds.
-
-    Without a cache it runs in every sweep, which costs one index lookup.
-    """
-    if cache.add("swept:files", 1, timeout=FILES_EVERY_S):
-        storage.delete_expired(limit=BATCH)
-        uploads.delete_abandoned(limit=BATCH)
-
-
-def seal_audit_log() -> None:
-    """Seal waiting entries of the audit log."""
-    audit_chain.seal_pending()
-
-
-JOBS = (
-    stop_late_runs,
-    start_due_runs,
-    resume_after_outages,
-    resume_within_budget,
-    expire_requests,
-    expire_queued_runs,
-    wake_workers,
-    settle_abandoned_calls,
-    notices.notify_pending,
-    notices.settle,
-    mail.wake_if_due,
-    purge_idempotency_records,
-    purge_old_notifications,
-    delete_expired_files,
-    seal_audit_log,
-)

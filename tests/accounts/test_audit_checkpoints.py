@@ -15,8 +15,8 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts import audit
-from accounts.jobs import save_checkpoints
 from accounts.models import AuditEntry, AuditHead, Team, User
+from accounts.periodic import save_audit_checkpoints
 from accounts.services import audit_chain, audit_checkpoints
 from tests.architecture.code import ROOT
 from tests.calling import api_of
@@ -212,7 +212,7 @@ def test_checkpoints_are_set_aside_for_a_restored_log(log: Team) -> None:
 
 def test_the_job_saves_what_is_due_and_the_log_of_a_gone_team_takes_its_checkpoint_along(log: Team) -> None:
     time_passes()
-    save_checkpoints()
+    save_audit_checkpoints()
     kept = audit_checkpoints.read(log.pk)
     assert kept is not None
     assert kept.seq == 4

@@ -15,7 +15,7 @@ _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 # File names with one meaning in every app (docs/map.md), and folders whose files are named by noun.
 BY_LAYER = {
     *("admin", "apps", "errors", "fields", "forms", "hooks", "jobs", "models", "queue", "receivers", "serializers"),
-    *("services", "urls", "views", "base", "events", "plans", "names", "logs"),
+    *("services", "urls", "views", "base", "events", "plans", "names", "logs", "periodic"),
 }
 BY_NOUN = {"api", "commands", "embedded", "engine", "forms", "models", "rest", "services", "views", "sandbox", "ui"}
 

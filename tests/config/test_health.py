@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import redis
 from django.conf import settings as live_settings
-from django.core.cache import cache
 from django.core.files.storage import default_storage
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
+from accounts.models import PeriodicJob, User
+from accounts.periodic_jobs import JOBS
 from config.pages import health
-from tasks import queue
 
 NOWHERE = 1
 
@@ -31,17 +35,18 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def everything_runs(settings: Any) -> Iterator[redis.Redis]:
-    """Heartbeat of a worker and the last sweep, as they are written."""
+def everything_runs(settings: Any, transactional_db: None) -> Iterator[redis.Redis]:
+    """Heartbeat of a worker and periodic jobs that have just started, as they are written."""
     # A prefix of its own: engines of other tests write heartbeats under the usual one, and those outlive them by 20 s.
     settings.REDIS_PREFIX = f"{live_settings.REDIS_PREFIX}health:"
     valkey = redis.Redis.from_url(f"{live_settings.REDIS_URL}/0")
     key = f"{live_settings.REDIS_PREFIX}worker:here:1"
     valkey.set(key, json.dumps({"runs": 0, "at": time.time()}), ex=20)
-    cache.set(queue.LAST_SWEEP_KEY, 1, 60)
+    now = timezone.now()
+    rows = [PeriodicJob(name=name, started_at=now, due_at=now + timedelta(minutes=1)) for name in JOBS]
+    PeriodicJob.objects.bulk_create(rows)
     yield valkey
     valkey.delete(key)
-    cache.delete_many([queue.LAST_SWEEP_KEY, queue.FAILED_SWEEP_PARTS_KEY])
 
 
 def ask() -> tuple[int, dict[str, Any], list[str]]:
@@ -64,7 +69,7 @@ def test_ready_when_every_part_answers(everything_runs: redis.Redis) -> None:
     assert (status, failing) == (200, [])
     assert list(checks) == [
         *("database", "migrations", "valkey", "object_store", "workers", "clock"),
-        *("housekeeping", "processor", "disk", "sandbox", "model"),
+        *("periodic_jobs", "processor", "disk", "sandbox", "model"),
     ]
     assert checks["database"]["detail"] == "PostgreSQL 18 answers."
     assert checks["migrations"]["detail"] == "Every migration is applied."
@@ -94,7 +99,7 @@ def test_ready_names_the_database(everything_runs: redis.Redis, db_is_away: Call
 
     status, checks, failing = ask()
 
-    assert (status, failing) == (503, ["database", "migrations"])
+    assert (status, failing) == (503, ["database", "migrations", "clock"])
     assert checks["database"]["detail"].startswith("PostgreSQL does not answer.")
     assert checks["valkey"]["ok"] is True
 
@@ -145,22 +150,47 @@ def test_a_disk_with_little_room_is_named_and_takes_nothing_from_being_ready(
 
 def test_ready_names_a_lack_of_workers_and_a_late_clock(everything_runs: redis.Redis) -> None:
     everything_runs.delete(f"{live_settings.REDIS_PREFIX}worker:here:1")
-    cache.delete(queue.LAST_SWEEP_KEY)
+    PeriodicJob.objects.update(started_at=timezone.now() - timedelta(seconds=61))
 
     status, checks, failing = ask()
 
     assert (status, failing) == (503, ["workers", "clock"])
     assert checks["workers"]["detail"].startswith("No worker is alive.")
-    assert checks["clock"]["detail"].startswith("The clock has not swept for 60 seconds.")
+    assert checks["clock"]["detail"].startswith("No periodic job has started for 60 seconds.")
 
 
-def test_ready_names_the_parts_of_a_sweep_that_failed(everything_runs: redis.Redis) -> None:
-    cache.set(queue.FAILED_SWEEP_PARTS_KEY, ["expire_requests"], 60)
+def test_jobs_that_fail_or_are_late_are_named_and_take_nothing_from_being_ready(everything_runs: redis.Redis) -> None:
+    assert ask()[1]["periodic_jobs"]["detail"] == f"All {len(JOBS)} periodic jobs run on time."
 
+    PeriodicJob.objects.filter(pk="tasks.expire_requests").update(failures=2, error="ValueError: poison")
+    hour_ago = timezone.now() - timedelta(hours=1)
+    PeriodicJob.objects.filter(pk="storage.delete_expired_files").update(due_at=hour_ago)
     status, checks, failing = ask()
 
-    assert (status, failing, checks["housekeeping"]["ok"]) == (200, [], False)
-    assert checks["housekeeping"]["detail"].startswith("The last sweep could not do all: expire_requests.")
+    assert (status, failing, checks["periodic_jobs"]["ok"]) == (200, [], False)
+    said = "storage.delete_expired_files is late, tasks.expire_requests failed."
+    assert sorted(checks["periodic_jobs"]["detail"].split(". ")[0].split(", ")) == sorted(said.rstrip(".").split(", "))
+
+
+def test_operators_see_each_job_with_its_lateness_and_its_last_error(everything_runs: redis.Redis, alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True)
+    now = timezone.now()
+    late = PeriodicJob.objects.filter(pk="storage.delete_expired_files")
+    late.update(
+        due_at=now - timedelta(seconds=3600), started_at=now, locked_until=now + timedelta(hours=1), claim=uuid4()
+    )
+    PeriodicJob.objects.filter(pk="tasks.expire_requests").update(failures=2, error="ValueError: poison")
+    browser = Client()
+    browser.force_login(alice)
+
+    page = browser.get("/admin/health/").content.decode()
+
+    rows = {row.partition("</a>")[0].rpartition(">")[2]: row for row in page.split("<tr>") if "periodicjob" in row}
+    assert rows.keys() >= JOBS.keys()
+    assert re.search(r"late by 360\d s</strong>, running for \d+ s", rows["storage.delete_expired_files"])
+    assert "<td>3600 s</td>" in rows["storage.delete_expired_files"]
+    assert "on time" in rows["tasks.start_due_runs"]
+    assert "<td>2</td><td>ValueError: poison</td>" in rows["tasks.expire_requests"]
 
 
 def test_ready_names_a_migration_that_is_missing(everything_runs: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:

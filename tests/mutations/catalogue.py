@@ -14,7 +14,7 @@ TOOL_EXECUTOR, DRIVER, TOOL_CALLS = (
 )
 JOURNAL, MODEL, RECOVERY, SQL = (f"tasks/engine/{name}.py" for name in ("journal", "model", "recovery", "sql"))
 ANSWERS, PERIODIC, RUNS = (f"tasks/services/{name}.py" for name in ("answers", "periodic", "runs"))
-LEDGER_SQL = "billing/ledger_sql.py"
+LEDGER_SQL, PERIODIC_JOBS = "billing/ledger_sql.py", "tasks/periodic.py"
 IDEMPOTENCY, STORAGE, HUB = "accounts/rest/idempotency.py", "storage/services.py", "tasks/live/hub.py"
 
 CALLS, EFFECTS, ENDINGS = (f"tests/tasks/test_engine_{name}.py::" for name in ("calls", "effects", "endings"))
@@ -66,7 +66,8 @@ MUTATIONS = (
     _m("G2", "an idle worker looks at the table by itself", DRIVER,
        'timeout=self._config["poll_s"], return_when', "timeout=None, return_when",
        f"{HINTS}test_an_idle_worker_finds_a_run_whose_message_was_lost"),
-    _m("G2", "the clock wakes a worker when runs wait", PERIODIC, "    wake_workers,\n", "",
+    _m("G2", "the clock wakes a worker when runs wait", PERIODIC_JOBS,
+       'register("tasks", periodic.wake_workers, every_s=EVERY_S, lane="wake_ups")\n', "",
        f"{CLOCK}test_lost_messages_and_dead_workers_wake_a_worker"),
     _m("G2", "a Valkey that is away fails no start", "tasks/queue.py",
        'except RedisError as error:\n        log.warning("could not wake',
@@ -331,7 +332,7 @@ MUTATIONS = (
     _m("G19", "a person continues a run that failed", "tasks/models/run.py",
        "    S.FAILED: (S.QUEUED,),", "",
        "tests/tasks/test_continuing.py::test_a_failed_run_goes_on_and_repeats_nothing"),
-    _m("G19", "runs go on when the model answers", PERIODIC, "    resume_after_outages,\n", "",
+    _m("G19", "runs go on when the model answers", PERIODIC_JOBS, "    periodic.resume_after_outages,\n", "",
        f"{OUTAGES}test_runs_go_on_with_the_next_sweep_when_the_model_answers"),
 
     _m("G22", "our own name for the call is the key of its line", MODEL,
@@ -378,7 +379,7 @@ MUTATIONS = (
        f"{ADMISSION}test_the_higher_priority_of_a_team_goes_first_but_not_before_another_team"),
     _m("admission", "a run waits for its time", SQL, "AND (r.start_at IS NULL OR r.start_at <= now())", "",
        f"{ADMISSION}test_a_run_that_is_not_due_waits_and_the_next_one_goes"),
-    _m("admission", "a run that nobody took expires", PERIODIC, "    expire_queued_runs,\n", "",
+    _m("admission", "a run that nobody took expires", PERIODIC_JOBS, "    periodic.expire_queued_runs,\n", "",
        f"{CLOCK}test_a_run_that_no_worker_took_expires"),
 )  # fmt: skip
 

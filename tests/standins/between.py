@@ -181,19 +181,21 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def between_us_and_the_store() -> Iterator[Between]:
+def between_us_and_the_store(*, read_timeout_s: float = 0.5) -> Iterator[Between]:
     """Send the product's store requests through a proxy until the block ends, with short timeouts."""
     store = Between(lambda: settings.S3_ENDPOINT_URL)
-    with store_at(store.url):
+    with store_at(store.url, read_timeout_s=read_timeout_s):
         yield store
     store.close()
 
 
 @contextmanager
-def store_at(url: str) -> Iterator[None]:
+def store_at(url: str, *, read_timeout_s: float = 0.5) -> Iterator[None]:
     """Point the product at the store of that URL until the block ends, with short timeouts."""
     default: dict[str, Any] = settings.STORAGES["default"]
-    impatient = Config(connect_timeout=0.5, read_timeout=0.5, retries={"max_attempts": 2, "mode": "standard"})
+    impatient = Config(
+        connect_timeout=0.5, read_timeout=read_timeout_s, retries={"max_attempts": 2, "mode": "standard"}
+    )
     config = default["OPTIONS"]["client_config"].merge(impatient)
     options = {**default["OPTIONS"], "endpoint_url": url, "client_config": config}
     with override_settings(STORAGES={**settings.STORAGES, "default": {**default, "OPTIONS": options}}):

@@ -26,6 +26,7 @@ from tasks.models import Artifact, HumanRequest, Run, Step
 from tasks.services import answers, periodic
 from tasks.services.runs import cancel_run
 from tests.clocks import clock_that_is_wrong_by
+from tests.periodic import run_periodic_jobs
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
 from tests.timeouts import PATIENCE_S
 from tools import catalog
@@ -199,14 +200,14 @@ def test_a_call_of_a_run_that_was_cancelled_with_its_worker_is_settled(
     Budget.objects.update(reserved_usd="0.5")
     run.refresh_from_db()
     cancel_run(run=run, actor=alice)
-    periodic.sweep()
+    run_periodic_jobs()
     assert not UsageRecord.objects.exists()
 
     now = timezone.now()
     monkeypatch.setattr("django.utils.timezone.datetime", clock_that_is_wrong_by(hours=2))
     monkeypatch.setattr(periodic, "ABANDONED_AFTER", timedelta(0))
-    periodic.sweep()
-    periodic.sweep()
+    run_periodic_jobs()
+    run_periodic_jobs()
 
     assert UsageRecord.objects.get().outcome == "unknown"
     assert abs(UsageRecord.objects.get().at - now) < timedelta(minutes=5)
@@ -389,7 +390,7 @@ def test_an_answer_that_came_after_the_cancel_has_one_line_in_the_books(
     )
 
     monkeypatch.setattr(periodic, "ABANDONED_AFTER", timedelta(0))
-    periodic.sweep()
+    run_periodic_jobs()
 
     assert [(line.key, line.outcome) for line in UsageRecord.objects.all()] == [("msg_late", "free")]
     assert Step.objects.get(run=run).status == "unknown"

@@ -16,8 +16,9 @@ from accounts.models import Membership, Notification, OutgoingMail, Role, Team, 
 from agents.services import agents
 from billing.models import Budget
 from tasks.models import HumanRequest, Run, RunStatus
-from tasks.services import answers, notices, periodic, runs
+from tasks.services import answers, notices, runs
 from tests.factories import AgentFactory, HumanRequestFactory, MembershipFactory, RunFactory, start_run
+from tests.periodic import run_periodic_jobs
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now
@@ -79,10 +80,10 @@ def test_a_question_is_told_to_the_starter_in_the_bell_and_after_a_minute_by_mai
 
 def test_sweeping_again_tells_nobody_twice(ask: Callable[..., HumanRequest]) -> None:
     ask()
-    periodic.sweep()
-    periodic.sweep()
+    run_periodic_jobs()
+    run_periodic_jobs()
     HumanRequest.objects.update(notified_at=None)
-    periodic.sweep()
+    run_periodic_jobs()
 
     assert Notification.objects.count() == OutgoingMail.objects.count() == 1
 
@@ -127,7 +128,7 @@ def test_a_request_that_ends_otherwise_leaves_the_bell_with_the_next_sweep(
     else:
         runs.cancel_run(run=asked.run, actor=alice)
 
-    periodic.sweep()
+    run_periodic_jobs()
 
     assert Notification.objects.get().settled_at is not None
     assert deliver() == []

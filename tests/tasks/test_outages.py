@@ -20,6 +20,7 @@ from tasks.engine import circuits, outages
 from tasks.engine.circuits import OPEN_AFTER
 from tasks.models import ModelCircuit, Run
 from tasks.services import periodic, repairs, runs, steering
+from tests.periodic import run_periodic_jobs
 from tests.tasks.scripted import Scripted, call, engine, last, say, settled, types, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -132,7 +133,7 @@ def test_a_run_that_starts_during_an_outage_makes_no_call(start: Start, outage: 
     assert (run.waiting_kind, run.lease_expires_at, len(runtime.calls)) == ("model", None, 0)
     assert last(run, "run.waiting")["detail"] == "The model is overloaded."
     assert types(run)[-2:] == ["run.started", "run.waiting"]
-    periodic.sweep()
+    run_periodic_jobs()
     waiting(run)
     assert len(runtime.calls) == 0
 
@@ -146,7 +147,7 @@ def test_runs_go_on_with_the_next_sweep_when_the_model_answers(start: Start, out
     ModelCircuit.objects.update(opened_at=None, failures=0)
     Run.objects.update(start_at=timezone.now())
 
-    periodic.sweep()
+    run_periodic_jobs()
 
     assert [settled(run).status for run in several] == ["succeeded"] * len(several)
 
@@ -207,7 +208,7 @@ def test_a_provider_that_asks_for_time_gets_it(start: Start, outage: tuple[Outag
     assert (run.waiting_kind, run.lease_expires_at, len(runtime.calls)) == ("model", None, 1)
     assert run.start_at is not None
     assert timedelta(seconds=89) < run.start_at - begun < timedelta(seconds=120)
-    periodic.sweep()
+    run_periodic_jobs()
     waiting(run)
 
 

@@ -8,19 +8,20 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from accounts.models import Team, User
+from accounts.models import OutgoingMail, PeriodicJob, Team, User
+from accounts.services import job_runner
 from billing.models import Budget
 from storage import services as storage
 from storage.models import StoredFile
-from tasks import jobs, queue
 from tasks.models import HumanRequest, Run, RunInput
 from tasks.services import periodic
 from tests.factories import AgentFactory, RunFactory, start_run
-from tests.tasks.scripted import types
+from tests.periodic import run_periodic_jobs
+from tests.standins.between import between_us_and_the_store
+from tests.tasks.scripted import types, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = timezone.now
@@ -38,13 +39,13 @@ def test_a_scheduled_run_starts_once_when_it_is_due(alice: User, wakes: list[obj
     agent = AgentFactory(team=alice.teams.get())
     run = start_run(team=agent.team, actor=alice, agent=agent, prompt="Go", start_at=NOW() + timedelta(hours=1))
     assert (run.status, wakes) == ("scheduled", [])
-    periodic.sweep()
+    run_periodic_jobs()
     run.refresh_from_db()
     assert run.status == "scheduled"
 
     Run.objects.filter(pk=run.pk).update(start_at=NOW())
-    periodic.sweep()
-    periodic.sweep()
+    run_periodic_jobs()
+    run_periodic_jobs()
 
     run.refresh_from_db()
     assert (run.status, types(run)) == ("queued", ["run.created", "run.queued", "run.queued"])
@@ -75,7 +76,7 @@ def test_runs_that_wait_for_money_go_on_when_there_is_room(
         about = {"scope": "team", "needed_usd": "0.05"}
         HumanRequest.objects.create(team=run.team, run=run, kind="budget", title="Money?", arguments=about)
 
-    periodic.sweep()
+    run_periodic_jobs()
 
     runs_now = list(Run.objects.order_by("pk").values_list("status", flat=True))
     assert runs_now == ["queued"] * goes_on + ["waiting"] * (2 - goes_on)
@@ -95,7 +96,7 @@ def test_many_runs_without_room_keep_no_run_of_another_team_waiting(
         about = {"scope": "team", "needed_usd": "0.05"}
         HumanRequest.objects.create(team=run.team, run=run, kind="budget", title="Money?", arguments=about)
 
-    periodic.sweep()
+    run_periodic_jobs()
 
     assert [Run.objects.get(pk=run.pk).status for run in (poor, rich)] == ["waiting", "queued"]
 
@@ -132,8 +133,8 @@ def test_a_request_that_nobody_answered_expires_and_the_run_goes_on(
         team=run.team, run=run, kind="question", title="Which?", expires_at=NOW() - timedelta(seconds=1)
     )
 
-    periodic.sweep()
-    periodic.sweep()
+    run_periodic_jobs()
+    run_periodic_jobs()
 
     run.refresh_from_db()
     asked.refresh_from_db()
@@ -146,7 +147,7 @@ def test_a_run_that_no_worker_took_expires(start: Callable[..., Run], wakes: lis
     run = start()
     Run.objects.filter(pk=run.pk).update(queue_expires_at=NOW())
 
-    periodic.sweep()
+    run_periodic_jobs()
 
     run.refresh_from_db()
     assert (run.status, types(run)[-1]) == ("expired", "run.finished")
@@ -156,11 +157,11 @@ def test_a_run_that_no_worker_took_expires(start: Callable[..., Run], wakes: lis
 def test_lost_messages_and_dead_workers_wake_a_worker(start: Callable[..., Run], wakes: list[object]) -> None:
     run = start()
     wakes.clear()
-    periodic.sweep()
+    run_periodic_jobs()
     assert wakes == []
 
     Run.objects.filter(pk=run.pk).update(queued_at=NOW() - timedelta(seconds=10))
-    periodic.sweep()
+    run_periodic_jobs()
 
     assert len(wakes) == 1
 
@@ -182,7 +183,7 @@ def test_what_is_due_is_so_by_the_clock_of_the_database(
     Run.objects.filter(pk=late.pk).update(queue_expires_at=due)
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW() + timedelta(hours=hours))
 
-    periodic.sweep()
+    run_periodic_jobs()
 
     monkeypatch.undo()
     found = [Run.objects.get(pk=run.pk) for run in (*made, late)]
@@ -193,47 +194,49 @@ def test_what_is_due_is_so_by_the_clock_of_the_database(
     assert all(at and abs(at - NOW()) < timedelta(minutes=1) for at in times)
 
 
-def test_a_part_that_fails_keeps_no_other_from_its_work(
-    start: Callable[..., Run], wakes: list[object], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_store_that_hangs_delays_neither_due_runs_nor_mails(
+    team: Team, alice: User, wakes: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = start()
-    Run.objects.filter(pk=run.pk).update(queue_expires_at=NOW())
+    mails: list[str] = []
+    monkeypatch.setattr("accounts.queue.wake_mailer", lambda: mails.append("wake"))
+    monkeypatch.setattr(job_runner, "LATE_S", 0.0)
+    storage.save_file(team_id=team.pk, content=b"x", name="old", expires_at=NOW() - timedelta(days=1))
+    agent = AgentFactory(team=team)
+    run = start_run(team=team, actor=alice, agent=agent, prompt="Go", start_at=NOW() + timedelta(hours=1))
+    Run.objects.filter(pk=run.pk).update(start_at=NOW())
+    OutgoingMail.objects.create(to="alice@example.com", template="invitation")
+    runner = job_runner.JobRunner()
 
-    def start_due_runs() -> None:
-        raise ValueError("poison")
+    with between_us_and_the_store(read_timeout_s=10) as store:
+        store.fail("silent")
+        runner.start_due()
+        until(lambda: store.hit["silent"] and Run.objects.filter(pk=run.pk, status="queued").exists() and mails)
+        states = {state.name: state for state in job_runner.states()}
+        store.fail("")
+        until(runner.is_idle)
 
-    monkeypatch.setattr(periodic, "JOBS", (start_due_runs, *periodic.JOBS[1:]))
-    monkeypatch.setattr(queue, "SWEEP_AGAIN_S", 60)  # no clock of this test's machine decides
-    cache.delete(queue.SWEEPING)
-    jobs.sweep()
-
+    hanging = states["storage.delete_expired_files"]
+    assert (hanging.succeeded_at, hanging.is_late, hanging.running_s is not None) == (None, True, True)
+    assert states["tasks.start_due_runs"].failures == 0
     run.refresh_from_db()
-    assert run.status == "expired"
-    assert cache.get(queue.FAILED_SWEEP_PARTS_KEY) == ["start_due_runs"]
-    assert "poison" in caplog.text
-    monkeypatch.undo()
-    jobs.sweep()
-    assert cache.get(queue.FAILED_SWEEP_PARTS_KEY) == ["start_due_runs"]  # it came at once: one of many that waited
-    cache.delete(queue.SWEEPING)
-    jobs.sweep()
-    assert cache.get(queue.FAILED_SWEEP_PARTS_KEY) == []
+    ended = PeriodicJob.objects.get(pk="storage.delete_expired_files").ended_at
+    assert run.queued_at is not None
+    assert ended is not None
+    assert run.queued_at < ended
+    assert (wakes, mails) == ([run.pk], ["wake"])
 
 
-def test_files_whose_time_is_over_go_once_an_hour(team: Team, start: Callable[..., Run], wakes: list[object]) -> None:
+def test_files_whose_time_is_over_are_deleted(team: Team, start: Callable[..., Run], wakes: list[object]) -> None:
     def old(name: str) -> StoredFile:
         return storage.save_file(team_id=team.pk, content=b"x", name=name, expires_at=NOW() - timedelta(days=1))
 
     used = old("used")
     RunInput.objects.create(run=start(), file=used, name="used")
     gone = old("gone")
-    cache.delete("swept:files")
 
-    periodic.sweep()
+    run_periodic_jobs()
 
     assert not default_storage.exists(gone.key)
     used.refresh_from_db()
     assert used.expires_at is not None
     assert used.expires_at > NOW()
-    later = old("later")
-    periodic.sweep()
-    assert default_storage.exists(later.key)

@@ -12,7 +12,7 @@ from accounts.services.deletion import remove_team
 from agents.models import Agent
 from billing.models import UsageRecord
 from tasks.models import RunStatus
-from tasks.services import periodic, shares
+from tasks.services import shares
 from tests.factories import (
     AgentFactory,
     MembershipFactory,
@@ -22,6 +22,7 @@ from tests.factories import (
     start_run,
     usage,
 )
+from tests.periodic import run_periodic_jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -96,7 +97,7 @@ def test_a_start_that_overlapped_the_end_is_stopped_by_the_next_round(team, alic
     remove_team(team=team, actor=alice, confirm="Acme")
     late, other = RunFactory(agent=agent), RunFactory()
 
-    assert periodic.sweep() == []
+    assert run_periodic_jobs() == []
 
     late.refresh_from_db()
     other.refresh_from_db()
