@@ -238,6 +238,18 @@ def test_the_json_of_an_answer_is_found(driver: Any, scripted: Play, start: Star
     assert len(runtime.calls) == 1
 
 
+def test_the_model_reads_the_schema_of_its_output_as_json(driver: Any, scripted: Play, start: Start) -> None:
+    schema = {"type": "object", "properties": {"größe": {"type": ["number", "null"], "default": None}}}
+    runtime = scripted([say("{}")])
+
+    settled(start(output_schema=schema), "succeeded", "failed")
+
+    lines = runtime.calls[0].system.splitlines()
+    given = lines[lines.index("Your final answer must be only JSON that fits this JSON Schema:") + 1]
+    assert json.loads(given) == schema
+    assert "größe" in given
+
+
 def test_backticks_inside_a_text_of_the_json_end_nothing(driver: Any, scripted: Play, start: Start) -> None:
     value = {"v": "Use\n```sh\nls\n```\nand ``` again"}
     scripted([say(f"Here:\n```json\n{json.dumps(value, indent=2)}\n```\nDone.")])
