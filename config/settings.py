@@ -238,6 +238,7 @@ ENGINE = {
     "max_runs": env.int("DESKHAND_MAX_RUNS_PER_WORKER", default=500),
     "max_recoveries": env.int("DESKHAND_MAX_RECOVERIES", default=5),
     "tool_threads": env.int("DESKHAND_TOOL_THREADS", default=8),
+    "async_calls": env.int("DESKHAND_ASYNC_CALLS", default=100),
     "team_runs": env.int("DESKHAND_TEAM_RUNS", default=1000),
     "drain_s": env.float("DESKHAND_DRAIN_S", default=20.0),
 }

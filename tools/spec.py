@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from hashlib import sha256
@@ -76,6 +76,28 @@ class ToolContext:
     """
 
 
+async def _no_effect_to_begin() -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsyncToolContext:
+    """Access of one call that runs on the engine's event loop. Nothing in it may be done by blocking the loop."""
+
+    run_id: str
+    team_id: str
+    idempotency_key: str
+    """Stable across repeats of the same step; effectful tools pass it on to the outside service."""
+    workspace: Path
+    """Folder of the run. Read and write it on a thread (`asyncio.to_thread`)."""
+    reporter: Reporter
+    cancelled: Callable[[], bool]
+    """True once nobody waits for the call. Whatever it awaits is cancelled at that moment, too."""
+    allowed_hosts: Sequence[str] = ()
+    """Hosts the agent may reach; empty means any public host."""
+    begin_effect: Callable[[], Awaitable[None]] = _no_effect_to_begin
+    """Awaited by a tool that `announces_effect` right before it changes something outside. See `ToolContext`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
     """Result of a call. A failure that the model can react to has `is_error` and is no exception."""
@@ -112,7 +134,11 @@ class ToolSpec:
     max_output_chars: int
     """Longest content; longer content is cut with a sentence that says so."""
     run: Callable[[ToolContext, Mapping[str, Any]], ToolResult] | None
-    """Function that carries out a call; None for tools that the engine carries out (`ask_human`)."""
+    """Function that carries out a call on a thread. None for tools with `run_async`, and for those that the engine
+    carries out (`ask_human`).
+    """
+    run_async: Callable[[AsyncToolContext, Mapping[str, Any]], Awaitable[ToolResult]] | None = None
+    """Function in place of `run` for a tool that only waits for the network. It runs on the engine's event loop."""
     announces_effect: bool = False
     """True if the tool calls `ctx.begin_effect()`.
 
@@ -124,6 +150,15 @@ class ToolSpec:
     """False only for a tool that never waits and takes microseconds: it runs on the engine's event loop."""
     headline: Callable[[Mapping[str, Any]], str] = lambda arguments: ""
     """One line for people about a call that is about to happen: "Fetch https://…"."""
+
+    def __post_init__(self) -> None:
+        if self.run is not None and self.run_async is not None:
+            raise ValueError(f"{self.name} has both run and run_async")
+
+    @property
+    def is_engine_tool(self) -> bool:
+        """True if the engine itself carries out the calls."""
+        return self.run is None and self.run_async is None
 
     def record(self, arguments: Mapping[str, Any]) -> SpecRecord:
         """Return what is stored with a step that makes a call with these arguments."""

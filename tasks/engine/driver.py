@@ -140,6 +140,7 @@ class Driver:
         self._ports = WorkerResources(
             tools=tools,
             slots=asyncio.Semaphore(threads),
+            async_slots=asyncio.Semaphore(self._config["async_calls"]),
             files=files,
             workspaces=settings.WORKSPACE_DIR,
             publish_delta=self._publisher.note_delta,

@@ -23,6 +23,8 @@ class WorkerResources:
 
     A call takes its slot before its intent, so that it never waits afterwards.
     """
+    async_slots: asyncio.Semaphore
+    """Slots of calls that wait for the network on the engine's loop. They need no thread."""
     files: Executor
     """Executor for transfers between workspaces and object store, so that a slow tool does not delay the settling of
     another.

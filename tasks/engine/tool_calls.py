@@ -74,7 +74,7 @@ class ToolCalls:
         if spec is None or problem:
             self._refuse(step, problem)
             return
-        if spec.run is None:
+        if spec.is_engine_tool:
             await self._ask(call, step)
             return
         note = ""

@@ -25,13 +25,13 @@ from tasks.engine.resources import WorkerResources
 from tasks.engine.workspace import Saved, Workspace, WorkspaceFull
 from tasks.models import ErrorCode, WaitKind
 from tools.errors import CallAbandoned, OutcomeUnknown, TryAgain
-from tools.runner import is_away, run_tool
-from tools.spec import Effect, ToolContext, ToolResult, ToolSpec
+from tools.runner import is_away, run_tool, run_tool_async
+from tools.spec import AsyncToolContext, Effect, ToolContext, ToolResult, ToolSpec
 
 log = logging.getLogger(__name__)
 
 GRACE_S = 2.0
-"""Seconds beyond a tool's timeout before its call is given up."""
+"""Seconds beyond a tool's timeout before its call on a thread is given up. One on the loop is cancelled on time."""
 TELL_EVERY_S = 0.25
 """Seconds between two commits of a tool's reports."""
 PATIENCE_S = 10.0
@@ -90,7 +90,8 @@ class InFlight:
     def left_s(self) -> float:
         """Return the seconds until the call is given up."""
         waited = 0.0 if self.began_at is None else time.monotonic() - self.began_at
-        return self.spec.timeout_s + GRACE_S - waited
+        grace = GRACE_S if self.spec.run_async is None else 0.0
+        return self.spec.timeout_s + grace - waited
 
 
 class ToolExecutor:
@@ -102,7 +103,7 @@ class ToolExecutor:
         self.workspace = Workspace(root=ports.workspaces, run=run.row)
         self._loop = asyncio.get_running_loop()
         self._in_flight: InFlight | None = None
-        self._thread: asyncio.Future[ToolResult] | None = None
+        self._work: asyncio.Future[ToolResult] | None = None
 
     def stop(self) -> None:
         """Tell the call in progress that nobody waits for it any more."""
@@ -110,6 +111,9 @@ class ToolExecutor:
             self._in_flight.is_cancelled = True
 
     async def clean_up(self) -> None:
+        """Remove the files, after a cancelled call on the loop has ended."""
+        if self._work is not None and not self._work.done() and self._in_flight and self._in_flight.spec.run_async:
+            await asyncio.wait({self._work}, timeout=GRACE_S)
         if self.workspace.is_begun:
             await self._on(self._ports.files, self.workspace.remove)
 
@@ -134,10 +138,11 @@ class ToolExecutor:
     @asynccontextmanager
     async def slot(self, spec: ToolSpec) -> AsyncIterator[None]:
         """Hold a thread for the next call, if it needs one. Hands the run over if the worker stops meanwhile."""
-        if not spec.needs_thread:
+        slots = self._slots_for(spec)
+        if slots is None:
             yield
             return
-        acquired = asyncio.ensure_future(self._ports.slots.acquire())
+        acquired = asyncio.ensure_future(slots.acquire())
         drained = asyncio.ensure_future(self._ports.draining.wait())
         try:
             await asyncio.wait({acquired, drained}, return_when=asyncio.FIRST_COMPLETED)
@@ -148,19 +153,25 @@ class ToolExecutor:
             drained.cancel()
             acquired.cancel()
             if acquired.done() and not acquired.cancelled():
-                self._give_back()
+                self._give_back(slots)
 
-    def _give_back(self) -> None:
-        """Release the slot when its thread is free, which may be long after the call was given up."""
-        if self._thread is None:
-            self._ports.slots.release()
+    def _slots_for(self, spec: ToolSpec) -> asyncio.Semaphore | None:
+        if spec.run_async is not None:
+            return self._ports.async_slots
+        return self._ports.slots if spec.needs_thread else None
+
+    def _give_back(self, slots: asyncio.Semaphore) -> None:
+        """Release the slot when its work is over, which may be long after the call was given up."""
+
+        def release(done: asyncio.Future[ToolResult]) -> None:
+            if not done.cancelled():
+                done.exception()  # marks the exception as retrieved; the call was given up already
+            slots.release()
+
+        if self._work is None:
+            slots.release()
         else:
-            self._thread.add_done_callback(self._thread_is_free)
-
-    def _thread_is_free(self, done: asyncio.Future[ToolResult]) -> None:
-        if not done.cancelled():
-            done.exception()  # marks the exception as retrieved; the call was given up already
-        self._ports.slots.release()
+            self._work.add_done_callback(release)
 
     # ---- The call
 
@@ -173,7 +184,7 @@ class ToolExecutor:
         while True:
             self._in_flight = InFlight(spec, self._run.lease)
             try:
-                if spec.needs_thread:
+                if spec.run_async is not None or spec.needs_thread:
                     return await self._watch(self._in_flight, step)
                 return self._carry_out(self._in_flight, step, self._note)
             except CallAbandoned:
@@ -200,8 +211,8 @@ class ToolExecutor:
         raise AssertionError("wait() ends the loop")
 
     async def _watch(self, call: InFlight, step: StepWrite) -> ToolResult:
-        blocking = partial(self._carry_out, call, step, self._report)
-        work = self._thread = asyncio.ensure_future(self._on(self._ports.tools, blocking))
+        work: asyncio.Future[Any] = self._start(call, step)
+        self._work = work
         asked = asyncio.ensure_future(call.was_asked.wait())
         try:
             while not work.done():
@@ -214,10 +225,20 @@ class ToolExecutor:
                     asked = asyncio.ensure_future(call.was_asked.wait())
                 elif self._run.pending.events and not work.done():
                     await self._run.flush()
-            return work.result()
+            result: ToolResult = work.result()
+            return result
         finally:
             asked.cancel()
             call.end()
+            if call.spec.run_async is not None:
+                work.cancel()  # a thread cannot be cancelled: it looks at `cancelled` itself
+
+    def _start(self, call: InFlight, step: StepWrite) -> asyncio.Future[ToolResult]:
+        """Start the call on the loop or on a thread."""
+        if call.spec.run_async is not None:
+            return asyncio.ensure_future(self._carry_out_async(call, step))
+        blocking = partial(self._carry_out, call, step, self._report)
+        return asyncio.ensure_future(self._on(self._ports.tools, blocking))
 
     async def _commit_effect(self, call: InFlight, step: StepWrite) -> None:
         """Commit that the outside may be touched from now on, then let the tool proceed.
@@ -272,6 +293,28 @@ class ToolExecutor:
         )
         call.begin()
         return run_tool(call.spec, context, step.request)
+
+    async def _begin_effect_async(self, call: InFlight) -> None:
+        """Wait until the beginning of the effect is committed. Raises CallAbandoned if the run is no longer ours."""
+        done: Future[None] = Future()
+        call.ask(done)
+        await asyncio.wrap_future(done)
+        call.check()
+
+    async def _carry_out_async(self, call: InFlight, step: StepWrite) -> ToolResult:
+        run = self._run
+        context = AsyncToolContext(
+            run_id=str(run.id),
+            team_id=str(run.row["team_id"]),
+            idempotency_key=run.step_key(step.index),
+            workspace=self.workspace.path,
+            reporter=_Reporter(self._note),
+            cancelled=lambda: call.is_cancelled or call.is_over,
+            allowed_hosts=run.allowed_hosts,
+            begin_effect=partial(self._begin_effect_async, call),
+        )
+        call.begin()
+        return await run_tool_async(call.spec, context, step.request)
 
     # ---- After
 

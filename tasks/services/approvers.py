@@ -89,7 +89,7 @@ def _may_ask(versions: Sequence[AgentVersion]) -> bool:
     policies = stricter_policies(pinned.tools, present[0].tools if present else pinned.tools)
     tools = catalog.for_run(team_id=pinned.team_id, tools=pinned.tools)
     asking = [tools.get(tool) for tool, policy in policies.items() if policy == Policy.ASK]
-    return any(spec is not None and spec.run is not None for spec in asking)
+    return any(spec is not None and not spec.is_engine_tool for spec in asking)
 
 
 def _describe_rules(agent: Agent, versions: Sequence[AgentVersion]) -> str:

@@ -25,6 +25,7 @@ CLAUDE, CLOCK, LIVE = (f"tests/tasks/test_{name}.py::" for name in ("anthropic_r
 BOUNDS = "tests/agents/test_runtime_anthropic_bounds.py::"
 INTAKE, LEDGER = (f"tests/tasks/test_engine_{name}.py::" for name in ("intake", "ledger"))
 CATALOG = "tests/tasks/test_engine_catalog.py::"
+ASYNC_TOOLS = "tests/tasks/test_engine_async_tools.py::"
 OUTAGES = "tests/tasks/test_outages.py::"
 BEGINS = "tests/tasks/test_engine_begin_effect.py::"
 CONSENT, CONSENTS = "agents/services/consent.py", "tests/tasks/test_consent.py::"
@@ -195,6 +196,9 @@ MUTATIONS = (
         Edit(SQL, "r.epoch = o.epoch AND r.commit_no = o.commit_no - 1 AND r.status = 'running'",
              "r.commit_no = o.commit_no - 1"),
     ), (f"{TOGETHER}test_after_a_cancel_is_acknowledged_no_call_starts",)),
+    _m("G12", "a cancel ends a call that waits on the loop", TOOL_EXECUTOR,
+       "                work.cancel()  # a thread", "                pass  # a thread",
+       f"{ASYNC_TOOLS}test_a_cancel_ends_a_call_that_waits"),
     _m("G12", "a cancel is sent to the worker", RUNS,
        "    event_log.append(run, finished)\n    event_log.stop_worker(run.pk)\n",
        "    event_log.append(run, finished)\n",
