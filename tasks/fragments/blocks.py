@@ -162,13 +162,13 @@ def step_html(progress: events.Progress) -> SafeString:
     return render_to_string("tasks/_step.html", {"progress": progress, "key": label_key(progress)})
 
 
-def progress_segs(progress: events.Progress, *, is_over: bool = False) -> SafeString:
-    """Return the strip of steps. The last reported step is in progress until the run is over."""
+def progress_segs(progress: events.Progress, *, state: str = "now") -> SafeString:
+    """Draw the strip of steps. `state` is that of the last reported one: now, wait (for a person) or done."""
     total = max(round(progress.total), 1)
     done = min(max(round(progress.done), 0), total)
     if total > MAX_SEGMENTS:
         done, total = done * MAX_SEGMENTS // total, MAX_SEGMENTS
-    current = ["done" if is_over else "now"] * (done > 0)
+    current = [state] * (done > 0)
     states: Sequence[str] = ["done"] * max(done - 1, 0) + current + ["todo"] * (total - done)
     return _segs(states, f"Step {progress.done:g} of {progress.total:g}")
 

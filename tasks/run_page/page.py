@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,8 +17,10 @@ from accounts.models import User
 from agents.models import Runtime
 from tasks import events, fragments
 from tasks.frames import frame_of
-from tasks.models import TERMINAL, HumanRequest, Run, RunEvent, RunKind, RunStatus
+from tasks.models import TERMINAL, WAITS_BY_ITSELF, HumanRequest, Run, RunEvent, RunKind, RunStatus
+from tasks.run_page.queue_position import QueuePosition, queue_position
 from tasks.run_page.related_runs import beside
+from tasks.run_page.work_done import WorkDone, work_done
 from tasks.services.continuing import why_not
 from tasks.services.effects import Effect, effects_of
 from tasks.services.outages import Outage, outage_of
@@ -25,6 +28,8 @@ from tasks.services.outages import Outage, outage_of
 DOING = ("activity", "model.started", "tool.started", "progress")
 MAX_STEPS = 40
 """Reported steps that are shown."""
+MAX_DOCUMENTS = 6
+"""Delivered documents, and pictures, that the result shows in full."""
 HINTS = {
     "timeout": "What it delivered so far is kept. Continued, it has the same time once more.",
     "turn_limit": "What it delivered so far is kept. Continued, it has as many turns once more.",
@@ -57,6 +62,14 @@ class FileLine:
     @property
     def is_image(self) -> bool:
         return fragments.is_image(self.path)
+
+    @property
+    def suffix(self) -> str:
+        return self.path.rpartition(".")[2].lower()
+
+    @property
+    def stem(self) -> str:
+        return self.path.rpartition(".")[0]
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,30 @@ class RunPage:
             return None
         return ((self.run.finished_at or timezone.now()) - self.run.started_at).total_seconds()
 
+    @cached_property
+    def worked_s(self) -> float:
+        """Seconds of work so far: those that are settled and, while it runs, those since its last event."""
+        settled: float = self.run.active_s
+        if not self.is_working:
+            return settled
+        last = self.run.events.filter(seq=self.run.last_seq).values_list("at", flat=True).first()
+        return settled + max((timezone.now() - last).total_seconds(), 0) if last else settled
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds since it started in which nothing worked on it."""
+        return max((self.elapsed_s or 0) - self.worked_s, 0)
+
+    @cached_property
+    def line(self) -> QueuePosition | None:
+        """Its place among the queued runs, for people of the team."""
+        is_queued = self.run.status == RunStatus.QUEUED and not self.is_public
+        return queue_position(self.run) if is_queued else None
+
+    @cached_property
+    def work(self) -> WorkDone:
+        return work_done(self.run)
+
     @property
     def tokens_in(self) -> int:
         return self.run.input_tokens + self.run.cache_read_tokens + self.run.cache_write_tokens
@@ -144,6 +181,23 @@ class RunPage:
         found = self.run.artifacts.select_related("file").order_by("path")
         return [FileLine(one.pk, one.path, one.file.size, one.version) for one in found]
 
+    @property
+    def documents(self) -> list[FileLine]:
+        """Delivered texts and tables that the result shows in full, a report first."""
+        texts = [one for one in self.files if one.suffix in ("md", "markdown")]
+        texts.sort(key=lambda one: not one.path.rpartition("/")[2].lower().startswith("report"))
+        tables = [one for one in self.files if one.suffix in ("csv", "tsv")]
+        return [*texts, *tables][:MAX_DOCUMENTS]
+
+    @property
+    def pictures(self) -> list[FileLine]:
+        """Return the delivered pictures that the answer does not show; of one in several formats, the SVG."""
+        found: dict[str, FileLine] = {}
+        for one in sorted(self.files, key=lambda one: one.suffix != "svg"):
+            if one.is_image and not re.search(rf"!\[[^]]*]\((\./)?{re.escape(one.stem)}\.\w+", self.answer_text):
+                found.setdefault(one.stem, one)
+        return sorted(found.values(), key=lambda one: one.path)[:MAX_DOCUMENTS]
+
     @cached_property
     def inputs(self) -> list[FileLine]:
         """Input files."""
@@ -170,6 +224,7 @@ class RunPage:
         output = self.run.output
         return "" if output is None or isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False)
 
+    @cached_property
     def neighbours(self) -> dict[str, Run | None]:
         """Return the next newer and older run of the same task. Without a task they are of the same agent."""
         same = beside(self.run)
@@ -195,7 +250,14 @@ class RunPage:
 
     @property
     def segs(self) -> SafeString | str:
-        return fragments.progress_segs(self.steps[-1], is_over=self.is_over) if self.steps else ""
+        return fragments.progress_segs(self.steps[-1], state=self._segs_state) if self.steps else ""
+
+    @property
+    def _segs_state(self) -> str:
+        if self.is_over:
+            return "done"
+        is_asking = self.run.status == RunStatus.WAITING and self.run.waiting_kind not in WAITS_BY_ITSELF
+        return "wait" if is_asking else "now"
 
     @property
     def step_lines(self) -> list[SafeString]:

@@ -45,7 +45,7 @@ def page_context(request: HttpRequest, page: RunPage, *, socket: str) -> dict[st
     before = request.GET.get("before", "")
     newest = page.run.last_seq + 1
     shown = history.activity(page.run, before=min(cursor(before) or newest, newest))
-    has_answer = bool(page.run.output) and not page.is_live
+    has_answer = bool(page.run.output) and page.is_over
     return state_context(page) | {
         "socket": socket,
         "history": shown,

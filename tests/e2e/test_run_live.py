@@ -13,9 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, WebSocketRoute, expect
 
+from storage.services import save_file
 from tasks import event_log, events
 from tasks.call_digest import digest
-from tasks.models import HumanRequest, Run, RunShare, RunStatus
+from tasks.models import Artifact, HumanRequest, Run, RunShare, RunStatus
 from tasks.services import answers, shares
 from tests.factories import AgentFactory, RunFactory
 
@@ -95,7 +96,7 @@ def test_a_watched_run_grows_asks_and_ends_by_itself(open_page: Open, shot, alic
     expect(page).to_have_title("Waiting for you · What drives refunds? · Deskhand")
     shot(page, "run-asks")
     page.get_by_role("button", name="refunded", exact=True).click()
-    expect(page.locator("#run-dock")).to_contain_text("Waiting for a worker")
+    expect(page.locator("#run-dock")).to_contain_text("Queued, next in line")
     expect(page.locator("#run-activity")).to_contain_text("Alice answered refunded")
 
     move(run, RunStatus.SUCCEEDED, finished_at=timezone.now(), output="**41 %** come late.", active_s=134)
@@ -396,7 +397,7 @@ def test_without_javascript_the_page_shows_and_answers(open_page: Open, alice, r
     expect(page.get_by_role("link", name="Reload")).to_be_visible()
     page.get_by_role("button", name="refund_usd").click()
 
-    expect(page.locator("#run-dock")).to_contain_text("Waiting for a worker")
+    expect(page.locator("#run-dock")).to_contain_text("Queued, next in line")
     asked.refresh_from_db()
     assert asked.answer == {"value": "refund_usd"}
 
@@ -455,3 +456,56 @@ def test_a_phone_says_which_run_it_is_when_the_title_is_scrolled_away(open_page:
     expect(bar).to_contain_text("Needs you")
     page.evaluate("window.scrollTo({top: 0})")
     expect(bar).not_to_be_visible()
+
+
+def test_a_finished_run_opens_on_its_report_with_the_chart_in_it(open_page: Open, shot, alice, run):
+    for name, text in [
+        ("report.md", b"# Refunds in May\n\n41 % come late.\n\n![By cause](chart.svg)\n"),
+        ("chart.svg", b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" width="90" height="90"/>'),
+        ("map.svg", b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" width="80" height="80"/>'),
+    ]:
+        stored = save_file(team_id=run.team_id, name=name, content=text)
+        Artifact.objects.create(team=run.team, run=run, path=name, file=stored)
+    move(run, RunStatus.SUCCEEDED, finished_at=timezone.now(), output="**41 %** come late.", active_s=134)
+    page = open_page(alice)
+    page.goto(path(run))
+
+    report = page.get_by_role("heading", name="Refunds in May")
+    expect(report).to_be_in_viewport()
+    expect(page.get_by_role("img", name="By cause")).to_be_in_viewport()
+    pictures = page.locator("[data-picture]:not([hidden])")
+    expect(pictures).to_have_count(1)
+    expect(pictures).to_contain_text("map.svg")
+    expect(page.get_by_role("heading", name="What it did")).to_be_in_viewport()
+    expect(page.get_by_role("button", name="View result")).not_to_be_visible()
+    page.get_by_role("tab", name="Activity").click()
+    page.get_by_role("button", name="View result").click()
+    expect(report).to_be_visible()
+    shot(page, "run-result")
+
+
+def test_a_run_in_review_opens_at_the_top_of_its_result(open_page: Open, alice, run):
+    say(run, *range(1, 31))
+    move(run, RunStatus.NEEDS_REVIEW, output="\n\n".join(f"Finding {n}." for n in range(40)))
+    HumanRequest.objects.create(team=run.team, run=run, kind="review", title="Review: What drives refunds?")
+    page = open_page(alice, phone=True)
+    page.goto(path(run))
+
+    expect(page.locator("#run-connection")).to_have_attribute("data-state", "live")
+    expect(page.get_by_text("Finding 0.")).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Approve")).to_be_in_viewport()
+    expect(page.locator("#run-bar > div")).not_to_be_visible()
+
+
+def test_a_queued_run_moves_up_the_line_while_one_looks(open_page: Open, alice, run):
+    first = RunFactory(agent=run.agent, queued_at=timezone.now() - timedelta(minutes=2))
+    waiting = RunFactory(agent=run.agent, title="Stock report")
+    event_log.append(waiting, events.RunQueued(reason="created"))
+    page = open_page(alice)
+    page.goto(path(waiting))
+    expect(page.locator("#run-dock")).to_contain_text("Queued, 2nd in line")
+    expect(page.locator("#run-connection")).to_contain_text("Live")
+
+    first.move_to(RunStatus.CANCELLED)
+    event_log.append(first, events.RunFinished(status="cancelled"))
+    expect(page.locator("#run-dock")).to_contain_text("Queued, next in line")

@@ -46,7 +46,7 @@ def test_a_run_is_planned_shown_and_started_early(open_page, shot, desk, alice, 
     if look == "phone":
         page.goto("/t/acme/")
     page.get_by_role("button", name="Start Count the stock now").click()
-    expect(page.locator("#run-now")).to_have_text("Waiting for a worker")
+    expect(page.locator("#run-now")).to_contain_text("Queued, next in line")
 
 
 def test_without_scripts_the_time_is_utc(open_page, desk, alice):
@@ -63,4 +63,4 @@ def test_without_scripts_the_time_is_utc(open_page, desk, alice):
     expect(page.locator("#run-now")).to_contain_text(f"{at:%H:%M} UTC (in 1 day)")
     page.goto("/t/acme/")
     page.get_by_role("button", name="Start Count the stock now").click()
-    expect(page.locator("#run-now")).to_have_text("Waiting for a worker")
+    expect(page.locator("#run-now")).to_contain_text("Queued, next in line")

@@ -192,7 +192,7 @@ def test_an_earlier_run_of_it_stands_beside_no_later_run_of_the_same_task(client
     runs_since = [RunFactory(agent=other, task=task, title=f"Public {n}") for n in range(2)]
     limit_agent(agent=agent, actor=alice, to=[])
 
-    near = RunPage(runs_since[0], may_act=True, viewer=bob).neighbours()
+    near = RunPage(runs_since[0], may_act=True, viewer=bob).neighbours
 
     assert (near["older"], near["newer"]) == (None, runs_since[1])
     assert [one.run for one in relatives(runs_since[0])] == [runs_since[1]]

@@ -67,7 +67,7 @@ def test_the_page_of_a_run_shows_its_history_and_where_the_socket_goes_on(as_ali
     assert main["data-socket"] == f"/ws/runs/{run.pk}/"
     assert "data-run-live" in main
     assert "I look at the file." in page.text
-    assert "Waiting for a worker" in page.text
+    assert "Queued, next in line" in page.text
     assert page.problems() == []
 
 

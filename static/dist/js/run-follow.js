@@ -64,5 +64,6 @@ addEventListener("touchmove", hold, { passive: true });
 addEventListener("keydown", (event) => { if (["ArrowUp", "PageUp", "Home"].includes(event.key) && !isTyping()) hold(); });
 on("click", "[data-to-end]", toEnd);
 on("change", "[data-follow]", (event, box) => { if (box.checked) toEnd(); });
-if (wantsFollow() && window.scrollY === 0) toEnd(); // a live run opens at its end; a reloaded one stays where it was
+const isFollowed = wantsFollow() && !document.getElementById("p-activity").hidden;
+if (isFollowed && window.scrollY === 0) toEnd(); // a live run opens at its end; a reloaded one stays where it was
 else seenEnd = endOfActivity();

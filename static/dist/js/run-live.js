@@ -57,6 +57,8 @@ function loadState() {
       run.numbersSeq = Math.max(run.numbersSeq, Number(response.headers.get("X-Last-Seq")));
       applyBlocks(parseBlocks(html), Infinity);
       refreshTimes(runPage);
+      refreshClocks(runPage);
+      document.dispatchEvent(new CustomEvent("run:state"));
       announceAsk();
       followTail(0);
     } catch { /* the next event asks again */ }
@@ -203,7 +205,10 @@ async function pollRun() {
 }
 
 if ("runLive" in runPage.dataset) connectRun();
+/* While it is queued, every start and end of another run may move it up the line. */
+let lineTimer = 0;
 document.addEventListener("feed:run", ({ detail }) => {
+  if (document.querySelector("[data-in-line]")) lineTimer ||= setTimeout(() => { lineTimer = 0; loadState(); }, 2000);
   const isOver = run.hasEnded || !("runLive" in runPage.dataset);
   if (isOver && detail.run === runPage.dataset.run && detail.status === "queued") reviveRun();
 });

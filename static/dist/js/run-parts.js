@@ -63,6 +63,36 @@ on("click", "[data-open-file]", (event, link) => {
   loadPart(preview, `artifacts/${link.dataset.openFile}/`).then(() => preview.scrollIntoView({ block: "nearest" }));
 });
 
+/* Documents of the result are read when it is looked at, each once; a picture that none of them shows stands after them. */
+const documents = new Map();
+
+async function openDocument(part) {
+  const url = part.dataset.document;
+  if (!documents.has(url)) {
+    await loadPart(part, url);
+    if (part.dataset.loaded) documents.set(url, part.innerHTML);
+    return;
+  }
+  part.innerHTML = documents.get(url);
+  part.dataset.loaded = "1";
+}
+
+async function openDocuments() {
+  const result = document.getElementById("run-result");
+  if (result.parentElement.hidden) return;
+  const parts = [...result.querySelectorAll("[data-document]:not([data-loaded])")];
+  await Promise.all(parts.map(openDocument));
+  for (const picture of result.querySelectorAll("[data-picture]")) {
+    const address = `artifacts/${picture.dataset.picture}/`;
+    picture.hidden = [...result.querySelectorAll("img")].some((image) => !picture.contains(image) && image.src.includes(address));
+  }
+}
+document.addEventListener("tab:shown", (event) => { if (event.target.id === "result") openDocuments(); });
+document.addEventListener("run:state", openDocuments);
+openDocuments();
+
+on("click", "[data-open-tab]", (event, button) => selectTab(document.getElementById(button.dataset.openTab), { focus: true }));
+
 on("click", "[data-earlier]", async (event, link) => {
   event.preventDefault();
   const list = document.getElementById("run-activity");

@@ -16,4 +16,4 @@ new MutationObserver(sayState).observe(badge, { childList: true, subtree: true }
 sayState();
 new IntersectionObserver(([title]) => {
   bar.toggleAttribute("data-shown", !title.isIntersecting && title.boundingClientRect.top < 0);
-}).observe(runPage.querySelector("h1"));
+}).observe(runPage.querySelector(".run-title"));
