@@ -18,20 +18,10 @@ from tasks.forms.mails import mail_of
 from tasks.fragments.lines import arguments_of
 from tasks.fragments.rows import ANSWERS, RAISED
 from tasks.models import HumanRequest, RequestKind, RequestStatus
+from tasks.request_kinds import kind_of
 from tasks.services.answers import check_edit
 from tasks.services.approvers import why_barred
 
-ICONS = {
-    RequestKind.QUESTION: "message-circle-question-mark",
-    RequestKind.APPROVAL: "hand",
-    RequestKind.REVIEW: "eye",
-    RequestKind.BUDGET: "wallet",
-    RequestKind.UNKNOWN_EFFECT: "circle-question-mark",
-    RequestKind.NO_PROGRESS: "circle-pause",
-}
-WHY = {
-    RequestKind.REVIEW: "Read the result and open the files, then decide. The run counts as done once you approve it."
-}
 TEXTUAL = ("string", None)
 SHOWN_AT_FIELD = {"value", "arguments", "comment", "max_cost_usd"}
 
@@ -98,13 +88,15 @@ def request_context(
 
     `view` chooses what to show of an approval; a form that came back with an edited call shows that version again.
     """
+    kind = kind_of(asked)
     errors = {error.field: error.message for error in refused.fields} if refused else {}
     said: dict[str, str] = {name: str(value) for name, value in given.items()} if given else {}
     context: dict[str, Any] = {
         "asked": asked,
-        "asked_icon": ICONS[RequestKind(asked.kind)],
+        "kind": kind,
+        "asked_icon": kind.icon,
         "asked_title": asked.title,
-        "asked_why": asked.prompt or WHY.get(RequestKind(asked.kind), ""),
+        "asked_why": asked.prompt or kind.why,
         "asked_outcome": outcome(asked),
         "barred": why_barred(asked, asked.run, viewer) if viewer else "",
         "options": questions.options_of(asked),

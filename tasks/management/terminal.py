@@ -11,7 +11,8 @@ from accounts import strict_json
 from accounts.errors import AppError, InvalidInput
 from accounts.models import User
 from tasks.fragments.lines import visible
-from tasks.models import HumanRequest, RequestKind, Run, RunEvent
+from tasks.models import HumanRequest, Run, RunEvent
+from tasks.request_kinds import kind_of
 from tasks.services import answers
 
 POLL_S = 0.15
@@ -140,7 +141,7 @@ def _ask_for(asked: HumanRequest, ask: Ask) -> dict[str, Any]:
         said = ask(f"{menu}> ").strip()
         chosen = choices[int(said) - 1] if said.isdecimal() and 0 < int(said) <= len(choices) else said
         return {"value": chosen}
-    options = "/".join(answers.DECISIONS[RequestKind(asked.kind)])
+    options = "/".join(kind_of(asked).decisions)
     decision = ask(f"[{options}] > ").strip().lower()
     answer: dict[str, Any] = {"decision": decision, "digest": asked.digest}
     if decision in ("reject", "revise"):

@@ -14,7 +14,8 @@ from django.db.models.functions import Coalesce, Now
 
 from accounts.models import User
 from accounts.tenancy import Access
-from tasks.models import HumanRequest, RequestKind, RequestStatus
+from tasks.models import HumanRequest, RequestStatus
+from tasks.request_kinds import KINDS
 
 PAGE = 50
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
@@ -42,7 +43,7 @@ class InboxQuery:
         show, kind, agent = (given.get(name, "") for name in ("show", "kind", "agent"))
         return cls(
             show if show in SHOWN else "open",
-            kind if kind in RequestKind.values else "",
+            kind if kind in KINDS else "",
             str(agent_id) if (agent_id := uuid_of(agent)) else "",
             given.get("q", "").replace("\x00", "").strip()[:100],
         )

@@ -23,18 +23,12 @@ from tasks import event_log, events, queue, schemas
 from tasks.call_digest import digest as digest_of
 from tasks.models import HumanRequest, RequestKind, RequestStatus, Run, RunStatus, Step, StepKind, StepStatus
 from tasks.models.human import HumanRequestQuerySet
+from tasks.request_kinds import kind_of
 from tasks.services.approvers import why_barred
 from tools import arguments as tool_arguments
 from tools import catalog
 
 K = RequestKind
-DECISIONS = {
-    K.APPROVAL: ("approve", "reject", "edit"),
-    K.REVIEW: ("approve", "reject", "revise"),
-    K.BUDGET: ("raise", "stop"),
-    K.UNKNOWN_EFFECT: ("happened", "retry", "skip"),
-    K.NO_PROGRESS: ("continue", "stop"),
-}
 MAX_ANSWER = 20_000
 """Characters of an answer or comment."""
 USD = DecimalField(max_digits=14, decimal_places=6)
@@ -57,7 +51,7 @@ def answer_request(
     if barred := why_barred(asked, run, actor):
         raise Forbidden(barred)
     answer = _storable(answer)
-    checked = _check_question(asked, answer) if asked.kind == K.QUESTION else _check_decision(asked, run, answer)
+    checked = _check_decision(asked, run, answer) if kind_of(asked).decisions else _check_question(asked, answer)
     if "max_cost_usd" in checked and not is_admin:
         _check_cap(run, Decimal(checked["max_cost_usd"]))
     asked.status = RequestStatus.ANSWERED
@@ -74,7 +68,7 @@ def answer_request(
             comment=checked.get("comment", ""),
         ),
     )
-    if asked.kind == K.REVIEW:
+    if kind_of(asked).ends_run:
         _conclude_review(run, asked, actor, checked)
     else:
         _go_on(run, reason="budget" if asked.kind == K.BUDGET else "answered", **_raised_limit(asked, checked))
@@ -146,7 +140,7 @@ def _check_question(asked: HumanRequest, answer: Mapping[str, Any]) -> dict[str,
 
 def _check_decision(asked: HumanRequest, run: Run, answer: Mapping[str, Any]) -> dict[str, Any]:
     decision = answer.get("decision")
-    allowed = DECISIONS[RequestKind(asked.kind)]
+    allowed = kind_of(asked).decisions
     if decision not in allowed:
         raise _invalid("decision", "invalid", f"Decide one of {', '.join(allowed)}.")
     checked = {"decision": decision, "comment": str(answer.get("comment") or "")[:MAX_ANSWER]}

@@ -12,19 +12,18 @@ from accounts.models import User
 from agents.models import Agent, AgentVersion
 from agents.services.consent import stricter_policies
 from agents.services.visibility import who_sees
-from tasks.models import HumanRequest, RequestKind, Run
+from tasks.models import HumanRequest, Run
+from tasks.request_kinds import kind_of
 from tools import catalog
 from tools.spec import Policy
 
-DECIDED = (RequestKind.APPROVAL, RequestKind.UNKNOWN_EFFECT)
-"""Kinds of requests that approvers decide. A decision about an unknown effect may repeat the call."""
 Rules = Mapping[str, Any]
 """Options of a version: `approvers` (email addresses), `four_eyes` (the starter may not approve)."""
 
 
 def why_barred(asked: HumanRequest, run: Run, actor: User) -> str:
     """Return why this person may not decide about this call, or ""."""
-    if asked.kind not in DECIDED:
+    if not kind_of(asked).by_approvers:
         return ""
     reasons = (_why_not(rules, actor, run.created_by_id, run.agent) for rules in rules_of(run))
     return next((reason for reason in reasons if reason), "")

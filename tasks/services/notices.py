@@ -24,6 +24,7 @@ from agents.models import Agent
 from agents.services.visibility import who_sees
 from billing.models import Budget
 from tasks.models import ENDS_BADLY, UNNOTIFIED, HumanRequest, RequestKind, Run
+from tasks.request_kinds import kind_of
 from tasks.services import approvers
 from tools.text import shorten
 
@@ -35,14 +36,6 @@ NEWS_FOR = timedelta(days=1)
 After an update or a long outage nobody gets all of them at once.
 """
 REQUEST, RUN, BUDGET = "humanrequest", "run", "budget"
-WORDS = {
-    RequestKind.QUESTION: ("has a question", "Answer"),
-    RequestKind.APPROVAL: ("asks for approval", "Look and decide"),
-    RequestKind.REVIEW: ("wants a review", "Review the result"),
-    RequestKind.BUDGET: ("waits for money", "Look at the budget"),
-    RequestKind.UNKNOWN_EFFECT: ("does not know what happened", "Look and decide"),
-    RequestKind.NO_PROGRESS: ("is stuck", "Look and decide"),
-}
 
 
 def notify_pending() -> None:
@@ -82,13 +75,13 @@ def settle() -> None:
 
 def _notify_of_request(asked: HumanRequest) -> None:
     run = asked.run
-    does, action = WORDS[RequestKind(asked.kind)]
+    words = kind_of(asked)
     notice = Notice(
         kind=NoticeKind.NEEDS_YOU,
-        title=f"{shorten(run.agent.name, 60)} {does}",
+        title=f"{shorten(run.agent.name, 60)} {words.does}",
         detail=shorten(asked.title, 300),
         url=reverse("tasks:request_detail", args=[run.team.slug, asked.pk]),
-        action=action,
+        action=words.action,
         subject_type=REQUEST,
         subject_id=str(asked.pk),
         subject_label=shorten(run.title, 200),
@@ -165,7 +158,7 @@ def _people(team: Team, needs: str) -> list[User]:
 def _asked_people(asked: HumanRequest) -> list[User]:
     """Return the starter (or the admins), the agent's approvers, and the admins for a budget."""
     run, people = asked.run, _starter_or_admins(asked.run)
-    if asked.kind in (RequestKind.APPROVAL, RequestKind.UNKNOWN_EFFECT):
+    if kind_of(asked).by_approvers:
         rules = approvers.rules_of(run)
         if any(options.get("approvers") for options in rules):
             people += [

@@ -20,7 +20,6 @@ from tasks.models import (
     TERMINAL,
     ErrorCode,
     HumanRequest,
-    RequestKind,
     RequestStatus,
     Run,
     RunStatus,
@@ -29,6 +28,7 @@ from tasks.models import (
     StepStatus,
     WaitKind,
 )
+from tasks.request_kinds import kind_of
 from tasks.services import answers, outages
 from tasks.services.approvers import require_approver_of
 
@@ -89,7 +89,7 @@ def expire_requests() -> None:
             if not late.select_for_update(of=("self",)).filter(pk=asked.pk).update(status=RequestStatus.EXPIRED):
                 continue
             event_log.append(run, events.HumanExpired(request=str(asked.pk), kind=asked.kind))
-            if run.status == RunStatus.WAITING and asked.kind != RequestKind.REVIEW:
+            if run.status == RunStatus.WAITING and not kind_of(asked).ends_run:
                 run.move_to(RunStatus.QUEUED)
                 event_log.append(run, events.RunQueued(reason="answered"))
                 queue.enqueue_run(run.pk)

@@ -14,21 +14,14 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.errors import AppError
 from accounts.tenancy import TeamRequest, may, require, team_required
 from agents.models import Agent
-from tasks.forms.answers import ICONS, read_answer, request_context
+from tasks.forms.answers import read_answer, request_context
 from tasks.forms.call_edits import ApprovalView
 from tasks.models import HumanRequest, RequestKind
 from tasks.reports.inbox import GROUPS, WITH, InboxPage, InboxQuery, group_counts, group_of, page_of_inbox
+from tasks.request_kinds import kind_of, labels
 from tasks.services import answers
 from tasks.views.common import page_of
 
-WORDS = {
-    RequestKind.QUESTION: "Question",
-    RequestKind.APPROVAL: "Approval",
-    RequestKind.REVIEW: "Review",
-    RequestKind.BUDGET: "Budget",
-    RequestKind.UNKNOWN_EFFECT: "What happened?",
-    RequestKind.NO_PROGRESS: "Stuck",
-}
 DONE = {
     "approve": "Allowed",
     "edit": "Allowed with your changes",
@@ -69,7 +62,7 @@ def _render(request: TeamRequest, asked: HumanRequest | None) -> HttpResponse:
         "query": query,
         "inbox": page,
         "lines": _lines(page),
-        "kinds": WORDS.items(),
+        "kinds": labels().items(),
         "agents": Agent.objects.visible_to(request.access).present().order_by("name"),
         "counts": {"open": every.count(), "mine": every.filter(run__created_by=request.user).count()},
         "may_act": may(request.role, "runs:write"),
@@ -89,8 +82,8 @@ def _lines(page: InboxPage) -> list[dict[str, Any]]:
     counts = {} if page.query.is_done else group_counts(page.found)
     last, lines = "", []
     for row in page.rows:
-        kind = RequestKind(row.kind)
-        line: dict[str, Any] = {"row": row, "icon": ICONS[kind], "word": WORDS[kind]}
+        kind = kind_of(row)
+        line: dict[str, Any] = {"row": row, "icon": kind.icon, "word": kind.label}
         if counts and (group := group_of(row)) != last:
             last = group
             line |= {"group": group, "group_label": GROUPS[group], "group_count": counts[group]}

@@ -10,15 +10,18 @@ from urllib.parse import urlencode
 
 import pytest
 from django.http import QueryDict
+from django.template.loader import get_template
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.errors import Conflict
+from accounts.models import Notification
 from tasks.call_digest import digest
 from tasks.forms.answers import read_answer
 from tasks.models import HumanRequest, RequestKind, RequestStatus, Run, RunStatus
-from tasks.services import answers
+from tasks.request_kinds import KINDS, Kind
+from tasks.services import answers, notices
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory
 from tests.html import HOSTILE, Page
 
@@ -530,11 +533,46 @@ def test_an_outsider_gets_404(client, charlie, waiting):
     assert asked.status == RequestStatus.OPEN
 
 
-def test_every_kind_has_its_icon_and_word():
-    from tasks.forms.answers import ICONS
-    from tasks.views.inbox import WORDS
+def test_every_kind_stands_in_the_table_with_a_form_that_exists():
+    assert set(KINDS) == set(RequestKind)
+    for kind in KINDS.values():
+        assert get_template(kind.template)
+        if kind.template == "tasks/_request_decision.html":
+            assert tuple(value for value, *_ in kind.buttons) == kind.decisions
 
-    assert set(ICONS) == set(WORDS) == set(RequestKind)
+
+def test_a_kind_that_is_added_to_the_table_is_shown_told_and_answered(as_alice, waiting, monkeypatch):
+    """CONTRIBUTING, "how to add a kind of request": one row in the table, and what the engine asks."""
+    added = Kind(
+        label="Consent",
+        does="needs consent",
+        action="Give consent",
+        icon="hand",
+        decisions=("agree", "decline"),
+        buttons=(("agree", "I agree", "btn-primary"), ("decline", "I do not", "")),
+    )
+    monkeypatch.setitem(KINDS, "consent", added)
+    run = waiting
+    asked = ask(run, "consent", title="May I?")
+
+    notices.notify_pending()
+    page = as_alice.get(reverse("tasks:inbox", args=[asked.team.slug])).content.decode()
+    refused = answer(as_alice, asked, decision="approve")
+    asked.refresh_from_db()
+    was = asked.status
+    answer(as_alice, asked, decision="agree")
+
+    assert 'value="agree">I agree</button>' in page
+    assert '<option value="consent">Consent</option>' in page
+    assert Notification.objects.get(subject_id=str(asked.pk)).title.endswith(" needs consent")
+    assert "Decide one of agree, decline." in refused.text
+    assert was == "open"
+    asked.refresh_from_db()
+    assert (asked.status, asked.answer["decision"], Run.objects.get(pk=asked.run_id).status) == (
+        "answered",
+        "agree",
+        "queued",
+    )
 
 
 @pytest.mark.parametrize(
