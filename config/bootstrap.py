@@ -50,7 +50,7 @@ REASONS = [
 
 
 class Stopped(Exception):
-    """The installation cannot go on. The message is one sentence for the person."""
+    """The installation cannot continue. The message is one sentence for the person."""
 
 
 def main(arguments: list[str]) -> None:
