@@ -16,7 +16,7 @@ IDEMPOTENCY_KEPT = timedelta(hours=24)
 
 
 def wake_mailer() -> None:
-    """Have the mails sent that are due: messages get lost."""
+    """Queue the sending of due mails again: messages get lost."""
     mail.wake_if_due()
 
 

@@ -13,18 +13,18 @@ class Kind:
     label: str
     """Short name, on the inbox and in its filter."""
     does: str
-    """What the agent does, after its name: "has a question"."""
+    """Verb phrase that follows the agent's name: "has a question"."""
     action: str
     """Button of the mail and the bell."""
     icon: str
     why: str = ""
     """Text below the title where the request brings none."""
     decisions: tuple[str, ...] = ()
-    """What an answer may decide. Empty for a kind that is answered by a value."""
+    """Decisions of an answer. Empty for a kind that is answered by a value."""
     template: str = "tasks/_request_decision.html"
     """Form of the open request. The default has a note and `buttons`."""
     buttons: tuple[tuple[str, str, str], ...] = ()
-    """For the default template: decision, text and style of each button."""
+    """Buttons of the default template: decision, text and style of each button."""
     by_approvers: bool = False
     """Decided by those whom the agent names as approvers."""
     ends_run: bool = False

@@ -19,18 +19,18 @@ class PeriodicJobQuerySet(models.QuerySet["PeriodicJob"]):
 
 
 class PeriodicJob(models.Model):
-    """When a job ran, whether it worked, and which process runs it now. All times are the database's."""
+    """Schedule and last result of a job, and the process that runs it now. All times are the database's."""
 
     name = models.CharField(max_length=80, primary_key=True)
     due_at = models.DateTimeField(default=timezone.now, db_default=Now())
-    """When it should start next. It stays in the past while the job runs, so that one that hangs shows as late."""
+    """Time of the next start. It stays in the past while the job runs, so that one that hangs shows as late."""
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     succeeded_at = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)
     """Failures in a row."""
     error = models.CharField(max_length=300, blank=True)
-    """Of the last failure in that row."""
+    """Error of the last of these failures."""
     locked_until = models.DateTimeField(null=True)
     """Lease of the process that runs it, which renews it for as long as the job takes."""
     claim = models.UUIDField(null=True)

@@ -1,4 +1,4 @@
-"""Run the periodic jobs of all apps: each by its own interval, in one process at a time, and no lane waits for another.
+"""Run the periodic jobs of all apps, each by its own interval and in one process at a time. No lane waits for another.
 
 Beat's message only says "look". What is due stands in the table, by the database's clock, so a lost or repeated
 message changes nothing. A job is claimed by a lease on its row. The process renews the lease while the job runs,
@@ -166,9 +166,9 @@ class JobState:
     every_s: float
     succeeded_at: datetime | None
     running_s: float | None
-    """How long it has been running; None if it is not."""
+    """Seconds since its start; None if it is not running."""
     overdue_s: float
-    """How long its turn has been due, running or not; 0 before that."""
+    """Seconds since its start was due, running or not; 0 before that."""
     failures: int
     error: str
 

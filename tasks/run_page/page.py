@@ -130,7 +130,7 @@ class RunPage:
 
     @cached_property
     def line(self) -> QueuePosition | None:
-        """Its place among the queued runs, for people of the team."""
+        """Place of the run among the queued runs, for people of the team."""
         is_queued = self.run.status == RunStatus.QUEUED and not self.is_public
         return queue_position(self.run) if is_queued else None
 

@@ -1,4 +1,4 @@
-"""Where a queued run stands in the line of its team, and what it waits for."""
+"""Position of a queued run in its team's queue, and the reason of its wait."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class QueuePosition:
     ahead: int
     running: int
     reason: str = ""
-    """Why no worker takes the first in line; "" when one will."""
+    """Reason why no worker takes the first in line; "" when one will."""
 
     @property
     def ordinal(self) -> str:

@@ -1,4 +1,4 @@
-"""What a run did, in numbers: calls, tools, people, waiting."""
+"""Numbers of a run's work: calls, tools, people, waiting."""
 
 from __future__ import annotations
 

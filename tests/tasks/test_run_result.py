@@ -1,4 +1,4 @@
-"""What the page of a run shows first: the result with its documents, numbers, the place in line, one clock."""
+"""Top of a run's page: the result with its documents, numbers, the place in line, one clock."""
 
 from __future__ import annotations
 
