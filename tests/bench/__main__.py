@@ -26,6 +26,7 @@ FIGURES = ["limits", "web", "delivery", "throughput", "beside", "growth"]
 
 def main(wanted: list[str]) -> int:
     exit_on_sigterm()
+    figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="deskhand-bench-") as folder:
         Path(folder).chmod(0o711)
         desk = Installation(Path(folder) / "var")
@@ -34,9 +35,20 @@ def main(wanted: list[str]) -> int:
             try:
                 desk.serve(WORKERS="2", LOG_LEVEL="WARNING", **UNLIMITED, **model)
                 _enter(desk, model)
-                figures = compared([figure for name in wanted or FIGURES for figure in _measured(name, desk)])
+                for name in wanted or FIGURES:
+                    figures += _measured(name, desk)
             finally:
                 desk.remove()
+                figures = compared(figures)
+                _report(figures)  # also what was measured before a module failed
+    for figure in figures:
+        if figure.is_missed:
+            print(f"Missed: {figure.name}.{f' What binds: {figure.binds}.' if figure.binds else ''}")
+    return 1 if any(figure.is_missed for figure in figures) else 0
+
+
+def _report(figures: list[Figure]) -> None:
+    """Print the table and write var/bench.json."""
     show(figures)
     out = ROOT / "var" / "bench.json"
     out.parent.mkdir(exist_ok=True)
@@ -44,10 +56,6 @@ def main(wanted: list[str]) -> int:
     is_short = bool(os.environ.get("SHORT"))
     out.write_text(json.dumps({"load": os.getloadavg()[0], "is_short": is_short, "figures": rows}, indent=2))
     print(f"\nWritten to {out.relative_to(ROOT)}.")
-    for figure in figures:
-        if figure.is_missed:
-            print(f"Missed: {figure.name}.{f' What binds: {figure.binds}.' if figure.binds else ''}")
-    return 1 if any(figure.is_missed for figure in figures) else 0
 
 
 def _measured(name: str, desk: Installation) -> list[Figure]:
