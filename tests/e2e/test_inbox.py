@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tasks.call_digest import digest
 from tasks.models import Artifact, HumanRequest, RunStatus
+from tests.e2e.test_accessibility import complaints
 from tests.factories import AgentFactory, HumanRequestFactory, RunFactory, StoredFileFactory
 
 Open = Callable[..., Page]
@@ -182,3 +183,11 @@ def test_a_question_with_parts_is_a_form(open_page: Open, shot, alice, ana, widt
     expect(page.get_by_text("Nothing waits for you")).to_be_visible()
     asked.refresh_from_db()
     assert asked.answer == {"value": {"method": "voucher", "amount": 12.5}}
+
+
+def test_a_busy_inbox_has_no_serious_violation(open_page: Open, alice, busy) -> None:
+    page = open_page(alice)
+    chosen = "&".join(f"request={asked.pk}" for asked in (busy[0], busy[3]))
+    places = (inbox(), detail(busy[0]), detail(busy[1]), f"{reverse('tasks:requests_answer', args=['acme'])}?{chosen}")
+
+    assert [what for place in places for what in complaints(page, place)] == []
