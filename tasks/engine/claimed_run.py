@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 from uuid import UUID
 
 from psycopg.rows import DictRow
@@ -293,7 +293,7 @@ class ClaimedRun:
         start_at: datetime | None = None,
         until: datetime | None = None,
         detail: str = "",
-    ) -> None:
+    ) -> NoReturn:
         """Wait for a person or for a time without holding a worker.
 
         Ends the loop by raising Released. `start_at` is the earliest resumption. `until` is the time shown to people,
@@ -325,13 +325,13 @@ class ClaimedRun:
         await self.flush(status="waiting", waiting_kind=kind, start_at=start_at)
         raise Released
 
-    async def hand_over(self) -> None:
+    async def hand_over(self) -> NoReturn:
         """Return the run to the queue at a step boundary. Raises Released."""
         self.emit(events.RunQueued(reason="handover"))
         await self.flush(status="queued")
         raise Released
 
-    async def fail(self, code: ErrorCode, detail: str) -> None:
+    async def fail(self, code: ErrorCode, detail: str) -> NoReturn:
         self.emit(self._end("failed", error_code=code, error_detail=detail))
         await self.flush(status="failed", error_code=code, error_detail=detail)
         raise Released

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 from agents.runtimes.base import MODEL_SPECIFIC_OPTIONS, ModelError, Stop, Turn, TurnRequest
 from tasks import events
@@ -84,7 +84,7 @@ async def _check_run_limit(run: ClaimedRun, worst: Decimal) -> None:
         )
 
 
-async def _wait_for_money(run: ClaimedRun, short: BudgetRefused) -> None:
+async def _wait_for_money(run: ClaimedRun, short: BudgetRefused) -> NoReturn:
     spent, limit, needed = f"{short.spent_usd:.6f}", f"{short.limit_usd:.6f}", f"{short.needed_usd:.6f}"
     run.emit(events.BudgetExhausted(scope=short.scope, spent_usd=spent, limit_usd=limit, needed_usd=needed))
     asked = human_requests.budget(scope=short.scope, spent=spent, limit=limit, needed=needed)

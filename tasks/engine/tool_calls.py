@@ -116,7 +116,6 @@ class ToolCalls:
         if asked is None:
             request = human_requests.question(call, step_index=step.index, now=self._run.now())
             await self._run.wait(kind=WaitKind.QUESTION, request=request)
-            return
         if asked["status"] == RequestStatus.OPEN:
             await self._run.wait(kind=WaitKind.QUESTION)
         content, is_error = human_requests.answer_text(asked)
@@ -131,7 +130,6 @@ class ToolCalls:
             )
             request = human_requests.approval(call, spec, step_index=step.index, now=self._run.now())
             await self._run.wait(kind=WaitKind.APPROVAL, request=request)
-            raise AssertionError("wait() ends the loop")
         if asked["status"] == RequestStatus.OPEN:
             await self._run.wait(kind=WaitKind.APPROVAL)
         return human_requests.decision(asked, call)

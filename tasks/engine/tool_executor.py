@@ -208,7 +208,6 @@ class ToolExecutor:
         if not waits:
             self._run.emit(events.Error(code="tool_away", detail=str(error), will_retry=True))
         await self._run.wait(kind=WaitKind.TIMER, start_at=self._run.now() + backoff(waits))
-        raise AssertionError("wait() ends the loop")
 
     async def _watch(self, call: InFlight, step: StepWrite) -> ToolResult:
         work: asyncio.Future[Any] = self._start(call, step)
