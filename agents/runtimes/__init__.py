@@ -7,15 +7,14 @@ from importlib import import_module
 
 from django.conf import settings
 
+from agents.models import Runtime as RuntimeName
 from agents.runtimes.base import Runtime
-
-RUNTIMES = ("anthropic", "demo")
 
 
 @cache
 def get_runtime(name: str) -> Runtime:
     """Return the process-wide runtime of that name. Raises KeyError for an unknown name."""
-    if name not in RUNTIMES:
+    if name not in RuntimeName.values:
         raise KeyError(name)
     runtime: Runtime = import_module(f"agents.runtimes.{name}").runtime()
     return runtime
