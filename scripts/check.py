@@ -66,6 +66,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "django": lambda: _manage("check", "--fail-level", "WARNING"),
     "migrations": lambda: _manage("makemigrations", "--check", "--dry-run"),
     "openapi": _schema,
+    "docstrings": lambda: _run(sys.executable, "-m", "tests.architecture.docstrings"),
     "promises": lambda: _run(sys.executable, "-m", "tests.architecture.promises"),
     "attacks": lambda: _run(sys.executable, "-m", "tests.architecture.attacks"),
     "mutations": lambda: _run(sys.executable, "-m", "tests.mutations.catalogue"),
