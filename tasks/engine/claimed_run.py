@@ -24,6 +24,7 @@ from tasks.engine.commits import (
     ArtifactWrite,
     Commit,
     Committed,
+    InputReason,
     RequestWrite,
     Reserve,
     Settle,
@@ -210,9 +211,8 @@ class ClaimedRun:
         """Add the messages that were recorded at this place of the replayed run."""
         while said := self.recordings.said_at(self.next_index - 1):
             index = self.next_index
-            self.write_step(
-                StepWrite(index=index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": said["text"]})
-            )
+            request = {key: said[key] for key in ("text", "reason") if key in said}
+            self.write_step(StepWrite(index=index, kind=StepKind.INPUT, status=StepStatus.DONE, request=request))
             if said["message"]:
                 self.emit(events.Message(step=index, role="person", **said["message"]))
 
@@ -368,11 +368,17 @@ class ClaimedRun:
         active = float(self.row["active_s"]) + self._clock() - self._counted_until
         return events.RunFinished(status=status, cost_usd=f"{self.cost_usd:.6f}", active_s=round(active, 3), **also)
 
-    def inputs_since_continued(self, text: str) -> int:
-        """Return how many inputs with this beginning the model got since the run was last continued."""
+    def ask_model(self, text: str, reason: InputReason) -> None:
+        """Add an input of the engine itself."""
+        request = {"text": text, "reason": reason}
+        step = StepWrite(index=self.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request=request)
+        self.write_step(step)
+
+    def asked_since_continued(self, reason: InputReason) -> int:
+        """Return how often the model was asked for this reason since the run was last continued."""
         since: int = self.row["continued_at_step"]
-        told = (s for s in self.steps.values() if s.kind == StepKind.INPUT and s.index > since)
-        return sum(1 for step in told if step.request["text"].startswith(text))
+        inputs = (s for s in self.steps.values() if s.kind == StepKind.INPUT and s.index > since)
+        return sum(1 for step in inputs if step.request.get("reason") == reason)
 
     def settled(self) -> Sequence[StepWrite]:
         """Return the settled steps, in order."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,13 @@ class BudgetRefused(Exception):
         self.spent_usd = spent_usd
         self.limit_usd = limit_usd
         self.needed_usd = needed_usd
+
+
+class InputReason(StrEnum):
+    """Reason for which the engine asks the model for more. Stored with the input step, to count the asks."""
+
+    CUT_OFF = "cut_off"
+    CORRECTION = "correction"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from agents.runtimes.base import MODEL_SPECIFIC_OPTIONS, ModelError, Stop, Turn,
 from tasks import events
 from tasks.engine import conversation, human_requests, intake, outages
 from tasks.engine.claimed_run import ClaimedRun
-from tasks.engine.commits import BudgetRefused, Reserve, StepWrite, UsageWrite
+from tasks.engine.commits import BudgetRefused, InputReason, Reserve, StepWrite, UsageWrite
 from tasks.engine.resources import WorkerResources
 from tasks.models import ErrorCode, StepKind, StepStatus, WaitKind
 
@@ -194,7 +194,7 @@ async def _handle_stop(run: ClaimedRun, turn: Turn) -> None:
         await run.fail(ErrorCode.MODEL_ERROR, detail)
     if turn.stop == Stop.MAX_TOKENS and not conversation.open_calls(run):
         went_on = run.recordings.said_at(run.next_index - 1) is not None  # the recorded run was continued after this
-        if run.inputs_since_continued(CUT_OFF) >= MAX_CUT_OFFS and not went_on:
+        if run.asked_since_continued(InputReason.CUT_OFF) >= MAX_CUT_OFFS and not went_on:
             detail = f"The answer passed the length limit {MAX_CUT_OFFS + 1} times. Raise max_tokens or ask for less."
             await run.fail(ErrorCode.MODEL_ERROR, detail)
         ask_for_the_rest(run)
@@ -202,6 +202,4 @@ async def _handle_stop(run: ClaimedRun, turn: Turn) -> None:
 
 def ask_for_the_rest(run: ClaimedRun) -> None:
     """Ask the model to continue a response that was cut off."""
-    run.write_step(
-        StepWrite(index=run.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": CUT_OFF})
-    )
+    run.ask_model(CUT_OFF, InputReason.CUT_OFF)

@@ -11,11 +11,10 @@ from agents.runtimes.base import Stop
 from tasks import schemas
 from tasks.engine import conversation, human_requests
 from tasks.engine.claimed_run import ClaimedRun
-from tasks.engine.commits import StepWrite
-from tasks.models import ErrorCode, StepKind, StepStatus
+from tasks.engine.commits import InputReason
+from tasks.models import ErrorCode
 
 MAX_CORRECTIONS = 2
-CORRECTION = "Your result is not complete: "
 MAX_CANDIDATES = 10
 """Fenced blocks of each kind that are tried as JSON."""
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})\s*([^\s`]*)[^`]*")
@@ -38,10 +37,9 @@ async def finish(run: ClaimedRun) -> None:
         else:
             await run.succeed(output, summary=text[:300])
         return
-    if run.inputs_since_continued(CORRECTION) >= MAX_CORRECTIONS:
+    if run.asked_since_continued(InputReason.CORRECTION) >= MAX_CORRECTIONS:
         await run.fail(ErrorCode.BAD_OUTPUT, problem)
-    ask = f"{CORRECTION}{problem} Complete it now."
-    run.write_step(StepWrite(index=run.next_index, kind=StepKind.INPUT, status=StepStatus.DONE, request={"text": ask}))
+    run.ask_model(f"Your result is not complete: {problem} Complete it now.", InputReason.CORRECTION)
 
 
 def _final_text(run: ClaimedRun) -> str:

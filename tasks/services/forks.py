@@ -193,9 +193,14 @@ def _copy_step(step: Step, fork: Run, result: dict[str, Any]) -> None:
     """Copy a step to the fork, without its cost, which was paid once."""
     step.pk, step.run, step.result = None, fork, result
     if step.kind == StepKind.INPUT:
-        step.request = {"text": step.request["text"]}  # event numbers of the other run are meaningless here
+        step.request = _input_of(step)
     step._state.adding = True
     step.save(force_insert=True)
+
+
+def _input_of(step: Step) -> dict[str, Any]:
+    """Return what an input says, without the event numbers of its run."""
+    return {key: step.request[key] for key in ("text", "reason") if key in step.request}
 
 
 def _add_input(run: Run, index: int, text: str) -> None:
@@ -236,7 +241,7 @@ def _record(run: Run, target: Run, *, after: int, is_replay: bool) -> None:
         elif step.kind == StepKind.TOOL and step.index > after:
             rows.append((*_recorded_result(step, asked.get(step.call_id)), files.get(step.index, [])))
         elif step.kind == StepKind.INPUT and is_replay:
-            rows.append((Recording.SAID, {"text": step.request["text"], "message": _message_of(run, step)}, []))
+            rows.append((Recording.SAID, _input_of(step) | {"message": _message_of(run, step)}, []))
     Recording.objects.bulk_create(
         Recording(run=target, position=n, digest=name, result=result, artifacts=made)
         for n, (name, result, made) in enumerate(rows)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.ids import uuid7
 from tasks import events
 from tasks.engine.claimed_run import ClaimedRun
-from tasks.engine.commits import Commit, Committed, LeaseLost
+from tasks.engine.commits import Commit, Committed, InputReason, LeaseLost, StepWrite
 from tasks.engine.lease import Lease
 
 
@@ -99,3 +99,16 @@ async def test_what_could_not_be_written_is_still_there() -> None:
         await run.flush()
 
     assert [event.data()["text"] for event in run.pending.events] == ["one"]
+
+
+def test_a_message_of_a_person_with_the_same_words_is_not_counted() -> None:
+    run = owned(SlowJournal())
+    run.row["continued_at_step"] = 1
+    run.ask_model("Continue.", InputReason.CUT_OFF)
+    run.ask_model("Continue.", InputReason.CUT_OFF)
+    run.ask_model("Complete it now.", InputReason.CORRECTION)
+    said = StepWrite(index=run.next_index, kind="input", status="done", request={"text": "Continue."})
+    run.write_step(said)
+
+    assert run.asked_since_continued(InputReason.CUT_OFF) == 1  # the first was before the run was continued
+    assert run.asked_since_continued(InputReason.CORRECTION) == 1
