@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db.models import Count, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from billing import entitlements
 from billing.plans import Limit
@@ -31,8 +31,10 @@ class QueuePosition:
 
 def queue_position(run: Run) -> QueuePosition:
     """Count as the workers claim: by priority, then by the time of queueing."""
-    is_due = Q(start_at=None) | Q(start_at__lte=timezone.now())
-    first = Q(priority__gt=run.priority) | Q(priority=run.priority, queued_at__lt=run.queued_at)
+    is_due = Q(start_at=None) | Q(start_at__lte=Now())
+    first = Q(priority__gt=run.priority)
+    if run.queued_at is not None:
+        first |= Q(priority=run.priority, queued_at__lt=run.queued_at)
     counts = (
         Run.objects.for_team(run.team)
         .filter(status__in=(RunStatus.QUEUED, RunStatus.RUNNING))
