@@ -62,6 +62,8 @@ class Rows:
         """
         if isinstance(field, models.ForeignKey):
             return not field.null or field.related_model in self.of
+        if field.primary_key and isinstance(field, models.CharField):
+            return True
         return not (field.primary_key or field.null or field.has_default() or field.has_db_default())
 
     def _value(self, field: models.Field[Any, Any]) -> Any:  # one line for each kind of field

@@ -75,7 +75,7 @@ def test_a_failed_run_is_continued_from_its_page(open_page: Open, shot, alice, f
     shot(page, f"continue-{width}", whole=False)
     button.click()
 
-    expect(page.locator("#run-dock")).to_contain_text("Waiting for a worker")
+    expect(page.locator("#run-dock")).to_contain_text("Queued, next in line")
     expect(page.locator("#run-connection")).to_contain_text("Live")
     failed.refresh_from_db()
     assert (failed.status, Run.objects.count()) == ("queued", 1)
@@ -95,7 +95,7 @@ def test_running_again_names_what_it_would_repeat(open_page: Open, shot, alice, 
     page.goto(path("run_retry", failed))
     page.get_by_role("button", name="Run again all the same").click()
 
-    expect(page.locator("#run-dock")).to_contain_text("Waiting for a worker")
+    expect(page.locator("#run-dock")).to_contain_text("Queued, next in line")
     again = Run.objects.exclude(pk=failed.pk).get()
     failed.refresh_from_db()
     assert (again.retry_of, failed.status) == (failed, "failed")
@@ -132,7 +132,7 @@ def test_a_fork_that_repeats_something_asks_first(open_page: Open, shot, alice, 
     shot(page, f"fork-repeats-{width}", whole=False)
     page.get_by_role("button", name="Start fork anyway").click()
 
-    expect(page.locator("#run-dock")).to_contain_text("Waiting for a worker")
+    expect(page.locator("#run-dock")).to_contain_text("Queued, next in line")
     assert Run.objects.exclude(pk=failed.pk).get().forked_from == failed
 
 

@@ -78,7 +78,7 @@ def test_from_the_first_click_to_the_receipt(open_page: Open, shot, alice, analy
     page.get_by_role("tab", name="Result").click()
     expect(page.locator("#run-result")).to_contain_text("refunded")
     shot(page, "main-way-5-result")
-    page.get_by_role("link", name="each call").click()
+    page.get_by_role("link", name="View receipt").click()
     expect(page.get_by_role("heading", name="Receipt")).to_be_visible()
     shot(page, "main-way-6-receipt")
 

@@ -268,7 +268,9 @@ def test_a_run_that_was_started_early_is_no_scheduled_one_any_more(as_alice: Cli
     as_alice.post(url("run_start", planned))
 
     for name in PAGES:
-        assert "tarts " not in Page(as_alice.get(url(name, planned if name == "run_detail" else None)).text).text
+        page = Page(as_alice.get(url(name, planned if name == "run_detail" else None)).text)
+        assert f"tarts {formats.day_time(planned.start_at)}" not in page.text
+        assert "(in 2 h)" not in page.text
 
 
 def test_the_next_three_that_start_are_on_the_dashboard(as_alice: Client, team, alice: User, agent: Agent) -> None:
