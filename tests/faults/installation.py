@@ -135,11 +135,15 @@ class Installation:
         return self.wait_end()
 
     def kill_everything(self) -> None:
-        """Send SIGKILL to every process at once, as when a container loses power."""
+        """Send SIGKILL to every process at once, as when a container loses power.
+
+        Some may have ended already: on a full disk the status is out of date.
+        """
         assert self.make
         pids = self.status["pids"]
         for pid in [self.make.pid, *(pid for of_role in pids.values() for pid in of_role)]:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.make.wait()
         assert wait_until(lambda: not born_at(pids["launcher"][0]), PATIENCE_S)
 
