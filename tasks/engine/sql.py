@@ -157,7 +157,7 @@ WITH RECURSIVE teams AS (
 -- 5. Lock them. A row that somebody is writing at this moment is passed over: a person has just cancelled it.
 ), queued AS (
     SELECT id, status, worker, false AS was_let_go FROM tasks_run WHERE id = ANY(ARRAY(SELECT id FROM picked)) AND status = 'queued'
-    FOR NO KEY UPDATE SKIP LOCKED
+    ORDER BY array_position(ARRAY(SELECT id FROM picked), id) FOR NO KEY UPDATE SKIP LOCKED
 -- 6. Runs whose lease ran out. Passed over if somebody is writing: then the owner lives.
 ), lost AS (
     SELECT id, status, worker, lease_expires_at = to_timestamp(0) AS was_let_go FROM tasks_run r

@@ -89,7 +89,8 @@ MUTATIONS = (
        f"{OWNERS}test_an_owner_of_before_changes_nothing"),
     Mutation("G3", "a claim locks, and looks again at the rows that it takes", (
         Edit(JOURNAL, 'await db.execute("SELECT pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))', "pass"),
-        Edit(SQL, "AND status = 'queued'\n    FOR NO KEY UPDATE SKIP LOCKED", ""),
+        Edit(SQL, "AND status = 'queued'\n    ORDER BY array_position(ARRAY(SELECT id FROM picked), id)"
+                  " FOR NO KEY UPDATE SKIP LOCKED", ""),
     ), (f"{OWNERS}test_workers_that_claim_at_once_share_the_runs_and_no_run_has_two",)),
     _m("G3", "no call begins when the lease is over by our own clock", TOOL_EXECUTOR, "or self.lease.is_over()", "",
        f"{CALLS}test_a_call_does_not_begin_while_the_lease_is_over_by_our_own_clock"),

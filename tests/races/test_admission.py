@@ -28,11 +28,11 @@ def an_agent(team: Team, **more: Any) -> Agent:
 
 @sync_to_async
 def queue(agent: Agent, name: str, count: int, *, after_s: float = 0.0, **more: Any) -> None:
-    """Create runs named `name 0`, `name 1`, …, queued one millisecond apart."""
+    """Create runs named `name 0`, `name 1`, …, queued one millisecond apart; the last one has the lowest id and row."""
     values = {"team": agent.team, "version": agent.version, "agent": agent} | more
     Run.objects.bulk_create(
         RunFactory.build(title=f"{name} {n}", queued_at=START + timedelta(seconds=after_s, milliseconds=n), **values)
-        for n in range(count)
+        for n in reversed(range(count))
     )
 
 
