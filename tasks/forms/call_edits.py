@@ -135,7 +135,7 @@ def _text_of(value: Any) -> str:
 
 
 def _is_plain_list(value: Any) -> bool:
-    """Return whether the texts can stand in one line with commas between them, and be read again."""
+    """Return True if the texts can stand in one line with commas between them, and be read again."""
     return (
         isinstance(value, list)
         and bool(value)

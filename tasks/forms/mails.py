@@ -44,7 +44,7 @@ class Mail:
 
 
 def is_mail(asked: HumanRequest) -> bool:
-    """Return whether the call is an email of the usual form; any other is shown as its arguments."""
+    """Return True if the call is an email of the usual form; any other is shown as its arguments."""
     values = asked.arguments or {}
     return (
         asked.tool in MAIL_TOOLS
